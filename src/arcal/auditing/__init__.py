@@ -9,7 +9,7 @@ _shift         a figure of several runs; means over corrupted sets
 _reliability   its calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
 _overall       all figures of a set
-_grouping      inputs grouped by a column of values
+_grouping      inputs grouped by a column of values; one input drawn of each value
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _positive      the probability of one class against its frequency
@@ -37,7 +37,7 @@ from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
 from arcal.auditing._estimate import RANGES, Estimate, effective_number
-from arcal.auditing._grouping import Grouping, grouping, groupings
+from arcal.auditing._grouping import Grouping, grouping, groupings, one_per
 from arcal.auditing._groups import (
     LEAST,
     MISCALIBRATED,
@@ -171,6 +171,7 @@ __all__ = [
     "measure_set",
     "mover",
     "on_set",
+    "one_per",
     "out_of_distribution",
     "over_shift",
     "over_types",

@@ -10,8 +10,11 @@ import pyarrow.compute
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
+from arcal.calibration.checks import as_integers
 from arcal.errors import ArcalError, first_line
 from arcal.printable import printable
+from arcal.robustness import random_order
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
@@ -19,6 +22,8 @@ MOST_NUMBERS, RANGES_OF_NUMBERS = 12, 5
 """A column of more different numbers than the first is cut into so many ranges."""
 MOST_GROUPS = 1000
 """More different texts than these are taken for names of the inputs."""
+DRAW = 2
+"""The seed of `one_per`: another than that of the order in which inputs are audited."""
 NONE = "(none)"
 """The group of inputs without a value."""
 
@@ -92,6 +97,34 @@ def groupings(by: Mapping[str, Any], N: int) -> tuple[Grouping, ...]:
         if len(one.number) != N:
             raise ArcalError(f"{one.name} has {len(one.number):,} values for {N:,} inputs")
     return made
+
+
+def one_per(values: Any, ids: TensorLike | None = None, *, name: str = "values") -> Tensor:
+    """Where one input of each value is, drawn at random: ascending int64 positions `(n,)`.
+
+    `values` `(N,)` are as of `grouping`, such as the patients that N images are of. Intervals,
+    tests and the folds of calibrators take each input as one of its own, which several of a patient
+    are not: they are alike. The draw goes by the `ids` int64 `(N,)`, by default 0 .. N-1, and not
+    by the order of the inputs. A missing value, and another number of ids, raise `ArcalError`.
+
+    >>> one_per(["Ann", "Bo", "Ann", "Bo", "Cy"])
+    tensor([0, 1, 4])
+    """
+    column = _column(name, values)
+    N = len(column)
+    if column.null_count:
+        where = column.is_null().to_pylist().index(True)
+        raise ArcalError(
+            f"{name} is missing in row {where}: fill it in or leave the row out, for the draw of "
+            "one input of each"
+        )
+    ids = torch.arange(N, device="cpu") if ids is None else as_integers(ids, "ids")
+    if len(ids) != N:
+        raise ArcalError(f"{name} has {N:,} values for {len(ids):,} inputs")
+    group = column.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    order = random_order(ids, seed=DRAW).numpy().argsort(kind="stable")
+    _, first = np.unique(group[order], return_index=True)
+    return torch.from_numpy(order[first]).sort().values
 
 
 def _column(name: str, values: Any) -> pa.Array:

@@ -14,6 +14,7 @@ _prediction_files   predictions that somebody saved, read by _prediction_columns
                _prediction_labels
 _names         what a user types, told apart
 _open          and opened
+_read          data of any kind, as a model takes it
 """
 
 from arcal.audits._audit import FILES, Audit, audit
@@ -33,8 +34,9 @@ from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
-from arcal.audits._open import Reading, open_job, open_predictions
+from arcal.audits._open import open_job, open_predictions
 from arcal.audits._prediction_files import SavedPredictions, read_predictions, write_calibrated
+from arcal.audits._read import Reading
 from arcal.audits.blocks import PANEL, Settings
 
 __all__ = [

@@ -14,13 +14,16 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
-from arcal.auditing import Caveat, Grouping, groupings
+from arcal.auditing import Caveat, Grouping, groupings, one_per
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import as_loader, draws_order, has_ids
 from arcal.labels import as_whole_numbers
 from arcal.robustness import random_order
+
+DRAWN = "Drawn"
+"""The title of what is said of a draw of one input per value of a column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +185,18 @@ class Examples:
 
     def first(self, N: int) -> "Examples":
         """The first `N` inputs of `order`, in ascending order of their ids."""
+        return self.rows(self.order()[:N], f"{N}")
+
+    def one_per(self, column: str, values: Any) -> "Examples":
+        """One input drawn of each of the `values` `(N,)` in a column."""
+        chosen = one_per(values, self.ids, name=column)
+        said = drawn_of_each(column, len(chosen), len(self))
+        some = self.rows(chosen, f"one per {column}")
+        return replace(some, facts={**self.facts, DRAWN: said})
+
+    def rows(self, chosen: Tensor, which: str) -> "Examples":
+        """Some of the inputs, by position, in ascending order of their ids; `which` says how."""
         token_ids = self.token_ids
-        chosen = self.order()[:N]
         chosen = chosen[self.ids[chosen].argsort()]
         return replace(
             self,
@@ -196,8 +209,17 @@ class Examples:
             names=None if self.names is None else [self.names[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
             groupings=[one.rows(chosen) for one in self.groupings],
-            content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
+            content=sha256(f"{self.content} {which}".encode()).hexdigest()[:16],
         )
+
+
+def drawn_of_each(column: str, n: int, N: int) -> str:
+    """What is said of a draw of n inputs of N.
+
+    >>> drawn_of_each("patient", 300, 1200)
+    'one input of each patient: 300 of 1,200'
+    """
+    return f"one input of each {column}: {n:,} of {N:,}"
 
 
 def _content(x: InputsLike) -> bytes:

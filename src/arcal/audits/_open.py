@@ -1,25 +1,22 @@
 """From what a user types to jobs: models by name, data by path, files of predictions."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from arcal.arrays import places_of
-from arcal.auditing import Audited, Caveat, EvaluationSet, Grouping, groupings, without_zeros
-from arcal.audits._examples import Examples, overlap
+from arcal.auditing import Audited, Caveat, EvaluationSet, groupings, without_zeros
+from arcal.audits._examples import DRAWN, Examples, drawn_of_each, overlap
 from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
+from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
-from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier
-from arcal.console import bar
-from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
+from arcal.classifiers import AS_THEY_ARE, OpenedClassifier, open_classifier
 from arcal.data.listings import Names
 from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
@@ -28,48 +25,6 @@ from arcal.printable import first_few
 from arcal.report.audited import WEIGHED_BY
 
 log = logging.getLogger(__name__)
-
-LISTED = 10
-"""Broken images that an error message lists."""
-
-OF_KINDS = {
-    "image": "images",
-    "text": "texts",
-    "columns": "table",
-    "size": "images",
-    "crop": "images",
-    "channels": "images",
-    "check": "images",
-    "skip_broken": "images",
-}
-"""The kind of data that some ways of reading are of; the others are of all."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a data set is read: which part, which columns, how images are brought to one size.
-
-    What is None is decided by the data, and the size by the model's configuration if it says.
-    `classes` are the names of the model's classes in its order, if it does not say them itself.
-    `like` is the shape `(C, H, W)` of the audited images, which others are brought to.
-
-    >>> Reading(part="validation", size=32).crop
-    'centre'
-    """
-
-    part: str | None = None
-    image: str | None = None
-    text: str | None = None
-    label: str | None = None
-    columns: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-    weight: str | None = None
-    size: int | None = None
-    crop: str = "centre"
-    channels: int | None = None
-    check: bool = False
-    skip_broken: bool = False
-    like: tuple[int, ...] | None = None
 
 
 def open_predictions(
@@ -81,12 +36,14 @@ def open_predictions(
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
+    one_per: str | None = None,
     classes: Sequence[str] | None = None,
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `weight`, `id` and `by` are as for `read_predictions`. Rows are matched by their ids.
-    A file of the same `classes`, or else of those of the first file, gets their order.
+    `label`, `weight`, `id` and `by` are as for `read_predictions`. Rows are matched by their ids,
+    and one is drawn of each value in the column `one_per`. A file of the same `classes`, or else of
+    those of the first file, gets their order.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -96,12 +53,20 @@ def open_predictions(
     audited: list[Audited] = []
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
-        saved = read_predictions(Path(path), label=label, weight=weight, id=id, by=by)
+        own = (*by, *([] if one_per is None else [one_per]))
+        saved = read_predictions(Path(path), label=label, weight=weight, id=id, by=own)
         first = first or saved
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
+        N = len(saved.predictions.ids)
+        with _naming(path):
+            saved = saved if one_per is None else saved.one_per(one_per)
+            columns = {name: saved.by[name] for name in by}
+            grouped = groupings(columns, len(saved.predictions.ids))
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}
+        if one_per is not None:
+            facts[DRAWN] = drawn_of_each(one_per, len(predictions.ids), N)
         if saved.weighed_by is not None:
             facts[WEIGHED_BY] = saved.weighed_by
         if saved.unused:
@@ -112,7 +77,7 @@ def open_predictions(
             classes=saved.classes,
             weights=saved.weights,
             names=saved.names,
-            groupings=_groupings(path, saved),
+            groupings=grouped,
             R=R,
             facts=facts,
             caveats=[Caveat("Probabilities", said)] if said else [],
@@ -121,9 +86,11 @@ def open_predictions(
     return audited
 
 
-def _groupings(path: str, saved: SavedPredictions) -> Sequence[Grouping]:
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """A block whose errors begin with the name of a file."""
     try:
-        return groupings(saved.by, len(saved.predictions.ids))
+        yield
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
 
@@ -141,13 +108,15 @@ def open_job(
     validation: str | None = None,
     other: Sequence[str] = (),
     limit: int | None = None,
+    one_per: str | None = None,
     by: Sequence[str] = (),
     R: int = 10,
     device: torch.device | None = None,
 ) -> Job:
     """One model on one data set, opened and held against each other, with nothing computed yet.
 
-    `panel` None is the default: a few corruptions for images that are large enough. `device` is
+    `panel` None is the default: a few corruptions for images that are large enough. One input is
+    drawn of each value in the column `one_per`, and `limit` of these. `device` is
     given where another process opens the job once more, on its own device and without what is said
     of inputs that are there twice.
 
@@ -165,6 +134,7 @@ def open_job(
         "validation": validation,
         "other": other,
         "limit": limit,
+        "one_per": one_per,
         "by": by,
         "R": R,
     }
@@ -176,7 +146,7 @@ def open_job(
     if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts)
-    examples = read_examples(data, opened, reading, by=by)
+    examples = read_examples(data, opened, reading, by=by, one_per=one_per)
     if words and examples.kind == "table":
         raise ArcalError(
             f"--normalize is of images, and {data} is a table: normalise its columns in the model"
@@ -187,6 +157,12 @@ def open_job(
     if examples.kind == "table":  # by name: another file may have them in another order
         rest = replace(rest, columns=examples.columns)
     known = None if validation is None else _validation(validation, opened, rest, examples)
+    shared: list[Caveat] = []
+    if one_per is not None:
+        if known is not None and validation is not None:
+            there = (data, reading, examples), (validation, _part_for(validation, rest), known)
+            shared = shared_values(one_per, *there)
+        examples = drawn_one_per(examples, data, one_per, reading)
     if limit is not None:
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
@@ -220,7 +196,7 @@ def open_job(
             **examples.facts,
             **({} if reading.weight is None else {WEIGHED_BY: f"the column {reading.weight}"}),
         },
-        caveats=[*opened.caveats, *examples.caveats, *twice],
+        caveats=[*opened.caveats, *examples.caveats, *twice, *shared],
         options=("--classes", "--normalize") if images else ("--classes",),
         R=R,
         reopen=reopen,
@@ -243,10 +219,9 @@ def _validation(
     The audited inputs themselves are refused: calibrators would be shown on what they were fitted
     on.
     """
-    part = "validation" if "validation" in find_source(source).parts else None
-    if not reading.classes and _known_classes(opened) is None and not audited.numbered:
+    if not reading.classes and known_classes(opened) is None and not audited.numbered:
         reading = replace(reading, classes=audited.classes)  # of which it may lack some
-    examples = read_examples(source, opened, replace(reading, part=part))
+    examples = read_examples(source, opened, _part_for(source, reading))
     if examples.content == audited.content:
         raise ArcalError(
             f"--validation {source} is {audited.name}, the audited data: give other inputs, or "
@@ -255,136 +230,7 @@ def _validation(
     return examples
 
 
-def read_examples(
-    source: str,
-    opened: OpenedClassifier,
-    reading: Reading,
-    *,
-    foreign: bool = False,
-    by: Sequence[str] = (),
-) -> Examples:
-    """The inputs at a path, as this model takes them, grouped `by` columns.
-
-    `foreign` ones are of any classes, or of none.
-    """
-    examples = _ungrouped(source, opened, reading, foreign=foreign, by=by)
-    if not by:
-        return examples
-    try:
-        ids, columns = load_columns(source, by, part=reading.part, image=reading.image)
-        rows = places_of(examples.ids, ids)
-        return examples.grouped(
-            {name: column.take(rows.numpy()) for name, column in columns.items()}
-        )
-    except ArcalError as error:
-        raise ArcalError(f"--by {' '.join(by)}: {error}") from error
-
-
-def _ungrouped(
-    source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool, by: Sequence[str]
-) -> Examples:
-    kind = opened.kind or kind_of(
-        source,
-        part=reading.part,
-        image=reading.image,
-        text=reading.text,
-        columns=reading.columns or None,
-        label=reading.label,
-    )
-    _refuse_other_flags(source, kind, reading)
-    named: dict[str, Any] = {
-        "part": reading.part,
-        "label": reading.label,
-        "weight": reading.weight,
-        "classes": None if foreign else reading.classes or _known_classes(opened),
-        "labelled": not foreign,
-    }
-    if kind == "texts":
-        return _texts(source, opened, reading, named)
-    if kind == "table":
-        return _table(source, reading, named | {"by": by})
-    return Examples.from_part(_images(source, opened, reading, named))
-
-
-def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
-    """Refuse what would be ignored: how other kinds of data are read."""
-    usual = Reading()
-    for name, its_kind in OF_KINDS.items():
-        if kind != its_kind and getattr(reading, name) != getattr(usual, name):
-            raise ArcalError(
-                f"--{name.replace('_', '-')} is of {its_kind}, and {source} is read as {kind}: "
-                "leave it out"
-            )
-
-
-def _known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
-    """The model's class names, for labels that are names; none if they say only a number."""
-    names = opened.class_names
-    return None if names is None or all(GENERIC.fullmatch(name) for name in names) else names
-
-
-def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
-    return Examples.from_table(load_table(source, columns=reading.columns or None, **named))
-
-
-def _images(
-    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
-) -> Part:
-    settings: dict[str, Any] = {"image": reading.image, "channels": reading.channels, **named}
-    shape = opened.input_shape or reading.like
-    if settings["channels"] is None and shape is not None and len(shape) == 3:
-        settings["channels"] = shape[0] if shape[0] in (1, 3) else None
-    how = opened.preprocessing
-    view: dict[str, Any] = {"crop": reading.crop}
-    size: Any = reading.size
-    if size is None and how is not None:
-        size = how.size
-        view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
-    elif size is None and shape is not None and len(shape) == 3:
-        size = tuple(shape[1:])
-    opens_all = reading.check or reading.skip_broken
-    with bar(f"opening {source}", "images") if opens_all else nullcontext() as progress:
-        if progress is not None:
-            settings |= {"skip_broken": True, "progress": progress}
-        return _checked(load_part(source, size=size, keep=True, **view, **settings), reading)
-
-
-def _checked(part: Any, reading: Reading) -> Part:
-    """The part, without the images that cannot be read if that is wanted."""
-    broken = () if reading.skip_broken else getattr(part, "skipped", ())
-    if broken:
-        some = "; ".join(f"{one.where}: {one.reason}" for one in broken[:LISTED])
-        more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
-        raise ArcalError(
-            f"{len(broken)} of {len(part) + len(broken)} images cannot be read ({some}{more}): "
-            "mend them, or leave them out with --skip-broken"
-        )
-    return part
-
-
-def _texts(
-    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
-) -> Examples:
-    if opened.tokenize is None:
-        raise ArcalError(
-            f"{opened.name} takes no texts, and {source} holds some: name a sequence classifier "
-            "as hf:FOLDER"
-        )
-    texts = load_texts(source, text=reading.text, **named)
-    tokenize = opened.tokenize.shortened(texts.texts)
-
-    def chosen(positions: Tensor) -> list[str]:
-        return [texts.texts[i] for i in positions.tolist()]
-
-    return Examples.labelled_as(
-        texts,
-        lambda positions: tokenize(chosen(positions)),
-        token_ids=lambda positions: tokenize.token_ids(chosen(positions)),
-        kind="texts",
-        bounds=None,
-        texts=texts.texts,
-        facts={
-            "Texts": f"cut or padded to {tokenize.length} tokens",
-            "Distances": "between embeddings; a perturbed embedding stands for no word",
-        },
-    )
+def _part_for(validation: str, reading: Reading) -> Reading:
+    """How validation data are read: their validation part if they have one."""
+    part = "validation" if "validation" in find_source(validation).parts else None
+    return replace(reading, part=part)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from arcal.auditing import Predictions, as_predictions, calibrated, without_zeros
+from arcal.auditing import Predictions, as_predictions, calibrated, one_per, without_zeros
 from arcal.audits._prediction_columns import (
     BESIDE,
     IDS,
@@ -75,14 +75,22 @@ class SavedPredictions:
         places = {key: row for row, key in enumerate(self.keys)}
         if self.keys == other.keys or places.keys() != set(other.keys):
             return self
-        rows = torch.tensor([places[key] for key in other.keys], device="cpu")
+        same = self.rows(torch.tensor([places[key] for key in other.keys], device="cpu"))
+        return replace(same, predictions=replace(same.predictions, ids=other.predictions.ids))
+
+    def rows(self, chosen: Tensor) -> "SavedPredictions":
+        """The same of some of the inputs, by position int64 `(n,)`."""
         return replace(
             self,
-            predictions=replace(self.predictions.rows(rows), ids=other.predictions.ids),
-            weights=None if self.weights is None else self.weights[rows],
-            names=None if self.names is None else other.names,
-            by={name: column.take(rows.numpy()) for name, column in self.by.items()},
+            predictions=self.predictions.rows(chosen),
+            weights=None if self.weights is None else self.weights[chosen],
+            names=None if self.names is None else tuple(self.names[i] for i in chosen.tolist()),
+            by={name: column.take(chosen.numpy()) for name, column in self.by.items()},
         )
+
+    def one_per(self, column: str) -> "SavedPredictions":
+        """The same of one input drawn of each value in a column of `by`."""
+        return self.rows(one_per(self.by[column], self.predictions.ids, name=column))
 
     def with_classes_like(self, classes: Sequence[str]) -> "SavedPredictions":
         """The same with its classes in the order of these; as it is if they are others."""

@@ -210,7 +210,8 @@ class Audit(OnModels):
         named = {"label": self.data.label, "weight": self.data.weight, "id": self.data.id}
         levels, by = self.analysis.levels, self.analysis.by
         classes = None if against is None else against.classes
-        audited = open_predictions(files, names, levels, **named, by=by, classes=classes)
+        more = {"by": by, "one_per": self.data.one_per, "classes": classes}
+        audited = open_predictions(files, names, levels, **named, **more)
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
             if unused := one.facts.get("Not used"):

@@ -168,8 +168,14 @@ class Calibrate(OnModels):
                 f"--export needs a model, and {path} holds predictions: leave it out (the "
                 "calibrator is written anyway)"
             )
-        named = self.data
-        saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id)
+        named, one_per = self.data, self.data.one_per
+        by = () if one_per is None else (one_per,)
+        saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id, by=by)
+        if one_per is not None:
+            try:
+                saved = saved.one_per(one_per)
+            except ArcalError as error:
+                raise ArcalError(f"{path}: {error}") from error
         applied = self._applied_to(saved.classes, applied)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
@@ -311,6 +317,8 @@ class Calibrate(OnModels):
     def _conditions(self) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
         conditions = {}
+        if self.data.one_per:
+            conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
         if self.calibration.perturb:
             conditions["Perturbed"] = "every figure is of the perturbed images"
         if self.calibration.views:

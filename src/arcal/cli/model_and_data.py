@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--label", "--weight", "--id")
+OF_PREDICTIONS = ("--label", "--weight", "--id", "--one-per")
 """The flags of data that a file of predictions has as well."""
 
 
@@ -85,6 +85,10 @@ class DataFlags:
     """Leave out images that cannot be read; they are counted and listed."""
     limit: Annotated[int | None, flag("N")] = None
     """Use only N inputs, drawn at random."""
+    one_per: Annotated[str | None, flag("COLUMN")] = None
+    """Column that says which inputs belong together, such as patient: use one of each, drawn at
+    random. Intervals would be too narrow with several that are much alike. Of predictions as
+    well."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,7 @@ class OnModels:
             raise ArcalError(
                 f"--id {column} is of files of predictions: the ids of data are in a column `id`"
             )
-        options["limit"] = how.pop("limit")
+        options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
         return open_job(
             spec,

@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -110,18 +110,18 @@ def load_table(
     classes: Sequence[str] | None = None,
     labelled: bool = True,
     by: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> Table:
     r"""One part of a table of numbers: CSV, Parquet, JSON lines, or a folder `datasets` saved.
 
     The label is the column `label`, or that of "label", "labels", "target", "class" and "y" which
     there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
-    are the features in the model's order, by default all but label, `weight`, `id` and columns
-    of text that are named in `by`, to group the rows by. A column
-    `id` of integers gives the ids, which are otherwise row numbers; ids of other text, such as 007,
-    become `names`. Unless the data need be
-    `labelled`, all labels are 0 where there are none. `part` is chosen as by
-    `load_part`. Text, booleans, missing values and NaN among the features, and whatever else cannot
-    be read, raise `ArcalError`.
+    are the features in the model's order, by default all but label, `weight`, `id`, those named in
+    `without`, and columns of text that are named in `by`, to group the rows by. A column `id` of
+    integers gives the ids, which are otherwise row numbers; ids of other text, such as 007, become
+    `names`. Unless the data need be `labelled`, all labels are 0 where there are none. `part` is
+    chosen as by `load_part`. Text, booleans, missing values and NaN among the features, and
+    whatever else cannot be read, raise `ArcalError`.
 
     >>> from pathlib import Path
     >>> lines = ["age,income,label", "31,2.5,yes", "58,1.0,no", "44,3.5,yes"]
@@ -134,7 +134,7 @@ def load_table(
     _, name, paths = there.choose(part)
     data = open_columns(there.format, paths)
     label = _label(data, label, labelled)
-    features = _features(data, label, columns, weight, by)
+    features = _features(data, label, columns, by, {label, weight, *without})
     names = Names(None, label, weight, classes, labelled)
     ids, labels, known, weights = read_labels(data, label, names)
     rows = np.empty((len(ids), len(features)), np.float32)
@@ -167,11 +167,11 @@ def _features(
     data: Columns,
     label: str | None,
     columns: Sequence[str] | None,
-    weight: str | None,
     by: Sequence[str],
+    without: Collection[str | None],
 ) -> list[str]:
     if columns is None:
-        others = {*called(data.schema.names, [ID]), label, weight}
+        others = {*called(data.schema.names, [ID]), *without}
         for name in by:
             kind = typed(data.read(pick(data, (), name, "--by"))).type
             if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):

@@ -1,0 +1,239 @@
+"""Data of any kind as the inputs of a model: what a user says of it, and what the model needs."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from torch import Tensor
+
+from arcal.arrays import places_of
+from arcal.auditing import Caveat
+from arcal.audits._examples import Examples
+from arcal.classifiers import GENERIC, OpenedClassifier
+from arcal.console import bar
+from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
+from arcal.errors import ArcalError
+
+LISTED = 10
+"""Broken images that an error message lists."""
+
+OF_KINDS = {
+    "image": "images",
+    "text": "texts",
+    "columns": "table",
+    "size": "images",
+    "crop": "images",
+    "channels": "images",
+    "check": "images",
+    "skip_broken": "images",
+}
+"""The kind of data that some ways of reading are of; the others are of all."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set is read: which part, which columns, how images are brought to one size.
+
+    What is None is decided by the data, and the size by the model's configuration if it says.
+    `classes` are the names of the model's classes in its order, if it does not say them itself.
+    `like` is the shape `(C, H, W)` of the audited images, which others are brought to.
+
+    >>> Reading(part="validation", size=32).crop
+    'centre'
+    """
+
+    part: str | None = None
+    image: str | None = None
+    text: str | None = None
+    label: str | None = None
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    weight: str | None = None
+    size: int | None = None
+    crop: str = "centre"
+    channels: int | None = None
+    check: bool = False
+    skip_broken: bool = False
+    like: tuple[int, ...] | None = None
+
+
+def read_examples(
+    source: str,
+    opened: OpenedClassifier,
+    reading: Reading,
+    *,
+    foreign: bool = False,
+    by: Sequence[str] = (),
+    one_per: str | None = None,
+) -> Examples:
+    """The inputs at a path, as this model takes them, grouped `by` columns.
+
+    `foreign` ones are of any classes, or of none. A table's column `one_per` is not for the model.
+    """
+    options: dict[str, Any] = {"foreign": foreign, "by": by, "one_per": one_per}
+    examples = _ungrouped(source, opened, reading, **options)
+    if not by:
+        return examples
+    try:
+        return examples.grouped(_columns(source, by, reading, examples))
+    except ArcalError as error:
+        raise ArcalError(f"--by {' '.join(by)}: {error}") from error
+
+
+def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
+    """One of the inputs at a path for each value in a column."""
+    try:
+        values = _columns(source, [column], reading, examples)[column]
+        return examples.one_per(column, values)
+    except ArcalError as error:
+        raise ArcalError(f"--one-per {column}: {error}") from error
+
+
+def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:
+    """What is to be said of values in a column that both the audited and validation inputs have.
+
+    Each of the two is a path, how it was read, and its inputs. Without such a column in one of them
+    nothing is said.
+    """
+    try:
+        audited, known = (
+            {*_columns(path, [column], reading, some)[column].to_pylist()}
+            for path, reading, some in data
+        )
+    except ArcalError:
+        return []
+    if not (both := len(audited & known)):
+        return []
+    said = (
+        f"validation inputs are of {both:,} of the {len(audited):,} values of {column} that are "
+        "audited, and calibrators look better than they are"
+    )
+    return [Caveat("Overlap", said)]
+
+
+def _columns(
+    source: str, names: Sequence[str], reading: Reading, examples: Examples
+) -> dict[str, pa.ChunkedArray]:
+    """Columns of the data at a path by name, a value for each input."""
+    ids, columns = load_columns(source, names, part=reading.part, image=reading.image)
+    rows = places_of(examples.ids, ids).numpy()
+    return {name: column.take(rows) for name, column in columns.items()}
+
+
+def _ungrouped(
+    source: str,
+    opened: OpenedClassifier,
+    reading: Reading,
+    *,
+    foreign: bool,
+    by: Sequence[str],
+    one_per: str | None,
+) -> Examples:
+    kind = opened.kind or kind_of(
+        source,
+        part=reading.part,
+        image=reading.image,
+        text=reading.text,
+        columns=reading.columns or None,
+        label=reading.label,
+    )
+    _refuse_other_flags(source, kind, reading)
+    named: dict[str, Any] = {
+        "part": reading.part,
+        "label": reading.label,
+        "weight": reading.weight,
+        "classes": None if foreign else reading.classes or known_classes(opened),
+        "labelled": not foreign,
+    }
+    if kind == "texts":
+        return _texts(source, opened, reading, named)
+    if kind == "table":
+        without = () if one_per is None else (one_per,)
+        return _table(source, reading, named | {"by": by, "without": without})
+    return Examples.from_part(_images(source, opened, reading, named))
+
+
+def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
+    """Refuse what would be ignored: how other kinds of data are read."""
+    usual = Reading()
+    for name, its_kind in OF_KINDS.items():
+        if kind != its_kind and getattr(reading, name) != getattr(usual, name):
+            raise ArcalError(
+                f"--{name.replace('_', '-')} is of {its_kind}, and {source} is read as {kind}: "
+                "leave it out"
+            )
+
+
+def known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
+    """The model's class names, for labels that are names; none if they say only a number."""
+    names = opened.class_names
+    return None if names is None or all(GENERIC.fullmatch(name) for name in names) else names
+
+
+def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
+    return Examples.from_table(load_table(source, columns=reading.columns or None, **named))
+
+
+def _images(
+    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
+) -> Part:
+    settings: dict[str, Any] = {"image": reading.image, "channels": reading.channels, **named}
+    shape = opened.input_shape or reading.like
+    if settings["channels"] is None and shape is not None and len(shape) == 3:
+        settings["channels"] = shape[0] if shape[0] in (1, 3) else None
+    how = opened.preprocessing
+    view: dict[str, Any] = {"crop": reading.crop}
+    size: Any = reading.size
+    if size is None and how is not None:
+        size = how.size
+        view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
+    elif size is None and shape is not None and len(shape) == 3:
+        size = tuple(shape[1:])
+    opens_all = reading.check or reading.skip_broken
+    with bar(f"opening {source}", "images") if opens_all else nullcontext() as progress:
+        if progress is not None:
+            settings |= {"skip_broken": True, "progress": progress}
+        return _checked(load_part(source, size=size, keep=True, **view, **settings), reading)
+
+
+def _checked(part: Any, reading: Reading) -> Part:
+    """The part, without the images that cannot be read if that is wanted."""
+    broken = () if reading.skip_broken else getattr(part, "skipped", ())
+    if broken:
+        some = "; ".join(f"{one.where}: {one.reason}" for one in broken[:LISTED])
+        more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
+        raise ArcalError(
+            f"{len(broken)} of {len(part) + len(broken)} images cannot be read ({some}{more}): "
+            "mend them, or leave them out with --skip-broken"
+        )
+    return part
+
+
+def _texts(
+    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
+) -> Examples:
+    if opened.tokenize is None:
+        raise ArcalError(
+            f"{opened.name} takes no texts, and {source} holds some: name a sequence classifier "
+            "as hf:FOLDER"
+        )
+    texts = load_texts(source, text=reading.text, **named)
+    tokenize = opened.tokenize.shortened(texts.texts)
+
+    def chosen(positions: Tensor) -> list[str]:
+        return [texts.texts[i] for i in positions.tolist()]
+
+    return Examples.labelled_as(
+        texts,
+        lambda positions: tokenize(chosen(positions)),
+        token_ids=lambda positions: tokenize.token_ids(chosen(positions)),
+        kind="texts",
+        bounds=None,
+        texts=texts.texts,
+        facts={
+            "Texts": f"cut or padded to {tokenize.length} tokens",
+            "Distances": "between embeddings; a perturbed embedding stands for no word",
+        },
+    )

@@ -1,0 +1,164 @@
+"""One input drawn of each patient: intervals that hold where inputs of one are alike."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from arcal.auditing import one_per
+from arcal.audits import Examples
+from arcal.calibration import clopper_pearson
+from arcal.errors import ArcalError
+from command_line import arcal
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+PATIENTS = 200
+
+
+@pytest.fixture(scope="module")
+def scans() -> dict[str, np.ndarray]:
+    """Predictions on 1 to 8 scans of each patient, in no order."""
+    draws = np.random.default_rng(0)
+    patient = np.repeat(np.arange(PATIENTS), draws.integers(1, 9, PATIENTS))
+    patient = draws.permutation(patient)
+    p = draws.uniform(0.5, 1, PATIENTS)[patient].round(6)
+    y = (draws.uniform(size=len(p)) < p).astype(int)
+    return {"patient": patient, "probability": p, "label": y}
+
+
+def test_every_value_has_one_input_and_each_of_its_inputs_is_as_likely():
+    drawn = Counter[int]()
+    values = [*"aabacd"]
+    for seed in range(2000):
+        ids = torch.randint(2**40, (6,), generator=torch.Generator().manual_seed(seed))
+        rows = one_per(values, ids).tolist()
+        assert [values[row] for row in rows] == sorted("abcd", key=[values[r] for r in rows].index)
+        assert len(rows) == 4
+        assert rows == sorted(rows)
+        drawn.update(rows)
+    assert [drawn[row] for row in (2, 4, 5)] == [2000] * 3
+    for row in (0, 1, 3):  # within four standard deviations of a third
+        assert abs(drawn[row] - 2000 / 3) < 4 * (2000 * 2 / 9) ** 0.5
+
+
+def test_the_draw_goes_by_id_and_not_by_place(scans):
+    ids = torch.arange(len(scans["patient"])) * 3 + 11
+    shuffled = torch.randperm(len(ids), generator=torch.Generator().manual_seed(0))
+    there = ids[one_per(scans["patient"], ids)]
+    again = ids[shuffled][one_per(scans["patient"][shuffled.numpy()], ids[shuffled])]
+    assert there.tolist() == again.sort().values.tolist()
+
+
+def test_the_interval_holds_that_of_inputs_that_are_alike_does_not():
+    inside = {"all": 0, "one of each": 0}
+    for seed in range(300):
+        draws = np.random.default_rng(seed)
+        patient = np.repeat(np.arange(100), 10)
+        right = (draws.uniform(size=100) < 0.8)[patient]  # all of a patient's, or none
+        for which, rows in (("all", slice(None)), ("one of each", one_per(patient).numpy())):
+            low, high = clopper_pearson([right[rows].sum()], [right[rows].size])
+            inside[which] += bool(low <= 0.8 <= high)
+    assert inside["one of each"] / 300 > 0.93
+    assert inside["all"] / 300 < 0.6
+
+
+def test_a_limit_after_it_favours_no_value():
+    patient = np.repeat(np.arange(800), [9, 1] * 400)
+    examples = Examples.from_tensors(torch.rand(len(patient), 2), torch.arange(len(patient)) % 2)
+    some = examples.one_per("patient", patient)
+    assert some.facts["Drawn"] == "one input of each patient: 800 of 4,000"
+    of = patient[some.first(400).ids.numpy()]
+    assert len({*of.tolist()}) == 400
+    many = (of % 2 == 0).sum()  # of 400 of 800, half of which have nine inputs
+    assert abs(many - 200) < 4 * (400 * 0.25 * 0.5) ** 0.5
+    assert some.content not in (examples.content, examples.first(800).content)
+
+
+def test_values_that_are_missing_or_too_few_are_refused():
+    with pytest.raises(ArcalError, match="patient is missing in row 1: fill it in"):
+        one_per(["a", " ", "b"], name="patient")
+    with pytest.raises(ArcalError, match="values is missing in row 2"):
+        one_per([1.0, 2.0, float("nan")])
+    with pytest.raises(ArcalError, match="3 values for 2 inputs"):
+        one_per([1, 2, 3], [0, 1])
+
+
+def test_files_of_predictions_are_drawn_from_alike(scans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in (str, int):
+        ids = pa.array(
+            [kind(900 + 7 * i) if kind is int else f"s{i}" for i in range(len(scans["label"]))]
+        )
+        table = pa.table(scans).append_column("id", ids)
+        csv.write_csv(table, "old.csv")
+        order = np.random.default_rng(3).permutation(len(table))
+        less = pa.array(scans["probability"] * 0.9)
+        csv.write_csv(table.set_column(1, "probability", less).take(order), "new.csv")
+        done = arcal("audit", "old.csv", "new.csv", "--one-per", "patient", "--out", "out")
+        assert done.code == 0, done.stderr
+        assert "not used" not in done.stderr
+        audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+        said = f"one input of each patient: {PATIENTS} of {len(table):,}"
+        for model in audit["models"]:
+            assert model["overall"]["n"] == PATIENTS
+            assert model["facts"]["Drawn"] == said
+        inputs = pq.read_table("out/inputs.parquet")
+        title = "name" if kind is str else "id"
+        of = dict(zip(table["id"].to_pylist(), scans["patient"].tolist(), strict=True))
+        for name in ("old.csv", "new.csv"):
+            mine = inputs.filter(pc.equal(inputs["model"], name))
+            assert sorted(of[one] for one in mine[title].to_pylist()) == [*range(PATIENTS)]
+
+
+def test_calibrators_are_fitted_to_one_input_of_each(scans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    csv.write_csv(pa.table(scans), "p.csv")
+    usual = ("--calibrators", "temperature")
+    done = arcal("calibrate", "p.csv", "--one-per", "patient", *usual, "--json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout)["inputs"] == PATIENTS
+    facts = json.loads((tmp_path / "calibrated" / "calibration.json").read_text())["facts"]
+    assert facts["Drawn"] == "one input is drawn at random of each patient"
+    gap = pa.table(scans | {"patient": pa.array([None, *scans["patient"][1:].tolist()])})
+    csv.write_csv(gap, "gap.csv")
+    for command in (("calibrate", *usual), ("audit",)):
+        done = arcal(*command[:1], "gap.csv", *command[1:], "--one-per", "patient")
+        assert done.code == 2
+        assert done.line.startswith("arcal: gap.csv: patient is missing in row 0: ")
+
+
+def test_the_column_of_a_table_is_not_for_the_model(scans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "import torch\n\n\ndef network():\n    torch.manual_seed(0)\n"
+        "    return torch.nn.Linear(1, 2).eval()\n"
+    )
+    table = pa.table(scans)
+    csv.write_csv(table, "t.csv")
+    of_others = table.filter(pc.greater_equal(table["patient"], PATIENTS - 20))
+    options = ("--one-per", "patient", "--order", "gradient", "--out", "out")
+    done = arcal("audit", "net.py:network", "t.csv", *options, "--limit", 150)
+    assert done.code == 0, done.stderr
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert audit["data"]["facts"]["Columns"] == "probability"
+    assert audit["models"][0]["overall"]["n"] == 150
+    rows = pq.read_table("out/inputs.parquet")["id"].to_pylist()
+    assert len({*scans["patient"][rows].tolist()}) == 150
+    csv.write_csv(
+        of_others.set_column(1, "probability", pa.array(np.linspace(0, 1, len(of_others)))), "v.csv"
+    )
+    done = arcal("audit", "net.py:network", "t.csv", *options, "--validation", "v.csv")
+    assert done.code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "validation inputs are of 20 of the 200 values of patient" in said
+    done = arcal("audit", "net.py:network", "t.csv", *options, "--one-per", "person")
+    assert done.code == 2
+    assert "--one-per person: " in done.line
+    assert "no column person" in done.line
