@@ -108,7 +108,7 @@ def one_per(values: Any, ids: TensorLike | None = None, *, name: str = "values")
     by the order of the inputs. A missing value, and another number of ids, raise `ArcalError`.
 
     >>> one_per(["Ann", "Bo", "Ann", "Bo", "Cy"])
-    tensor([0, 1, 4])
+    tensor([1, 2, 4])
     """
     column = _column(name, values)
     N = len(column)
