@@ -64,8 +64,8 @@ class DataFlags:
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """Columns of a table that the model takes, in its order. By default all but label, weight and
-    id."""
+    """Columns of a table that the model takes, in its order. By default all but label, weight,
+    id and --one-per."""
     weight: Annotated[str | None, flag("COLUMN")] = None
     """Column of weights: how much each input counts."""
     id: Annotated[str | None, flag("COLUMN")] = None
