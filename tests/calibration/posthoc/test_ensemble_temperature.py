@@ -76,6 +76,7 @@ def test_is_the_mixture():
     assert EnsembleTemperature(2.0, w)(impossible).exp()[0].tolist() == [1, 0]
     masked = torch.tensor([[0.3, 0.1, -torch.inf]], requires_grad=True)
     EnsembleTemperature(2.5, (1.0, 0.0, 0.0))(masked.log_softmax(1))[0, 0].backward()
+    assert masked.grad is not None
     assert masked.grad.isfinite().all()
 
 
