@@ -162,6 +162,15 @@ def test_no_gradient_is_said_to_be_the_reason(model):
     )
 
 
+def test_a_masked_class_is_not_the_reason():
+    def far(x):  # the first class leads everywhere within the bounds
+        logits = linear(3, 6)(x).index_fill(1, torch.tensor([2]), -torch.inf)
+        return logits + torch.tensor([1e3, 0, 0])
+
+    for attack in ATTACKS:
+        assert "within the bounds" in attack(far, X).reason
+
+
 def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
     found = BoundaryProjection(3)(lambda x: torch.stack([1.5 - x[:, 0], 0 * x[:, 0]], dim=1), X)
     assert "within the bounds" in found.reason

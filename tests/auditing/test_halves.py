@@ -6,7 +6,7 @@ import torch
 
 from arcal.auditing import Estimate, Predictions, as_predictions, calibrated, overall
 from arcal.auditing._halves import SHOWN, folds_of, posthoc_on_halves, simplest_of_the_best
-from arcal.calibration import nll
+from arcal.calibration import clopper_pearson, nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
@@ -94,6 +94,9 @@ def test_what_is_shown_is_the_other_half(sharp, found):
     right = (shown.argmax(1) == labels).double().mean().item()
     assert outcome.accuracy.before.value == outcome.accuracy.after.value == pytest.approx(right)
     assert outcome.nll.before.n == found.shown_on
+    ends = clopper_pearson([round(right * len(labels))], [len(labels)])
+    for one in (outcome.accuracy.before, outcome.accuracy.after):
+        assert (one.low, one.high) == pytest.approx([end.item() for end in ends])
 
 
 def test_a_change_is_of_the_same_draws_before_and_after(sharp, found):

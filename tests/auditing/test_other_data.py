@@ -57,6 +57,21 @@ def test_shares_of_images_by_entropy_are_numpys_histogram():
             assert share.tolist() == pytest.approx(counts / len(run.ids))
 
 
+def test_weights_of_whole_numbers_are_images_that_are_there_as_often():
+    weights = torch.arange(40) % 3
+    rows = torch.arange(40).repeat_interleave(weights)
+    often = [Predictions(torch.arange(len(rows)), run.labels[rows], run.logits[:, rows])
+             for run in INSIDE]  # fmt: skip
+    weighted = out_of_distribution("cats", INSIDE, OUTSIDE, weights=weights.double())
+    repeated = out_of_distribution("cats", often, OUTSIDE)
+    for one, other in zip(weighted.runs, repeated.runs, strict=True):
+        assert list(vars(one).values()) == pytest.approx(list(vars(other).values()))
+    assert weighted.ensemble is not None
+    assert repeated.ensemble is not None
+    assert weighted.ensemble.auroc_entropy == pytest.approx(repeated.ensemble.auroc_entropy)
+    torch.testing.assert_close(weighted.inside, repeated.inside)
+
+
 def test_the_same_images_cannot_be_told_apart_and_one_run_has_no_ensemble():
     other = out_of_distribution("itself", INSIDE[:1], INSIDE[:1])
     (run,) = other.runs

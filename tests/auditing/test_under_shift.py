@@ -111,8 +111,30 @@ def test_no_shift_is_no_change(clean):
     for name in FIGURES:
         change = getattr(same.change, name)
         assert change.value == pytest.approx(0, abs=1e-12)
-        assert (change.low, change.high) == pytest.approx((0, 0), abs=1e-12)
+        if name not in ("accuracy", "gap"):  # of other inputs one may be right in one set alone
+            assert (change.low, change.high) == pytest.approx((0, 0), abs=1e-12)
         assert getattr(same.mean, name).value == pytest.approx(getattr(same.clean, name).value)
+
+
+def test_a_mean_and_a_change_allow_for_errors_not_seen():
+    """Of 50 inputs that are right in every set, as of each set alone."""
+    p = torch.tensor([0.95, 0.05], dtype=torch.float64)
+    right, surer = (
+        Predictions(torch.arange(50), torch.zeros(50).long(), T * p.log().expand(1, 50, 2))
+        for T in (1, 1.2)
+    )
+    one = under_shift(right, {SETS[0]: surer, SETS[1]: surer}, resamples=20)
+    alone = one.by_set[SETS[0]]
+    for name in ("accuracy", "gap", "nll", "brier"):
+        mean, expected = getattr(one.mean, name), getattr(alone, name)
+        assert (mean.low, mean.high) == pytest.approx((expected.low, expected.high), abs=5e-3)
+    assert one.mean.gap.sign == 0
+    reach = 1.96**2 / (50 + 1.96**2)  # of Tango's interval
+    assert (one.change.accuracy.low, one.change.accuracy.high) == pytest.approx(
+        (-reach, reach), 1e-3
+    )
+    assert one.change.gap.sign == 0
+    assert one.change.nll.high > one.change.nll.value + 0.01
 
 
 def test_a_change_is_known_better_than_two_sets_of_other_inputs_would_tell(clean):

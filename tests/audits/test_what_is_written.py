@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 
@@ -87,6 +88,26 @@ def test_where_it_may_act_alone_is_written_but_for_weighted_inputs(audit):
     weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
     assert weighted.acting is None
     assert not any(name.startswith("coverage") for name in figures(Finding(weighted)))
+
+
+def test_distances_are_those_of_inputs_that_are_there_as_often_as_they_weigh(audit):
+    model, weights = audit.models[0], torch.arange(240) % 3
+    distance = model.robustness.robustness
+    assert audit.figures()["one"]["distance.median"] == float(np.median(distance))
+    found = figures(Finding(dataclasses.replace(model, weights=weights.double())))
+    often = distance.double().repeat_interleave(weights)
+    assert found["distance.median"] == pytest.approx(often.quantile(0.5).item())
+    assert found["distance.none_found"] == often.isinf().double().mean()
+
+
+def test_other_data_is_told_from_inputs_as_they_weigh():
+    part = tiny.part(60)
+    x, second = part.pixels.float() / 255, torch.arange(60) >= 30
+    there = {"some": (x[second], part.labels[second])}
+    audit = arcal.audit(
+        tiny.Brightness(), (x, part.labels), weights=second.double(), other=there, order=None
+    )
+    assert audit.figures()["model"]["other.some.auroc_confidence"] == pytest.approx(0.5)
 
 
 def test_the_schema_knows_every_entry(audit, schema):

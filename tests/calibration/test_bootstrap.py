@@ -1,3 +1,4 @@
+import math
 from itertools import product
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from arcal.calibration import (
+    Bootstrap,
     Reliability,
     bootstrap,
     brier,
@@ -13,6 +15,7 @@ from arcal.calibration import (
     debiased_squared,
     ece,
     equal_mass_ece,
+    nll,
 )
 from arcal.errors import ArcalError
 
@@ -154,3 +157,12 @@ def test_refuses_bad_input_in_one_line(arrays, options, message):
     with pytest.raises(ArcalError, match=message) as error:
         bootstrap(mean, *arrays, **options)
     assert "\n" not in str(error.value)
+
+
+def test_samples_that_are_infinite_have_ends():
+    """As those of a log-loss where a label has a probability of 0."""
+    rows = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).log(), torch.tensor([1, 0])
+    found = bootstrap(nll, *rows, resamples=200)
+    assert found.percentile == (pytest.approx(math.log(2)), math.inf)
+    some = Bootstrap(1.0, torch.tensor([1, 2, 3, math.inf, math.inf]).double(), confidence=0.5)
+    assert some.percentile == (2, math.inf)

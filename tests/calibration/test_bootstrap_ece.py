@@ -163,6 +163,8 @@ def test_how_often_the_outer_interval_holds_a_slight_miscalibration():
         ({"weights": torch.tensor([1.0, -1, 1])}, "found -1 at 1"),
         ({"weights": torch.tensor([1.0, 1, torch.nan])}, "found nan at 2"),
         ({"weights": torch.zeros(3)}, "all weights are 0"),
+        ({"weights": [1.0, 1.0, 1e200]}, "weights reach 1e.200, whose square"),
+        ({"weights": [1e-200] * 3}, "weights reach 1e-200, whose square"),
         ({"resamples": 0}, "0 draws of 3 rows"),
     ],
 )

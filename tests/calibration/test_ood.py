@@ -92,6 +92,16 @@ def test_larger_is_in_distribution():
     assert auroc(torch.tensor([1]), torch.tensor([0])) == 1  # integers will do
 
 
+def test_weights_of_whole_numbers_are_scores_that_are_there_as_often():
+    inside, outside = torch.tensor([0.9, 1.0, 0.2, 0.1]), torch.tensor([0.2, 0.9, 0.1])
+    weights = torch.tensor([0, 3, 1, 2])
+    repeated = inside.repeat_interleave(weights)
+    weighted = auroc(inside, outside, weights=weights)
+    assert weighted == pytest.approx(auroc(repeated, outside), abs=1e-15)
+    shares = entropy_shares(inside, Z=3, bins=4, weights=weights)
+    assert shares.tolist() == pytest.approx(entropy_shares(repeated, Z=3, bins=4).tolist())
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 1000), st.integers(1, 60), st.integers(0, 10_000))
 def test_shares_are_numpys_histogram(Z, bins, seed):

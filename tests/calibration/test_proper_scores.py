@@ -63,6 +63,10 @@ def test_a_true_class_called_impossible_costs_infinity():
     assert nll(log_probabilities, torch.tensor([0, 1])) == math.inf
 
 
+def test_nll_of_the_certain_has_no_sign():
+    assert str(nll(torch.tensor([[1.0, 0.0]]).log(), torch.tensor([0]))) == "0.0"
+
+
 def test_nll_does_not_underflow_where_probabilities_would():
     logits = torch.tensor([[0.0, 2000.0]])
     assert logits.double().softmax(1)[0, 0] == 0

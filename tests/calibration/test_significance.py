@@ -78,6 +78,10 @@ def test_holm_by_hand():
     assert holm([0.02]) == [0.02]
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+    assert holm(torch.tensor([0.25, 0.125], dtype=torch.float64)) == [0.25, 0.25]
+    for wrong in (torch.nan, -0.1, 1.1):
+        with pytest.raises(ArcalError, match=r"p must lie in \[0, 1\], found .* at \(1,\): leave"):
+            holm([0.01, wrong])
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def difference(
         variance=variance,
     )
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
-    whole = _effective_of_pairs(w, gained | lost)
+    whole = effective_of_pairs(w, gained | lost)
     less_often, more_often = (((w * one).sum() / w.sum()).item() * whole for one in (lost, gained))
     accuracy = Estimate(
         (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
@@ -131,7 +131,7 @@ def _costs(scores: Scores, weights: Tensor) -> tuple[Tensor, Tensor]:
     return cost * ~scores.correct, cost * scores.correct
 
 
-def _effective_of_pairs(weights: Tensor, differ: Tensor) -> float:
+def effective_of_pairs(weights: Tensor, differ: Tensor) -> float:
     """How many pairs of equal weight tell as much of the difference of two accuracies.
 
     The effective number, but where the inputs on which one model alone is right, `differ` `(N,)`,

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from arcal.auditing._estimate import (
     Estimate,
+    accuracy_from,
     ece_estimate,
     ece_from,
     effective_number,
+    effective_of,
     estimates,
     gap_of,
 )
@@ -72,10 +74,10 @@ class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
     Of `ece` and `smooth_ece` the intervals are outer, before and after from 0 on if they may be
-    chance; of `nll` and `accuracy` they are percentile; but for changes of an ECE they allow for
-    errors not seen, as in `Overall`. `keeps_accuracy` says that the method never changes a
-    prediction; `changed` is the number of predictions that it did change. Made by
-    `posthoc_on_halves`.
+    chance; of `accuracy` they are exact, of its change and of `nll` percentile; but for changes of
+    an ECE or accuracy they allow for errors not seen, as in `Overall`. `keeps_accuracy` says that
+    the method never changes a prediction; `changed` is the number of predictions that it did
+    change. Made by `posthoc_on_halves`.
     """
 
     name: str
@@ -163,10 +165,10 @@ def posthoc_on_halves(
         by_chance = smooth_ece_by_chance(chance, weights=w, resamples=min(resamples, SMOOTH))
         smooth = by_chance.quantile(0.95).item()
         said_of = {
-            **estimates(some, FIGURES, n),
+            **score_estimates(some, n, w, said, names=("nll",)),
+            "accuracy": accuracy_from(some["accuracy"].estimate, effective_of(w, said.confidence)),
             "ece": ece,
             "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*judged, w), wrong),
-            **score_estimates(some, n, w, said, names=("nll",)),
         }
         return some, said_of
 

@@ -48,11 +48,17 @@ class OutOfDistribution:
 
 
 def out_of_distribution(
-    name: str, inside: Sequence[Predictions], outside: Sequence[Predictions], *, how: str = ""
+    name: str,
+    inside: Sequence[Predictions],
+    outside: Sequence[Predictions],
+    *,
+    how: str = "",
+    weights: Tensor | None = None,
 ) -> OutOfDistribution:
     """Compare each run's predictions on its own test set with those on other data, `name`.
 
-    As many of each, of the same classes; anything else raises `ArcalError`.
+    As many of each, of the same classes; anything else raises `ArcalError`. With `weights` `(N,)`
+    each input of the test set counts as much.
 
     >>> from arcal.auditing import as_predictions
     >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
@@ -70,20 +76,22 @@ def out_of_distribution(
         name=name,
         how=how,
         images=len(outside[0].ids),
-        inside=torch.stack([_shares(predictions) for predictions in inside]),
+        inside=torch.stack([_shares(predictions, weights) for predictions in inside]),
         outside=torch.stack([_shares(predictions) for predictions in outside]),
-        runs=[separation(*pair) for pair in zip(inside, outside, strict=True)],
-        ensemble=separation(ensemble(inside), ensemble(outside)) if several else None,
+        runs=[separation(*pair, weights) for pair in zip(inside, outside, strict=True)],
+        ensemble=separation(ensemble(inside), ensemble(outside), weights) if several else None,
     )
 
 
-def separation(inside: Predictions, outside: Predictions) -> Separation:
-    """AUROC of confidence and of entropy, of one model on two data sets."""
+def separation(
+    inside: Predictions, outside: Predictions, weights: Tensor | None = None
+) -> Separation:
+    """AUROC of confidence and of entropy, of one model on two data sets, of `weights` inside."""
     entropies = torch.cat([entropy(one.log_probabilities) for one in (inside, outside)])
     certainty = -_places(entropies)
     return Separation(
-        auroc_confidence=auroc(inside.confidence, outside.confidence),
-        auroc_entropy=auroc(*certainty.tensor_split([len(inside.ids)])),
+        auroc_confidence=auroc(inside.confidence, outside.confidence, weights=weights),
+        auroc_entropy=auroc(*certainty.tensor_split([len(inside.ids)]), weights=weights),
     )
 
 
@@ -100,5 +108,6 @@ def _places(values: Tensor) -> Tensor:
     return torch.empty_like(values).scatter(0, order, place.double())
 
 
-def _shares(predictions: Predictions) -> Tensor:
-    return entropy_shares(entropy(predictions.log_probabilities), predictions.classes, BINS)
+def _shares(predictions: Predictions, weights: Tensor | None = None) -> Tensor:
+    entropies, Z = entropy(predictions.log_probabilities), predictions.classes
+    return entropy_shares(entropies, Z, BINS, weights=weights)

@@ -1,12 +1,15 @@
 """The same inputs under several shifts: means over the sets, and what they have lost."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import chain
+from operator import and_
 
 import torch
 from torch import Tensor
 
+from arcal.auditing._difference import effective_of_pairs
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
@@ -16,14 +19,17 @@ from arcal.auditing._estimate import (
     gap_to,
     stretched,
 )
+from arcal.auditing._few_errors import FIGURES as FEW_ERRORS
 from arcal.auditing._few_errors import score_estimates
+from arcal.auditing._few_errors import stretched as with_few
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
-from arcal.calibration.few_errors import errors_of
-from arcal.calibration.resampled import resampled_scores
+from arcal.calibration.few_errors import ENOUGH, errors_of
+from arcal.calibration.intervals import tango
+from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.errors import ArcalError
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
@@ -34,7 +40,9 @@ class ShiftFigures:
     """Accuracy, confidence, gap (confidence minus accuracy), ECE, NLL and Brier score.
 
     Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
-    percentile, and of the ECE outer. No interval of an ECE is held against chance here, as in
+    percentile, and of the ECE outer. Where fewer than 100 inputs are wrong in any of the sets, all
+    but the confidence and a change of the ECE also allow for errors not seen
+    (`arcal.calibration.few_errors`). No interval of an ECE is held against chance here, as in
     `Overall`: of a calibrated model it is too high. Made by `under_shift`.
     """
 
@@ -97,10 +105,11 @@ def under_shift(
     change = {name: mean[name] - first[name] for name in FIGURES}
     w = as_weights(weights, N)
     n = round(effective_number(w))
+    scores = [one.scores for one in shifted.values()]
     return Shift(
         clean=_alone(clean, first, w),
-        mean=ShiftFigures(**estimates(mean, FIGURES, n)),
-        change=ShiftFigures(**estimates(change, FIGURES, n, cut=False)),
+        mean=_together(estimates(mean, FIGURES, n), w, scores),
+        change=_together(estimates(change, FIGURES, n, cut=False), w, scores, [clean.scores]),
         by_set={
             where: _alone(one, figures, w)
             for (where, one), figures in zip(shifted.items(), rest, strict=True)
@@ -119,6 +128,57 @@ def _alone(
     bootstrapped |= score_estimates(draws, accuracy.n, weights, predictions.scores)
     ece = stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights))
     return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap, "ece": ece})
+
+
+def _together(
+    bootstrapped: Mapping[str, Estimate],
+    weights: Tensor,
+    sets: Sequence[Scores],
+    less: Sequence[Scores] = (),
+) -> ShiftFigures:
+    """The mean over sets, less the clean one if it is given, with few errors allowed for.
+
+    Its accuracy then reaches as far as an interval of shares of as many inputs, exact or of paired
+    ones. Inputs that are right in some of the sets vary less.
+    """
+    every, figures = (*sets, *less), dict(bootstrapped)
+    wrong = errors_of(reduce(and_, (one.correct for one in every)), weights)
+    if wrong >= ENOUGH:
+        return ShiftFigures(**figures)
+    for name in ("gap", "nll", "brier"):
+        values = [_mean_values(name, some) for some in (sets, less) if some]
+        one, kind = figures[name], f"difference.{name}" if less else name
+        figures[name] = with_few(one, kind, *values, scores=every, weights=weights)
+    right = torch.stack([one.correct for one in sets]).double().mean(0)
+    if less:
+        gained = right - less[0].correct.double()
+        n = effective_of_pairs(weights, gained != 0)
+        share = weights / weights.sum() * n
+        ends = tango(
+            float((share * -gained).clamp(min=0).sum()),
+            float((share * gained).clamp(min=0).sum()),
+            n,
+        )
+    else:
+        n = min(effective_of(weights, one.confidence) for one in sets)
+        accuracy = accuracy_from(figures["accuracy"].value, n)
+        ends = accuracy.low, accuracy.high
+    accuracy = figures["accuracy"] = _reaching(figures["accuracy"], *ends)
+    given = gap_to(accuracy, figures["confidence"].value)
+    figures["gap"] = _reaching(figures["gap"], given.low, given.high)
+    if not less:
+        figures["ece"] = stretched(figures["ece"], figures["gap"], wrong)
+    return ShiftFigures(**figures)
+
+
+def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
+    """The mean over sets of what `_few_errors.FIGURES` has of each input."""
+    values, flipped = zip(*map(FEW_ERRORS[name], sets), strict=True)
+    return torch.stack(values).mean(0), torch.stack(flipped).mean(0)
+
+
+def _reaching(one: Estimate, low: float, high: float) -> Estimate:
+    return replace(one, low=min(one.low, low), high=max(one.high, high))
 
 
 def _mean(draws: list[Bootstrap]) -> Bootstrap:

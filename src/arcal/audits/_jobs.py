@@ -182,7 +182,9 @@ def audited(
             where: Predictions(block.ids, block.labels, z[None])
             for where, z in block.shifted.items()
         },
-        other=[out_of_distribution(name, [predictions], [of]) for name, of in other],
+        other=[
+            out_of_distribution(name, [predictions], [of], weights=weights) for name, of in other
+        ],
         validation=validation,
         perturbed=block.perturbed,
         weights=weights,

@@ -40,10 +40,11 @@ class Bootstrap:
     def percentile(self) -> tuple[float, float]:
         """The percentile interval: the middle share `confidence` of the samples."""
         tail = (1 - self.confidence) / 2
-        low, high = self.samples.nanquantile(
-            torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
-        )
-        return low.item(), high.item()
+        tails = torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
+        ends = self.samples.nanquantile(tails)
+        above = self.samples.nanquantile(tails, interpolation="higher")
+        low, high = ends.where(~ends.isnan(), above).tolist()  # nan is between two of inf
+        return low, high
 
     @property
     def basic(self) -> tuple[float, float]:

@@ -146,7 +146,10 @@ def check_bins(bins: int) -> None:
 
 
 def as_weights(weights: TensorLike | None, n: int) -> Tensor:
-    """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
+    """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0.
+
+    Their squares, which intervals are made of, are finite.
+    """
     if weights is None:
         return torch.ones(n, dtype=torch.float64, device="cpu")
     weights = as_tensor(weights, "weights")
@@ -164,6 +167,8 @@ def as_weights(weights: TensorLike | None, n: int) -> Tensor:
         )
     if n and not weights.any():
         raise ArcalError("all weights are 0, so nothing counts: pass some above 0")
+    if n and not 1e-100 < (largest := weights.max().item()) < 1e100:
+        raise ArcalError(f"weights reach {largest:g}, whose square is no number: divide all by it")
     return weights
 
 

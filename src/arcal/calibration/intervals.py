@@ -1,7 +1,6 @@
 """Intervals and tests of a probability, such as the accuracy in a bin, and of many at once."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from scipy.special import betainc, betaincc, betaincinv, ndtri
@@ -134,17 +133,18 @@ def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike
     return (2 * torch.minimum(at_least, at_most)).clamp(max=1)
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: TensorLike) -> list[float]:
     """p-values corrected by Holm's step-down method for how many they are, in the same order.
 
     Whatever is true and however they depend on each other, the chance that any true hypothesis ends
-    below 0.05 is at most 0.05 (Holm, 1979).
+    below 0.05 is at most 0.05 (Holm, 1979). Numbers outside [0, 1], and nan, raise `ArcalError`.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    corrected, highest = [1.0] * len(p), 0.0
-    for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[i]))
+    known = as_unit(p, "p", "leave out tests that tell nothing").tolist()
+    corrected, highest = [1.0] * len(known), 0.0
+    for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):
+        highest = max(highest, min(1.0, (len(known) - rank) * known[i]))
         corrected[i] = highest
     return corrected

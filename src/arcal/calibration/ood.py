@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.calibration.checks import as_scores, check_log_probabilities
+from arcal.calibration.checks import as_scores, as_weights, check_log_probabilities
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -36,13 +36,16 @@ def entropy(log_probabilities: TensorLike) -> Tensor:
     return terms.sum(1).clamp(0, math.log(p.shape[1]))  # rounding may leave the interval
 
 
-def auroc(scores_in: TensorLike, scores_out: TensorLike) -> float:
+def auroc(
+    scores_in: TensorLike, scores_out: TensorLike, *, weights: TensorLike | None = None
+) -> float:
     """Area under the ROC curve, in [0, 1]: P(in > out) + P(in = out) / 2 over all pairs.
 
     `scores_in` `(N,)` and `scores_out` `(M,)` are larger for inputs that appear in-distribution: 1
     is perfect separation, 0.5 none. Ties, which are frequent where confidence saturates at 1.0,
     count half; scores may be infinite. Pairs are counted in integers, so the result has one
-    rounding. Empty scores, nan or another shape raise `ArcalError`.
+    rounding. With `weights` `(N,)` of the former, 0 or more, each of these counts as much. Empty
+    scores, nan or another shape raise `ArcalError`.
 
     >>> auroc(torch.tensor([0.75, 1.0]), torch.tensor([0.5, 0.75]))
     0.875
@@ -51,13 +54,19 @@ def auroc(scores_in: TensorLike, scores_out: TensorLike) -> float:
     outside = outside.sort().values
     below = torch.searchsorted(outside, inside)
     not_above = torch.searchsorted(outside, inside, right=True)
-    return int((below + not_above).sum()) / (2 * len(inside) * len(outside))
+    wins, w = below + not_above, as_weights(weights, len(inside))
+    if weights is None:
+        return int(wins.sum()) / (2 * len(inside) * len(outside))
+    return ((w * wins).sum() / w.sum() / (2 * len(outside))).item()
 
 
-def entropy_shares(entropy: TensorLike, Z: int, bins: int = 50) -> Tensor:
+def entropy_shares(
+    entropy: TensorLike, Z: int, bins: int = 50, *, weights: TensorLike | None = None
+) -> Tensor:
     """The share of entropies `(N,)` in each of K = `bins` bins of [0, log Z] nats, float64 `(K,)`.
 
-    The bins are of equal width; the last one includes log Z. Of no entropies the shares are nan. An
+    The bins are of equal width; the last one includes log Z. With `weights` `(N,)`, 0 or more, the
+    shares are of their sum. Of no entropies they are nan. An
     entropy that is nan or outside the interval by more than rounding, another shape, fewer than
     two classes or no bins raise `ArcalError`.
 
@@ -76,7 +85,8 @@ def entropy_shares(entropy: TensorLike, Z: int, bins: int = 50) -> Tensor:
         )
     edges = torch.linspace(0, largest, bins + 1, dtype=torch.float64, device="cpu")
     k = torch.bucketize(values, edges[1:-1], right=True)
-    return torch.bincount(k, minlength=bins).double() / len(values)
+    w = as_weights(weights, len(values))
+    return torch.bincount(k, weights=w, minlength=bins) / w.sum()
 
 
 def _as_scores(scores: TensorLike, name: str) -> Tensor:

@@ -24,7 +24,7 @@ def nll(log_probabilities: TensorLike, labels: TensorLike) -> float:
     N, Z = log_probabilities.shape
     log_probabilities = log_probabilities.detach().cpu().double()
     log_likelihoods = log_probabilities.gather(1, _as_labels(labels, N, Z)[:, None])
-    return -log_likelihoods.mean().item()
+    return (-log_likelihoods).mean().item()
 
 
 def brier(probabilities: TensorLike, labels: TensorLike) -> float:

@@ -170,6 +170,17 @@ def test_a_class_that_cannot_be_stays_so(kind, calibrators):
     assert not after.isnan().any()
 
 
+@every_kind
+def test_a_class_that_cannot_be_leaves_gradients_finite(kind, calibrators):
+    fresh, _ = draw(N=50, seed=3)
+    fresh[:, 2] = -torch.inf
+    fresh.requires_grad_()
+    applied(calibrators[kind], fresh.log_softmax(1))[:, 0].sum().backward()
+    assert fresh.grad is not None
+    assert fresh.grad.isfinite().all()
+    assert fresh.grad.any()
+
+
 def test_energy_that_is_missing_or_of_other_inputs_is_one_line(calibrators):
     log_p, labels = draw(N=4)
     for energy, line in [

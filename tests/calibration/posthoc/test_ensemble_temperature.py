@@ -74,6 +74,10 @@ def test_is_the_mixture():
     torch.testing.assert_close(only, Temperature(2.5)(log_p), rtol=1e-12, atol=1e-12)
     impossible = torch.tensor([[0.0, -torch.inf]])
     assert EnsembleTemperature(2.0, w)(impossible).exp()[0].tolist() == [1, 0]
+    masked = torch.tensor([[0.3, 0.1, -torch.inf]], requires_grad=True)
+    EnsembleTemperature(2.5, (1.0, 0.0, 0.0))(masked.log_softmax(1))[0, 0].backward()
+    assert masked.grad is not None
+    assert masked.grad.isfinite().all()
 
 
 def test_calibrated_predictions_stay_as_they_are():

@@ -10,7 +10,12 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
-from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
+from arcal.calibration.posthoc.calibrator import (
+    Calibrator,
+    divided,
+    fitted,
+    with_gradients,
+)
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -59,7 +64,7 @@ class TemperatureNetwork(Calibrator):
             (self.get_buffer(f"weight_{i}").to(log_p), self.get_buffer(f"bias_{i}").to(log_p))
             for i in range(1, self.depth + 1)
         ]
-        return (log_p / temperatures(features, layers)).log_softmax(1)
+        return divided(log_p, temperatures(features, layers))
 
     def extra_repr(self) -> str:
         return f"hidden={len(self.get_buffer('bias_1'))}"

@@ -162,6 +162,18 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
     return tensor
 
 
+def divided(log_p: Tensor, T: Tensor) -> Tensor:
+    """Log p / T + constant, of log-probabilities `(N, Z)` and temperatures `(N, 1)` above 0.
+
+    A class that cannot be, of -inf, stays so, and adds no inf x 0 to the gradient of T.
+
+    >>> divided(torch.tensor([[0.9, 0.1, 0.0]]).log(), torch.tensor([[2.0]])).exp()
+    tensor([[0.7500, 0.2500, 0.0000]])
+    """
+    masked = log_p.isneginf()
+    return (log_p.masked_fill(masked, 0) / T).masked_fill(masked, -torch.inf).log_softmax(1)
+
+
 def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     """The energy `(N,)`, -log sum exp of the logits, that a method of this kind needs; finite.
 

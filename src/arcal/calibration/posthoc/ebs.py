@@ -11,6 +11,7 @@ from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calib
 from arcal.calibration.posthoc.calibrator import (
     Calibrator,
     as_energy,
+    divided,
     fitted,
     with_gradients,
 )
@@ -66,7 +67,7 @@ class EnergyScaling(Calibrator):
         T, theta = self.T.to(log_p), self.theta.to(log_p)
         right, wrong = densities(energy, self.mean.to(log_p), self.sd.to(log_p))
         each = (T - theta[0] * right + theta[1] * wrong).maximum(LEAST * T)
-        return (log_p / each[:, None]).log_softmax(1)
+        return divided(log_p, each[:, None])
 
     def extra_repr(self) -> str:
         return f"T={self.T:.4g}, theta=({self.theta[0]:.4g}, {self.theta[1]:.4g})"

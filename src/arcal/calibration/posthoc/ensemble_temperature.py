@@ -42,8 +42,9 @@ class EnsembleTemperature(Calibrator):
     def calibrate(self, log_p: Tensor) -> Tensor:
         parts = _parts(log_p, self.T)
         log_w = self.weights.to(log_p).log()[:, None, None]
-        q = (parts + log_w).logsumexp(0)
-        return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
+        masked = log_p.isneginf()  # before the sum: the gradient of one of -inf alone is nan
+        q = (parts + log_w).masked_fill(masked, 0).logsumexp(0)
+        return q.masked_fill(masked, -torch.inf).log_softmax(1)
 
     def extra_repr(self) -> str:
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from arcal.auditing import (
     LEAST,
@@ -18,6 +19,7 @@ from arcal.auditing import (
     Group,
     Grouping,
 )
+from arcal.calibration.checks import as_weights
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
@@ -90,8 +92,9 @@ def figures(finding: Finding) -> dict[str, float]:
             for where, one in model.shift.by_set.items():
                 flat |= _ends(f"{_set_name(where)}.{name}", getattr(one, name))
     if model.robustness is not None and model.robustness.success is not None:
-        flat["distance.median"] = float(np.median(model.robustness.robustness))
-        flat["distance.none_found"] = float((~model.robustness.success).double().mean())
+        w = as_weights(model.weights, len(model))
+        flat["distance.median"] = _median(model.robustness.robustness, w)
+        flat["distance.none_found"] = float((w * ~model.robustness.success).sum() / w.sum())
     for other in model.other:
         (one,) = other.runs
         flat[f"other.{other.name}.auroc_confidence"] = one.auroc_confidence
@@ -178,6 +181,14 @@ def worst_group(groups: Iterable[Group]) -> Group | None:
         return group.verdict != "not shown", max(group.gap.low, -group.gap.high)
 
     return max((group for group in groups if not group.few), key=sureness, default=None)
+
+
+def _median(values: Tensor, weights: Tensor) -> float:
+    """The value with half of the weight below it, or the mean of the two that halve it."""
+    ordered, order = values.sort()
+    reached = weights[order].cumsum(0)
+    ends = (torch.searchsorted(reached, reached[-1] / 2, right=right) for right in (False, True))
+    return float(ordered[torch.stack([*ends])].mean())
 
 
 def _coverage(target: float) -> str:
