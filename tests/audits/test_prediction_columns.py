@@ -161,3 +161,23 @@ def test_a_score_is_the_probability_of_class_1_where_nothing_else_could_be(tmp_p
     assert p.tolist() == [[0.25, 0.75], [0.75, 0.25]]
     path.write_text("label,p0,p1,score\n1,0.25,0.75,0.5\n0,0.75,0.25,0.5\n")
     assert read_predictions(path).unused == ("score",)
+
+
+def test_without_labels_the_classes_tell_which_columns_are_theirs(tmp_path):
+    path, both = tmp_path / "new.csv", ("fraud", "ok")
+    path.write_text("fraud,ok,age\n0.75,0.25,40\n0.5,0.5,30\n")
+    saved = read_predictions(path, labelled=False, classes=both)
+    assert (saved.classes, saved.unused) == (both, ("age",))
+    path.write_text("proba_fraud\n0.75\n")
+    saved = read_predictions(path, labelled=False, classes=both).with_classes_like(both)
+    assert (saved.classes, saved.predictions.confidence.item()) == (both, 0.75)
+    assert saved.predictions.predicted.tolist() == [0]
+    for classes, column in ((("0", "1"), "probability"), (both, "probability_1")):
+        path.write_text(f"{column}\n0.75\n")
+        saved = read_predictions(path, labelled=False, classes=classes)
+        assert saved.predictions.predicted.tolist() == [1]
+    for column in ("probability", "score", "probability_spam", "logit"):
+        path.write_text(f"{column}\n0.75\n")
+        says = f"new.csv: {column} is the only column of the outputs, and does not say which class"
+        with pytest.raises(ArcalError, match=f"{says}.* probability_fraud or probability_ok$"):
+            read_predictions(path, labelled=False, classes=both)

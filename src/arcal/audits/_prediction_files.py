@@ -111,6 +111,7 @@ def read_predictions(
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv` or `.tsv` file of predictions.
 
@@ -119,8 +120,9 @@ def read_predictions(
     column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
     what follows is the class. Names of columns may be in capitals, and `label`, `weight` and `id`
     name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
-    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0. What is
-    missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0, and the
+    model's `classes`, if they are known, tell its columns from others. What is missing, or does not
+    fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -132,8 +134,11 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        read = columns if by_column else _arrays
-        entries, unused = read(path, (label, id, weight), labelled, by)
+        named_so = (label, id, weight)
+        if by_column:
+            entries, unused = columns(path, named_so, labelled, by, classes)
+        else:
+            entries, unused = _arrays(path, named_so, labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
