@@ -210,6 +210,29 @@ def test_classes_are_in_the_order_of_a_tables_columns(field):
         as_predictions(**given, labels=labels, classes=["cat", "dog"])
 
 
+class Index(list):
+    """As much of an index of pandas as is looked at."""
+
+    equals = list.__eq__
+
+
+class RangeIndex(Index):
+    pass
+
+
+def test_rows_are_in_the_order_of_the_labels():
+    """By position every probability was taken for another row's."""
+    table, labels = Table([[0.75, 0.25], [0.125, 0.875]], [0, 1]), Table([0, 1], ())
+    table.index, labels.index = Index("ab"), Index("ab")  # pyright: ignore
+    assert as_predictions(probabilities=table, labels=labels).correct.all()
+    for index in (Index("bc"), RangeIndex("ba")):  # others, or numbers that only count the rows
+        labels.index = index  # pyright: ignore
+        assert as_predictions(probabilities=table, labels=labels).correct.all()
+    labels.index = Index("ba")  # pyright: ignore
+    with pytest.raises(ArcalError, match="row 0 is 'a' by its index, and 'b' by that of the label"):
+        as_predictions(probabilities=table, labels=labels)
+
+
 def test_names_that_are_not_among_numbers_are_named():
     with pytest.raises(ArcalError, match="row 0 is '1', and the classes are 0, 1, 2"):
         as_predictions(logits=Z, labels=[*"1201"], classes=np.arange(3))  # pyright: ignore

@@ -39,7 +39,8 @@ def as_predictions(
     What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
     outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
     ids that repeat; numbers that are not whole; a wrong shape; no input at all; a table of pandas
-    or polars whose columns are called by the classes and are in another order.
+    or polars whose columns are called by the classes and are in another order; and one of pandas
+    whose rows are in another order than those of the labels, by their indexes.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -57,6 +58,7 @@ def as_predictions(
     else:
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
+    _check_rows(logits if probabilities is None else probabilities, labels)
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
@@ -81,6 +83,24 @@ def _check_columns(table: Any, classes: Sequence[str]) -> None:
         raise ArcalError(
             f"the columns are in the order {first_few(tuple(columns))}, and `classes` in the order "
             f"{first_few(tuple(names))}: give `classes` in that of the columns"
+        )
+
+
+def _check_rows(table: Any, labels: Any) -> None:
+    """Refuse labels of pandas with the index of the table, but in another order.
+
+    An index that only counts the rows, as of a table made from an array, says nothing of them.
+    """
+    one, other = getattr(table, "index", None), getattr(labels, "index", None)
+    for index in (one, other):
+        if not hasattr(index, "equals") or type(index).__name__ == "RangeIndex":
+            return
+    rows, names = list(one), list(other)  # pyright: ignore[reportArgumentType]
+    if rows != names and len(rows) == len(names) and {*rows} == {*names}:
+        row = next(i for i in range(len(rows)) if rows[i] != names[i])
+        raise ArcalError(
+            f"row {row} is {rows[row]!r} by its index, and {names[row]!r} by that of the labels: "
+            "give both in one order, such as labels.loc[probabilities.index]"
         )
 
 
