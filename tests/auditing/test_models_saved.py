@@ -143,7 +143,7 @@ def cases(field, *pairs):
                 P * torch.tensor([[1], [1], [0.9], [0.8]]),
                 "do not sum to 1 in row 2: give all classes, with more digits",
             ),
-            (P[:, :2], "do not sum to 1 in row"),
+            (P[:, :2], "do not sum to 1 in row .*where several classes may be true, give each as"),
             ([-0.5, 0.5, 0.5, 2], "leave .0, 1. in row 0"),
         ),
         *cases(
@@ -153,6 +153,7 @@ def cases(field, *pairs):
             ([0, 1, 2, 1.5], "row 3 has 1.5"),
             ([0, NAN, 0, 0], "row 1 has nan"),
             (P, r"labels have shape \(4, 3\).*; of one-hot rows give argmax\(axis=1\)"),
+            ([[0, 1, 0], [1, 1, 0]] * 2, "several classes may be true give each as a binary"),
             (["cat", "dog", "cat", "dog"], "labels are names: give `classes`"),
         ),
         *cases(

@@ -148,7 +148,10 @@ def _from_probabilities(p: Tensor) -> Tensor:
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
     off = (p.sum(dim=-1) - 1).abs() > UNNORMALISED + OUTSIDE
-    remedy = "give all classes, with more digits if they are rounded, or name logits `logits`"
+    remedy = (
+        "give all classes, with more digits if they are rounded, or name logits `logits`; where "
+        "several classes may be true, give each as a binary classifier of its own"
+    )
     _refuse(off, "the probabilities do not sum to 1", remedy)
     p = p.log_()  # of the copy that was clamped
     return p if p.ndim == 3 else p.unsqueeze(0)
