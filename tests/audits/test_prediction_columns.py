@@ -7,7 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import Reading, Settings, open_job, open_predictions, read_predictions, run_jobs
+from arcal.audits import (
+    Reading,
+    Settings,
+    open_job,
+    open_predictions,
+    read_predictions,
+    run_jobs,
+    write_calibrated,
+)
+from arcal.calibration.posthoc import EnsembleTemperature
 from arcal.errors import ArcalError
 from arcal.report.audited import doubts
 
@@ -181,3 +190,16 @@ def test_without_labels_the_classes_tell_which_columns_are_theirs(tmp_path):
         says = f"new.csv: {column} is the only column of the outputs, and does not say which class"
         with pytest.raises(ArcalError, match=f"{says}.* probability_fraud or probability_ok$"):
             read_predictions(path, labelled=False, classes=both)
+
+
+def test_classes_that_an_input_cannot_have_stay_without_probability(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "label,logits_A,logits_B,logits_C\n" + "B,0,2,1\nA,1,0,-inf\n" * 3
+    )
+    saved = read_predictions(tmp_path / "a.csv")
+    assert saved.predictions.impossible
+    uniform = EnsembleTemperature(2.0, (0.5, 0.0, 0.5))
+    write_calibrated(tmp_path / "a.parquet", saved, uniform, fitted_to=saved.predictions)
+    found = pq.read_table(tmp_path / "a.parquet").to_pydict()
+    assert found["probabilities_C"][1] == 0 < found["probabilities_C"][0]
+    assert found["probabilities_A"][1] + found["probabilities_B"][1] == pytest.approx(1)

@@ -34,7 +34,9 @@ def as_predictions(
 
     Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
     than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
-    float64 stays, for confidences next to 1; all else becomes float32.
+    float64 stays, for confidences next to 1; all else becomes float32. A logit of -inf says that
+    the input cannot be of the class, such as an option that a question does not have, unless the
+    class is the label of such an input.
 
     What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
     outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
@@ -72,7 +74,9 @@ def as_predictions(
     if len(repeats):
         row = int(repeats.min())
         raise ArcalError(f"id {ids[row]} of row {row} is there twice: every input has its own")
-    return Predictions(ids=ids, labels=labels, logits=members)
+    zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
+    impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
+    return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:

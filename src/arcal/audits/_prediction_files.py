@@ -260,9 +260,9 @@ def write_calibrated(
     """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
 
     The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`. Probabilities of 0 are taken for what they are in the
-    predictions that the calibrator was `fitted_to`. A calibrator that needs logits refuses
-    probabilities.
+    class such as `probabilities_cat`. Probabilities of 0 and logits of -inf are taken for what they
+    are in the predictions that the calibrator was `fitted_to`. A calibrator that needs logits
+    refuses probabilities.
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.calibration.posthoc import Temperature
@@ -279,6 +279,9 @@ def write_calibrated(
             f"{calibrator.kind} needs logits, and these are probabilities: give logits"
         )
     p = calibrated(calibrator, predictions).log_probabilities.exp()
+    if fitted_to.impossible:
+        p = p.where(~saved.predictions.logits.isneginf().all(0), 0)
+        p /= p.sum(dim=1, keepdim=True)
     ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
     predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
     columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}
