@@ -360,3 +360,15 @@ def test_the_batch_that_a_model_fails_on_is_in_a_note(model, kind):
     with pytest.raises(kind) as failure:
         score(model, batches, "margin")
     assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 3)"]
+
+
+def test_an_attack_that_returns_something_else_is_named():
+    def mine(model, x, bounds):
+        return x + 1
+
+    x, labels = torch.rand(4, 3), torch.zeros(4).long()
+    says = r"the attack .*mine.* returned a Tensor: return `arcal.attacks.Adversarial`"
+    with pytest.raises(ArcalError, match=says):
+        score(nn.Identity(), [(torch.arange(4), x, labels)], attack=mine)
+    with pytest.raises(ArcalError, match=says):
+        distance(nn.Identity(), x[0], attack=mine)

@@ -36,6 +36,7 @@ from arcal.attacks import (
     frozen,
     margin,
 )
+from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.model import check_steady, checked_logits, gradient_to
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
@@ -160,7 +161,7 @@ def score(
         try:
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                attacked = attack(rowwise, x, bounds, **begin)
+                attacked = as_adversarial(attack(rowwise, x, bounds, **begin), attack)
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
             else:
@@ -247,7 +248,7 @@ def distance(
     if y is not None and y not in range(Z):
         raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
     if target is None:
-        attacked = attack(model, batch, bounds)
+        attacked = as_adversarial(attack(model, batch, bounds), attack)
     elif "targets" in inspect.signature(attack).parameters:
         attacked = attack(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
     else:

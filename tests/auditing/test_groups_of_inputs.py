@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcal.auditing import grouping, groupings
+import arcal
+from arcal.auditing import as_predictions, grouping, groupings
 from arcal.errors import ArcalError
 
 
@@ -109,6 +110,27 @@ def test_many_ties_make_fewer_ranges():
 def test_what_is_no_grouping_is_refused(values, line):
     with pytest.raises(ArcalError, match=line):
         grouping("mine", values)
+
+
+class Table:
+    """As much of a table of pandas or polars as is looked at."""
+
+    def __init__(self, values):
+        self.values, self.columns = values, list(values)
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+    def __bool__(self):
+        raise ValueError("the truth of a table is ambiguous")
+
+
+def test_a_table_groups_by_each_of_its_columns():
+    columns = {"region": ["a", "b", "a"], "age": [1, 2, 2]}
+    predictions = as_predictions(probabilities=[0.25, 0.75, 0.5], labels=[0, 1, 1])
+    for table in (Table(columns), pa.table(columns)):
+        assert len(arcal.audit(predictions, by=table).models[0].by_grouping) == 2
+        assert [one.groups for one in groupings(table, 3)] == [("a", "b"), ("1", "2")]
 
 
 def test_groupings_have_a_value_for_each_input():

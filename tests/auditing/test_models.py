@@ -329,3 +329,15 @@ def test_what_has_a_model_inside_is_told_to_give_that():
     opened = SimpleNamespace(model=torch.nn.Identity())
     with pytest.raises(ArcalError, match="to logits, here its attribute `model`"):
         as_model(opened)
+
+
+@pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])
+def test_what_chooses_no_single_class_is_refused(problem):
+    """Sigmoids of several labels were audited as a softmax, without a word."""
+    model = nn.Linear(3, 2)
+    model.config = SimpleNamespace(problem_type=problem)  # pyright: ignore
+    with pytest.raises(ArcalError, match=f"config says problem_type='{problem}', and only") as said:
+        as_model(model)
+    assert ("as_predictions" in str(said.value)) == (problem != "regression")
+    model.config.problem_type = "single_label_classification"  # pyright: ignore
+    assert as_model(model)(torch.rand(4, 3)).shape == (4, 2)

@@ -143,7 +143,7 @@ def cases(field, *pairs):
                 P * torch.tensor([[1], [1], [0.9], [0.8]]),
                 "do not sum to 1 in row 2: give all classes, with more digits",
             ),
-            (P[:, :2], "do not sum to 1 in row"),
+            (P[:, :2], "do not sum to 1 in row .*where several classes may be true, give each as"),
             ([-0.5, 0.5, 0.5, 2], "leave .0, 1. in row 0"),
         ),
         *cases(
@@ -153,6 +153,7 @@ def cases(field, *pairs):
             ([0, 1, 2, 1.5], "row 3 has 1.5"),
             ([0, NAN, 0, 0], "row 1 has nan"),
             (P, r"labels have shape \(4, 3\).*; of one-hot rows give argmax\(axis=1\)"),
+            ([[0, 1, 0], [1, 1, 0]] * 2, "several classes may be true give each as a binary"),
             (["cat", "dog", "cat", "dog"], "labels are names: give `classes`"),
         ),
         *cases(
@@ -208,6 +209,29 @@ def test_classes_are_in_the_order_of_a_tables_columns(field):
     assert not as_predictions(**{field: other}, labels=labels, classes=["cat", "dog"]).correct.any()
     with pytest.raises(ArcalError, match="columns are in the order dog, cat, and `classes` in"):
         as_predictions(**given, labels=labels, classes=["cat", "dog"])
+
+
+class Index(list):
+    """As much of an index of pandas as is looked at."""
+
+    equals = list.__eq__
+
+
+class RangeIndex(Index):
+    pass
+
+
+def test_rows_are_in_the_order_of_the_labels():
+    """By position every probability was taken for another row's."""
+    table, labels = Table([[0.75, 0.25], [0.125, 0.875]], [0, 1]), Table([0, 1], ())
+    table.index, labels.index = Index("ab"), Index("ab")  # pyright: ignore
+    assert as_predictions(probabilities=table, labels=labels).correct.all()
+    for index in (Index("bc"), RangeIndex("ba")):  # others, or numbers that only count the rows
+        labels.index = index  # pyright: ignore
+        assert as_predictions(probabilities=table, labels=labels).correct.all()
+    labels.index = Index("ba")  # pyright: ignore
+    with pytest.raises(ArcalError, match="row 0 is 'a' by its index, and 'b' by that of the label"):
+        as_predictions(probabilities=table, labels=labels)
 
 
 def test_names_that_are_not_among_numbers_are_named():

@@ -1,6 +1,7 @@
 """`arcal.audit`: what it finds is what the same figures say when they are computed by hand."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -206,6 +207,8 @@ def test_other_data_and_validation():
         (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
         (3, "part", "no classifier"),
         (tiny.Brightness(), [], "nothing to audit"),
+        (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
+         "the inputs of data are a SimpleNamespace, and a model takes tensors: give its numbers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_audited_is_one_line(model, data, line):

@@ -7,7 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import Reading, Settings, open_job, open_predictions, read_predictions, run_jobs
+from arcal.audits import (
+    Reading,
+    Settings,
+    open_job,
+    open_predictions,
+    read_predictions,
+    run_jobs,
+    write_calibrated,
+)
+from arcal.calibration.posthoc import EnsembleTemperature
 from arcal.errors import ArcalError
 from arcal.report.audited import doubts
 
@@ -161,3 +170,36 @@ def test_a_score_is_the_probability_of_class_1_where_nothing_else_could_be(tmp_p
     assert p.tolist() == [[0.25, 0.75], [0.75, 0.25]]
     path.write_text("label,p0,p1,score\n1,0.25,0.75,0.5\n0,0.75,0.25,0.5\n")
     assert read_predictions(path).unused == ("score",)
+
+
+def test_without_labels_the_classes_tell_which_columns_are_theirs(tmp_path):
+    path, both = tmp_path / "new.csv", ("fraud", "ok")
+    path.write_text("fraud,ok,age\n0.75,0.25,40\n0.5,0.5,30\n")
+    saved = read_predictions(path, labelled=False, classes=both)
+    assert (saved.classes, saved.unused) == (both, ("age",))
+    path.write_text("proba_fraud\n0.75\n")
+    saved = read_predictions(path, labelled=False, classes=both).with_classes_like(both)
+    assert (saved.classes, saved.predictions.confidence.item()) == (both, 0.75)
+    assert saved.predictions.predicted.tolist() == [0]
+    for classes, column in ((("0", "1"), "probability"), (both, "probability_1")):
+        path.write_text(f"{column}\n0.75\n")
+        saved = read_predictions(path, labelled=False, classes=classes)
+        assert saved.predictions.predicted.tolist() == [1]
+    for column in ("probability", "score", "probability_spam", "logit"):
+        path.write_text(f"{column}\n0.75\n")
+        says = f"new.csv: {column} is the only column of the outputs, and does not say which class"
+        with pytest.raises(ArcalError, match=f"{says}.* probability_fraud or probability_ok$"):
+            read_predictions(path, labelled=False, classes=both)
+
+
+def test_classes_that_an_input_cannot_have_stay_without_probability(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "label,logits_A,logits_B,logits_C\n" + "B,0,2,1\nA,1,0,-inf\n" * 3
+    )
+    saved = read_predictions(tmp_path / "a.csv")
+    assert saved.predictions.impossible
+    uniform = EnsembleTemperature(2.0, (0.5, 0.0, 0.5))
+    write_calibrated(tmp_path / "a.parquet", saved, uniform, fitted_to=saved.predictions)
+    found = pq.read_table(tmp_path / "a.parquet").to_pydict()
+    assert found["probabilities_C"][1] == 0 < found["probabilities_C"][0]
+    assert found["probabilities_A"][1] + found["probabilities_B"][1] == pytest.approx(1)

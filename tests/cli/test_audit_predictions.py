@@ -225,3 +225,18 @@ def test_predictions_are_calibrated_in_whatever_order_their_classes_are(here):
     csv.write_csv(table.rename_columns(["probability_cat", "probability_cow"]), "cows.csv")
     line = arcal(*one, "cows.csv").line
     assert "--unlabelled cows.csv has the classes cat, cow, and jan.csv cat, dog" in line
+
+
+def test_new_rows_are_read_by_the_classes_of_the_labelled_ones(here):
+    p, u = np.random.default_rng(0).uniform(size=(2, 200))
+    labels = pa.array(["fraud" if one else "ok" for one in u < 0.5 * p])
+    table = pa.table({"fraud": p, "ok": 1 - p, "age": np.arange(200)})
+    csv.write_csv(table.append_column("label", labels), "jan.csv")
+    csv.write_csv(pa.table({"proba_fraud": p}), "feb.csv")
+    csv.write_csv(table, "march.csv")  # as predict_proba gives it, beside a column of other numbers
+    flags = ("--calibrators", "vector", "--apply", "feb.csv", "--unlabelled", "march.csv")
+    succeeds("calibrate", "jan.csv", *flags)
+    header, *_ = Path("calibrated/calibrated.csv").read_text().splitlines()
+    assert header == '"id","predicted","probabilities_fraud","probabilities_ok"'
+    found = csv.read_csv("calibrated/calibrated.csv").column("probabilities_fraud").to_numpy()
+    assert abs(found.mean() - 0.25) < 0.1, "fraud is a quarter, and its probabilities a half"

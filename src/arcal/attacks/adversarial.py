@@ -1,6 +1,7 @@
 """What an attack is after, what it returns, and the check that it is true."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -137,6 +138,21 @@ class Adversarial:
     predicted: Tensor
     passes: Tensor
     reason: str = ""
+
+
+def as_adversarial(result: Any, attack: Any) -> Adversarial:
+    """What an attack, perhaps one that somebody else wrote, returned; refused if it is no such.
+
+    >>> as_adversarial(torch.zeros(1, 2), "mine")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the attack mine returned a Tensor: return `arcal.attacks.Adversarial`
+    """
+    if not isinstance(result, Adversarial):
+        kind = type(result).__name__
+        raise ArcalError(
+            f"the attack {attack} returned a {kind}: return `arcal.attacks.Adversarial`"
+        )
+    return result
 
 
 def verified(

@@ -77,6 +77,12 @@ class Inputs:
         """The tensor that is perturbed, `(N, ...)`."""
         if self.perturbed is None:
             kinds = ", ".join(f"{name!r} {part.dtype}" for name, part in self.named.items())
+            if not any(part.is_floating_point() for part in self.named.values()):
+                raise ArcalError(
+                    f"nothing can be perturbed among {kinds}: give inputs of floats, such as a "
+                    "text's embeddings in place of its token ids, or, to leave out distances and "
+                    "levels, order=None"
+                )
             raise ArcalError(
                 f"which input is perturbed? One of floats is needed, and there is {kinds}: name "
                 "it, as Inputs(parts, perturbed=...)"

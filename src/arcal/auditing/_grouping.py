@@ -82,17 +82,21 @@ def grouping(name: str, values: Any) -> Grouping:
     return Grouping(printable(name), (*groups, *rest), number)
 
 
-def groupings(by: Mapping[str, Any], N: int) -> tuple[Grouping, ...]:
+def groupings(by: Any, N: int) -> tuple[Grouping, ...]:
     """A `grouping` of N inputs for each name; another number of values raises `ArcalError`.
+
+    `by` maps names to values, or is a table of pandas, polars or Arrow, for all of its columns.
 
     >>> [one.name for one in groupings({"sex": ["f", "m"], "age": [30, 40]}, 2)]
     ['sex', 'age']
     """
-    if not isinstance(by, Mapping):
+    names = by if isinstance(by, Mapping) else getattr(by, "column_names", None)  # Arrow's
+    if names is None and (names := getattr(by, "columns", None)) is None:
         raise ArcalError(
-            f"by is a {type(by).__name__}: give a mapping from names to a value for each input"
+            f"by is a {type(by).__name__}: give a mapping from names to a value for each input, or "
+            "a table"
         )
-    made = tuple(grouping(str(name), values) for name, values in by.items())
+    made = tuple(grouping(str(name), by[name]) for name in names)
     for one in made:
         if len(one.number) != N:
             raise ArcalError(f"{one.name} has {len(one.number):,} values for {N:,} inputs")

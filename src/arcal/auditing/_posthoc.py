@@ -13,6 +13,8 @@ from arcal.errors import ArcalError
 
 MOST = 0.005
 """What the zeros of a row share at most: no confidence moves by more than half a point."""
+FAR = 1000.0
+"""How far below the largest logit of a row one of -inf is taken to be: it has no probability."""
 
 
 def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
@@ -104,7 +106,7 @@ def without_zeros(
     there are. A class that is 0 in every row is masked, and stays so. The line is None where
     nothing was changed. What a 0 stands for, and which classes are masked, `like` says where it is
     given: the predictions that a calibrator was fitted to, so that a row comes out the same among
-    any others.
+    any others. Logits of -inf whose classes are `impossible` stay without any probability.
 
     >>> from arcal.auditing import as_predictions
     >>> p = [[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]]
@@ -118,6 +120,8 @@ def without_zeros(
     if not predictions.logits.numel() or predictions.logits.amin() > -torch.inf:
         return predictions, None
     known = predictions if like is None else like
+    if known.impossible:
+        return _without_impossible(predictions, known)
     masked = torch.ones(predictions.classes, dtype=torch.bool, device="cpu")
     least = torch.tensor(torch.inf, dtype=torch.float64, device="cpu")
     for _, log_p in known.blocks():
@@ -141,3 +145,20 @@ def without_zeros(
         f"{share:.2g} in all"
     )
     return mended, line
+
+
+def _without_impossible(
+    predictions: Predictions, known: Predictions
+) -> tuple[Predictions, str | None]:
+    """Finite logits in place of -inf, with no probability, so that calibrators can be fitted."""
+    z = predictions.logits
+    wrong = z.isneginf() & ~known.logits.isneginf().all(dim=(0, 1))
+    n = int(wrong.all(0).sum())
+    mended = replace(predictions, logits=torch.where(wrong, z.amax(dim=2, keepdim=True) - FAR, z))
+    if not n:
+        return mended, None
+    return mended, (
+        "1 logit is -inf: its class is taken as impossible for this input"
+        if n == 1
+        else f"{n:,} logits are -inf: their classes are taken as impossible for these inputs"
+    )

@@ -26,7 +26,9 @@ class Predictions:
 
     `logits` are `(M, N, Z)`, float32, or float64 where more digits are known, as `as_predictions`
     keeps them and `calibrated` gives them; `ids` and `labels` int64 `(N,)`. The members'
-    probabilities are averaged; a single model is an ensemble of one.
+    probabilities are averaged; a single model is an ensemble of one. Where a logit is -inf the
+    class is `impossible` for the input, as an option that a question does not have, or else its
+    probability was rounded to 0.
 
     >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> two.log_probabilities.exp()[0].tolist()
@@ -36,6 +38,7 @@ class Predictions:
     ids: Tensor
     labels: Tensor
     logits: Tensor
+    impossible: bool = False
 
     @cached_property
     def log_probabilities(self) -> Tensor:
@@ -115,7 +118,8 @@ class Predictions:
 
     def rows(self, which: Tensor) -> "Predictions":
         """The predictions of some of the inputs, by a mask or positions."""
-        return Predictions(self.ids[which], self.labels[which], self.logits[:, which])
+        rows = self.ids[which], self.labels[which], self.logits[:, which]
+        return Predictions(*rows, impossible=self.impossible)
 
 
 def ensemble(runs: Sequence[Predictions]) -> Predictions:

@@ -34,12 +34,15 @@ def as_predictions(
 
     Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
     than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
-    float64 stays, for confidences next to 1; all else becomes float32.
+    float64 stays, for confidences next to 1; all else becomes float32. A logit of -inf says that
+    the input cannot be of the class, such as an option that a question does not have, unless the
+    class is the label of such an input.
 
     What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
     outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
     ids that repeat; numbers that are not whole; a wrong shape; no input at all; a table of pandas
-    or polars whose columns are called by the classes and are in another order.
+    or polars whose columns are called by the classes and are in another order; and one of pandas
+    whose rows are in another order than those of the labels, by their indexes.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -57,6 +60,7 @@ def as_predictions(
     else:
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
+    _check_rows(logits if probabilities is None else probabilities, labels)
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
@@ -70,7 +74,9 @@ def as_predictions(
     if len(repeats):
         row = int(repeats.min())
         raise ArcalError(f"id {ids[row]} of row {row} is there twice: every input has its own")
-    return Predictions(ids=ids, labels=labels, logits=members)
+    zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
+    impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
+    return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:
@@ -81,6 +87,24 @@ def _check_columns(table: Any, classes: Sequence[str]) -> None:
         raise ArcalError(
             f"the columns are in the order {first_few(tuple(columns))}, and `classes` in the order "
             f"{first_few(tuple(names))}: give `classes` in that of the columns"
+        )
+
+
+def _check_rows(table: Any, labels: Any) -> None:
+    """Refuse labels of pandas with the index of the table, but in another order.
+
+    An index that only counts the rows, as of a table made from an array, says nothing of them.
+    """
+    one, other = getattr(table, "index", None), getattr(labels, "index", None)
+    for index in (one, other):
+        if not hasattr(index, "equals") or type(index).__name__ == "RangeIndex":
+            return
+    rows, names = list(one), list(other)  # pyright: ignore[reportArgumentType]
+    if rows != names and len(rows) == len(names) and {*rows} == {*names}:
+        row = next(i for i in range(len(rows)) if rows[i] != names[i])
+        raise ArcalError(
+            f"row {row} is {rows[row]!r} by its index, and {names[row]!r} by that of the labels: "
+            "give both in one order, such as labels.loc[probabilities.index]"
         )
 
 
@@ -128,7 +152,10 @@ def _from_probabilities(p: Tensor) -> Tensor:
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
     off = (p.sum(dim=-1) - 1).abs() > UNNORMALISED + OUTSIDE
-    remedy = "give all classes, with more digits if they are rounded, or name logits `logits`"
+    remedy = (
+        "give all classes, with more digits if they are rounded, or name logits `logits`; where "
+        "several classes may be true, give each as a binary classifier of its own"
+    )
     _refuse(off, "the probabilities do not sum to 1", remedy)
     p = p.log_()  # of the copy that was clamped
     return p if p.ndim == 3 else p.unsqueeze(0)

@@ -66,7 +66,8 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
 
     A module stays one: `.eval()`, `.to()` and its weights are those of the classifier. `classes`,
     if given, is how many every output must have. What is none of these raises `ArcalError`; what
-    the logits are like is for `check_model`. Predictions that are there already are for
+    the logits are like is for `check_model`; so does a model of transformers whose config says that
+    it is of regression, or of several labels an input. Predictions that are there already are for
     `as_predictions`.
 
     >>> import torch
@@ -81,6 +82,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     if isinstance(classifier, Classifier):
         return classifier if classes is None else Classifier(classifier.classifier, classes)
     if isinstance(classifier, nn.Module):
+        _check_problem(classifier)
         return Classifier(classifier, classes)
     if isinstance(classifier, type) or not callable(classifier):
         if hasattr(classifier, "predict_proba"):
@@ -116,6 +118,17 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             ) from error
 
     return model
+
+
+def _check_problem(network: nn.Module) -> None:
+    """Refuse what chooses no single class by its own config, as transformers writes it."""
+    problem = getattr(getattr(network, "config", None), "problem_type", None)
+    if problem in ("regression", "multi_label_classification"):
+        more = ": give each label as predictions of a binary classifier, by `as_predictions`"
+        raise ArcalError(
+            f"the model's config says problem_type={problem!r}, and only what chooses one class of "
+            f"several can be audited{more if problem.startswith('multi') else ''}"
+        )
 
 
 def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:

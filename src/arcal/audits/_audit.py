@@ -248,7 +248,7 @@ def audit(
     validation: Any = None,
     other: Mapping[str, Any] | None = None,
     weights: Any = None,
-    by: Mapping[str, Any] | None = None,
+    by: Any = None,
     against: Path | str | None = None,
     R: int = 10,
     device: str | torch.device = "cpu",
@@ -269,9 +269,10 @@ def audit(
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
     part, a pair or predictions counts, and `by` has values `(N,)` to group them by, such as
-    `{"hospital": hospitals, "age": ages}`: texts, or numbers, which are cut into ranges. `against`
-    is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
-    then says how the figures have changed since. What cannot be audited raises `ArcalError`.
+    `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or numbers, which are
+    cut into ranges. `against` is the folder of an audit of other inputs, such as last month's, or
+    its `audit.json`: `changes` then says how the figures have changed since. What cannot be audited
+    raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -357,7 +358,7 @@ def _from_predictions(
         predictions,
         _class_names(classes, predictions.classes),
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
-        groupings=groupings(by or {}, len(predictions.ids)),
+        groupings=groupings({} if by is None else by, len(predictions.ids)),
         R=R,
         caveats=[Caveat("Probabilities", zeros)] if zeros else [],
     )

@@ -157,8 +157,8 @@ class Examples:
         """The same inputs, which count as much as these numbers `(N,)` say."""
         return replace(self, weights=as_weights(weights, len(self)))
 
-    def grouped(self, by: Mapping[str, Any]) -> "Examples":
-        """The same inputs, grouped by the values `(N,)` of each name."""
+    def grouped(self, by: Any) -> "Examples":
+        """The same inputs, grouped by the values `(N,)` of each name, or column of a table."""
         return replace(self, groupings=groupings(by, len(self)))
 
     def digests(self) -> list[bytes]:
@@ -324,6 +324,12 @@ def _examples(
         return Examples.from_table(data)
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
+        if hasattr(x, "columns"):
+            raise ArcalError(
+                f"the inputs of {name} are a {type(x).__name__}, and a model takes tensors: give "
+                "its numbers as an array, such as x.to_numpy(), or predictions alone, by "
+                "`as_predictions`"
+            )
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
         if order is not None:

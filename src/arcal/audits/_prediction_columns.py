@@ -12,7 +12,12 @@ import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from arcal.audits._prediction_labels import as_text, check_not_of_the_predicted, classes_of_one
+from arcal.audits._prediction_labels import (
+    as_text,
+    check_not_of_the_predicted,
+    classes_of_one,
+    classes_of_one_unlabelled,
+)
 from arcal.calibration.checks import UNNORMALISED
 from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
@@ -37,13 +42,18 @@ PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
 def columns(
-    path: Path, named_so: Sequence[str | None], labelled: bool = True, by: Sequence[str] = ()
+    path: Path,
+    named_so: Sequence[str | None],
+    labelled: bool = True,
+    by: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[str]]:
     """What the columns of a CSV or Parquet file say, and the names of those that are not read.
 
     `named_so` are those of `BESIDE`, where they are called otherwise.
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
-    there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
+    there are no labels, and the names of the `classes` tell which columns are theirs. Those that
+    inputs are grouped `by` are under `by`, a column each.
     """
     table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so, by)
     if not table.num_rows:
@@ -75,18 +85,22 @@ def columns(
                 whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
                 titles = whole if len({*whole}) == len(titles) else titles
             if len(of) == 1:
-                classes = None
-                if titles[0] and label is not None:
-                    classes = classes_of_one(of[0], titles[0], label)
+                both = None
+                if not labelled:
+                    both = classes_of_one_unlabelled(of[0], titles[0], classes)
+                elif titles[0] and label is not None:
+                    both = classes_of_one(of[0], titles[0], label)
                 if kind == "probabilities":
-                    _check_not_of_the_predicted(table, of[0], entries[kind][:, 0], classes)
-                titles = list(classes or ())
+                    _check_not_of_the_predicted(table, of[0], entries[kind][:, 0], both)
+                titles = list(both or ())
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     entries["by"] = {name: table.column(known(there, name)) for name in by}
     if not any(kind in entries for kind in OUTPUTS):
         left = _numeric(table, [name for name in there if name not in (*read, *by)])
-        of, titles, p = _called_otherwise(table, left, entries.get(LABELS[0]), labelled)
+        labels = entries.get(LABELS[0])
+        called = set(classes if not labelled else () if labels is None else as_text(labels) or ())
+        of, titles, p = _called_otherwise(table, left, called, labelled)
         if of:
             entries["probabilities"] = p
             read += of
@@ -97,25 +111,25 @@ def columns(
 
 
 def _called_otherwise(
-    table: pa.Table, numbers: list[str], labels: np.ndarray | None, labelled: bool
+    table: pa.Table, numbers: list[str], called: set[str], labelled: bool
 ) -> tuple[list[str], list[str], np.ndarray]:
     """The columns of probabilities where no name says that they are, their classes, and their rows.
 
-    Those called as the labels come first: shares such as p_young and p_old sum to 1 as well.
+    Those `called` as the labels, or as the classes where there are no labels, come first: shares
+    such as p_young and p_old sum to 1 as well.
     """
-    if labelled:
-        of, p = _called_as_classes(table, numbers, labels, labelled)
-        if of:
-            return of, of, p
+    if called and called <= set(numbers):
+        of, p = _called_as_classes(table, numbers, called)
+        return of, of, p
     short = [name for name in numbers if SHORT.match(name)]
     if (p := _probabilities(table, short)) is not None:
         return short, [SHORT.sub("", name) for name in short], p
-    if not labelled:
-        of, p = _called_as_classes(table, numbers, None, labelled)
-        if of:
-            return of, of, p
+    if not labelled and (p := _probabilities(table, numbers)) is not None:
+        return numbers, numbers, p
     if (score := named(numbers, SCORE, None)) is None:
         return [], [], np.empty(0)
+    if not labelled:
+        classes_of_one_unlabelled(score, "", sorted(called))
     p = _numbers(table, score)
     _check_not_of_the_predicted(table, score, p, None)
     return [score], ["0", "1"], p[:, None]
@@ -142,26 +156,21 @@ def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
 
 
 def _called_as_classes(
-    table: pa.Table, numbers: Sequence[str], labels: np.ndarray | None, labelled: bool
+    table: pa.Table, numbers: Sequence[str], called: set[str]
 ) -> tuple[list[str], np.ndarray]:
     """The columns of probabilities that are called as the classes alone, and their rows.
 
-    They are columns of numbers from 0 to 1 whose rows sum to 1: all there are, or else those called
-    as the labels. Every label has to be one of them.
+    They are columns of numbers from 0 to 1 whose rows sum to 1: all there are, or else those
+    `called` as the labels or classes.
     """
-    called = set() if labels is None else set(as_text(labels) or ())
-    if labelled and not (called and called <= set(numbers)):
-        return [], np.empty(0)
     for of in (numbers, [name for name in numbers if name in called]):
         if (rows := _probabilities(table, of)) is not None:
             return [*of], rows
-    if labelled:
-        raise ArcalError(
-            f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
-            "probabilities whose rows sum to 1: give every class a column, and if they are logits, "
-            f"call them logits_{min(called)} and so on"
-        )
-    return [], np.empty(0)
+    raise ArcalError(
+        f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
+        "probabilities whose rows sum to 1: give every class a column, and if they are logits, "
+        f"call them logits_{min(called)} and so on"
+    )
 
 
 def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:

@@ -119,6 +119,7 @@ def read_predictions(
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv` or `.tsv` file of predictions.
 
@@ -127,8 +128,9 @@ def read_predictions(
     column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
     what follows is the class. Names of columns may be in capitals, and `label`, `weight` and `id`
     name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
-    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0. What is
-    missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0, and the
+    model's `classes`, if they are known, tell its columns from others. What is missing, or does not
+    fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -140,8 +142,11 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        read = columns if by_column else _arrays
-        entries, unused = read(path, (label, id, weight), labelled, by)
+        named_so = (label, id, weight)
+        if by_column:
+            entries, unused = columns(path, named_so, labelled, by, classes)
+        else:
+            entries, unused = _arrays(path, named_so, labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -263,9 +268,9 @@ def write_calibrated(
     """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
 
     The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`. Probabilities of 0 are taken for what they are in the
-    predictions that the calibrator was `fitted_to`. A calibrator that needs logits refuses
-    probabilities.
+    class such as `probabilities_cat`. Probabilities of 0 and logits of -inf are taken for what they
+    are in the predictions that the calibrator was `fitted_to`. A calibrator that needs logits
+    refuses probabilities.
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.calibration.posthoc import Temperature
@@ -282,6 +287,9 @@ def write_calibrated(
             f"{calibrator.kind} needs logits, and these are probabilities: give logits"
         )
     p = calibrated(calibrator, predictions).log_probabilities.exp()
+    if fitted_to.impossible:
+        p = p.where(~saved.predictions.logits.isneginf().all(0), 0)
+        p /= p.sum(dim=1, keepdim=True)
     ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
     predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
     columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}

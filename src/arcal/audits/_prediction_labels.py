@@ -107,6 +107,30 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
     return None
 
 
+def classes_of_one_unlabelled(
+    column: str, title: str, classes: Sequence[str]
+) -> tuple[str, str] | None:
+    """The two classes, where one column is all that there is of the binary classifier's `classes`.
+
+    The column is of the class `title`. None where that is left to be class 1, because the classes
+    are not known or are numbers. A column that names neither of the two raises `ArcalError`.
+
+    >>> classes_of_one_unlabelled("probability_cat", "cat", ("cat", "dog"))
+    ('dog', 'cat')
+    """
+    if len(classes) != 2:
+        return None
+    for of, other in (classes, classes[::-1]):
+        if title.casefold() == of.casefold():
+            return other, of
+    if title == "1" or {name.casefold() for name in classes} <= TRUTH:
+        return None
+    raise ArcalError(
+        f"{column} is the only column of the outputs, and does not say which class it is of: call "
+        f"it probability_{classes[0]} or probability_{classes[1]}"
+    )
+
+
 def check_not_of_the_predicted(
     name: str, probabilities: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None
 ) -> None:

@@ -117,14 +117,11 @@ class Calibrate(OnModels):
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
         formats = _formats(output.export, models[0])
         _check_out(output.out)
-        applied = None
-        if output.apply is not None:
-            applied = _read_unlabelled(output.apply, self.data.id if data is None else None)
         job = None
         if data is None:
-            as_given, unlabelled, applied = self._from_file(Path(models[0]), formats, applied)
+            as_given, unlabelled, applied = self._from_file(Path(models[0]), formats)
         else:
-            job, as_given, unlabelled, applied = self._from_model(models[0], data, formats, applied)
+            job, as_given, unlabelled, applied = self._from_model(models[0], data, formats)
         conditions = self._conditions()
         with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
@@ -153,7 +150,7 @@ class Calibrate(OnModels):
             say(f"written: {path}")
 
     def _from_file(
-        self, path: Path, formats: tuple[str, ...], applied: "SavedPredictions | None"
+        self, path: Path, formats: tuple[str, ...]
     ) -> "tuple[Predictions, Predictions | None, SavedPredictions | None]":
         from arcal.audits import UNWEIGHTED, read_predictions
         from arcal.printable import first_few
@@ -176,7 +173,7 @@ class Calibrate(OnModels):
                 saved = saved.one_per(one_per)
             except ArcalError as error:
                 raise ArcalError(f"{path}: {error}") from error
-        applied = self._applied_to(saved.classes, applied)
+        applied = self._applied_to(saved.classes, self.data.id)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
@@ -186,14 +183,15 @@ class Calibrate(OnModels):
         unlabelled = self.calibration.unlabelled
         if unlabelled is None:
             return saved.predictions, None, applied
-        other = _read_unlabelled(Path(unlabelled), self.data.id)
+        other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
         other = self._alike(other, saved.classes, f"--unlabelled {unlabelled}")
         return saved.predictions, other.predictions, applied
 
-    def _applied_to(
-        self, classes: tuple[str, ...], applied: "SavedPredictions | None"
-    ) -> "SavedPredictions | None":
-        return applied and self._alike(applied, classes, f"--apply {self.output.apply}")
+    def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
+        path = self.output.apply
+        if path is None:
+            return None
+        return self._alike(_read_unlabelled(path, ids, classes), classes, f"--apply {path}")
 
     def _alike(
         self, other: "SavedPredictions", classes: tuple[str, ...], what: str
@@ -224,7 +222,6 @@ class Calibrate(OnModels):
         spec: str,
         data: str,
         formats: tuple[str, ...],
-        applied: "SavedPredictions | None",
     ) -> "tuple[Job, Predictions, Predictions | None, SavedPredictions | None]":
         from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
@@ -249,7 +246,7 @@ class Calibrate(OnModels):
         with self.running(compute, job) as sharing:
             job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
             assert job.examples is not None
-            applied = self._applied_to(job.examples.classes, applied)
+            applied = self._applied_to(job.examples.classes, None)
             seen = with_perturbed(job) if self.calibration.perturb else job
             assert seen.examples is not None
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
@@ -355,10 +352,10 @@ def _check_out(out: Path) -> None:
         check_folder(out, EXPORTED)
 
 
-def _read_unlabelled(path: Path, ids: str | None) -> "SavedPredictions":
+def _read_unlabelled(path: Path, ids: str | None, classes: tuple[str, ...]) -> "SavedPredictions":
     from arcal.audits import read_predictions
 
-    return read_predictions(path, labelled=False, id=ids)
+    return read_predictions(path, labelled=False, id=ids, classes=classes)
 
 
 def _predicted(job: "Job", examples: "Examples") -> "Predictions":
