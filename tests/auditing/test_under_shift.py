@@ -69,7 +69,7 @@ def test_a_mean_is_over_sets_and_not_over_their_pool(clean, shift):
     assert values(shift.change) == pytest.approx(expected)
     pool = [torch.cat([getattr(one, name) for one in shifted(clean).values()], dim)
             for name, dim in (("ids", 0), ("labels", 0), ("logits", 1))]  # fmt: skip
-    assert abs(by_hand(Predictions(*pool))["ece"] - mean["ece"]) > 0.003
+    assert abs(by_hand(Predictions(pool[0], pool[1], pool[2]))["ece"] - mean["ece"]) > 0.003
 
 
 def test_intervals_are_of_the_same_inputs_drawn_in_all_sets(clean, shift):
