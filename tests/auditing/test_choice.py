@@ -92,6 +92,7 @@ def test_thresholds_hold_on_fresh_inputs_with_the_calibrator_of_all_inputs():
     for seed in range(100):
         choice = choose_calibrator(drawn(800, seed=seed), names=["ets"], resamples=2)
         assert choice.calibrator is not None
+        assert choice.acting is not None
         threshold = choice.acting.thresholds[0.9]
         if threshold is not None:
             confidence = choice.calibrator(fresh.log_probabilities).exp().amax(1)
@@ -119,13 +120,14 @@ def test_what_is_calibrated_stays_as_it_is():
     assert choice.calibrator is None
     assert "no calibrator is shown to lower the log-loss" in choice.why
     as_it_is = acting(drawn(T=1.0).scores)
+    assert choice.acting is not None
     assert choice.acting.thresholds == as_it_is.thresholds
 
 
 def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(monkeypatch):
     losses = {"temperature": torch.full((40,), 0.6), "spline": torch.tensor([0.01, 1.15] * 20)}
 
-    def said(names, predictions, fold, progress):
+    def said(names, predictions, *_):
         scores = {}
         for name in names:
             own = losses[name].double()
@@ -339,3 +341,26 @@ def test_logits_of_minus_infinity_are_classes_that_an_input_cannot_have():
     happened = as_predictions(logits=[[0.0, -torch.inf]] * 2, labels=[0, 1])
     assert not happened.impossible, "or it would have a log-loss of infinity"
     assert not as_predictions(probabilities=[[1.0, 0.0], [0.5, 0.5]], labels=[0, 1]).impossible
+
+
+def test_weights_count_in_the_fits_and_in_the_figures():
+    """An input that weighs 0 is not there; one sort that weighs more decides the temperature."""
+    said, names = drawn(2000), ["temperature", "ets"]
+    some = (torch.arange(2000) % 3 > 0).double()
+    left = choose_calibrator(said.rows(some > 0), names=names, resamples=300)
+    choice = choose_calibrator(said, names=names, weights=some * 7, resamples=300)
+    assert choice.inputs == left.inputs == 1333
+    assert choice.picked == left.picked
+    assert str(choice.calibrator) == str(left.calibrator)
+    for name in names:
+        one, other = choice.candidates[name], left.candidates[name]
+        for figure in ("nll", "brier", "ece", "accuracy", "change"):
+            assert vars(getattr(one, figure)) == pytest.approx(vars(getattr(other, figure)))
+    assert choice.acting is None, "a threshold is a promise of inputs that count alike"
+
+    wrong = 1 + 9 * (~said.correct).double()
+    weighted = choose_calibrator(said, names=names, weights=wrong, resamples=300)
+    share = (wrong * said.correct).sum().item() / wrong.sum().item()
+    assert weighted.before.accuracy.value == pytest.approx(share)
+    assert weighted.before.accuracy.n < 1500
+    assert weighted.candidates["temperature"].ece.value < weighted.before.ece.value / 2

@@ -180,11 +180,16 @@ def test_validation_is_fitted_on_and_every_input_shown(sharp):
     assert states(other) == states(found)
 
 
-def test_weights_count_where_it_is_shown_and_not_in_the_fit(sharp, found):
+def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
     first = halves(sharp.ids, sharp.labels)
     weights = torch.arange(400) % 4
     weighted = posthoc_on_halves(sharp, weights=weights, resamples=2)
-    assert states(weighted) == states(found)
+    of_first = sharp.log_probabilities[first], sharp.labels[first]
+    fitted = fit_temperature(*of_first, weights=weights[first])
+    assert str(weighted.outcomes["temperature"].calibrator) == str(fitted)
+    assert str(fitted) != str(fit_temperature(*of_first))
+    one_half = posthoc_on_halves(sharp, weights=(~first).double(), resamples=2)
+    assert one_half.too_small == "all inputs of a half weigh 0: weigh more of them"
     rows = (~first).nonzero()[:, 0].repeat_interleave(weights[~first])
     repeated = nll(sharp.log_probabilities[rows], sharp.labels[rows])
     loss = weighted.outcomes["temperature"].nll.before

@@ -1,6 +1,7 @@
 """`arcal.calibrate` and what it returns."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import as_predictions, choose_calibrator
-from arcal.audits import UNWEIGHTED, Examples
+from arcal.audits import Examples
 from arcal.calibration.posthoc import Temperature, fit_temperature
 from arcal.store import load_calibrator, load_stream
 
@@ -145,11 +146,25 @@ def test_predictions_have_no_classifier(overconfident):
         arcal.calibrate(predictions, (x, y))
 
 
-def test_weights_that_do_not_count_are_said(overconfident):
+def test_weights_go_with_their_inputs(overconfident):
+    """Whatever the order of the ids, and wherever they come from."""
     model, x, y = overconfident
-    weighted = Examples.from_tensors(x, y).weighted(torch.ones(600))
-    calibration = arcal.calibrate(model, weighted, calibrators=["temperature"])
-    assert calibration.doubts == [UNWEIGHTED]
+    weights = 1 + 2 * (model(x).argmax(1) != y).double()
+    names = ["temperature", "irm"]
+    one = arcal.calibrate(model, (x, y), weights=weights, calibrators=names)
+    ids = torch.randperm(600, generator=torch.Generator().manual_seed(0))
+    shuffled = replace(Examples.from_tensors(x, y).weighted(weights), ids=ids)
+    assert str(arcal.calibrate(model, shuffled, calibrators=names).calibrator) == str(
+        one.calibrator
+    )
+    said = as_predictions(logits=model(x).detach(), labels=y)
+    other = arcal.calibrate(said, weights=weights, calibrators=names)
+    assert other.choice.before == one.choice.before
+    assert one.choice.before.accuracy.value < said.correct.double().mean().item() - 0.1
+    assert one.figures()["acting"] is None
+    assert str(one.calibrator) != str(arcal.calibrate(said, calibrators=names).calibrator)
+    assert one.stream is not None
+    assert one.stream.accuracy == pytest.approx(one.choice.before.accuracy.value)
 
 
 def test_sigmoids_of_several_classes_are_doubted(overconfident):

@@ -140,14 +140,29 @@ def test_perturbed_images_and_mirror_images(here):
     assert facts["mirrored"] == facts["perturbed"] == facts["plain"]
 
 
-def test_weights_that_do_not_count_are_told(here):
-    z, labels = drawn(100)
-    rows = (",".join(map(str, [*row, y, 1 + y])) for row, y in zip(z, labels, strict=True))
-    Path("rows.csv").write_text("\n".join(["a,b,c,label,much", *rows]))
+def test_weights_count_alike_in_data_and_in_predictions(here):
+    z, labels = drawn(400)
+    much = 1 + 4 * (labels == 0)
+    header, *rows = (
+        "a,b,c,label,much",
+        *(",".join(map(str, [*row, y, w])) for row, y, w in zip(z, labels, much, strict=True)),
+    )
+    Path("rows.csv").write_text("\n".join([header, *rows]))
     Path("same.py").write_text("def logits(x): return 1.0 * x\n")
+    Path("p.csv").write_text("\n".join(["logits_0,logits_1,logits_2,label,much", *rows]))
     some = ("--calibrators", "temperature", "--weight", "much")
-    done = succeeds("calibrate", "same.py:logits", "rows.csv", *some)
-    assert "--weight much: weights do not count" in " ".join(done.stderr.split())
+    said = "inputs count by their weights, the column much, in the fits and in the figures"
+    found = []
+    for what in (("same.py:logits", "rows.csv"), ("p.csv",)):
+        done = succeeds("calibrate", *what, *some)
+        assert said in " ".join(done.stdout.split())
+        found.append(json.loads(Path("calibrated/calibration.json").read_text()))
+        assert found[-1]["facts"]["Weights of inputs"] == said
+    weighted = [one["before"]["accuracy"]["value"] for one in found]
+    right = z.argmax(1) == labels
+    assert weighted == pytest.approx([np.average(right, weights=much)] * 2)
+    losses = [one["calibrators"][0]["nll"]["value"] for one in found]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
 def test_unlabelled_predictions_are_said_how_right_they_are(here):

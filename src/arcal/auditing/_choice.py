@@ -3,17 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._acting import Acting, acting
-from arcal.auditing._estimate import Estimate, accuracy_from, ece_estimate
+from arcal.auditing._estimate import (
+    Estimate,
+    accuracy_from,
+    ece_estimate,
+    effective_number,
+    effective_of,
+)
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._halves import SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import average
+from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import (
     CALIBRATORS,
@@ -73,7 +82,8 @@ class Choice:
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
     was taken.
 
-    `acting` is from which confidence on the model with this calibrator may act alone. A threshold
+    `acting` is from which confidence on the model with this calibrator may act alone, None if
+    inputs are weighted. A threshold
     is a promise of inputs to come, so it must not be read off confidences that the labels had a
     hand in: a calibrator makes the very inputs that it was fitted on look as right as they are. So
     each input counts with its confidence out of fold, from a calibrator that never saw its label.
@@ -93,7 +103,7 @@ class Choice:
     refused: Mapping[str, str]
     picked: str | None
     why: str
-    acting: Acting
+    acting: Acting | None
     calibrator: Calibrator | None = None
     changed: float = 0.0
 
@@ -111,13 +121,15 @@ def choose_calibrator(
     predictions: Predictions,
     *,
     names: Sequence[str] | None = None,
+    weights: TensorLike | None = None,
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
     """Fit every calibrator of `names` on all folds but one, and show it on that one, in turn.
 
     The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
-    `POSTHOC`, `usual_names` unless given. `resamples` as in `overall`. Fewer than 20 inputs and an
+    `POSTHOC`, `usual_names` unless given. With `weights` `(N,)` each input counts as much, in the
+    fits and in the figures. `resamples` as in `overall`. Fewer than 20 inputs that count and an
     unknown name raise `ArcalError`; what a calibrator refuses, of all inputs or of four folds, is
     in `refused`.
 
@@ -127,11 +139,17 @@ def choose_calibrator(
     'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
 model stays as it is; give more inputs, some of them misclassified'
     """
+    w = as_weights(weights, len(predictions.ids))
+    if not w.all():
+        predictions, w = predictions.rows(w > 0), w[w > 0]
     N = len(predictions.ids)
     if N < FEWEST:
         raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
     if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
-        predictions = predictions.rows(predictions.ids.argsort())
+        order = predictions.ids.argsort()
+        predictions, w = predictions.rows(order), w[order]
+    counted = None if weights is None else w
+    n = round(effective_number(w))
     refused: dict[str, str] = {}
     if names is None:
         names = usual_names(predictions.classes)
@@ -146,17 +164,17 @@ model stays as it is; give more inputs, some of them misclassified'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    everywhere = torch.ones(N, dtype=torch.float64, device="cpu")
-    calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
+    calibrators, scores, lines = cross_validated(names, predictions, fold, progress, counted)
     refused |= lines
     scores["none"] = predictions.scores
-    figures = {name: resampled_scores(some, draws, smooth=False) for name, some in scores.items()}
+    options: dict[str, Any] = {"weights": counted, "smooth": False}
+    figures = {name: resampled_scores(some, draws, **options) for name, some in scores.items()}
 
     @cache
     def less(name: str, than: str) -> Estimate:
         apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
         both = scores[name], scores[than]
-        return score_estimates(apart, N, everywhere, *both, names=("nll",))["nll"]
+        return score_estimates(apart, n, w, *both, names=("nll",))["nll"]
 
     eligible = [name for name in calibrators if may_change or CALIBRATORS[name].keeps_order]
     losses = {name: figures[name]["nll"].estimate for name in eligible}
@@ -164,12 +182,13 @@ model stays as it is; give more inputs, some of them misclassified'
 
     def candidate(name: str, keeps_accuracy: bool) -> Candidate:
         some, sure = figures[name], scores[name].confidence
+        right, drawn = scores[name].correct, {"weights": counted, "resamples": resamples}
         return Candidate(
             name,
             keeps_accuracy,
-            **score_estimates(some, N, everywhere, scores[name]),
-            ece=ece_estimate(some["ece"], sure, scores[name].correct, N, resamples=resamples),
-            accuracy=accuracy_from(some["accuracy"].estimate, N),
+            **score_estimates(some, n, w, scores[name]),
+            ece=ece_estimate(some["ece"], sure, right, n, **drawn),
+            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(w, sure)),
             change=less(name, "none"),
             behind=less(name, best or "none"),
         )
@@ -180,20 +199,22 @@ model stays as it is; give more inputs, some of them misclassified'
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else calibrators[picked]
-    acts = acting(predictions.scores if picked is None else scores[picked])
+    acts = None
+    if counted is None:
+        acts = acting(predictions.scores if picked is None else scores[picked])
     before, changed = candidate("none", True), 0.0
     if picked is not None and calibrator is not None and may_change:
-        changed = _changed(calibrator, predictions)
+        changed = _changed(calibrator, predictions, w)
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
         words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
         why += "; " + words.format(*shares).replace("%", " %")
     return Choice(N, before, candidates, refused, picked, why, acts, calibrator, changed)
 
 
-def _changed(calibrator: Calibrator, predictions: Predictions) -> float:
+def _changed(calibrator: Calibrator, predictions: Predictions, w: Tensor) -> float:
     """The share of the predictions that a calibrator changes."""
     after = [log_p.argmax(dim=1) for log_p in calibrated_blocks(calibrator, predictions)]
-    return (torch.cat(after) != predictions.predicted).double().mean().item()
+    return (w[torch.cat(after) != predictions.predicted].sum() / w.sum()).item()
 
 
 def cross_validated(
@@ -201,13 +222,15 @@ def cross_validated(
     predictions: Predictions,
     fold: Tensor,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    weights: Tensor | None = None,
 ) -> tuple[dict[str, Calibrator], dict[str, Scores], dict[str, str]]:
     """Each calibrator fitted on all inputs, and each input's scores by one fitted without it.
 
     `fold` is int64 `(N,)`: each of its numbers is left out in turn, and scored. What has been
     fitted, its scores of all N inputs, and the lines that say why the others could not be fitted,
     are by name. All calibrators are fitted to one part of the inputs before the next, so that they
-    share what they need of it. `progress` is told how many fits of all are done.
+    share what they need of it. `progress` is told how many fits of all are done. `weights` `(N,)`
+    count in the fits.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0, 0, 0, 1] * 10)
@@ -226,7 +249,7 @@ def cross_validated(
         def told(done: int, before: int = i * len(names)) -> None:
             progress(before + done, total)
 
-        lines = _fitted(predictions, fold, number, calibrators, parts, told)
+        lines = _fitted(predictions, weights, fold, number, calibrators, parts, told)
         folds = "" if number is None else "in four of the five folds, "
         for name, line in lines.items():
             refused[name] = folds + line
@@ -240,6 +263,7 @@ def cross_validated(
 
 def _fitted(
     predictions: Predictions,
+    weights: Tensor | None,
     fold: Tensor,
     number: int | None,
     calibrators: dict[str, Calibrator],
@@ -255,7 +279,8 @@ def _fitted(
         torch.ones(len(fold), dtype=torch.bool, device="cpu") if number is None else fold != number
     )
     logits = predictions.logits if number is None else predictions.logits[:, rest]
-    given = CalibrationSet(average(logits), predictions.labels[rest])
+    w = None if weights is None else weights[rest]
+    given = CalibrationSet(average(logits), predictions.labels[rest], w)
     del logits
     out = predictions.rows(~rest)
     assert out.log_probabilities is not None  # kept for all calibrators

@@ -123,8 +123,8 @@ def posthoc_on_halves(
 
     The halves are two folds of `folds_of`. Where there are `validation` predictions of other
     inputs, the methods are fitted on these instead, and shown on all `predictions`. `weights`
-    `(N,)` count in the figures and not in the fit. `resamples` as in `overall`, of the inputs
-    shown. Weights of another length raise `ArcalError`.
+    `(N,)` count in the figures, and in the fit unless that is of `validation`. `resamples` as in
+    `overall`, of the inputs shown. Weights of another length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -137,9 +137,10 @@ def posthoc_on_halves(
     w, first = as_weights(weights, len(predictions.ids)), None
     if validation is None:
         first = _dealt_out(predictions.order, predictions.labels, 2) == 0
-        fit, shown, w = predictions.rows(first), predictions.rows(~first), w[~first]
+        fit, shown = predictions.rows(first), predictions.rows(~first)
+        to_fit, w = None if weights is None else w[first], w[~first]
     else:
-        fit, shown = validation, predictions
+        fit, shown, to_fit = validation, predictions, None
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
     too_small = None
     if validation is not None and fitted_on < HALF:
@@ -149,8 +150,8 @@ def posthoc_on_halves(
             f"a half would have {min(fitted_on, shown_on)} inputs, and {HALF} are needed: audit "
             f"{2 * HALF} or give validation predictions"
         )
-    elif not w.any():
-        too_small = "all inputs of the half to show them on weigh 0: weigh more of them"
+    elif not (w.any() and (to_fit is None or to_fit.any())):
+        too_small = "all inputs of a half weigh 0: weigh more of them"
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
@@ -174,7 +175,7 @@ def posthoc_on_halves(
 
     before, said_before = drawn(shown.scores)
     outcomes, refused, losses = {}, {}, {}
-    given = CalibrationSet(average(fit.logits), fit.labels)
+    given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     for name in SHOWN:
         try:
             calibrator = POSTHOC[name](given, given.labels)

@@ -20,7 +20,6 @@ _read          data of any kind, as a model takes it
 from arcal.audits._audit import FILES, Audit, audit
 from arcal.audits._calibrate import (
     CALIBRATION_FILES,
-    UNWEIGHTED,
     Calibration,
     calibrate,
     calibration_of,
@@ -43,7 +42,6 @@ __all__ = [
     "CALIBRATION_FILES",
     "FILES",
     "PANEL",
-    "UNWEIGHTED",
     "Audit",
     "Calibration",
     "Condition",

@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from arcal._version import __version__
-from arcal.arrays import as_tensor
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
     INTENSITIES,
@@ -60,8 +60,6 @@ CALIBRATION_FILES = (
 )
 """What `Calibration.save` writes."""
 
-UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
-
 Progress = Callable[[int, int], object]
 
 
@@ -70,7 +68,8 @@ class Calibration:
     """What `arcal.calibrate` found: every calibrator that was tried, and the one to take.
 
     `choice` has the figures of each, with intervals, the calibrator that was picked, and in
-    `choice.acting` from which confidence on the model may act alone with it. `model` is the
+    `choice.acting` from which confidence on the model may act alone with it, None if inputs are
+    weighted. `model` is the
     classifier, None where there are only predictions. `stream` follows inputs without labels, None
     if nothing can be fitted to the labelled ones; `today` is what it says of the unlabelled inputs,
     if there were any. `of` names the model and `facts` are more to know of it. `doubts` are what to
@@ -181,6 +180,7 @@ def calibrate(
     name: str = "model",
     calibrators: Sequence[str] | None = None,
     unlabelled: Any = None,
+    weights: Any = None,
     classes: Sequence[str] | None = None,
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
@@ -189,7 +189,8 @@ def calibrate(
 
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
-    or `Predictions` and no data. Weights of data do not count, which `doubts` says.
+    or `Predictions` and no data. `weights` `(N,)` say how much each input of a part, a pair or
+    predictions counts, in the fits and in the figures; a part may bring its own.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
@@ -214,12 +215,13 @@ def calibrate(
             raise ArcalError("predictions come with their labels: leave out the data")
         if not isinstance(unlabelled, Predictions | None):
             raise ArcalError("unlabelled inputs of predictions are predictions too")
-        return calibration_of(model, unlabelled, of=name, names=calibrators, progress=progress)
+        more: dict[str, Any] = {"weights": weights, "names": calibrators, "progress": progress}
+        return calibration_of(model, unlabelled, of=name, **more)
     known = None if classes is None else tuple(map(str, classes))
     settings = Settings(order=None, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
-    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known)
+    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
     job = Job(name, opened, examples, loader, known, settings=settings)
     if unlabelled is not None and not isinstance(unlabelled, Predictions):
         inputs, _ = examples_or_loader(
@@ -231,7 +233,6 @@ def calibrate(
             )
         job = replace(job, other=[inputs])
     job, predictions = _predicted(job)
-    doubts = [] if examples is None or examples.weights is None else [UNWEIGHTED]
     others = unlabelled if isinstance(unlabelled, Predictions) else None
     for inputs in job.other:
         others = job.predictions(inputs)
@@ -243,7 +244,8 @@ def calibrate(
         model=opened,
         of=name,
         facts=facts_with(job.facts, job.caveats),
-        doubts=[*suspected, *doubts],
+        doubts=suspected,
+        weights=None if examples is None else examples.weights_by_id,
         names=calibrators,
         progress=progress,
     )
@@ -253,6 +255,7 @@ def calibration_of(
     predictions: Predictions,
     unlabelled: Predictions | None = None,
     *,
+    weights: TensorLike | None = None,
     names: Sequence[str] | None = None,
     doubts: Iterable[str] = (),
     progress: Progress = lambda done, total: None,
@@ -271,10 +274,11 @@ def calibration_of(
     doubts = [*doubts, *(line for line in said if line)]
     if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
         raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
-    choice = choose_calibrator(predictions, names=names, progress=progress)
+    choice = choose_calibrator(predictions, names=names, weights=weights, progress=progress)
     stream, today = None, None
     try:
-        stream = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
+        labelled = predictions.log_probabilities, predictions.labels
+        stream = fit_batch_temperature(*labelled, weights=weights)
         if unlabelled is not None:
             today = stream.estimate(without_zeros(unlabelled, like=as_given)[0].log_probabilities)
     except ArcalError as error:

@@ -153,6 +153,11 @@ class Examples:
             **more,
         )
 
+    @property
+    def weights_by_id(self) -> Tensor | None:
+        """The weights in ascending order of the ids, as predictions are, or None."""
+        return None if self.weights is None else self.weights[self.ids.argsort()]
+
     def weighted(self, weights: TensorLike) -> "Examples":
         """The same inputs, which count as much as these numbers `(N,)` say."""
         return replace(self, weights=as_weights(weights, len(self)))

@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
@@ -22,6 +22,8 @@ from arcal.cli.output import print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
 
@@ -74,6 +76,16 @@ class OutputFlags:
     """Print the figures as JSON on standard output."""
 
 
+class Given(NamedTuple):
+    """What calibrators are fitted to, and what they are applied to."""
+
+    predictions: "Predictions"
+    weights: "Tensor | None"
+    weighed_by: str | None
+    unlabelled: "Predictions | None"
+    applied: "SavedPredictions | None"
+
+
 @dataclass(frozen=True)
 class Calibrate(OnModels):
     """Fit calibrators to a trained classifier, pick one, and write the model with it inside.
@@ -119,14 +131,15 @@ class Calibrate(OnModels):
         _check_out(output.out)
         job = None
         if data is None:
-            as_given, unlabelled, applied = self._from_file(Path(models[0]), formats)
+            given = self._from_file(Path(models[0]), formats)
         else:
-            job, as_given, unlabelled, applied = self._from_model(models[0], data, formats)
-        conditions = self._conditions()
+            job, given = self._from_model(models[0], data, formats)
+        conditions = self._conditions(given.weighed_by)
         with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
-                as_given,
-                unlabelled,
+                given.predictions,
+                given.unlabelled,
+                weights=given.weights,
                 names=how.calibrators or None,
                 of=" ".join(self.what),
                 facts=({} if job is None else facts_with(job.facts, job.caveats)) | conditions,
@@ -136,7 +149,7 @@ class Calibrate(OnModels):
             )
         for line in calibration.doubts:
             say(f"arcal: {line}")
-        self._say_drift(as_given, unlabelled, applied, None if job is None else job.examples)
+        self._say_drift(given, None if job is None else job.examples)
         written = self._write(calibration, job, formats)
         if output.json:
             print_json(calibration.figures())
@@ -144,15 +157,13 @@ class Calibrate(OnModels):
             print_choice(calibration.choice)
             for line in calibration.sentences():
                 print(wrapped(line))
-        if applied is not None:
-            written += self._applied(calibration.choice, applied, as_given)
+        if given.applied is not None:
+            written += self._applied(calibration.choice, given.applied, given.predictions)
         for path in written:
             say(f"written: {path}")
 
-    def _from_file(
-        self, path: Path, formats: tuple[str, ...]
-    ) -> "tuple[Predictions, Predictions | None, SavedPredictions | None]":
-        from arcal.audits import UNWEIGHTED, read_predictions
+    def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
+        from arcal.audits import read_predictions
         from arcal.printable import first_few
 
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
@@ -178,14 +189,11 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
-        if saved.weights is not None:
-            say(f"arcal: {path}: {UNWEIGHTED}")
-        unlabelled = self.calibration.unlabelled
-        if unlabelled is None:
-            return saved.predictions, None, applied
-        other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
-        other = self._alike(other, saved.classes, f"--unlabelled {unlabelled}")
-        return saved.predictions, other.predictions, applied
+        unlabelled, today = self.calibration.unlabelled, None
+        if unlabelled is not None:
+            other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
+            today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
+        return Given(saved.predictions, saved.weights, saved.weighed_by, today, applied)
 
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
         path = self.output.apply
@@ -222,13 +230,11 @@ class Calibrate(OnModels):
         spec: str,
         data: str,
         formats: tuple[str, ...],
-    ) -> "tuple[Job, Predictions, Predictions | None, SavedPredictions | None]":
-        from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
+    ) -> "tuple[Job, Given]":
+        from arcal.audits import names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
-        if self.data.weight is not None:
-            say(f"arcal: --weight {self.data.weight}: {UNWEIGHTED}")
         part = self.data.part
         if part is None and "validation" in find_source(data).parts:
             part = "validation"
@@ -251,28 +257,26 @@ class Calibrate(OnModels):
             assert seen.examples is not None
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
-        return job, predictions, more[0] if more else None, applied
+        weighed_by = None if self.data.weight is None else f"the column {self.data.weight}"
+        weights = job.examples.weights_by_id
+        return job, Given(predictions, weights, weighed_by, more[0] if more else None, applied)
 
-    def _say_drift(
-        self,
-        labelled: "Predictions",
-        unlabelled: "Predictions | None",
-        applied: "SavedPredictions | None",
-        examples: "Examples | None",
-    ) -> None:
+    def _say_drift(self, given: Given, examples: "Examples | None") -> None:
         """Say of the inputs without labels if they are others than those with labels."""
         from arcal.auditing import suspect_drift
 
         names = None if examples is None else examples.classes
         others: dict[str, Predictions] = {}
-        if unlabelled is not None:
-            others[str(self.calibration.unlabelled)] = unlabelled
-        if applied is not None:
+        if given.unlabelled is not None:
+            others[str(self.calibration.unlabelled)] = given.unlabelled
+        if (applied := given.applied) is not None:
             names = applied.classes
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
             classes = names or tuple(map(str, range(other.classes)))
-            doubt = suspect_drift(labelled.log_probabilities, other.log_probabilities, classes)
+            doubt = suspect_drift(
+                given.predictions.log_probabilities, other.log_probabilities, classes
+            )
             if doubt is not None:
                 say(f"arcal: {path}: {doubt}")
 
@@ -311,9 +315,15 @@ class Calibrate(OnModels):
         write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 
-    def _conditions(self) -> dict[str, str]:
+    def _conditions(self, weighed_by: str | None) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
+        from arcal.report.audited import WEIGHED_BY
+
         conditions = {}
+        if weighed_by is not None:
+            conditions[WEIGHED_BY] = (
+                f"inputs count by their weights, {weighed_by}, in the fits and in the figures"
+            )
         if self.data.one_per:
             conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
         if self.calibration.perturb:

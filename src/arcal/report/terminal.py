@@ -172,7 +172,8 @@ def sentences(choice: Choice) -> list[str]:
                 f"{choice.picked or 'the model'} by {lower:.4f}, more than by chance: compare "
                 f"with `--calibrators {better.name}`"
             )
-    if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
+    acts = None if choice.acting is None else acts_alone(choice.acting, taken.accuracy.value)
+    if acts is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
@@ -222,5 +223,5 @@ def choice_json(choice: Choice) -> dict[str, Any]:
         "before": plain(choice.before),
         "calibrators": plain(tuple(choice.candidates.values())),
         "refused": dict(choice.refused),
-        "acting": plain(acting_json(choice.acting)),
+        "acting": None if choice.acting is None else plain(acting_json(choice.acting)),
     }

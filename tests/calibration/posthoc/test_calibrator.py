@@ -227,7 +227,7 @@ def test_a_set_that_is_shared_changes_no_calibrator(calibrators, monkeypatch):
         found = fit(shared, shared.labels, energy=energy_of(log_p))
         torch.testing.assert_close(applied(found, log_p), applied(calibrators[kind], log_p))
     assert len(searches) == 1
-    with pytest.raises(ArcalError, match="the labels of a calibration set are its own"):
+    with pytest.raises(ArcalError, match="labels and weights of a calibration set are its own"):
         POSTHOC["irm"](shared, labels)
 
 

@@ -9,7 +9,11 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
-from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibration_set import (
+    CalibrationSet,
+    LogProbabilities,
+    as_calibration_set,
+)
 from arcal.errors import ArcalError
 
 LOWEST = -50.0
@@ -32,12 +36,14 @@ def bounded(log_p: Tensor) -> Tensor:
     return log_p.clamp(min=LOWEST)
 
 
-def as_linear_examples(log_p: LogProbabilities, labels: TensorLike) -> tuple[Tensor, Tensor]:
-    """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`.
+def as_linear_examples(
+    log_p: LogProbabilities, labels: TensorLike, weights: TensorLike | None
+) -> CalibrationSet:
+    """Logarithms `(N, Z)` that may be -inf, but not of a label, labels and weights `(N,)`.
 
     No inputs, and labels of a single class, raise `ArcalError`.
     """
-    given = as_calibration_set(log_p, labels)
+    given = as_calibration_set(log_p, labels, weights)
     log_p, labels = given.log_p, given.labels
     if len(labels.unique()) < 2:
         raise ArcalError(
@@ -48,27 +54,29 @@ def as_linear_examples(log_p: LogProbabilities, labels: TensorLike) -> tuple[Ten
     if impossible.any():
         row = int(impossible.nonzero()[0])
         raise ArcalError(
-            f"the label {int(labels[row])} of input {row} has a log-probability of -inf: leave "
-            "such inputs out"
+            f"the label {int(labels[row])} of input {int(given.counted[row])} has a "
+            "log-probability of -inf: leave such inputs out"
         )
-    return log_p, labels
+    return given
 
 
 def fit_linear(
     log_p: Tensor,
     labels: Tensor,
+    weights: Tensor,
     start: Parameters,
     scores: Callable[[Tensor, Parameters], Tensor],
     slopes: Callable[[Tensor, Tensor], Tensor],
     penalty: Callable[[Parameters], Tensor],
 ) -> Parameters:
-    """The parameters with the lowest sum over inputs of the NLL, plus the penalty, from `start` on.
+    """The parameters with the lowest weighted sum of the NLL, plus the penalty, from `start` on.
 
     `scores` makes logits `(n, Z)` of log-probabilities `(n, Z)`, the products with W plus b, so
     with a convex penalty there is one optimum; L-BFGS finds it. `slopes` makes the gradient in W of
     that in the logits `(n, Z)` and of the log-probabilities.
     """
     N, Z = log_p.shape
+    n = weights.sum().item()
     z, shape = bounded(log_p), start.W.shape
 
     def unflat(values: Tensor) -> Parameters:
@@ -81,17 +89,18 @@ def fit_linear(
         of, total = unflat(flat.detach()), loss.detach()
         in_W, in_b = unflat(slope)
         for some in row_blocks(N, Z):
-            q, own = scores(z[some], of), labels[some, None]
+            q, own, w = scores(z[some], of), labels[some, None], weights[some, None]
             q -= q.amax(1, keepdim=True)
             right = q.gather(1, own)
             p = q.exp_()
             whole = p.sum(1, keepdim=True)
-            total += (whole.log() - right).sum()
+            total += (w * (whole.log() - right)).sum()
             p /= whole
             p.scatter_add_(1, own, torch.full_like(right, -1))
+            p *= w
             in_W += slopes(p, z[some])
             in_b += p.sum(0)
-        return total.item() / N, slope.numpy() / N
+        return total.item() / n, slope.numpy() / n
 
     first = torch.cat([start.W.flatten(), start.b]).numpy()
     options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}

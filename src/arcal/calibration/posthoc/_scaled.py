@@ -23,9 +23,12 @@ REMAINDER = 1e-14
 """Of the series, as a share of S, at most."""
 
 
-def best_temperature(z: Tensor, labels: Tensor) -> float:
-    """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)` and labels `(N,)`."""
-    labelled, N = z.gather(1, labels[:, None])[:, 0], len(labels)
+def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
+    """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)`, labels and weights `(N,)`.
+
+    The weights are above 0.
+    """
+    labelled, N, whole = z.gather(1, labels[:, None])[:, 0], len(labels), weights.sum()
     highest, mean_z = z.amax(1), z.mean(1)
     if (highest - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
@@ -40,7 +43,11 @@ def best_temperature(z: Tensor, labels: Tensor) -> float:
             f"{which} validation inputs are classified correctly{ties}, so the NLL has no lowest "
             "temperature: pass more inputs, some of them misclassified"
         )
-    if (labelled - mean_z).mean() <= CONSTANT * (highest - mean_z).mean():
+
+    def average(values: Tensor) -> float:
+        return ((weights * values).sum() / whole).item()
+
+    if average(labelled - mean_z) <= CONSTANT * average(highest - mean_z):
         raise ArcalError(
             f"no temperature is better than the uniform distribution for {N} validation "
             "inputs: train longer, or check that the labels are theirs"
@@ -52,11 +59,11 @@ def best_temperature(z: Tensor, labels: Tensor) -> float:
         for some in row_blocks(*z.shape):
             d = z[some] - highest[some, None]
             p = (beta * d).exp_()
-            whole = p.sum(1)
-            first = p.mul_(d).sum(1) / whole
+            total = p.sum(1)
+            first = p.mul_(d).sum(1) / total
             mean[some] = first
-            variance[some] = p.mul_(d).sum(1) / whole - first.square()
-        return (mean + (highest - labelled)).mean().item(), variance.mean().item()
+            variance[some] = p.mul_(d).sum(1) / total - first.square()
+        return average(mean + (highest - labelled)), average(variance)
 
     low, beta = 0.0, 1.0
     while (known := derivatives(beta))[0] < 0:

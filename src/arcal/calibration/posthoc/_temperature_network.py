@@ -116,6 +116,7 @@ class _LBFGS(torch.optim.LBFGS):
 def fit_network(
     log_p: LogProbabilities,
     labels: TensorLike,
+    weights: TensorLike | None,
     features_of: Callable[[Tensor], Tensor],
     widths: Sequence[int],
 ) -> list[Tensor]:
@@ -127,9 +128,9 @@ def fit_network(
     each layer's weights and biases. The first weights are drawn from a fixed seed, so equal inputs
     give equal networks. Errors are those of `fit_temperature`.
     """
-    given = as_calibration_set(log_p, labels)
+    given = as_calibration_set(log_p, labels, weights)
     T, features = given.T, features_of(given.finite[0])
-    mean, scale = features.mean(0), features.std(0, correction=0)
+    mean, scale = given.mean(features), given.deviation(features)
     scale = torch.where(scale > 1e-9, scale, 1)
     features = (features - mean) / scale
     generator = torch.Generator().manual_seed(0)
@@ -154,8 +155,8 @@ def fit_network(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = given.tempered.log_loss(temperatures(features, layers)[:, 0]).mean()
-        loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(features)
+        loss = given.mean(given.tempered.log_loss(temperatures(features, layers)[:, 0]))
+        loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / given.n
         loss.backward()
         return loss
 

@@ -78,10 +78,13 @@ class Threshold:
     score: float
     ties: float
 
-    def share(self, scores: Tensor) -> float:
-        """The share of inputs with scores `(N,)` that reach it."""
+    def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
+        """The share of inputs with scores `(N,)` that reach it, of those that weigh so much."""
         above, same = scores > self.score + TIE, (scores - self.score).abs() <= TIE
-        return (above.double() + self.ties * same.double()).mean().item()
+        reach = above.double() + self.ties * same.double()
+        if weights is None:
+            return reach.mean().item()
+        return (weights @ reach / weights.sum()).nan_to_num(0).item()
 
 
 @dataclass(eq=False, repr=False)
@@ -237,39 +240,47 @@ def _exact(values: Any) -> Tensor:
 
 
 def fit_batch_temperature(
-    log_p: TensorLike, labels: TensorLike, *, window: int = WINDOW, shrink: float = SHRINK
+    log_p: TensorLike,
+    labels: TensorLike,
+    *,
+    weights: TensorLike | None = None,
+    window: int = WINDOW,
+    shrink: float = SHRINK,
 ) -> BatchTemperature:
     """The temperature and the threshold of validation inputs `(N, Z)` with labels `(N,)`.
 
-    What `fit_temperature` refuses raises `ArcalError`.
+    With `weights` `(N,)` each counts as much, and the ends are those of the effective number. What
+    `fit_temperature` refuses raises `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
     >>> labels = (torch.arange(100) % 4 == 1).long()
     >>> fit_batch_temperature(log_p, labels).accuracy
     0.75
     """
-    given = as_calibration_set(log_p, labels)
-    T, log_p, labels = given.T, given.log_p, given.labels
-    N, Z = log_p.shape
-    wrong = log_p.argmax(1) != labels
-    right = N - int(wrong.sum())
+    given = as_calibration_set(log_p, labels, weights)
+    T, log_p, w, n = given.T, given.log_p, given.weights, given.n
+    wrong = log_p.argmax(1) != given.labels
+    accuracy = w[~wrong].sum().item() / n
     scores = score((log_p / T).log_softmax(1))
-    ordered = scores.sort(descending=True).values
+    ordered, order = scores.sort(descending=True)
+    reached = w[order].cumsum(0)
 
     def reached_by(share: float) -> Threshold:
         """What this share of the validation inputs reach."""
-        k = round(share * N)
-        if not k:
+        k = share * n if given.weighted else round(share * n)
+        if not k > TIE:
             return Threshold(math.inf, 0.0)
-        last = ordered[k - 1].item()
-        above = int((ordered > last + TIE).sum())
-        return Threshold(last, (k - above) / int(((ordered - last).abs() <= TIE).sum()))
+        last = ordered[int((reached < k - TIE).sum().clamp(max=len(ordered) - 1))].item()
+        above, same = scores > last + TIE, (scores - last).abs() <= TIE
+        ties = (k - w[above].sum().item()) / w[same].sum().item()
+        return Threshold(last, min(ties, 1.0))
 
-    threshold = reached_by(right / N)
-    sure_but_wrong = threshold.share(scores[wrong]) * len(scores[wrong]) if wrong.any() else 0.0
-    low, high = tango(sure_but_wrong, sure_but_wrong, N)  # as many are right and do not reach it
-    ends = reached_by(min(right / N + high, 1)), reached_by(max(right / N + low, 0))
-    return BatchTemperature(T, threshold, ends, right / N, Z, window=window, shrink=shrink)
+    threshold = reached_by(accuracy)
+    sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
+    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right and do not reach it
+    ends = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
+    Z = log_p.shape[1]
+    return BatchTemperature(T, threshold, ends, accuracy, Z, window=window, shrink=shrink)
 
 
 def score(log_p: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.checks import as_classes
+from arcal.calibration.checks import as_classes, as_weights
 from arcal.calibration.posthoc._scaled import Tempered, best_temperature
 from arcal.calibration.posthoc.calibrator import as_log_probabilities
 from arcal.errors import ArcalError
@@ -18,7 +18,9 @@ class CalibrationSet:
     Every function that fits a calibrator takes one in place of log-probabilities, with its own
     labels beside it: the same calibrator comes out, without the work that another has done before.
     `log_p` are float64, with rows that sum to 1, as `average` gives them; others are checked by
-    `as_calibration_set`.
+    `as_calibration_set`. `weights` `(N,)`, 0 or more, say how much each input counts: those of 0
+    are left out of `log_p` and `labels`, and the rest are scaled to a sum of n, the effective
+    number (sum w)^2 / sum w^2, which is what a penalty is weighed against.
 
     >>> from arcal.calibration.posthoc import POSTHOC, as_calibration_set
     >>> given = as_calibration_set(torch.tensor([[0.9, 0.1]] * 4).log(), torch.tensor([0, 0, 0, 1]))
@@ -26,13 +28,37 @@ class CalibrationSet:
     [Temperature(T=2), MultiClassIsotonic(knots=2)]
     """
 
-    def __init__(self, log_p: Tensor, labels: Tensor):
+    def __init__(self, log_p: Tensor, labels: Tensor, weights: Tensor | None = None):
+        self.inputs: int = len(log_p)
+        self.counted: Tensor = torch.arange(self.inputs, device="cpu")
         with torch.inference_mode(False):  # a fit follows gradients
             self.log_p: Tensor = log_p.clone() if log_p.is_inference() else log_p
             self.labels: Tensor = labels.clone() if labels.is_inference() else labels
+            self.weights: Tensor = as_weights(weights, self.inputs)
+            self.weighted: bool = weights is not None
+            if not self.weights.all():
+                self.counted = self.weights.nonzero()[:, 0]
+                rows = (self.log_p, self.labels, self.weights)
+                self.log_p, self.labels, self.weights = (one[self.counted] for one in rows)
+            if self.weighted:
+                w = self.weights
+                self.weights = w * (w.sum() / w.square().sum())
 
     def __len__(self) -> int:
         return len(self.log_p)
+
+    @property
+    def n(self) -> float:
+        """The sum of the weights: the effective number of inputs, N if all count alike."""
+        return self.weights.sum().item()
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The weighted mean over inputs of values `(N,)`, or of each column `(N, F)`."""
+        return weighted_mean(values, self.weights)
+
+    def deviation(self, values: Tensor) -> Tensor:
+        """The weighted standard deviation of the same."""
+        return weighted_deviation(values, self.weights)
 
     @cached_property
     def finite(self) -> tuple[Tensor, Tensor]:
@@ -52,22 +78,22 @@ class CalibrationSet:
             if hidden.any():
                 row = int(hidden.nonzero()[0])
                 raise ArcalError(
-                    f"the label {int(labels[row])} of input {row} is of a class that is -inf in "
-                    "every row: leave such inputs out"
+                    f"the label {int(labels[row])} of input {int(self.counted[row])} is of a class "
+                    "that is -inf in every row: leave such inputs out"
                 )
             log_p, labels = log_p[:, ~masked], ((~masked).cumsum(0) - 1)[labels]
         if log_p.amin() == -torch.inf:
-            infinite = log_p.isinf().any(1)
+            row = int(log_p.isinf().any(1).nonzero()[0])
             raise ArcalError(
-                f"log_p of input {int(infinite.nonzero()[0])} hold -inf: pass the log-softmax, not "
-                "the logarithm of probabilities that underflowed"
+                f"log_p of input {int(self.counted[row])} hold -inf: pass the log-softmax, not the "
+                "logarithm of probabilities that underflowed"
             )
         return log_p, labels
 
     @cached_property
     def T(self) -> float:
         """The temperature with the lowest NLL; errors are those of `fit_temperature`."""
-        return best_temperature(*self.finite)
+        return best_temperature(*self.finite, self.weights)
 
     @cached_property
     def tempered(self) -> Tempered:
@@ -75,25 +101,51 @@ class CalibrationSet:
         return Tempered(*self.finite)
 
 
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """sum_i w_i v_i / sum_i w_i of values `(N,)`, or of each column `(N, F)`.
+
+    >>> weighted_mean(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 1.0]))
+    tensor(2.)
+    """
+    w = weights if values.ndim == 1 else weights[:, None]
+    return (w * values).sum(0) / weights.sum()
+
+
+def weighted_deviation(values: Tensor, weights: Tensor) -> Tensor:
+    """The root of the weighted mean square of values minus their weighted mean.
+
+    >>> weighted_deviation(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 1.0]))
+    tensor(1.5000)
+    """
+    if (weights == 1).all():  # to the bit what torch says
+        return values.std(0, correction=0)
+    return weighted_mean((values - weighted_mean(values, weights)).square(), weights).sqrt()
+
+
 LogProbabilities = TensorLike | CalibrationSet
 """What a calibrator is fitted to."""
 
 
-def as_calibration_set(log_p: LogProbabilities, labels: TensorLike) -> CalibrationSet:
-    """Log-probabilities `(N, Z)` and labels `(N,)`, checked; a calibration set as it is.
+def as_calibration_set(
+    log_p: LogProbabilities, labels: TensorLike, weights: TensorLike | None = None
+) -> CalibrationSet:
+    """Log-probabilities `(N, Z)`, labels and weights `(N,)`, checked; a calibration set as it is.
 
-    Rows that do not sum to 1, nan, labels that are no classes, and another set's labels raise
-    `ArcalError`.
+    Rows that do not sum to 1, nan, labels that are no classes, negative weights, and labels or
+    weights beside another set raise `ArcalError`.
 
     >>> given = as_calibration_set(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
     >>> round(given.T, 4), as_calibration_set(given, given.labels) is given
     (2.0, True)
     """
     if isinstance(log_p, CalibrationSet):
-        if labels is not log_p.labels:
-            raise ArcalError("the labels of a calibration set are its own: pass set.labels")
+        if labels is not log_p.labels or weights is not None:
+            raise ArcalError(
+                "labels and weights of a calibration set are its own: pass set.labels alone"
+            )
         return log_p
     with torch.inference_mode(False):
         log_p = as_log_probabilities(log_p)
         N, Z = log_p.shape
-        return CalibrationSet(log_p, as_classes(labels, N, Z))
+        w = None if weights is None else as_weights(weights, N)
+        return CalibrationSet(log_p, as_classes(labels, N, Z), w)

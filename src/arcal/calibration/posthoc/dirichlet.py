@@ -55,7 +55,11 @@ class Dirichlet(Calibrator):
 
 @with_gradients
 def fit_dirichlet(
-    log_p: LogProbabilities, labels: TensorLike, *, strength: float | None = None
+    log_p: LogProbabilities,
+    labels: TensorLike,
+    *,
+    weights: TensorLike | None = None,
+    strength: float | None = None,
 ) -> Dirichlet:
     """The W and b with the lowest NLL + ODIR, off-diagonal and intercept regularisation:
 
@@ -72,25 +76,28 @@ def fit_dirichlet(
     >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p, labels = as_linear_examples(log_p, labels)
+    given = as_linear_examples(log_p, labels, weights)
+    rows = given.log_p, given.labels, given.weights
     if strength is None:
-        strength = _strength(log_p, labels)
+        strength = _strength(*rows)
     elif not strength > 0:
         raise ArcalError(f"strength must be above 0, not {strength:g}")
-    return Dirichlet(*_fit(log_p, labels, strength, _identity(log_p.shape[1])))
+    return Dirichlet(*_fit(*rows, strength, _identity(given.log_p.shape[1])))
 
 
 def _identity(Z: int) -> Parameters:
     return Parameters(torch.eye(Z, device="cpu").double(), torch.zeros(Z, device="cpu").double())
 
 
-def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> Parameters:
-    N, Z = log_p.shape
+def _fit(
+    log_p: Tensor, labels: Tensor, weights: Tensor, strength: float, start: Parameters
+) -> Parameters:
+    n, Z = weights.sum(), log_p.shape[1]
     off = 1 - torch.eye(Z, device="cpu").double()
 
     def penalty(of: Parameters) -> Tensor:
         odir = (of.W * off).square().sum() / max(Z * (Z - 1), 1) + of.b.square().sum() / Z
-        return N * strength * odir
+        return n * strength * odir
 
     def scores(z: Tensor, of: Parameters) -> Tensor:
         return z @ of.W.T + of.b
@@ -98,17 +105,17 @@ def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> P
     def slopes(in_scores: Tensor, z: Tensor) -> Tensor:
         return in_scores.T @ z
 
-    return fit_linear(log_p, labels, start, scores, slopes, penalty)
+    return fit_linear(log_p, labels, weights, start, scores, slopes, penalty)
 
 
-def _strength(log_p: Tensor, labels: Tensor) -> float:
+def _strength(log_p: Tensor, labels: Tensor, weights: Tensor) -> float:
     out = torch.empty(len(labels), dtype=torch.bool, device="cpu")
     out[labels.argsort(stable=True)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
     if len(labels[~out].unique()) < 2:  # such as three inputs, of which one is of its class alone
         return STRENGTHS[0]
     linear, losses = _identity(log_p.shape[1]), {}
     for strength in STRENGTHS:
-        linear = _fit(log_p[~out], labels[~out], strength, linear)
+        linear = _fit(log_p[~out], labels[~out], weights[~out], strength, linear)
         q = bounded(log_p[out]) @ linear.W.T + linear.b
-        losses[strength] = F.cross_entropy(q, labels[out]).item()
+        losses[strength] = (weights[out] @ F.cross_entropy(q, labels[out], reduction="none")).item()
     return min(losses, key=lambda strength: losses[strength])

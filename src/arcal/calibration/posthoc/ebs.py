@@ -7,7 +7,12 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibration_set import (
+    LogProbabilities,
+    as_calibration_set,
+    weighted_deviation,
+    weighted_mean,
+)
 from arcal.calibration.posthoc.calibrator import (
     Calibrator,
     as_energy,
@@ -75,7 +80,11 @@ class EnergyScaling(Calibrator):
 
 @with_gradients
 def fit_ebs(
-    log_p: LogProbabilities, labels: TensorLike, *, energy: TensorLike | None = None
+    log_p: LogProbabilities,
+    labels: TensorLike,
+    *,
+    energy: TensorLike | None = None,
+    weights: TensorLike | None = None,
 ) -> EnergyScaling:
     """T by `fit_temperature`, the densities by moments, then theta of the lowest squared error.
 
@@ -89,19 +98,19 @@ def fit_ebs(
     >>> ebs.mean.round(decimals=2)
     tensor([-4.6700, -1.0000], dtype=torch.float64)
     """
-    given = as_calibration_set(log_p, labels)
-    E = as_energy(energy, len(given.labels), "ebs").detach().cpu().double()
+    given = as_calibration_set(log_p, labels, weights)
+    E = as_energy(energy, given.inputs, "ebs").detach().cpu().double()[given.counted]
     T = torch.tensor(given.T, dtype=torch.float64, device="cpu")
-    if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
+    if given.deviation(E) < 1e-6 * max(1.0, E.abs().max().item()):
         raise ArcalError("it needs logits, and the energies are equal, as those of probabilities")
     z, labels = given.finite
     correct = z.argmax(1) == labels
     if not correct.any():
         raise ArcalError("no validation input is classified correctly: check the labels")
-    groups = [E[correct], E[~correct]]
-    mean = torch.stack([group.mean() for group in groups])
-    spread = torch.stack([group.std(correction=0) for group in groups])
-    sd = spread.maximum(0.1 * E.std(correction=0))  # a group of one has a density, too
+    groups = [(E[some], given.weights[some]) for some in (correct, ~correct)]
+    mean = torch.stack([weighted_mean(*group) for group in groups])
+    spread = torch.stack([weighted_deviation(*group) for group in groups])
+    sd = spread.maximum(0.1 * given.deviation(E))  # a group of one has a density, too
     right, wrong = densities(E, mean, sd)
 
     # What is searched for is theta times the densities' heights, which is in temperatures whatever
@@ -111,7 +120,7 @@ def fit_ebs(
     def objective(change: object) -> tuple[float, object]:
         each = torch.as_tensor(change, device="cpu").requires_grad_()
         scale = (T - each[0] * right / height[0] + each[1] * wrong / height[1]).maximum(LEAST * T)
-        loss = given.tempered.squared_error(scale).mean()
+        loss = given.mean(given.tempered.squared_error(scale))
         (slope,) = torch.autograd.grad(loss, each)
         return loss.item(), slope.numpy()
 

@@ -50,7 +50,9 @@ class EnsembleTemperature(Calibrator):
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
-def fit_ensemble_temperature(log_p: LogProbabilities, labels: TensorLike) -> EnsembleTemperature:
+def fit_ensemble_temperature(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
@@ -63,7 +65,7 @@ def fit_ensemble_temperature(log_p: LogProbabilities, labels: TensorLike) -> Ens
     >>> fitted(log_p)[0].exp()  # right 3 times in 4
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    given = as_calibration_set(log_p, labels)
+    given = as_calibration_set(log_p, labels, weights)
     T, (log_p, labels) = given.T, given.finite
     G, c = (
         torch.zeros(3, 3, dtype=torch.float64, device="cpu"),
@@ -71,8 +73,9 @@ def fit_ensemble_temperature(log_p: LogProbabilities, labels: TensorLike) -> Ens
     )
     for some in row_blocks(*log_p.shape):
         parts = _parts(log_p[some], T).exp()
-        G += parts.flatten(1) @ parts.flatten(1).T
-        c += parts[:, torch.arange(len(parts[0]), device="cpu"), labels[some]].sum(1)
+        w = given.weights[some]
+        G += (w[:, None] * parts).flatten(1) @ parts.flatten(1).T
+        c += parts[:, torch.arange(len(parts[0]), device="cpu"), labels[some]].mul(w).sum(1)
     return EnsembleTemperature(T, _on_simplex(G, c))
 
 

@@ -58,7 +58,9 @@ class MultiClassIsotonic(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_irm(log_p: LogProbabilities, labels: TensorLike) -> MultiClassIsotonic:
+def fit_irm(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
     Labels `(N,)` of a single class raise `ArcalError`.
@@ -67,7 +69,13 @@ def fit_irm(log_p: LogProbabilities, labels: TensorLike) -> MultiClassIsotonic:
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
     tensor([0.2500, 0.7500], dtype=torch.float64)
     """
-    log_p, labels = as_calibration_set(log_p, labels).finite
+    given = as_calibration_set(log_p, labels, weights)
+    log_p, labels = given.finite
+    if given.weighted:
+        p, w = log_p.exp(), given.weights
+        hits = p.gather(1, labels[:, None])[:, 0]
+        each = w[:, None].expand_as(p)
+        return MultiClassIsotonic(*fit_weighted(p.flatten(), each.flatten(), hits, w))
     blocks = list(row_blocks(*log_p.shape))
     hits = [log_p[some].exp().gather(1, labels[some, None]) for some in blocks]
     every = (log_p[some].exp().flatten() for some in blocks)
@@ -108,7 +116,9 @@ class OneVsAllIsotonic(Calibrator):
         return f"T={self.T:.4g}, classes={len(self.x)}"
 
 
-def fit_irova_ts(log_p: LogProbabilities, labels: TensorLike) -> OneVsAllIsotonic:
+def fit_irova_ts(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
@@ -118,7 +128,7 @@ def fit_irova_ts(log_p: LogProbabilities, labels: TensorLike) -> OneVsAllIsotoni
     tensor([[0.7500],
             [0.2500]], dtype=torch.float64)
     """
-    given = as_calibration_set(log_p, labels)
+    given = as_calibration_set(log_p, labels, weights)
     T, (z, labels) = given.T, given.finite
     possible = (given.log_p.amax(0) > -torch.inf).nonzero()[:, 0].tolist()
     N, Z = z.shape
@@ -135,7 +145,11 @@ def fit_irova_ts(log_p: LogProbabilities, labels: TensorLike) -> OneVsAllIsotoni
     for some in map(slice, range(0, Z, COLUMNS), range(COLUMNS, Z + COLUMNS, COLUMNS)):
         columns = (z[:, some] / T - whole[:, None]).T.contiguous().exp_()
         for k, p in enumerate(columns, start=some.start):
-            functions[possible[k]] = fit_isotonic([p], p[by_label[k]])
+            own, w = by_label[k], given.weights
+            if given.weighted:
+                functions[possible[k]] = fit_weighted(p, w, p[own], w[own])
+            else:
+                functions[possible[k]] = fit_isotonic([p], p[own])
     x, y = zip(*functions, strict=True)
     return OneVsAllIsotonic(T, _as_rows(x), _as_rows(y))
 
@@ -163,9 +177,27 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     ends = np.empty((2, 2 * m + 1))
     ends[:, ::2], ends[:, 1::2] = (first, last), x
     there = n > 0
-    pooled = isotonic_regression(share[there], weights=n[there])
+    return _pooled(share[there], n[there], ends[:, there])
+
+
+def fit_weighted(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of p `(n,)` that weigh `w` `(n,)`, above 0, of which `hits` weigh `hit_w` `(m,)`.
+
+    >>> p, w = torch.tensor([0.1, 0.2]), torch.tensor([3.0, 1.0])
+    >>> fit_weighted(p, w, p[:1], w[:1])  # 3 hits in 4
+    (tensor([0.1000, 0.2000], dtype=torch.float64), tensor([0.7500, 0.7500], dtype=torch.float64))
+    """
+    x, place = np.unique(p.double().numpy(), return_inverse=True)
+    n = np.bincount(place, weights=w.numpy())
+    right = np.bincount(np.searchsorted(x, hits.double().numpy()), hit_w.numpy(), len(x))
+    return _pooled(right / n, n, np.stack([x, x]))
+
+
+def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Knots and values of the pools of points of weight `n`, ascending, that have `(2, m)` ends."""
+    pooled = isotonic_regression(share, weights=n)
     begin, end = pooled.blocks[:-1], pooled.blocks[1:] - 1
-    knots = np.column_stack([ends[0, there][begin], ends[1, there][end]])
+    knots = np.column_stack([ends[0, begin], ends[1, end]])
     two = np.column_stack([np.full(len(knots), True), knots[:, 0] < knots[:, 1]])
     values = np.repeat(pooled.x[begin][:, None], 2, axis=1)
     return torch.from_numpy(knots[two]), torch.from_numpy(values[two])

@@ -56,7 +56,9 @@ class ParameterizedTemperature(TemperatureNetwork):
         return f"classes={len(self.mean)}, {super().extra_repr()}"
 
 
-def fit_pts(log_p: LogProbabilities, labels: TensorLike) -> ParameterizedTemperature:
+def fit_pts(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> ParameterizedTemperature:
     """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
 
     They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N, and
@@ -73,7 +75,7 @@ def fit_pts(log_p: LogProbabilities, labels: TensorLike) -> ParameterizedTempera
     def features(z: Tensor) -> Tensor:
         return largest(z, min(TOP, z.shape[1]))
 
-    return ParameterizedTemperature(*fit_network(log_p, labels, features, HIDDEN))
+    return ParameterizedTemperature(*fit_network(log_p, labels, weights, features, HIDDEN))
 
 
 def largest(log_p: Tensor, K: int) -> Tensor:

@@ -33,11 +33,18 @@ from arcal.errors import ArcalError
 class Fit(Protocol):
     """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`, or a set of both.
 
-    Those that need it take the energy of the logits `(N,)`; the others ignore it.
+    Those that need it take the energy of the logits `(N,)`; the others ignore it. With `weights`
+    `(N,)` each input counts as much.
     """
 
     def __call__(
-        self, log_p: LogProbabilities, labels: TensorLike, /, *, energy: TensorLike | None = None
+        self,
+        log_p: LogProbabilities,
+        labels: TensorLike,
+        /,
+        *,
+        energy: TensorLike | None = None,
+        weights: TensorLike | None = None,
     ) -> Calibrator: ...
 
 
@@ -56,8 +63,12 @@ _EVERY: tuple[tuple[type[Calibrator], Callable[..., Calibrator]], ...] = (
 
 
 def _as_fit(kind: type[Calibrator], fit: Callable[..., Calibrator]) -> Fit:
-    """Called as all are; those that need no more see log-probabilities and labels alone."""
-    return fit if kind.needs_energy else lambda log_p, labels, /, *, energy=None: fit(log_p, labels)
+    """Called as all are: those that do not need the energy do not see it."""
+    if kind.needs_energy:
+        return fit
+    return lambda log_p, labels, /, *, energy=None, weights=None: fit(
+        log_p, labels, weights=weights
+    )
 
 
 POSTHOC: dict[str, Fit] = {kind.kind: _as_fit(kind, fit) for kind, fit in _EVERY}

@@ -50,7 +50,9 @@ class Smart(TemperatureNetwork):
         return self.divided(log_p, logit_gap(log_p))
 
 
-def fit_smart(log_p: LogProbabilities, labels: TensorLike) -> Smart:
+def fit_smart(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> Smart:
     """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
 
     They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N. The
@@ -63,7 +65,7 @@ def fit_smart(log_p: LogProbabilities, labels: TensorLike) -> Smart:
     >>> bool((fit_smart(log_p, labels)(log_p) - log_p).abs().max() < 1)
     True
     """
-    return Smart(*fit_network(log_p, labels, logit_gap, [HIDDEN]))
+    return Smart(*fit_network(log_p, labels, weights, logit_gap, [HIDDEN]))
 
 
 def logit_gap(log_p: Tensor) -> Tensor:

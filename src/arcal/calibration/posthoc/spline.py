@@ -66,13 +66,16 @@ class Spline(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_spline(log_p: LogProbabilities, labels: TensorLike) -> Spline:
-    """gamma(s_i) = h'(t_i - 1 / 2N) at scores s_i in ascending order, with t_i = i / N.
+def fit_spline(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> Spline:
+    """gamma(s_i) = h'(t_i - w_i / 2W) at scores s_i in ascending order, t_i = sum_{j <= i} w_j / W.
 
     h is the natural cubic spline with h(0) = 0 and 6 knots at equal distances that has the least
-    squared distance to the cumulative accuracy h(t_i) = 1/N sum_{j <= i} [input j is right]: where
-    scores are calibrated its slope is the score. Equal scores count as right alike, as often as
-    they are on average. The knots of gamma are 100 of the scores, or all if they are fewer.
+    squared distance to the cumulative accuracy h(t_i) = 1/W sum_{j <= i} w_j [input j is right],
+    with W the sum of the weights, 1 each unless given: where scores are calibrated its slope is the
+    score. Equal scores count as right alike, as often as they are on average. The knots of gamma
+    are 100 of the scores, or all if they are fewer.
     There is an optimum for any labels, also where all inputs are right. Fewer inputs than twice the
     knots raise `ArcalError`.
 
@@ -80,28 +83,36 @@ def fit_spline(log_p: LogProbabilities, labels: TensorLike) -> Spline:
     >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p, labels = as_calibration_set(log_p, labels).finite
+    given = as_calibration_set(log_p, labels, weights)
+    log_p, labels = given.finite
     N = len(labels)
     if N < 2 * KNOTS:
         raise ArcalError(f"{N} validation inputs are too few for a spline of {KNOTS} knots")
     log_s, predicted = log_p.max(1)
     s, order = log_s.exp().clamp(max=1).sort(stable=True)
-    _, group, mean = _by_score(s, (predicted == labels).double()[order])
+    w = given.weights[order]
+    _, group, mean = _by_score(s, (predicted == labels).double()[order], w)
     correct = mean[group]  # the order of equal scores among themselves says nothing
-    t = np.arange(1, N + 1) / N
-    cumulative = correct.cumsum(0).numpy() / N
+    share = w.numpy() / given.n
+    t = (w.cumsum(0) / given.n).numpy()
+    cumulative = (w * correct).cumsum(0).numpy() / given.n
     # h(0) = 0 is the first knot's value, and leaves the other values to be found.
     knots = np.linspace(0, 1, KNOTS)
     cardinal = CubicSpline(knots, np.eye(KNOTS), bc_type="natural")
-    values = np.linalg.lstsq(cardinal(t)[:, 1:], cumulative, rcond=None)[0]
+    root = np.sqrt(w.numpy())
+    rows = root[:, None] * cardinal(t)[:, 1:]
+    values = np.linalg.lstsq(rows, root * cumulative, rcond=None)[0]
     h = CubicSpline(knots, np.concatenate([[0], values]), bc_type="natural")
     points = np.unique(np.linspace(0, N - 1, min(POINTS, N)).round().astype(int))
-    slope = h(t[points] - 0.5 / N, 1).clip(0, 1)
-    x, _, y = _by_score(s[torch.from_numpy(points)], torch.from_numpy(slope))
+    slope = h(t[points] - share[points] / 2, 1).clip(0, 1)
+    chosen = torch.from_numpy(points)
+    x, _, y = _by_score(s[chosen], torch.from_numpy(slope), w[chosen])
     return Spline(x, y)
 
 
-def _by_score(s: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each score once, which of them each row has, and the mean of its rows' values."""
-    s, group, count = s.unique_consecutive(return_inverse=True, return_counts=True)
-    return s, group, torch.zeros_like(s).index_add(0, group, values) / count
+def _by_score(s: Tensor, values: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each score once, which of them each row has, and the weighted mean of its rows' values."""
+    s, group = s.unique_consecutive(return_inverse=True)
+    sums = (torch.zeros_like(s).index_add(0, group, one) for one in (w * values, w))
+    total, whole = sums
+    return s, group, total / whole

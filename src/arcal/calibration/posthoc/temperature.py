@@ -42,8 +42,12 @@ def as_temperature(T: float | Tensor) -> Tensor:
     return scalar
 
 
-def fit_temperature(log_p: LogProbabilities, labels: TensorLike) -> Temperature:
+def fit_temperature(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
+
+    With `weights` `(N,)`, 0 or more, each input counts as much, here as in every other fit.
 
     The NLL is convex in beta = 1/T: its slope is the mean over inputs of E_p[z] - z_label, and its
     curvature the mean of Var_p[z], with p = softmax(beta z). So there is one optimum, and Newton's
@@ -56,4 +60,4 @@ def fit_temperature(log_p: LogProbabilities, labels: TensorLike) -> Temperature:
     >>> fit_temperature(log_p, torch.tensor([0, 0, 0, 1]))  # right 3 times in 4
     Temperature(T=2)
     """
-    return Temperature(as_calibration_set(log_p, labels).T)
+    return Temperature(as_calibration_set(log_p, labels, weights).T)

@@ -51,7 +51,9 @@ class VectorScaling(Calibrator):
 
 
 @with_gradients
-def fit_vector(log_p: LogProbabilities, labels: TensorLike) -> VectorScaling:
+def fit_vector(
+    log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
+) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
     The penalty draws it towards temperature scaling, by as much as one input or two do; without
@@ -62,7 +64,8 @@ def fit_vector(log_p: LogProbabilities, labels: TensorLike) -> VectorScaling:
     >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p, labels = as_linear_examples(log_p, labels)
+    given = as_linear_examples(log_p, labels, weights)
+    log_p = given.log_p
     start = Parameters(
         torch.ones(log_p.shape[1], device="cpu").double(),
         torch.zeros(log_p.shape[1], device="cpu").double(),
@@ -77,5 +80,5 @@ def fit_vector(log_p: LogProbabilities, labels: TensorLike) -> VectorScaling:
     def slopes(in_scores: Tensor, z: Tensor) -> Tensor:
         return (in_scores * z).sum(0)
 
-    w, b = fit_linear(log_p, labels, start, scores, slopes, penalty)
+    w, b = fit_linear(log_p, given.labels, given.weights, start, scores, slopes, penalty)
     return VectorScaling(w, b)
