@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.bins import differ
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.isotonic import interpolate
@@ -102,6 +104,8 @@ def fit_spline(log_p: LogProbabilities, labels: TensorLike) -> Spline:
 
 
 def _by_score(s: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each score once, which of them each row has, and the mean of its rows' values."""
-    s, group, count = s.unique_consecutive(return_inverse=True, return_counts=True)
-    return s, group, torch.zeros_like(s).index_add(0, group, values) / count
+    """Each score once, up to rounding, which of them each row has, and its rows' mean value."""
+    first = F.pad(differ(s), (1, 0), value=True)
+    group = first.cumsum(0) - 1
+    total = torch.zeros(int(first.sum()), dtype=s.dtype, device="cpu").index_add(0, group, values)
+    return s[first], group, total / group.bincount()
