@@ -39,6 +39,19 @@ def test_is_scikit_learns(digits, many, monkeypatch):
     assert len(x) < 60, "only the ends of what is pooled are kept"
 
 
+@pytest.mark.parametrize("many", [isotonic.MANY, 1])
+def test_equal_probabilities_are_one_point_whatever_rounding_did(many, monkeypatch):
+    """Of votes, ten an input; 0.5 has other first bits than what is just below it."""
+    monkeypatch.setattr(isotonic, "MANY", many)
+    generator = np.random.default_rng(0)
+    exact = generator.integers(1, 10, 3000) / 10
+    p = exact * (1 + generator.integers(-4, 5, 3000) * 2.0**-52)
+    hit = generator.random(3000) < exact**2
+    x, y = fit_isotonic(torch.tensor(p).split(700), torch.tensor(p[hit]))
+    values = interpolate(torch.tensor(p)[None], x[None], y[None])[0]
+    np.testing.assert_allclose(values, peer(exact, hit, exact), atol=1e-12)
+
+
 @pytest.mark.parametrize("bits", [isotonic.BITS, 51])
 def test_a_table_in_place_of_sorting_changes_nothing(bits, monkeypatch):
     monkeypatch.setattr(isotonic, "BITS", bits)

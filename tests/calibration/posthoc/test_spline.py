@@ -33,6 +33,19 @@ def test_its_slope_is_that_of_the_least_squares_natural_spline():
     np.testing.assert_allclose(found.y.numpy(), expected, atol=2e-3)
 
 
+def test_equal_scores_are_one_whatever_rounding_did():
+    """Of votes, ten an input, of any of the classes: their sums are rounded in another order."""
+    generator = torch.Generator().manual_seed(0)
+    votes = torch.tensor([[7, 2, 1], [2, 7, 1], [1, 2, 7], [6, 3, 1], [1, 6, 3], [3, 1, 6]])
+    votes = votes[torch.randint(6, (600,), generator=generator)].double()
+    labels = votes.multinomial(1, generator=generator)[:, 0]
+    log_p = (votes / 10).log()
+    sure = fit_spline(log_p, labels)(log_p).exp().amax(1)
+    for most in (6, 7):
+        same = sure[votes.amax(1) == most]
+        assert same.max() - same.min() < 1e-12
+
+
 def test_calibrates_the_confidence_of_new_inputs():
     log_p, labels = draw(N=10_000)
     fresh, its_labels = draw(N=10_000, seed=1)

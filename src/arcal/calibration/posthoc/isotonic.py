@@ -9,6 +9,7 @@ from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
+from arcal.calibration.bins import ROUNDING
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.temperature import as_temperature
@@ -157,9 +158,9 @@ def fit_irova_ts(
 def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     """The non-decreasing function of p with the least squared error to 1 at `hits`, else to 0.
 
-    `p` are blocks `(n,)`, of which `hits` `(m,)` are some, all of [0, 1]. Equal p are one point;
-    then pool adjacent violators. Returned are knots and their values, both float64 `(K,)`: the ends
-    of what was pooled.
+    `p` are blocks `(n,)`, of which `hits` `(m,)` are some, all of [0, 1]. Equal p are one point, up
+    to rounding; then pool adjacent violators. Returned are knots and their values, both float64
+    `(K,)`: the ends of what was pooled.
 
     >>> p = torch.tensor([0.1, 0.2, 0.3, 0.4])
     >>> _, y = fit_isotonic([p], p[[1, 3]])
@@ -168,7 +169,9 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     """
     x, right = np.unique(hits.double().numpy(), return_counts=True)
     # Points without a hit, between two with one, are pooled in any case: their number and ends do.
-    m, points = len(x), _Points(x)
+    start, x = _equal(x)
+    right = np.add.reduceat(right, start)
+    m, points = len(start), _Points(x)
     for block in p:
         points.add(block.double().numpy())
     count, between, first, last = points.counted()
@@ -190,7 +193,15 @@ def fit_weighted(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Ten
     x, place = np.unique(p.double().numpy(), return_inverse=True)
     n = np.bincount(place, weights=w.numpy())
     right = np.bincount(np.searchsorted(x, hits.double().numpy()), hit_w.numpy(), len(x))
-    return _pooled(right / n, n, np.stack([x, x]))
+    start, ends = _equal(x)
+    n, right = (np.add.reduceat(one, start) for one in (n, right))
+    return _pooled(right / n, n, ends)
+
+
+def _equal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of the points of ascending `x` begins, equal but for rounding; ends `(2, m)`."""
+    start = np.flatnonzero(np.append(True, x[1:] > x[:-1] * (1 + ROUNDING)))
+    return start, np.stack([x[start], x[np.append(start[1:], 0) - 1]])
 
 
 def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -206,22 +217,25 @@ def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor,
 class _Points:
     """How many p are at each of m ascending `x`, and between them, and the ends of these groups.
 
+    The `x` `(2, m)` are the least and the largest of what is equal but for rounding.
+
     Sorting would take most of the time of a regression of millions of p. So p below the first x are
     only counted, and where there are many x a table says by the first bits of p between which x it
     lies. What is left, p whose first bits are also an x's, is sorted.
     """
 
     def __init__(self, x: np.ndarray):
-        m = len(x)
-        self.x, self.rest, self.table = x, [np.empty(0)], None
+        m = x.shape[1]
+        self.low, self.high = x[0] * (1 - ROUNDING / 4), x[1] * (1 + ROUNDING / 4)
+        self.rest, self.table = [np.empty(0)], None
         self.between = np.zeros(m + 2, dtype=np.int64)  # the last of those in `rest`
         self.first, self.last = np.full(m + 1, np.inf), np.full(m + 2, -np.inf)
         if m >= MANY:
-            keys = _key(x)
-            self.below = keys[0] - 1
+            low, high = _key(self.low), _key(self.high)
+            self.below = low[0] - 1
             every = np.arange(self.below, _key(np.ones(1))[0] + 2)
-            left = np.searchsorted(keys, every)
-            there = left < np.searchsorted(keys, every, side="right")
+            left = np.searchsorted(high, every)
+            there = left < np.searchsorted(low, every, side="right")
             self.table = np.where(there, m + 1, left).astype(np.int32)
 
     def add(self, p: np.ndarray) -> None:
@@ -229,8 +243,8 @@ class _Points:
         if not len(p):
             return
         if self.table is None:
-            groups = np.where(p < self.x[0], p, -np.inf)
-            rest = np.flatnonzero(p >= self.x[0])
+            groups = np.where(p < self.low[0], p, -np.inf)
+            rest = np.flatnonzero(p >= self.low[0])
             self.between[0] += len(p) - len(rest)
             self.last[0] = max(self.last[0], groups.max())
         else:
@@ -238,7 +252,7 @@ class _Points:
             groups = self.table[keys]
             np.maximum.at(self.last, groups, p)
             self.between += np.bincount(groups, minlength=len(self.between))
-            rest = np.flatnonzero(groups == len(self.x) + 1)
+            rest = np.flatnonzero(groups == len(self.low) + 1)
         if self.between[0]:
             self.first[0] = min(self.first[0], p.min())
         self.rest.append(p[rest])
@@ -250,8 +264,8 @@ class _Points:
         """
         between, last = self.between[:-1], self.last[:-1]
         ascending = np.sort(np.concatenate(self.rest))
-        low = np.searchsorted(ascending, self.x)
-        high = np.searchsorted(ascending, self.x, side="right")
+        low = np.searchsorted(ascending, self.low)
+        high = np.searchsorted(ascending, self.high, side="right")
         begin, end = np.append(0, high), np.append(low, len(ascending))
         some = end > begin
         between += end - begin

@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.bins import differ
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.isotonic import interpolate
@@ -111,8 +113,9 @@ def fit_spline(
 
 
 def _by_score(s: Tensor, values: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each score once, which of them each row has, and the weighted mean of its rows' values."""
-    s, group = s.unique_consecutive(return_inverse=True)
-    sums = (torch.zeros_like(s).index_add(0, group, one) for one in (w * values, w))
-    total, whole = sums
-    return s, group, total / whole
+    """Each score once, up to rounding, which of them each row has, and its rows' mean value."""
+    first = F.pad(differ(s), (1, 0), value=True)
+    group = first.cumsum(0) - 1
+    nothing = torch.zeros(int(first.sum()), dtype=s.dtype, device="cpu")
+    total, whole = (nothing.index_add(0, group, one) for one in (w * values, w))
+    return s[first], group, total / whole
