@@ -207,6 +207,7 @@ def test_other_data_and_validation():
         (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
         (3, "part", "no classifier"),
         (tiny.Brightness(), [], "nothing to audit"),
+        (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
          "the inputs of data are a SimpleNamespace, and a model takes tensors: give its numbers"),
     ],

@@ -203,3 +203,18 @@ def test_classes_that_an_input_cannot_have_stay_without_probability(tmp_path):
     found = pq.read_table(tmp_path / "a.parquet").to_pydict()
     assert found["probabilities_C"][1] == 0 < found["probabilities_C"][0]
     assert found["probabilities_A"][1] + found["probabilities_B"][1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("", "the label of row 1 is blank"),
+        ("frud", "the label 'frud' of row 1 is none of fraud"),
+    ],
+)
+def test_a_label_that_is_no_column_is_named(tmp_path, label, says):
+    """It was said that there are no probabilities."""
+    text = f"fraud,ok,age,label\n0.75,0.25,40,fraud\n0.5,0.5,30,{label}\n0.25,0.75,20,ok\n"
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ArcalError, match=says):
+        read_predictions(tmp_path / "a.csv")

@@ -1,7 +1,7 @@
 """What a classifier says of the inputs of one set."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -38,7 +38,7 @@ class Predictions:
     ids: Tensor
     labels: Tensor
     logits: Tensor
-    impossible: bool = False
+    impossible: bool = field(default=False, kw_only=True)
 
     @cached_property
     def log_probabilities(self) -> Tensor:

@@ -291,11 +291,14 @@ def examples_or_loader(
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
-    if isinstance(data, Texts):
+    inputs = data[0] if isinstance(data, tuple) and len(data) == 2 else ()
+    raw = isinstance(inputs, list) and isinstance([*inputs, 0][0], str)
+    if raw or isinstance(data, Texts):
+        texts, labels = ("texts", "labels") if raw else ("texts.texts", "texts.labels")
         raise ArcalError(
             f"{name} holds texts, which a model does not read: with opened = "
-            "open_classifier('hf:FOLDER') give opened.model, (opened.tokenize(texts.texts), "
-            "texts.labels) and bounds=None"
+            f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
+            "and bounds=None"
         )
     examples = _examples(data, name, bounds, order, classes)
     if examples is not None:

@@ -121,6 +121,9 @@ def _called_otherwise(
     if called and called <= set(numbers):
         of, p = _called_as_classes(table, numbers, called)
         return of, of, p
+    known = [name for name in numbers if name in called]
+    if (p := _probabilities(table, known)) is not None:  # a label is blank, or misspelt
+        return known, known, p
     short = [name for name in numbers if SHORT.match(name)]
     if (p := _probabilities(table, short)) is not None:
         return short, [SHORT.sub("", name) for name in short], p
@@ -168,8 +171,8 @@ def _called_as_classes(
             return [*of], rows
     raise ArcalError(
         f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
-        "probabilities whose rows sum to 1: give every class a column, and if they are logits, "
-        f"call them logits_{min(called)} and so on"
+        "probabilities whose rows sum to 1: give every class a column, divide per cent by 100, and "
+        f"if they are logits, call them logits_{min(called)} and so on"
     )
 
 
