@@ -49,6 +49,8 @@ from arcal.labelled_batches import (
     unpacked,
 )
 
+TINY = 1e-15
+"""Entries of a gradient below which their squares lose digits in float32."""
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
 Attack = Callable[..., Adversarial]
@@ -312,7 +314,11 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     logits = model(x.clone())
     lead = margin(logits, y)
     gradient = gradient_to(x, lead)
-    lead, norm = lead.detach(), gradient.flatten(1).norm(dim=1)
+    lead, gradient = lead.detach(), gradient.flatten(1)
+    norm, largest = gradient.norm(dim=1), gradient.abs().amax(dim=1)
+    tiny = (largest > 0) & (largest < TINY)  # their squares would be 0, and all of them tie at inf
+    scaled = gradient / torch.where(tiny, largest, 1)[:, None]
+    norm = torch.where(tiny, largest * scaled.norm(dim=1), norm)
     norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0
     return torch.where(lead > 0, lead / norm, 0.0)
 

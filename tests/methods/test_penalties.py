@@ -88,6 +88,15 @@ def test_they_are_in_float32_or_better_and_finite():
     assert mean_entropy(LOGITS.double()).dtype == torch.float64
 
 
+def test_a_masked_class_is_at_no_distance():
+    logits = torch.tensor([[9.0, 1.0, -torch.inf]], requires_grad=True)
+    penalty = margin_penalty(logits, m=6.0)
+    penalty.backward()
+    assert penalty.item() == pytest.approx(2 / 3)
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == pytest.approx([1 / 3, -1 / 3, 0])
+
+
 def test_a_masked_class_has_no_share_of_the_entropy():
     logits = torch.tensor([[1.0, 0.0, -torch.inf]], requires_grad=True)
     entropy = mean_entropy(logits)

@@ -31,13 +31,13 @@ def margin_penalty(logits: Tensor, m: float) -> Tensor:
     This is the sum over k, divided by K, its mean over the batch, in float32 or better. The paper
     writes the sum; the authors' code, in which lambda is 0.1, takes the mean over the K classes. At
     m = 0 it is a penalty on all logit distances, much like label smoothing's; a large m leaves
-    alone what is within it, and the cross-entropy decides.
+    alone what is within it, and the cross-entropy decides. A class masked by -inf costs nothing.
 
     >>> margin_penalty(torch.tensor([[9.0, 1.0, 0.0]]), m=6.0)  # (0 + 2 + 3) / 3
     tensor(1.6667)
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    distance = logits.amax(dim=1, keepdim=True) - logits
+    distance = (logits.amax(dim=1, keepdim=True) - logits).masked_fill(logits.isneginf(), 0)
     return (distance - m).clamp(min=0).mean()
 
 
