@@ -1,7 +1,6 @@
 """`arcal.audit`: what it finds is what the same figures say when they are computed by hand."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,11 +12,11 @@ import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions, shift_sets
 from arcal.calibration.posthoc import Calibrated, Temperature
-from arcal.data import Texts
 from arcal.errors import ArcalError
 from arcal.report.audited import figure_names
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import payload_of
+from tests.audits.tiny import X, Y, batches
 
 QUICK = BoundaryProjection(budget=12)
 
@@ -194,107 +193,6 @@ def test_other_data_and_validation():
     assert audit.figures()["model"]["other.noise.auroc_confidence"] > 0.9
     with pytest.raises(ArcalError, match="other is a list: give a mapping from names"):
         arcal.audit(model, part, order=None, other=[grey])  # pyright: ignore[reportArgumentType]
-
-
-@pytest.mark.parametrize(
-    ("model", "data", "line"),
-    [
-        (torch.nn.Linear(3, 2), None, "data is missing"),
-        (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(784, 2)),
-         "part", "training mode"),
-        (lambda x: x.mean((1, 2, 3)).sigmoid()[:, None].repeat(1, 2) * 0 + 0.5, "part",
-         "probabilities"),
-        (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
-        (3, "part", "no classifier"),
-        (tiny.Brightness(), [], "nothing to audit"),
-        (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
-        (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
-         "the inputs of data are a SimpleNamespace, and a model takes tensors: give its numbers"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_audited_is_one_line(model, data, line):
-    data = tiny.part(60) if data == "part" else data
-    if isinstance(model, torch.nn.Module) and line != "training mode":
-        model.eval()
-    with pytest.raises(ArcalError, match=line) as error:
-        arcal.audit(model, data)
-    assert "\n" not in str(error.value)
-
-
-def test_fewer_inputs_than_levels_is_one_line():
-    with pytest.raises(ArcalError, match="cannot be cut into 10 levels"):
-        arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary()
-
-
-@pytest.mark.parametrize("R", [0, 2.5, "10", None])
-def test_levels_are_a_whole_number(R):
-    with pytest.raises(ArcalError, match="levels: a whole number, at least 1, is needed"):
-        arcal.audit(tiny.Brightness(), batches(X, Y), order="margin", R=R)
-
-
-def batches(x, labels):
-    return DataLoader(TensorDataset(x, labels), batch_size=16)
-
-
-X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
-
-
-@pytest.mark.parametrize(
-    ("data", "line"),
-    [
-        (batches((255 * X).to(torch.uint8), Y), "inputs are torch.uint8 and the model's weights"),
-        (batches(255 * X, Y), "outside the bounds"),
-        (batches(X[..., :3], Y), "the model fails on inputs torch.float32 .8, 1, 4, 3."),
-        (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
-        (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
-        ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
-        ([(X, ["a"] * 40)], "labels must be numbers, not text"),
-        ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
-        ([(X * torch.nan, Y)], "NaN or infinity"),
-        ((X, Y + 0.5), "labels of data are whole numbers, and row 0 has 0.5"),
-        ((X, ["a"] * 40), "labels of data must be numbers, not text"),
-        ((X, Y[:30]), r"labels of data have shape \(30,\), and there are 40 inputs"),
-        ((X, torch.eye(2)[Y]), "of one-hot rows give argmax"),
-    ],
-)
-def test_data_that_do_not_fit_are_one_line(data, line):
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
-    with pytest.raises(ArcalError, match=line) as error:
-        arcal.audit(model, data)
-    assert "\n" not in str(error.value)
-    assert "--" not in str(error.value), "a flag is of the command line"
-
-
-@pytest.mark.parametrize(
-    ("data", "options", "line"),
-    [
-        ((X[:0], Y[:0]), {}, "data is empty"),
-        (
-            (X, Y),
-            {"shift": "none"},
-            r"shift is 'none': name corruptions by .*or give \(\) for none",
-        ),
-        ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
-        ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
-        (
-            Texts("toy", torch.arange(2), torch.arange(2), ("no", "yes"), ("Never.", "Superb.")),
-            {},
-            r"data holds texts.* give opened.model, \(opened.tokenize\(texts.texts\)",
-        ),
-        ("photos", {}, "data is a path: give what `arcal.data.load_part` reads"),
-    ],
-)
-def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
-    with pytest.raises(ArcalError, match=line) as error:
-        arcal.audit(model, data, **options)
-    assert "\n" not in str(error.value)
-
-
-def test_what_can_be_read_once_is_for_one_model():
-    models = {"a": tiny.Brightness(), "b": tiny.Brightness()}
-    with pytest.raises(ArcalError, match="can be read once, and there are several"):
-        arcal.audit(models, iter([(X, Y)]), order="margin")
 
 
 def test_the_classes_named_are_those_of_the_model_of_a_loader():

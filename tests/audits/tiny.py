@@ -2,11 +2,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from arcal.audits._examples import Examples
 from arcal.data import InMemory
 
 CLASSES = ("dark", "light")
+X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
+"""Images for a model of two classes, and their labels."""
 
 
 class Brightness(nn.Module):
@@ -44,3 +47,7 @@ def part(N: int = 60, size: int = 28, noise: float = 0.1) -> InMemory:
 
 def examples(N: int = 60) -> Examples:
     return Examples.from_part(part(N))
+
+
+def batches(x: Tensor, labels: Tensor) -> DataLoader:
+    return DataLoader(TensorDataset(x, labels), batch_size=16)
