@@ -123,6 +123,18 @@ def test_a_name_that_two_classes_have_loses_no_figure():
         assert f"class.{name}.gap" in figure_names(("crane", "crane", "cat"))
 
 
+def test_labels_that_are_names_are_looked_up_in_the_classes():
+    names = ["no", "yes"]
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    said = [names[y] for y in Y.tolist()]
+    one, other = (arcal.audit(model, (X, y), classes=names, order=None) for y in (Y, said))
+    assert one.as_json() == other.as_json()
+    calibrated = [arcal.calibrate(model, (X, y), classes=names).choice for y in (Y, said)]
+    assert calibrated[0].before == calibrated[1].before
+    with pytest.raises(ArcalError, match="the label of row 0 is 'no', and the classes are a, b"):
+        arcal.audit(model, (X, said), classes=["a", "b"], order=None)
+
+
 def test_what_is_written_can_be_read_and_has_no_trace_of_pictures_if_not_wanted(audit, tmp_path):
     page = audit.report(tmp_path / "with")
     assert page == tmp_path / "with" / "index.html"

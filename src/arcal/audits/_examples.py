@@ -19,7 +19,7 @@ from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import as_loader, draws_order, has_ids
-from arcal.labels import as_whole_numbers
+from arcal.labels import as_whole_numbers, numbered
 from arcal.robustness import random_order
 
 DRAWN = "Drawn"
@@ -131,10 +131,14 @@ class Examples:
         bounds: Bounds = (0.0, 1.0),
         **more: Any,
     ) -> "Examples":
-        """Inputs that are in memory: a tensor `(N, ...)`, or a dict or tuple of several."""
+        """Inputs that are in memory: a tensor `(N, ...)`, or a dict or tuple of several.
+
+        Labels are numbers, or names among the `classes`.
+        """
         inputs = Inputs.of(x)
         if not len(inputs):
             raise ArcalError(f"{name} is empty: there is nothing to audit")
+        y = y if classes is None else numbered(y, classes)
         labels = as_whole_numbers(y, len(inputs), f"labels of {name}")
         if classes is None:
             classes = tuple(map(str, range(int(labels.max()) + 1)))
