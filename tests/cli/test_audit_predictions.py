@@ -132,7 +132,7 @@ def test_columns_by_name_and_those_that_are_not_used(here):
     assert one["figures"]["accuracy"] == pytest.approx(1 - wrong / 30)
     done = succeeds("calibrate", "loans.csv", *flags, "--calibrators", "temperature")
     assert "arcal: loans.csv: not used: region\n" in done.stderr
-    assert "weights do not count" in done.stderr
+    assert "inputs count by their weights, the column exposure" in " ".join(done.stdout.split())
 
 
 def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):

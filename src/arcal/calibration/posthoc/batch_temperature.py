@@ -350,10 +350,12 @@ class TemperatureByBatch(Calibrator):
         return calibrated
 
 
-def fit_by_batch(log_p: TensorLike, labels: TensorLike) -> TemperatureByBatch:
+def fit_by_batch(
+    log_p: TensorLike, labels: TensorLike, *, weights: TensorLike | None = None
+) -> TemperatureByBatch:
     """Fitted by `fit_batch_temperature`, to log-probabilities `(N, Z)` and labels `(N,)`.
 
     >>> fit_by_batch(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1]).batch
     100
     """
-    return TemperatureByBatch(fit_batch_temperature(log_p, labels))
+    return TemperatureByBatch(fit_batch_temperature(log_p, labels, weights=weights))
