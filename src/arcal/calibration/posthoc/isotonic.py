@@ -168,9 +168,9 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     tensor([0.0000, 0.5000, 0.5000, 1.0000], dtype=torch.float64)
     """
     x, right = np.unique(hits.double().numpy(), return_counts=True)
-    # Points without a hit, between two with one, are pooled in any case: their number and ends do.
     start, x = _equal(x)
     right = np.add.reduceat(right, start)
+    # Points without a hit, between two with one, are pooled in any case: their number and ends do.
     m, points = len(start), _Points(x)
     for block in p:
         points.add(block.double().numpy())
