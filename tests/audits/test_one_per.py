@@ -92,29 +92,25 @@ def test_values_that_are_missing_or_too_few_are_refused():
 
 def test_files_of_predictions_are_drawn_from_alike(scans, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for kind in (str, int):
-        ids = pa.array(
-            [kind(900 + 7 * i) if kind is int else f"s{i}" for i in range(len(scans["label"]))]
-        )
-        table = pa.table(scans).append_column("id", ids)
-        csv.write_csv(table, "old.csv")
-        order = np.random.default_rng(3).permutation(len(table))
-        less = pa.array(scans["probability"] * 0.9)
-        csv.write_csv(table.set_column(1, "probability", less).take(order), "new.csv")
-        done = arcal("audit", "old.csv", "new.csv", "--one-per", "patient", "--out", "out")
-        assert done.code == 0, done.stderr
-        assert "not used" not in done.stderr
-        audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-        said = f"one input of each patient: {PATIENTS} of {len(table):,}"
-        for model in audit["models"]:
-            assert model["overall"]["n"] == PATIENTS
-            assert model["facts"]["Drawn"] == said
-        inputs = pq.read_table("out/inputs.parquet")
-        title = "name" if kind is str else "id"
-        of = dict(zip(table["id"].to_pylist(), scans["patient"].tolist(), strict=True))
-        for name in ("old.csv", "new.csv"):
-            mine = inputs.filter(pc.equal(inputs["model"], name))
-            assert sorted(of[one] for one in mine[title].to_pylist()) == [*range(PATIENTS)]
+    table = pa.table(scans)
+    table = table.append_column("id", pa.array([f"s{i}" for i in range(len(table))]))
+    csv.write_csv(table, "old.csv")
+    order = np.random.default_rng(3).permutation(len(table))
+    less = pa.array(scans["probability"] * 0.9)
+    csv.write_csv(table.set_column(1, "probability", less).take(order), "new.csv")
+    done = arcal("audit", "old.csv", "new.csv", "--one-per", "patient", "--out", "out")
+    assert done.code == 0, done.stderr
+    assert "not used" not in done.stderr
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+    for model in audit["models"]:
+        assert model["overall"]["n"] == PATIENTS
+        drawn = f"one input of each patient: {PATIENTS} of {len(table):,}"
+        assert model["facts"]["Drawn"] == drawn
+    inputs = pq.read_table("out/inputs.parquet")
+    of = dict(zip(table["id"].to_pylist(), scans["patient"].tolist(), strict=True))
+    for name in ("old.csv", "new.csv"):
+        mine = inputs.filter(pc.equal(inputs["model"], name))
+        assert sorted(of[one] for one in mine["name"].to_pylist()) == [*range(PATIENTS)]
 
 
 def test_calibrators_are_fitted_to_one_input_of_each(scans, tmp_path, monkeypatch):
