@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import CALIBRATORS, POSTHOC, Calibrator, check_posthoc
 from arcal.errors import ArcalError
 
@@ -54,8 +55,12 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.method: str = method
         self.cv: Any = cv
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`.
+
+        `sample_weight` `(N,)`, 0 or more, says how much each row counts, also in the fit of the
+        estimator if that takes one.
+        """
         check_posthoc(self.method)
         if CALIBRATORS[self.method].needs_energy:
             raise ArcalError(
@@ -66,7 +71,14 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         assert_all_finite(y)
         check_classification_targets(y)
         X, y = indexable(X, y)
+        w = None
+        if sample_weight is not None:
+            if not (given := np.asarray(sample_weight)).any():
+                raise ArcalError("all weights are zero, so no row counts: raise some")
+            w = as_weights(given, len(y))
         estimator: Any = self._estimator()
+        weighted = w is not None and has_fit_parameter(estimator, "sample_weight")
+        params = {"sample_weight": w.numpy()} if w is not None and weighted else {}
         if isinstance(estimator, FrozenEstimator):
             self.estimator_, self.classes_ = estimator, estimator.classes_
             labels = _places(y, self.classes_)
@@ -74,14 +86,15 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         else:
             self.classes_, labels = np.unique(y, return_inverse=True)
             splits = check_cv(self.cv, y, classifier=True)
-            p = cross_val_predict(clone(estimator), X, y, cv=splits, method="predict_proba")
+            folds: dict[str, Any] = {"cv": splits, "method": "predict_proba", "params": params}
+            p = cross_val_predict(clone(estimator), X, y, **folds)
             trained: Any = clone(estimator)
-            self.estimator_ = trained.fit(X, y)
+            self.estimator_ = trained.fit(X, y, **params)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
         try:
-            self.calibrator_ = POSTHOC[self.method](_log(p), labels)
+            self.calibrator_ = POSTHOC[self.method](_log(p), labels, weights=w)
         except ArcalError as error:
             self.calibrator_ = None
             warnings.warn(
