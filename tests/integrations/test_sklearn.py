@@ -35,7 +35,7 @@ def rows():
 
 REPEATED = {f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")}
 """Whether a weight is how often a row is there."""
-BY_NUMBER = ("vector", "dirichlet", "smart", "pts", "spline")
+BY_NUMBER = ("vector", "smart", "pts", "spline")
 """Methods of which it is not quite, as a penalty or a step is by the effective number of rows."""
 
 
