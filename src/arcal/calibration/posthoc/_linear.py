@@ -76,7 +76,7 @@ def fit_linear(
     that in the logits `(n, Z)` and of the log-probabilities.
     """
     N, Z = log_p.shape
-    n = weights.sum().item()
+    n, alike = weights.sum().item(), bool((weights == 1).all())
     z, shape = bounded(log_p), start.W.shape
 
     def unflat(values: Tensor) -> Parameters:
@@ -97,7 +97,8 @@ def fit_linear(
             total += (w * (whole.log() - right)).sum()
             p /= whole
             p.scatter_add_(1, own, torch.full_like(right, -1))
-            p *= w
+            if not alike:
+                p *= w
             in_W += slopes(p, z[some])
             in_b += p.sum(0)
         return total.item() / n, slope.numpy() / n

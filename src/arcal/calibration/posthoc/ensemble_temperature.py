@@ -74,7 +74,8 @@ def fit_ensemble_temperature(
     for some in row_blocks(*log_p.shape):
         parts = _parts(log_p[some], T).exp()
         w = given.weights[some]
-        G += (w[:, None] * parts).flatten(1) @ parts.flatten(1).T
+        weighted = w[:, None] * parts if given.weighted else parts
+        G += weighted.flatten(1) @ parts.flatten(1).T
         c += parts[:, torch.arange(len(parts[0]), device="cpu"), labels[some]].mul(w).sum(1)
     return EnsembleTemperature(T, _on_simplex(G, c))
 
