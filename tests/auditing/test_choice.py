@@ -256,6 +256,8 @@ def test_figures_do_not_depend_on_the_order_of_rows():
 def test_bad_input_is_one_line():
     with pytest.raises(ArcalError, match="12 inputs are too few to choose"):
         choose_calibrator(drawn(12))
+    with pytest.raises(ArcalError, match="1 input is too little to choose"):
+        choose_calibrator(drawn(1))
     with pytest.raises(ArcalError, match="post-hoc method 'magic' is unknown"):
         choose_calibrator(drawn(50), names=["magic"])
 

@@ -144,7 +144,8 @@ model stays as it is; give more inputs, some of them misclassified'
         predictions, w = predictions.rows(w > 0), w[w > 0]
     N = len(predictions.ids)
     if N < FEWEST:
-        raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
+        too_few = "1 input is too little" if N == 1 else f"{N} inputs are too few"
+        raise ArcalError(f"{too_few} to choose a calibrator by: give {FEWEST} or more")
     if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
         order = predictions.ids.argsort()
         predictions, w = predictions.rows(order), w[order]
