@@ -266,6 +266,28 @@ def test_without_workers_a_run_is_kept_before_the_next_is_trained(reproduction, 
         assert [path.name.rpartition("-")[0] for path in to.glob("*")] == named
 
 
+def test_machines_share_a_plan_by_naming_its_runs(reproduction, results, folder):
+    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
+    whole = replace(reproduction, items=[item], out=folder / "e", summaries=folder / "shared")
+    names = [run.name for run in whole.keep(["ar-adals-s0"])]
+    assert [name.rpartition("-")[0] for name in names] == ["ar-adals-s0"]
+    assert [path.stem for path in (folder / "shared").iterdir()] == names
+    assert len(whole.keep(["label-smoothing", "ar-adals-s1"])) == 3
+    assert not (folder / "e").exists(), "no table of a part"
+
+    def train(runs):
+        assert {run.method for run in runs} <= {"label-smoothing"}, "the grid, and no more"
+        return train_all(runs, folder / "runs")
+
+    (result,) = replace(whole, train=train).run()
+    assert len(result.tables[0].rows) == len(SUMMARISED)
+
+    with pytest.raises(ArcalError, match="no run of this plan is called 'mixup'"):
+        whole.keep(["ar-adals-s0", "mixup"])
+    with pytest.raises(ArcalError, match="name a folder by --keep"):
+        replace(whole, summaries=None).keep(["ar-adals-s0"])
+
+
 def test_what_needs_more_than_summaries_is_refused_first(reproduction, folder):
     items = [ITEMS["table1"], ITEMS["headline"]]
     needy = replace(reproduction, items=items, summaries=folder / "keep")

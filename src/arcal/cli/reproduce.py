@@ -9,6 +9,7 @@ import tyro
 from arcal.cli._failures import time_limit
 from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import print_json, say
+from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.paper.reproduce import Reproduction
@@ -50,6 +51,9 @@ class Reproduce:
     keep: Annotated[Path | None, flag("FOLDER")] = None
     """Folder that keeps a small file for every evaluated run, with its figures and clean
     predictions. A run that has one is not trained again, so you may delete run folders."""
+    only: Annotated[tuple[str, ...], flag("RUN ...")] = ()
+    """Train and keep these runs alone, by the names that --plan prints or their beginnings, and
+    write no table: several machines can share the runs of a plan. Needs --keep."""
     workers: Annotated[int, flag("N")] = 1
     """Processes, each of which trains a run of its own; then they share the evaluation."""
     loaders: Annotated[int, flag("N")] = 0
@@ -108,10 +112,16 @@ class Reproduce:
             compute=compute,
         )
         if self.plan:
+            if self.only:
+                raise ArcalError("--plan lists all runs of the items: leave --only out")
             plan = _plan(reproduction)
             print_json(plan) if self.json else _print(plan)
             return
         with compute.limited(), time_limit(self.minutes):
+            if self.only:
+                for run in reproduction.keep(self.only):
+                    say(f"kept: {run.name}")
+                return
             results = reproduction.run()
         if self.json:
             print_json([*map(as_json, results)])

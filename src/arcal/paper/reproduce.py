@@ -18,6 +18,7 @@ from arcal.paper.item import Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Claim, Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting, check_there
+from arcal.paper.variants import Variant
 from arcal.report.plots import render
 from arcal.store import RunFolder
 from arcal.training.run import Run
@@ -73,6 +74,38 @@ class Reproduction:
                 page = overview_page(self.out, self.scale)
                 write_text(self.out / "README.md", page)
         return [results[item.name] for item in self.items]
+
+    def keep(self, names: Sequence[str]) -> list[RunFolder]:
+        """Train, evaluate and summarise these runs alone, by name or its beginning; write no item.
+
+        So several machines share a plan: each keeps some of its runs, and who has all summaries in
+        one folder makes the tables of them by `run`. Returns the runs' folders in the plan's order.
+        """
+        folder = self.summaries
+        if folder is None:
+            raise ArcalError("--only keeps runs and writes no table: name a folder by --keep")
+        picked: list[tuple[Work, dict[Variant, list[Run]]]] = []
+        every: list[str] = []
+        for planned in self._planned():
+            check_there(planned.setting.run.data)
+            work = self._work(planned)
+            self.train(work.tried)
+            runs = planned.runs(work.chosen())
+            places = {v: [*zip(some, work.folders(some), strict=True)] for v, some in runs.items()}
+            every += [place.name for some in places.values() for _, place in some]
+            some = {
+                variant: [run for run, place in pairs if place.name.startswith(tuple(names))]
+                for variant, pairs in places.items()
+            }
+            picked.append((work, some))
+        for name in names:
+            if not any(one.startswith(name) for one in every):
+                raise ArcalError(
+                    f"no run of this plan is called {name!r} or begins so: --plan lists their names"
+                )
+        for work, runs in picked:
+            self._write_summaries(work, runs, folder)
+        return [one for work, runs in picked for one in work.folders([*chain(*runs.values())])]
 
     def _check_out(self) -> None:
         """Refuse to replace a page of somebody else's, before the work rather than after it."""
