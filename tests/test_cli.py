@@ -311,6 +311,16 @@ def test_other_images_of_several_sizes_are_brought_to_that_of_the_runs_at_once(t
     assert "224" not in said
 
 
+def test_a_temperature_of_few_validation_images_is_not_shown_in_silence(trained, tmp_path):
+    run, table = next(trained[0].glob("vanilla-s0-*")), tmp_path / "table.parquet"
+    line = "calibrators were fitted on 40 validation images, and 100 are needed"
+    assert line in succeeds("evaluate", run, "--posthoc", "temperature", "--table", table).stderr
+    assert line not in succeeds("evaluate", run, "--table", table).stderr
+    out = tmp_path / "report"
+    succeeds("report", run, "--posthoc", "temperature", "--table", table, "--out", out)
+    assert line[1:] in (out / "index.html").read_text("utf-8")
+
+
 def test_logits_are_kept_in_half_precision(trained, tmp_path):
     source = next(trained[0].glob("vanilla-s0-*"))
     run = tmp_path / source.name

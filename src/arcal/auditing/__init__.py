@@ -47,7 +47,7 @@ from arcal.auditing._groups import (
     by_level,
     verdicts,
 )
-from arcal.auditing._halves import Halves, Outcome, posthoc_on_halves
+from arcal.auditing._halves import ENOUGH_TO_FIT, Halves, Outcome, posthoc_on_halves
 from arcal.auditing._measures import (
     CLEAN,
     INTENSITIES,
@@ -98,6 +98,7 @@ from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [
     "CLEAN",
+    "ENOUGH_TO_FIT",
     "INTENSITIES",
     "LEAST",
     "MEASURES",

@@ -31,8 +31,9 @@ from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
 
-HALF = 100
-"""The fewest inputs of a half: with fewer neither a fit nor an interval says anything."""
+ENOUGH_TO_FIT = 100
+"""The fewest inputs to fit calibrators on, and to show them on: with fewer neither a fit nor an
+interval says anything."""
 
 SIMPLEST_FIRST = (
     "temperature",
@@ -143,12 +144,14 @@ def posthoc_on_halves(
         fit, shown, to_fit = validation, predictions, None
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
     too_small = None
-    if validation is not None and fitted_on < HALF:
-        too_small = f"there are {fitted_on} validation inputs, and {HALF} are needed: give more"
-    elif validation is None and min(fitted_on, shown_on) < HALF:
+    if validation is not None and fitted_on < ENOUGH_TO_FIT:
         too_small = (
-            f"a half would have {min(fitted_on, shown_on)} inputs, and {HALF} are needed: audit "
-            f"{2 * HALF} or give validation predictions"
+            f"there are {fitted_on} validation inputs, and {ENOUGH_TO_FIT} are needed: give more"
+        )
+    elif validation is None and min(fitted_on, shown_on) < ENOUGH_TO_FIT:
+        too_small = (
+            f"a half would have {min(fitted_on, shown_on)} inputs, and {ENOUGH_TO_FIT} are needed: "
+            f"audit {2 * ENOUGH_TO_FIT} or give validation predictions"
         )
     elif not (w.any() and (to_fit is None or to_fit.any())):
         too_small = "all inputs of a half weigh 0: weigh more of them"

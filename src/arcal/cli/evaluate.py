@@ -216,6 +216,9 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
         )
     for line in refused:
         say(f"arcal: left out: {line}")
+    few = _few(len(data.validation)) if command.posthoc else []
+    for line in few:
+        say(f"arcal: {line}")
     about: dict[str, Any] = {"data": data.name, "order": command.order}
     about["official"] = command.official is not None
     if left:
@@ -226,4 +229,20 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
     notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
-    return data, subjects, [*notes, *(f"Left out: {line}." for line in refused)]
+    notes += [
+        *(f"Left out: {line}." for line in refused),
+        *(f"{line[0].upper()}{line[1:]}." for line in few),
+    ]
+    return data, subjects, notes
+
+
+def _few(images: int) -> list[str]:
+    """What to know of calibrators fitted on so few validation images."""
+    from arcal.auditing import ENOUGH_TO_FIT
+
+    if images >= ENOUGH_TO_FIT:
+        return []
+    return [
+        f"calibrators were fitted on {images} validation images, and {ENOUGH_TO_FIT} are needed: "
+        "their figures say little"
+    ]
