@@ -85,6 +85,7 @@ def test_vector_scaling_of_much_is_left_out_unless_it_is_named(predictions, monk
     assert set(named.candidates) == {"vector"}
 
 
+@pytest.mark.slow
 def test_calibrators_are_chosen_with_few_matrices_and_one_temperature_a_part(
     predictions, monkeypatch
 ):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
+from arcal.compute.fabric import Fabric
 from arcal.errors import ArcalError
 from arcal.methods import CCAT
 

@@ -281,7 +281,8 @@ def rare(p: tuple[float, float], positives: tuple[int, int], names=("no", "fraud
 
 
 def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
-    high = stands_out(rare((0.01, 0.3), (20, 120)))
+    too_high = rare((0.01, 0.3), (20, 120))
+    high = stands_out(too_high)
     assert any(
         line.startswith("its probability of fraud is too high by 12.0 points [")
         and line.endswith("]: 15.5 % in the mean, and 3.5 % of the inputs are fraud")
@@ -294,6 +295,4 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert "of these 2,000 inputs are fraud" in line
     assert not any("its probability" in line for line in stands_out(rare((0.01, 0.3), (20, 600))))
     assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))
-    assert "its probability of fraud is too high" in markdown(
-        [Finding(rare((0.01, 0.3), (20, 120)))], "d"
-    )
+    assert "its probability of fraud is too high" in markdown([Finding(too_high)], "d")

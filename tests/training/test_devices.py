@@ -1,11 +1,16 @@
 """Two devices share a run: what is exact, what is alike, and what is refused."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from importlib import import_module
+from importlib.metadata import version
 
 import pytest
 import torch
 
 from arcal.compute import Compute
+from arcal.compute.fabric import _only_the_version_of
 from arcal.errors import ArcalError
 from arcal.store import load_tensors
 from arcal.training import train
@@ -137,3 +142,28 @@ def test_more_devices_than_members_share_batches_and_not_members():
     assert made(3) == (1, 3)
     assert made(4) == (4, 1)
     assert made(2, ensemble=False) == (2, 1)
+
+
+def test_a_package_that_is_asked_for_its_version_is_imported_afterwards(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torchmetrics", raising=False)
+    with _only_the_version_of("torchmetrics"):
+        assert vars(import_module("torchmetrics"))["__version__"] == version("torchmetrics")
+        assert not hasattr(import_module("torchmetrics"), "MeanMetric")
+    assert "torchmetrics" not in sys.modules
+    with _only_the_version_of("no-such-package"):
+        assert "no-such-package" not in sys.modules
+    before = sys.modules["torch"]
+    with _only_the_version_of("torch"):
+        assert sys.modules["torch"] is before
+
+
+@pytest.mark.slow
+def test_fabric_comes_without_torchmetrics():
+    code = (
+        "import sys, arcal.compute.device; print('torchmetrics' in sys.modules)\n"
+        "from lightning_fabric.utilities import imports\n"
+        "print(imports._TORCHMETRICS_GREATER_EQUAL_1_0_0)\n"
+        "import torchmetrics; print(torchmetrics.MeanMetric.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["False", "True", "MeanMetric"], done.stderr

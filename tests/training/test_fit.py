@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from arcal.compute.fabric import Fabric
 from arcal.data import Folder, as_input
 from arcal.errors import ArcalError
 from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from arcal.compute import Compute
+from arcal.compute.fabric import Fabric
 from arcal.data import load
 from arcal.methods import method_named
 from arcal.networks import build

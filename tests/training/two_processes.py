@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from test_fit import RECIPE, levelled, members
 from tiny_data import tiny_data
 
+from arcal.compute.fabric import Fabric
 from arcal.methods import ARAdaLS
 from arcal.training._fit import _Loop
 

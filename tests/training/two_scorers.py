@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 
 from arcal.attacks import attack_named
+from arcal.compute.fabric import Fabric
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
 from arcal.training.saved_run import data_of

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scipy.stats import ks_2samp
 from torch import Tensor
 
 from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE
@@ -30,6 +29,8 @@ hold here'
     """
     if min(len(labelled), len(others)) < FEWEST:
         return None
+    from scipy.stats import ks_2samp  # takes a second to import
+
     Z = labelled.shape[1]
     columns = [1] if Z == 2 else range(Z)  # of two, one says it all
 

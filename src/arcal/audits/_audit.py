@@ -52,7 +52,6 @@ from arcal.report.audited import (
     figures,
     markdown,
     model_card,
-    notebook_html,
     payload,
     summary,
 )
@@ -220,6 +219,8 @@ class Audit:
         here = Path.cwd()  # which a notebook's server shows, as it does not other folders
         inside = page.is_relative_to(here)
         link = quote(page.relative_to(here).as_posix()) if inside else page.as_uri()
+        from arcal.report.audited.notebook import notebook_html  # matplotlib takes a second
+
         return notebook_html(self.models, link)
 
     def _page(self) -> Path:

@@ -10,14 +10,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.precision import Precision
-from lightning_fabric.strategies.ddp import DDPStrategy
-from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
+from arcal.compute.fabric import DDPStrategy, Fabric, Precision, SingleDeviceStrategy
 from arcal.compute.launcher import Launcher, joined
 from arcal.compute.processes import begin_worker, start_method, why_ended
 from arcal.errors import ArcalError

@@ -104,8 +104,7 @@ class Launcher:
     @property
     def environment(self) -> Any:
         """How Fabric calls it."""
-        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+        from arcal.compute.fabric import SLURMEnvironment, TorchElasticEnvironment
 
         if self.name == "srun":
             # Fabric wants it said; `srun` knows it also where nobody did.

@@ -12,7 +12,8 @@ from arcal.paper.item import Evaluated, Item
 from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
-from arcal.report.plots import FAINT, INK, WIDTH, Mark, line
+from arcal.report.marks import FAINT, INK, Mark
+from arcal.report.plots import WIDTH, line
 
 FEW = 10
 """A bin with fewer images of one model is not drawn."""

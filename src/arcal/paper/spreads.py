@@ -15,7 +15,8 @@ from arcal.auditing import (
 )
 from arcal.errors import ArcalError
 from arcal.paper.result import Cell, Table
-from arcal.report.plots import Boxes, Mark
+from arcal.report.marks import Mark
+from arcal.report.plots import Boxes
 
 NO_ENSEMBLE = "one seed has no ensemble"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
+from arcal.report.marks import METHOD_MARKS, SPARE_MARKS, Mark
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
-from arcal.report import pictures, reliability_pictures
-from arcal.report.comparison_payload import comparison_payload
 from arcal.report.explorer import write_explorer
 from arcal.report.names import Comparison, compare, shortened
 from arcal.report.numbers import as_json
-from arcal.report.plots import render as render_picture
 
 __all__ = ["write_report"]
 
@@ -51,6 +48,9 @@ def write_report(
     >>> write_report(Path("page"), [subject], title="Mine", classes=("a", "b"), notes=[], R=2).name
     'index.html'
     """
+    from arcal.report.comparison_payload import comparison_payload
+    from arcal.report.plots import render as render_picture
+
     for name in ("index.html", "figures.json"):
         check_replaceable(out / name)
     compared = compare(subjects, R, len(classes))
@@ -75,6 +75,8 @@ def write_report(
 
 
 def _pictures(compared: Comparison, classes: tuple[str, ...]) -> dict[str, Any]:
+    from arcal.report import pictures, reliability_pictures  # matplotlib takes a second to import
+
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),

@@ -27,7 +27,7 @@ from arcal.calibration import Reliability
 from arcal.errors import ArcalError
 from arcal.methods import describe
 from arcal.printable import printable
-from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
+from arcal.report.marks import METHOD_MARKS, SPARE_MARKS, Mark
 from arcal.report.tables import Rows, check_comparable, measures_by_set
 
 POSTHOC = {

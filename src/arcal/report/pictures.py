@@ -21,14 +21,11 @@ from matplotlib.ticker import MaxNLocator
 
 from arcal.auditing import INTENSITIES, LevelFigures, OutOfDistribution
 from arcal.printable import printable
+from arcal.report.marks import FAINT, INK, SPARE_MARKS, Mark
 from arcal.report.names import Comparison
 from arcal.report.plots import (
-    FAINT,
-    INK,
-    SPARE_MARKS,
     WIDTH,
     Boxes,
-    Mark,
     accuracy_and_confidence,
     box_plots,
     entropies,

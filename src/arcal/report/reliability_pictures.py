@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
+from arcal.report.marks import FAINT, INK, OVER, UNDER
 from arcal.report.names import Comparison
-from arcal.report.plots import FAINT, INK, OVER, UNDER, WIDTH, pair
+from arcal.report.plots import WIDTH, pair
 from arcal.report.tables import Rows
 
 FEW = 10

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from arcal.calibration import RobustAccuracy
 from arcal.errors import ArcalError
 from arcal.files import write_text
-from arcal.report.plots import INK, SPARE_MARKS, WIDTH, as_svg
+from arcal.report.marks import INK, SPARE_MARKS
+from arcal.report.plots import WIDTH, as_svg
 
 LENGTHS = {"l2": "L2 norm of the change", "linf": "greatest change of any number (L-infinity)"}
 COLOURS = (INK, "#0072B2", *(colour for colour, _ in SPARE_MARKS), "#E69F00", "#56B4E9")

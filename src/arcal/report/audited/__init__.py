@@ -7,14 +7,13 @@ _markdown  findings as Markdown
 _amounts   a figure as text
 _json      findings as JSON
 _payload   findings with the inputs, or a sample of too many, which is what the page draws
-_notebook  what a notebook shows of an audit
+notebook   what a notebook shows of an audit; it draws, and is imported when asked for
 """
 
 from arcal.report.audited._amounts import number
 from arcal.report.audited._figures import Finding, figure_names, figures
 from arcal.report.audited._json import FORMAT, acting_json, as_json
 from arcal.report.audited._markdown import markdown, model_card
-from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     WEIGHED_BY,
@@ -41,7 +40,6 @@ __all__ = [
     "headline",
     "markdown",
     "model_card",
-    "notebook_html",
     "notes",
     "number",
     "payload",

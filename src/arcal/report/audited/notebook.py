@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from arcal.auditing import Audited, reliability
 from arcal.printable import printable
 from arcal.report.audited._words import headline
-from arcal.report.plots import ACCURACY, CONFIDENCE, as_address, as_svg, level_axis, tint_between
+from arcal.report.marks import ACCURACY, CONFIDENCE
+from arcal.report.plots import as_address, as_svg, level_axis, tint_between
 from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
 
 
