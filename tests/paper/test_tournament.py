@@ -84,6 +84,16 @@ def test_the_goal_is_met_on_every_seed_or_not(subjects):
     assert goal.because.startswith("2 of 3 seeds")
 
 
+def test_one_seed_does_not_show_that_a_goal_is_met():
+    sets = CLEAN, FOG, CONTRAST, SPATTER
+    made = {gap: subject(gap, seeds=SEEDS[:1], sets=sets) for gap in set(GAPS.values())}
+    first = {one: made[GAPS[replace(one, posthoc=None)]] for one in tournament.ITEM.variants}
+    goal = claim(make(first), f"{AUGMIX.title} + temperature has at most half")
+    assert goal.holds is None
+    assert goal.because.startswith("1 of 1 seed;")
+    assert claim(make(first), f"{NOISE.title} + temperature has at most half").holds is False
+
+
 def test_its_page_says_what_it_is_of(subjects):
     page = as_markdown(make(subjects), "cpu")
     assert "fast network" in page

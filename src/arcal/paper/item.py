@@ -7,7 +7,7 @@ from arcal.auditing import INTENSITIES, Subject, over_types
 from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.paper.result import Result
-from arcal.paper.scales import TITLES, Chosen, Setting
+from arcal.paper.scales import PAPER, TITLES, Chosen, Setting
 from arcal.paper.variants import AR_ADALS, Variant
 from arcal.store import RunFolder
 from arcal.transforms.corruptions import CORRUPTIONS
@@ -94,8 +94,8 @@ def setting_words(evaluated: Evaluated) -> str:
 
 
 def titled(evaluated: Evaluated) -> str:
-    """A setting's title, with the data set and network of the paper that it stands for."""
-    printed = TITLES[evaluated.setting.name]
+    """A setting's title, with the data set and network of the paper that it stands for, if any."""
+    printed = PAPER.get(evaluated.setting.name, evaluated.title)
     return (
         evaluated.title if printed == evaluated.title else f"{evaluated.title} (paper: {printed})"
     )

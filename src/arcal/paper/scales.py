@@ -37,17 +37,20 @@ from arcal.training.run import Run
 Alpha = float | str | Mapping[str, float]
 """A number, "auto", or a schedule by the first epoch of each value."""
 
-TITLES = {
+PAPER = {
     "cifar10-resnet29": "CIFAR-10, ResNet-29",
-    "cifar10-headline": "CIFAR-10, all training images",
-    "cifar10-fast": "CIFAR-10, all training images, fast network",
     "cifar10-wrn": "CIFAR-10, WRN-28-10",
     "cifar100-wrn": "CIFAR-100, WRN-28-10",
     "imagenet-resnet101": "ImageNet, ResNet-101",
+}
+"""What settings stand for in the paper, by name; a scale has some of them, perhaps smaller."""
+TITLES = PAPER | {
+    "cifar10-headline": "CIFAR-10, all training images",
+    "cifar10-fast": "CIFAR-10, all training images, fast network",
     "cifar10-tournament": "CIFAR-10, training for shift",
     "cifar100-tournament": "CIFAR-100, training for shift",
 }
-"""What settings stand for, by name; a scale has some of them, perhaps of other networks."""
+"""What settings are about, by name."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,7 @@ def _cpu(sources: Sources) -> list[Setting]:
 def _paper(sources: Sources) -> list[Setting]:
     resnet = Setting(
         name="cifar10-resnet29",
-        title=TITLES["cifar10-resnet29"],
+        title=PAPER["cifar10-resnet29"],
         about="appendix A.1, ResNet-29",
         run=Run(data=sources.cifar10, network="resnet29", recipe=RECIPES["resnet29"]),
         seeds=(0, 1, 2, 3, 4),
@@ -256,7 +259,7 @@ def _paper(sources: Sources) -> list[Setting]:
     wide = replace(
         resnet,
         name="cifar10-wrn",
-        title=TITLES["cifar10-wrn"],
+        title=PAPER["cifar10-wrn"],
         about="appendix A.1, WRN-28-10",
         run=Run(data=sources.cifar10, network="wrn-28-10", recipe=RECIPES["wrn-28-10"]),
         seeds=(0, 1, 2, 3),
@@ -266,7 +269,7 @@ def _paper(sources: Sources) -> list[Setting]:
     hundred = replace(
         wide,
         name="cifar100-wrn",
-        title=TITLES["cifar100-wrn"],
+        title=PAPER["cifar100-wrn"],
         about="appendix A.2",
         run=replace(wide.run, data=sources.cifar100),
         epsilons=(0.07,),
@@ -277,7 +280,7 @@ def _paper(sources: Sources) -> list[Setting]:
     imagenet = replace(
         resnet,
         name="imagenet-resnet101",
-        title=TITLES["imagenet-resnet101"],
+        title=PAPER["imagenet-resnet101"],
         about="appendix A.3",
         run=Run(data=sources.imagenet, network="resnet101", recipe=RECIPES["imagenet"]),
         alphas=({"0": 0.001, "60": 0.05},),

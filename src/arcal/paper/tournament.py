@@ -158,8 +158,10 @@ def _goal(where: str, scaled: Subjects) -> list[Claim]:
             "accuracy, on every seed"
         )
         share = _under_15(subject).mean / _under_15(vanilla).mean
-        because = f"{sum(seeds)} of {len(seeds)} seeds; {share:.2f} of the mean ECE under shift"
-        claims.append(Claim(text, all(seeds), because))
+        words = "seed" if len(seeds) == 1 else "seeds"
+        because = f"{sum(seeds)} of {len(seeds)} {words}; {share:.2f} of the mean ECE under shift"
+        holds = all(seeds) if len(seeds) > 1 or not all(seeds) else None  # one shows no more
+        claims.append(Claim(text, holds, because))
     return claims
 
 
