@@ -124,7 +124,8 @@ class Smoother:
                 return ids, inputs, labels
             raise ArcalError(
                 f"a batch has {', '.join(map(repr, inputs))}: it needs ids under {self.ids!r} "
-                "(ids= names another key) and labels under 'labels' or 'label'"
+                "(ids= names another key), whole numbers, since collators leave texts out, and "
+                "labels under 'labels' or 'label'"
             )
         if isinstance(batch, Sequence) and len(batch) == 3:
             return batch[0], batch[1], batch[2]

@@ -42,6 +42,8 @@ class Calibrator(nn.Module):
     ...         super().__init__(power=power)
     ...     def calibrate(self, log_p):
     ...         return (log_p * self.power).log_softmax(1)
+    >>> Powered(0.5)
+    Powered(power=0.5)
     >>> Powered(0.5)(torch.tensor([[0.9, 0.1]]).log()).exp()
     tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
@@ -61,6 +63,13 @@ class Calibrator(nn.Module):
             given = isinstance(value, Tensor)
             tensor = value if given else torch.tensor(value, dtype=torch.float64, device="cpu")
             self.register_buffer(name, tensor)
+
+    def extra_repr(self) -> str:
+        """The fitted values: numbers as they are, others by their shape."""
+        return ", ".join(
+            f"{name}={float(value):.4g}" if value.ndim == 0 else f"{name}={tuple(value.shape)}"
+            for name, value in self.named_buffers()
+        )
 
     @property
     def dtype(self) -> torch.dtype:
