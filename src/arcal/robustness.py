@@ -27,15 +27,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, ascending
-from arcal.attacks import (
-    Adversarial,
-    BoundaryProjection,
-    Bounds,
-    Model,
-    bound,
-    frozen,
-    margin,
-)
+from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.model import check_steady, checked_logits, gradient_to
 from arcal.attacks.norms import checked_bounds
@@ -55,7 +47,8 @@ ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
 Attack = Callable[..., Adversarial]
 """`attack(model, x, bounds)`; one that can start elsewhere also takes `start=`, and one that runs
-some of its inputs calls `rows(model, index)(x[index])`."""
+some of its inputs calls `rows(model, index)(x[index])`. Its answers are checked, see
+`arcal.attacks.adversarial.as_adversarial`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +98,7 @@ def score(
     data: Any,
     order: str = "attack",
     *,
-    attack: Attack | None = None,
+    attack: Attack | str | None = None,
     bounds: Bounds = (0.0, 1.0),
     seed: int = 0,
     start: Callable[[Tensor], Tensor] | None = None,
@@ -117,8 +110,9 @@ def score(
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the one of floats
     is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions; a loader that
     shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
-    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given; `seed` is
-    of the `random` order alone. The model is run in evaluation mode and left as it was found.
+    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given, an
+    object or a name of `arcal.attacks.ATTACKS`; `seed` is of the `random` order alone. The model is
+    run in evaluation mode and left as it was found.
 
     Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
     adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them;
@@ -133,9 +127,9 @@ def score(
     check_order(order)
     if order != "attack" and (attack or start or keep):
         raise ArcalError(f"the order {order} attacks nothing: leave out attack, start and keep")
-    attack = _checked_attack(attack)
-    if start and "start" not in inspect.signature(attack).parameters:
-        raise ArcalError(f"{attack} cannot start from given points: leave out start")
+    attacker: Attack = as_attack(attack)
+    if start and "start" not in inspect.signature(attacker).parameters:
+        raise ArcalError(f"{attacker} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
     loader = as_loader(data)
@@ -163,7 +157,9 @@ def score(
         try:
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                attacked = as_adversarial(attack(rowwise, x, bounds, **begin), attack)
+                attacked = as_adversarial(
+                    attacker(rowwise, x, bounds, **begin), attacker, rowwise, x, bounds
+                )
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
             else:
@@ -217,7 +213,7 @@ def distance(
     *,
     target: int | None = None,
     bounds: Bounds = (0.0, 1.0),
-    attack: Attack | None = None,
+    attack: Attack | str | None = None,
 ) -> float:
     """The robustness of one classification: how far the input `x` `(...)` is from another one.
 
@@ -229,6 +225,7 @@ def distance(
     >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
     >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)
     0.1768
+    >>> from arcal.attacks import BoundaryProjection
     >>> round(distance(torch.nn.Identity(), x, attack=BoundaryProjection(norm="linf")), 4)
     0.125
     >>> round(distance(torch.nn.Identity(), x, target=2), 1)  # until all three are equal
@@ -236,7 +233,8 @@ def distance(
     >>> distance(torch.nn.Identity(), x, y=1)
     0.0
     """
-    attack, batch = _checked_attack(attack), as_tensor(x, "x").unsqueeze(0)
+    attacker: Attack = as_attack(attack)
+    batch = as_tensor(x, "x").unsqueeze(0)
     checked_bounds(batch, bounds)
     with frozen(model):
         try:
@@ -250,20 +248,16 @@ def distance(
     if y is not None and y not in range(Z):
         raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
     if target is None:
-        attacked = as_adversarial(attack(model, batch, bounds), attack)
-    elif "targets" in inspect.signature(attack).parameters:
-        attacked = attack(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
+        attacked = as_adversarial(attacker(model, batch, bounds), attacker, model, batch, bounds)
+    elif "targets" in inspect.signature(attacker).parameters:
+        attacked = attacker(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
     else:
-        raise ArcalError(f"{attack} has no targets: leave out target, or give BoundaryProjection()")
+        raise ArcalError(
+            f"{attacker} has no targets: leave out target, or give BoundaryProjection()"
+        )
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)
-
-
-def _checked_attack(attack: Attack | None) -> Attack:
-    if isinstance(attack, str | type):  # a name, or the parentheses are missing
-        raise ArcalError(f"attack is {attack!r}: give one itself, such as `BoundaryProjection()`")
-    return attack or BoundaryProjection()
 
 
 def _check_ids(ids: Tensor) -> None:

@@ -10,6 +10,7 @@ from arcal.auditing import (
     Method,
     Predictions,
     Subject,
+    as_predictions,
     ensemble,
     figures,
     measure_set,
@@ -120,3 +121,16 @@ def test_images_that_cannot_be_cut_are_refused():
     for unknown in (0, 9):
         with pytest.raises(ArcalError, match="not all of these images have been scored"):
             shared_levels(robustness, 2, torch.tensor([1, unknown]))
+
+
+def test_seeds_are_numbers_or_tuples_and_one_a_run():
+    runs = [as_predictions(probabilities=[[p, 1 - p]], labels=[0]) for p in (0.25, 0.75)]
+    subject = Subject.from_predictions("mine", {CLEAN: runs}, seeds=[3, (4, 5)])
+    assert subject.seeds == [(3,), (4, 5)]
+    with pytest.raises(ArcalError, match="mine has 2 of test, 1 of seeds: give those of each run"):
+        Subject.from_predictions("mine", {CLEAN: runs}, seeds=[3])
+    (fog,) = shift_sets(["fog-3"])
+    with pytest.raises(ArcalError, match="2 of test, 1 of test-fog-3"):
+        Subject.from_predictions("mine", {CLEAN: runs, fog: runs[:1]})
+    with pytest.raises(ArcalError, match="mine has no predictions"):
+        Subject.from_predictions("mine", {})

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.classification import BinaryCalibrationError, MulticlassCalibrationError
 
-from arcal.calibration import Reliability, confidence_and_correct, ece
+from arcal.calibration import Reliability, confidence_and_correct, ece, mce, rmsce
 from arcal.errors import ArcalError
 
 
@@ -56,6 +56,19 @@ def test_is_the_formula_on_every_edge(K):
     assert ece(torch.tensor(confidence), torch.tensor(correct), K) == pytest.approx(
         by_the_formula(confidence, correct, K), abs=1e-15
     )
+
+
+@pytest.mark.parametrize(("measure", "norm"), [(ece, "l1"), (rmsce, "l2"), (mce, "max")])
+def test_all_norms_are_those_of_torchmetrics(measure, norm):
+    draw = torch.Generator().manual_seed(3)
+    p = torch.randn(500, 4, generator=draw).mul(2).softmax(dim=1)
+    labels = torch.randint(4, (500,), generator=draw)
+    for bins in (10, 15):
+        expected = MulticlassCalibrationError(4, n_bins=bins, norm=norm)(p, labels)
+        ours = measure(*confidence_and_correct(p, labels), bins)
+        assert ours == pytest.approx(float(expected), abs=1e-6)
+    with pytest.raises(ArcalError, match="of no inputs is undefined"):
+        measure(torch.empty(0), torch.empty(0, dtype=torch.bool))
 
 
 def test_agrees_with_torchmetrics_away_from_edges():

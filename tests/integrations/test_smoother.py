@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from arcal.attacks import Adversarial
 from arcal.data import WithIds
 from arcal.integrations._smoother import Smoother
 
@@ -42,3 +43,21 @@ def test_levels_of_augmented_inputs_are_warned_of(plain):
     told = [f"{one.message}" for one in said]
     assert ["give the same set as plain=" in line for line in told] == [True] * (plain is None)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Halfway:
+    """Finds nothing, so that all ids are ranked alike."""
+
+    def __call__(self, model, x, bounds):
+        N = len(x)
+        never, nothing = torch.zeros(N, dtype=torch.bool), torch.full_like(x, torch.nan)
+        zero = torch.zeros(N, dtype=torch.long)
+        return Adversarial(torch.full((N,), torch.inf), never, nothing, model(x).argmax(1), zero)
+
+
+def test_an_attack_of_ones_own_ranks():
+    smoother = Smoother(2, vanilla=1, levels=4, attack=Halfway(), rescore=2)
+    parts = {name: DataLoader(WithIds(Mirrored(always=True)), 8) for name in ("train",)}
+    smoother.rank(nn.Linear(6, 2), parts, tuple, (0.0, 1.0))
+    assert smoother.loss.train_levels.levels.tolist() == sorted([0, 1, 2, 3] * 10)
+    assert smoother.ranks_after(2)

@@ -236,6 +236,7 @@ class Own(RobustSmoothingTrainer):
         ({"eval_strategy": "steps"}, "give 'epoch'"),
         ({"label_smoothing_factor": 0.1}, "leave it out"),
         ({"settings": {"vanilla": 3}}, "name an earlier epoch"),
+        ({"settings": {"vanilla": "nowhere"}}, "no folder that save_pretrained wrote"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):

@@ -117,3 +117,17 @@ def test_a_setting_of_a_method_s_own_keeps_its_name():
     finally:
         del METHODS["mine"]
     assert (method.noise, method.added.noise, method.added.mbls) == (0.5, None, 6.0)
+
+
+@pytest.mark.parametrize(
+    "added", [{"noise": 0.1}, {"augmix": 12}, {"augmix": 0}, {"perturbed": 0.1}]
+)
+def test_normalised_images_are_refused_where_they_would_be_clipped(added, batch, network):
+    ids, x, labels = batch
+    method = method_named("vanilla", 4, added)
+    with pytest.raises(ArcalError, match=rf"{next(iter(added))} is added to images in \[0, 1\]"):
+        list(method.losses(network(), ids, (x - 0.5) / 0.25, labels))
+    slightly_out = x * 1.0005 - 0.0001  # as resizing leaves them
+    assert len([loss.backward() for loss in method.losses(network(), ids, slightly_out, labels)])
+    (loss,) = method_named("vanilla", 4, {"mixup": 0.2}).losses(network(), ids, 9 * x - 4, labels)
+    assert loss.isfinite()

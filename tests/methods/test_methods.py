@@ -66,6 +66,12 @@ def test_settings_are_completed_and_checked():
     cases = [
         (lambda: complete_settings("vanilla", {"alpha": 1}), "it has no settings"),
         (lambda: complete_settings("adals", {"R": 1}), "its settings are alpha"),
+        (lambda: method_named("vanilla", 3, {"epsilon": 0.1}), "no setting 'epsilon': it has no"),
+        (
+            lambda: method_named("focal", 3, {"gama": 2}),
+            "no setting 'gama': its settings are gamma",
+        ),
+        (lambda: method_class("augmix"), "augmix is added to any of them, as a setting"),
         (lambda: method_class("magic"), "method 'magic' is unknown: choose from vanilla"),
         (lambda: METHODS["label-smoothing"](3, epsilon=1.0), "epsilon is 1.0"),
         (lambda: METHODS["ar-adals"](3, order="size"), "order 'size' is unknown"),

@@ -43,7 +43,7 @@ def test_the_file_is_the_same_each_time_and_says_whose_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "curves", "norm"),
-    [("a.pdf", {"a": CURVE}, "l2"), ("a.svg", {}, "l2"), ("a.svg", {"a": CURVE}, "l1")],
+    [("a.tex", {"a": CURVE}, "l2"), ("a.svg", {}, "l2"), ("a.svg", {"a": CURVE}, "l1")],
 )
 def test_bad_input_is_one_line(tmp_path, name, curves, norm):
     with pytest.raises(ArcalError) as caught:

@@ -37,6 +37,27 @@ def attack_named(name: str) -> Any:
     return ATTACKS[name]
 
 
+def as_attack(attack: Any = None) -> Any:
+    """The attack itself: one given by its name, and the default where none is given.
+
+    A class in place of one of its objects raises `ArcalError`, and so does an unknown name.
+
+    >>> as_attack("carlini-wagner") == CarliniWagner()
+    True
+    >>> as_attack(BoundaryProjection)
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: attack is the class BoundaryProjection: give one of its objects, ...
+    """
+    if isinstance(attack, type):
+        raise ArcalError(
+            f"attack is the class {attack.__name__}: give one of its objects, such as "
+            f"{attack.__name__}()"
+        )
+    if isinstance(attack, str):
+        return attack_named(attack)
+    return BoundaryProjection() if attack is None else attack
+
+
 def name_of(attack: Any) -> str:
     """The name of this attack in `ATTACKS`; settings other than there come after the name.
 
@@ -83,6 +104,7 @@ __all__ = [
     "Inputs",
     "InputsLike",
     "Model",
+    "as_attack",
     "attack_named",
     "bound",
     "frozen",

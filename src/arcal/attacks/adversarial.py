@@ -8,9 +8,12 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.inputs import Model, rows
-from arcal.attacks.model import margin
+from arcal.attacks.model import frozen, margin, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, clamped
 from arcal.errors import ArcalError
+
+OUTSIDE = 1e-5
+"""How far rounding may take what an attack returns out of its bounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +143,18 @@ class Adversarial:
     reason: str = ""
 
 
-def as_adversarial(result: Any, attack: Any) -> Adversarial:
-    """What an attack, perhaps one that somebody else wrote, returned; refused if it is no such.
+def as_adversarial(
+    result: Any, attack: Any, model: Model, x: Tensor, bounds: Bounds = None
+) -> Adversarial:
+    """What an attack, perhaps one that somebody else wrote, returned for `x` `(N, ...)`.
 
-    >>> as_adversarial(torch.zeros(1, 2), "mine")
+    Refused is what is no `Adversarial` of N inputs. One by an attack that does not set `VERIFIES`
+    is checked, by two forward passes: `predicted` is the model's own prediction, a distance is
+    finite where there was success and nowhere else, and there the perturbed input is within the
+    bounds and predicted otherwise.
+
+    >>> x = torch.zeros(1, 2)
+    >>> as_adversarial(x, "mine", torch.nn.Identity(), x)
     Traceback (most recent call last):
     arcal.errors.ArcalError: the attack mine returned a Tensor: return `arcal.attacks.Adversarial`
     """
@@ -152,7 +163,65 @@ def as_adversarial(result: Any, attack: Any) -> Adversarial:
         raise ArcalError(
             f"the attack {attack} returned a {kind}: return `arcal.attacks.Adversarial`"
         )
+    if not getattr(attack, "VERIFIES", False):
+        _check_shapes(result, attack, x)
+        _check_success(result, attack, model, x, bounds)
     return result
+
+
+def _check_shapes(result: Adversarial, attack: Any, x: Tensor) -> None:
+    for name, shape in {
+        "distance": x.shape[:1],
+        "success": x.shape[:1],
+        "x": x.shape,
+        "predicted": x.shape[:1],
+        "passes": x.shape[:1],
+    }.items():
+        one = getattr(result, name)
+        if not isinstance(one, Tensor) or one.shape != shape:
+            has = tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__
+            raise ArcalError(
+                f"the attack {attack} returned {name} {has} for {len(x)} inputs: give a tensor "
+                f"{tuple(shape)}"
+            )
+    if result.success.dtype != torch.bool:
+        raise ArcalError(
+            f"the attack {attack} returned success as {result.success.dtype}: give booleans"
+        )
+
+
+@torch.no_grad()
+def _check_success(
+    result: Adversarial, attack: Any, model: Model, x: Tensor, bounds: Bounds
+) -> None:
+    distance, success, predicted = (
+        one.to(x.device) for one in (result.distance, result.success, result.predicted)
+    )
+    if (wrong := int(((distance.isfinite() & (distance >= 0)) != success).sum())) > 0:
+        raise ArcalError(
+            f"the attack {attack} gives {wrong} of {len(x)} inputs a distance without success, or "
+            "success without a distance: it is +inf where the attack failed, and there alone"
+        )
+    each = success.view(-1, *[1] * (x.ndim - 1))
+    there = torch.where(each, result.x.to(x), x)
+    if not ((clamped(there, bounds) - there).abs().amax() <= OUTSIDE):
+        raise ArcalError(
+            f"the attack {attack} returned an x outside the bounds, or nan: clamp it before the "
+            "model is run on it"
+        )
+    with frozen(model):
+        clean, logits = model(x.clone()), model(there.clone())
+    if (wrong := int((margin(clean, predicted) < -rounding(clean)).sum())) > 0:
+        raise ArcalError(
+            f"the attack {attack} returned another predicted than the model's own prediction for "
+            f"{wrong} of {len(x)} inputs: return model(x).argmax(dim=1)"
+        )
+    same = success & ~(margin(logits, predicted) <= rounding(logits))
+    if (wrong := int(same.sum())) > 0:
+        raise ArcalError(
+            f"the attack {attack} says that it changed the prediction of {wrong} of {len(x)} "
+            "inputs, of which the model predicts the same for its x: leave success False there"
+        )
 
 
 def verified(

@@ -109,6 +109,8 @@ class BoundaryProjection:
 
     VERSION: ClassVar[int] = 2
     """Increased when its results change: stored scores of another version are refused."""
+    VERIFIES: ClassVar[bool] = True
+    """It has run what it returns through the model."""
 
     budget: int = 48
     classes: int = 9

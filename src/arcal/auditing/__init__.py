@@ -14,6 +14,7 @@ _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _positive      the probability of one class against its frequency
 _difference    how two models differ on the same inputs
+_paired        two methods over the same seeds
 _change        how a model's figures have changed since an audit of other inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
@@ -66,6 +67,7 @@ from arcal.auditing._measures import (
 )
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import overall
+from arcal.auditing._paired import PairedDifference, paired_differences
 from arcal.auditing._positive import (
     ClassProbability,
     ProbabilityBin,
@@ -131,6 +133,7 @@ __all__ = [
     "OutOfDistribution",
     "Outcome",
     "OverShift",
+    "PairedDifference",
     "Perturbed",
     "Predictions",
     "ProbabilityBin",
@@ -177,6 +180,7 @@ __all__ = [
     "over_shift",
     "over_types",
     "overall",
+    "paired_differences",
     "posthoc_on_halves",
     "reliability",
     "reliability_by_run",

@@ -102,7 +102,7 @@ class Subject:
         name: str,
         predictions: Mapping[EvaluationSet, Sequence[Predictions]],
         *,
-        seeds: Sequence[tuple[int, ...]] | None = None,
+        seeds: Sequence[int | tuple[int, ...]] | None = None,
         robustness: Sequence[Robustness] = (),
         R: int = R,
         **about: Any,
@@ -110,17 +110,25 @@ class Subject:
         """A subject whose figures are computed from the predictions of its n runs on every set.
 
         Without `seeds` the runs are numbered from 0. The other arguments are those of the class.
+        Another number of runs on one set than of seeds or on another set raises `ArcalError`.
 
         >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
         >>> Subject.from_predictions("mine", {CLEAN: [sure]}).measures[CLEAN].runs[0]["accuracy"]
         1.0
         """
+        counts = {where.name: len(runs) for where, runs in predictions.items()}
+        if seeds is not None:
+            counts["seeds"] = len(seeds)
+        if len(set(counts.values())) != 1 or 0 in counts.values():
+            has = ", ".join(f"{n} of {what}" for what, n in counts.items()) or "no predictions"
+            raise ArcalError(f"{name} has {has}: give those of each run, and a seed a run")
         measures = {
             where: measure_set(where, runs, robustness, R) for where, runs in predictions.items()
         }
         if seeds is None:
-            seeds = [(i,) for i in range(len(next(iter(predictions.values()))))]
-        return cls(name, predictions, measures, seeds, robustness, **about)
+            seeds = range(next(iter(counts.values())))
+        numbers = [(seed,) if isinstance(seed, int) else tuple(seed) for seed in seeds]
+        return cls(name, predictions, measures, numbers, robustness, **about)
 
     @property
     def clean(self) -> Sequence[Predictions]:

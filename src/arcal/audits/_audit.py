@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import torch
 
-from arcal.attacks import BoundaryProjection, Bounds
+from arcal.attacks import Bounds, as_attack
 from arcal.auditing import (
     Audited,
     Caveat,
@@ -243,7 +243,7 @@ def audit(
     name: str = "model",
     classes: Sequence[str] | None = None,
     order: str | None = "attack",
-    attack: Attack | None = None,
+    attack: Attack | str | None = None,
     bounds: Bounds = (0.0, 1.0),
     shift: Sequence[EvaluationSet] | None = None,
     validation: Any = None,
@@ -264,9 +264,9 @@ def audit(
     inputs lie within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
-    default `BoundaryProjection`, 20 to 30 passes each), the rankings "gradient" and "margin", or
-    None for no levels. `shift` are corruptions to show the images of a part under, by default a
-    panel of four; a pair or a loader has none.
+    default `BoundaryProjection`, 20 to 30 passes each; as in `arcal.score`), the rankings
+    "gradient" and "margin", or None for no levels. `shift` are corruptions to show the images of a
+    part under, by default a panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
     part, a pair or predictions counts, and `by` has values `(N,)` to group them by, such as
@@ -311,7 +311,7 @@ def audit(
         check_one_order(loader)
     settings = Settings(
         order=order,
-        attack=attack or BoundaryProjection(),
+        attack=as_attack(attack),
         bounds=bounds if examples is None else examples.bounds,
         panel=panel_for(shift, examples),
         device=usable_device(device),

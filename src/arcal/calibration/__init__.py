@@ -9,7 +9,14 @@ flow through them.
 from arcal.calibration._bootstrap import Bootstrap, bootstrap
 from arcal.calibration._bootstrap_ece import bootstrap_ece, bootstrap_ece_by_group, ece_by_chance
 from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
-from arcal.calibration._ece import Reliability, confidence_and_correct, ece, equal_mass_ece
+from arcal.calibration._ece import (
+    Reliability,
+    confidence_and_correct,
+    ece,
+    equal_mass_ece,
+    mce,
+    rmsce,
+)
 from arcal.calibration._robust_accuracy import RobustAccuracy, robust_accuracy
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
@@ -60,8 +67,10 @@ __all__ = [
     "equal_mass_ece",
     "exact_interval",
     "holm",
+    "mce",
     "mean_by_level",
     "nll",
+    "rmsce",
     "robust_accuracy",
     "selective_accuracy",
     "smooth_ece",

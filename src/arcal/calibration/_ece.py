@@ -121,11 +121,42 @@ class Reliability:
 
         Raises `ArcalError` before the first input.
         """
+        n = self._inputs()
+        # |B_k| cancels, so there is no division to round and empty bins need no special case.
+        return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
+
+    @property
+    def rmsce(self) -> float:
+        """The root of sum over k of |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1]; errors as `ece`.
+
+        >>> Reliability().update([0.875, 0.5], [True, True]).rmsce  # root of the mean of 1/64, 1/4
+        0.3644344934278313
+        """
+        n = self._inputs()
+        squares = (self.correct_sums - self.confidence_sums).square() / self.count.clamp(min=1)
+        return (squares.sum() / n).sqrt().item()
+
+    @property
+    def mce(self) -> float:
+        """The largest |acc(B_k) - conf(B_k)| of a bin that is not empty, in [0, 1].
+
+        Errors are those of `ece`.
+
+        >>> Reliability().update([0.875, 0.5], [True, True]).mce
+        0.5
+        """
+        self._inputs()
+        return (
+            ((self.correct_sums - self.confidence_sums).abs() / self.count.clamp(min=1))
+            .max()
+            .item()
+        )
+
+    def _inputs(self) -> int:
         n = int(self.count.sum())
         if n == 0:
             raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
-        # |B_k| cancels, so there is no division to round and empty bins need no special case.
-        return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
+        return n
 
 
 def ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
@@ -138,6 +169,31 @@ def ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
     0.375
     """
     return Reliability(bins).update(confidence, correct).ece
+
+
+def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
+    """Root mean square calibration error: that of Hendrycks et al. (2019), in bins of equal width.
+
+    The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. Arguments
+    and errors are those of `ece`; `debiased_squared` estimates its square without the bias.
+
+    >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
+    0.375
+    """
+    return Reliability(bins).update(confidence, correct).rmsce
+
+
+def mce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
+    """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
+
+    The largest |acc(B_k) - conf(B_k)| of the bins that are not empty, in [0, 1]. A bin with one
+    input has a gap of up to 1, so it says little where some have few. Arguments and errors are
+    those of `ece`.
+
+    >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
+    0.5
+    """
+    return Reliability(bins).update(confidence, correct).mce
 
 
 def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:

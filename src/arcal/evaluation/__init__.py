@@ -13,7 +13,7 @@ table        every figure as a row of a Parquet file; those of a set, kept in a 
 from arcal.evaluation._evaluate import evaluate
 from arcal.evaluation.grouping import method_of_run
 from arcal.evaluation.predictor import predict, predict_part
-from arcal.evaluation.table import write_table
+from arcal.evaluation.table import table_of, write_table
 from arcal.evaluation.workload import evaluated_part
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "method_of_run",
     "predict",
     "predict_part",
+    "table_of",
     "write_table",
 ]

@@ -63,7 +63,7 @@ def write_table(
     ('accuracy', 1.0)
     """
     check_replaceable(path)
-    table = pa.Table.from_pylist(list(rows(subjects)), schema=SCHEMA)
+    table = table_of(subjects)
     if keep_others and path.exists():
         table = pa.concat_tables([table, _others(path, table)])
     metadata = {"arcal": json.dumps({"version": __version__} | about)}
@@ -72,14 +72,27 @@ def write_table(
     )
 
 
+def table_of(subjects: Sequence[Subject]) -> pa.Table:
+    """All figures of subjects as Arrow, one row a run, set and measure: `.to_pandas()`.
+
+    The columns are those of `SCHEMA`. A run without provenance is called by its seeds.
+
+    >>> from arcal.auditing import CLEAN, as_predictions
+    >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
+    >>> table = table_of([Subject.from_predictions("mine", {CLEAN: [sure, sure]})])
+    >>> table["run"].unique().to_pylist()
+    ['seed 0', 'seed 1', 'ensemble', 'all runs']
+    """
+    return pa.Table.from_pylist(list(rows(subjects)), schema=SCHEMA)
+
+
 def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
     """The rows of `SCHEMA`."""
     for subject in subjects:
         everyone = "+".join(str(seed) for seeds in subject.seeds for seed in seeds)
-        runs = [
-            (run.name, "+".join(map(str, seeds)))
-            for run, seeds in zip(subject.provenance, subject.seeds, strict=True)
-        ]
+        each = ["+".join(map(str, seeds)) for seeds in subject.seeds]
+        named = [run.name for run in subject.provenance] or [f"seed {seeds}" for seeds in each]
+        runs = list(zip(named, each, strict=True))
         for where, measures in subject.measures.items():
             intensity = None if where.corruption is None else where.intensity
             key = {"method": subject.name, "set": where.part}

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from arcal.attacks import Bounds, Inputs, attack_named
+from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
-from arcal.robustness import check_order, levels, score
+from arcal.robustness import Attack, check_order, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 LABELS = ("labels", "label")
@@ -35,8 +35,8 @@ class Smoother:
     its checkpoint; or a number of epochs, after which the model itself ranks, and before which the
     loss is plain cross-entropy. `rescore` names further epochs after which the model as it is then
     cuts them anew ("on the fly"). They are cut by `order` (see `arcal.robustness`), of which
-    `attack` is done by the attack of this name in `arcal.attacks.ATTACKS`, on inputs within
-    `bounds`. A number of processes share the work.
+    `attack` is done by the attack of this name in `arcal.attacks.ATTACKS`, or by one of your own,
+    on inputs within `bounds`. A number of processes share the work.
 
     The ids are the first of a batch `(ids, inputs, labels)`, as `arcal.data.WithIds` gives, or
     under the key `ids` of a batch that is a dict. `plain` is the training set without augmentation,
@@ -56,9 +56,9 @@ class Smoother:
         update: Literal["own", "joint"] = "own",
         full_rate: int | None = None,
         order: str = "attack",
-        attack: str = "boundary-projection-quick",
+        attack: Attack | str = "boundary-projection-quick",
         bounds: Bounds = (0.0, 1.0),
-        rescore: Sequence[int] = (),
+        rescore: Sequence[int] | int = (),
         ids: str = "id",
         plain: Any = None,
         batch: int = 100,
@@ -79,11 +79,11 @@ class Smoother:
         self.untrained: dict[str, Tensor] = self.state_dict()
         self.used: bool = False
         self.vanilla: nn.Module | str | Path | int | None = vanilla
-        self.rescore: set[int] = set(rescore)
+        self.rescore: set[int] = {rescore} if isinstance(rescore, int) else set(rescore)
         self.full_rate: int | None = full_rate
         self.order: str = order
         self.bounds: Bounds = bounds
-        self.attack: Any | None = attack_named(attack) if order == "attack" else None
+        self.attack: Any | None = as_attack(attack) if order == "attack" else None
         self.ids: str = ids
         self.plain: Any = plain
         self.batch: int = batch
@@ -124,7 +124,8 @@ class Smoother:
                 return ids, inputs, labels
             raise ArcalError(
                 f"a batch has {', '.join(map(repr, inputs))}: it needs ids under {self.ids!r} "
-                "(ids= names another key) and labels under 'labels' or 'label'"
+                "(ids= names another key), whole numbers, since collators leave texts out, and "
+                "labels under 'labels' or 'label'"
             )
         if isinstance(batch, Sequence) and len(batch) == 3:
             return batch[0], batch[1], batch[2]

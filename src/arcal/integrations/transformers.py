@@ -193,6 +193,11 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
             return
         vanilla: Any = smoothing.vanilla
         if not isinstance(vanilla, nn.Module):
+            if not (Path(vanilla) / "config.json").is_file():  # transformers would look online
+                raise ArcalError(
+                    f"vanilla is {str(vanilla)!r}, and no folder that save_pretrained wrote: give "
+                    "one, or the trained model"
+                )
             vanilla = type(trainer.model).from_pretrained(vanilla)  # pyright: ignore
         before = next(vanilla.parameters()).device
         try:

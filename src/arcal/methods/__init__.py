@@ -6,7 +6,7 @@ from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.methods.adals import AdaLS, ARAdaLS
-from arcal.methods.additions import additions_to
+from arcal.methods.additions import ADDITIONS, additions_to
 from arcal.methods.ccat import CCAT
 from arcal.methods.focal import Focal
 from arcal.methods.label_smoothing import LabelSmoothing
@@ -34,13 +34,18 @@ def method_class(name: str) -> type[Method]:
     >>> method_class("ar-adals").title
     'AR-AdaLS'
     """
-    if name not in METHODS:
-        raise ArcalError(f"method {name!r} is unknown: choose from {', '.join(METHODS)}")
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    line = f"method {name!r} is unknown: choose from {', '.join(METHODS)}"
+    if name in {setting.name for setting in ADDITIONS}:
+        line += f"; {name} is added to any of them, as a setting"
+    raise ArcalError(line)
 
 
 def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
     """The method of this name for Z classes, with what is added to it among the settings.
+
+    A setting that it does not have, or out of range, raises `ArcalError`.
 
     >>> method = method_named("label-smoothing", 10, {"epsilon": 0.1, "mixup": 0.2})
     >>> type(method).__name__, method.epsilon, method.added.mixup
@@ -48,6 +53,7 @@ def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
     """
     kind = method_class(name)
     own, added = _divided(kind, settings)
+    _check_known(kind, own)
     return kind(Z, **own).add(**added)
 
 
@@ -63,12 +69,18 @@ def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     kind = method_class(name)
     own, added = _divided(kind, settings)
     known = {setting.name: setting.default for setting in declared_by(kind)}
+    _check_known(kind, own)
+    completed = kind.completed(known | own)
+    return completed | {name: value for name, value in added.items() if value is not None}
+
+
+def _check_known(kind: type[Method], own: Mapping[str, Any]) -> None:
+    """Refuse settings that a method does not have."""
+    known = [setting.name for setting in declared_by(kind)]
     for setting in own:
         if setting not in known:
             has = f"its settings are {', '.join(known)}" if known else "it has no settings"
-            raise ArcalError(f"method {name!r} has no setting {_called(setting)}: {has}")
-    completed = kind.completed(known | own)
-    return completed | {name: value for name, value in added.items() if value is not None}
+            raise ArcalError(f"method {kind.name!r} has no setting {_called(setting)}: {has}")
 
 
 def needs_vanilla(name: str, settings: Mapping[str, Any]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from arcal.errors import ArcalError
 from arcal.methods.augmix import AUGMIX
 from arcal.methods.mixup import MIXUP, REGMIXUP
@@ -38,6 +40,32 @@ class Added:
     perturbed_by: str | None = None
     entropy: float | None = None
     mbls: float | None = None
+
+
+OF_PIXELS = (NOISE, AUGMIX, PERTURBED)
+"""Those that clip images to [0, 1], or look their colours up."""
+OVERSHOT = 1e-3
+"""How far resizing may take images out of [0, 1]."""
+
+
+def check_pixels(added: Added, x: Tensor) -> None:
+    """Refuse images `(B, ...)` that are not in [0, 1] where something was added that needs it.
+
+    >>> import torch
+    >>> check_pixels(Added(mixup=0.2), torch.tensor([[-2.0, 2.0]]))
+    >>> check_pixels(Added(noise=0.1), torch.tensor([[-2.0, 2.0]]))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: images reach from -2 to 2, and noise is added to images in [0, 1]: ...
+    """
+    named = [one.name for one in OF_PIXELS if getattr(added, one.name) is not None]
+    if not named or not x.numel():
+        return
+    low, high = float(x.amin()), float(x.amax())
+    if not (low >= -OVERSHOT and high <= 1 + OVERSHOT):
+        raise ArcalError(
+            f"images reach from {low:.4g} to {high:.4g}, and {' and '.join(named)} is added to "
+            "images in [0, 1]: give these, and normalise in the model's first layer"
+        )
 
 
 def additions_to(own: tuple[Setting, ...], criterion: bool) -> tuple[Setting, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
-from arcal.methods.additions import Added, additions_to, checked
+from arcal.methods.additions import Added, additions_to, check_pixels, checked
 from arcal.methods.augmix import Beside, augmix_views, jensen_shannon
 from arcal.methods.mixup import mixed_loss, regmixup_loss
 from arcal.methods.noise import noisy
@@ -63,6 +63,7 @@ class Method(nn.Module):
     added: Added = Added()
     """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
 
+    _has_checked_pixels: bool = False
     _draws: Callable[[str], torch.Generator | None] = staticmethod(lambda name: None)
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
@@ -112,8 +113,12 @@ class Method(nn.Module):
 
         Ids and labels are int64 `(B,)`, images `(B, C, H, W)` in [0, 1]. The images get what was
         added to them and become the `loss`. The gradient of each loss is to be taken before the
-        next is asked for, see `arcal.methods.perturbed`.
+        next is asked for, see `arcal.methods.perturbed`. A first batch of images out of [0, 1]
+        raises `ArcalError` if what was added needs them there.
         """
+        if not self._has_checked_pixels:
+            check_pixels(self.added, x)
+            self._has_checked_pixels = True
         weight, views = self.added.augmix, [x]
         if weight is not None:
             views = augmix_views(x, weight, self._draws("augmix"))

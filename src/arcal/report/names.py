@@ -46,6 +46,15 @@ POSTHOC = {
 """What a post-hoc method is called, in short and in words."""
 
 
+def posthoc_names(name: str) -> tuple[str, str]:
+    """The same of any method: one that was registered is called by its own name.
+
+    >>> posthoc_names("ets"), posthoc_names("mine")
+    (('ETS', 'ensemble temperature scaling'), ('mine', 'a calibrator of your own'))
+    """
+    return POSTHOC.get(name, (printable(name), "a calibrator of your own"))
+
+
 Kind = tuple[str, str | None]
 """A training method, or a subject's own name, and the post-hoc method after it."""
 LONGEST = 40
@@ -148,7 +157,7 @@ def _describe(subject: Subject) -> tuple[str, str, list[str]]:
     settings = [*known.settings, *members, *method.details]
     if method.posthoc is None:
         return known.title, known.about, settings
-    short, words = POSTHOC.get(method.posthoc, (method.posthoc, method.posthoc))
+    short, words = posthoc_names(method.posthoc)
     about = f"the same after training: {words}, fitted on validation images"
     return f"{known.title} + {short}", about, settings
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,9 +12,11 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
+from arcal.errors import ArcalError
+from arcal.printable import printable
 from arcal.report.marks import FAINT, INK, OVER, UNDER
 from arcal.report.names import Comparison
-from arcal.report.plots import WIDTH, pair
+from arcal.report.plots import WIDTH, pair, write_figure
 from arcal.report.tables import Rows
 
 FEW = 10
@@ -29,12 +32,43 @@ class Panel:
     others: Sequence[Reliability] = ()
 
 
+def write_reliability(
+    path: Path | str, methods: Mapping[str, Reliability | Sequence[Reliability]]
+) -> Path:
+    """Draw reliability diagrams, by the names of the methods, as the file `path`.
+
+    Each has the accuracy by bin of confidence with its exact 95 % interval, the gap to the mean
+    confidence, blue where it is under- and orange where it is over-confident, and below how many
+    inputs each bin has. Of several runs of a method the first is drawn so, and the others as
+    points. The file ends in .svg, .pdf or .png. Another ending, no method, and one without inputs
+    raise `ArcalError`. The same figures give the same bytes.
+
+    >>> bins = Reliability().update([0.875, 0.625], [True, False])
+    >>> write_reliability("reliability.pdf", {"plain": [bins, bins], "mine": bins}).name
+    'reliability.pdf'
+    """
+    panels: list[Panel | None] = []
+    for name, given in methods.items():
+        first, *others = [given] if isinstance(given, Reliability) else given or [Reliability()]
+        if not all(int(one.count.sum()) for one in (first, *others)):
+            raise ArcalError(f"{name} has a reliability diagram of no inputs: update it first")
+        panels.append(Panel(printable(name), first, others))
+    if not panels:
+        raise ArcalError("there is no reliability diagram to draw: give one or more by name")
+    write_figure(Path(path), "reliability", lambda: _diagrams(panels, "inputs"))
+    return Path(path)
+
+
 def reliability(comparison: Comparison) -> Figure:
     """Accuracy by confidence, and how many predictions each bin has: a single run, an ensemble.
 
     Where a method has several runs, their average stands beside the first of them.
     """
-    panels = _panels(comparison)
+    return _diagrams(_panels(comparison), "images")
+
+
+def _diagrams(panels: Sequence[Panel | None], what: str) -> Figure:
+    """A diagram above a histogram for each panel, in rows of up to four; None leaves a gap."""
     columns = min(4, max(2, len(panels)))
     blocks = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(WIDTH, 4.2 * blocks), layout="constrained")
@@ -48,7 +82,7 @@ def reliability(comparison: Comparison) -> Figure:
         block, column = divmod(i, columns)
         diagram, histogram = grid[2 * block, column], grid[2 * block + 1, column]
         draw_diagram(diagram, panel)
-        draw_histogram(histogram, panel.bins, share)
+        draw_histogram(histogram, panel.bins, share, what)
         for axes in (diagram, histogram):
             axes.set_visible(True)
             axes.set_xlim(0, 1)
@@ -104,11 +138,11 @@ def draw_diagram(axes: Axes, panel: Panel) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def draw_histogram(axes: Axes, bins: Reliability, share: float) -> None:
-    """How many predictions each bin has; the axis ends a little above `share`."""
+def draw_histogram(axes: Axes, bins: Reliability, share: float, what: str = "images") -> None:
+    """How many predictions, of `what`, each bin has; the axis ends a little above `share`."""
     axes.bar(_middles(bins.bins), 100 * _share(bins), 0.92 / bins.bins, color=FAINT)
     axes.set_ylim(0, 105 * share)
-    axes.set_ylabel("% of images")
+    axes.set_ylabel(f"% of {what}")
     axes.set_xlabel("confidence")
 
 

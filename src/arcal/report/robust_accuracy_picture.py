@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 
 from arcal.calibration import RobustAccuracy
 from arcal.errors import ArcalError
-from arcal.files import write_text
 from arcal.report.marks import INK, SPARE_MARKS
-from arcal.report.plots import WIDTH, as_svg
+from arcal.report.plots import WIDTH, write_figure
 
 LENGTHS = {"l2": "L2 norm of the change", "linf": "greatest change of any number (L-infinity)"}
 COLOURS = (INK, "#0072B2", *(colour for colour, _ in SPARE_MARKS), "#E69F00", "#56B4E9")
@@ -19,11 +18,11 @@ COLOURS = (INK, "#0072B2", *(colour for colour, _ in SPARE_MARKS), "#E69F00", "#
 def write_robust_accuracy(
     path: Path | str, curves: Mapping[str, RobustAccuracy], norm: str = "l2"
 ) -> Path:
-    """Draw curves of robust accuracy, by the names of their models, as the SVG file `path`.
+    """Draw curves of robust accuracy, by the names of their models, as the file `path`.
 
     Each has its interval, and steps down at every distance of an input that was right. `norm` is
     that of the distances, "l2" or "linf". No curve, another norm, or a file that does not end in
-    .svg raises `ArcalError`. The same curves give the same bytes.
+    .svg, .pdf or .png raises `ArcalError`. The same curves give the same bytes.
 
     >>> from arcal.calibration import robust_accuracy
     >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
@@ -31,12 +30,9 @@ def write_robust_accuracy(
     'curve.svg'
     """
     path = Path(path)
-    if path.suffix.lower() != ".svg":
-        raise ArcalError(f"{path} is to be a picture: give it a name that ends in .svg")
     if not curves or norm not in LENGTHS:
         raise ArcalError(f"{len(curves)} curves in {norm!r}: one, in {' or '.join(LENGTHS)}")
-    text = as_svg("robust-accuracy", lambda: robust_accuracy_figure(curves, norm))
-    write_text(path, text)
+    write_figure(path, "robust-accuracy", lambda: robust_accuracy_figure(curves, norm))
     return path
 
 

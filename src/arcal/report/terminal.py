@@ -17,7 +17,7 @@ from arcal.auditing import Candidate, Choice, Subject
 from arcal.calibration.posthoc import Today
 from arcal.report.audited import acting_json, acts_alone, number
 from arcal.report.markup import PrintedTable, printed_tables
-from arcal.report.names import POSTHOC, listed, name_subjects
+from arcal.report.names import listed, name_subjects, posthoc_names
 from arcal.report.numbers import plain
 from arcal.report.tables import Column
 
@@ -160,7 +160,7 @@ def sentences(choice: Choice) -> list[str]:
     if choice.picked is None:
         lines.append(f"picked: none; {choice.why}")
     else:
-        words = POSTHOC[choice.picked][1]
+        words = posthoc_names(choice.picked)[1]
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):

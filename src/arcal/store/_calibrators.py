@@ -20,7 +20,8 @@ STREAM_FORMAT = "arcal stream 1"
 def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
     """Write a calibrator's `state_dict()` as safetensors, with its kind in the metadata.
 
-    A calibrator whose class is not in `CALIBRATORS` could not be read back and raises `ArcalError`.
+    A calibrator whose class is not in `CALIBRATORS`, where `register` puts one of your own, could
+    not be read back and raises `ArcalError`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from arcal.calibration.posthoc import Temperature
@@ -32,8 +33,8 @@ def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
     kind = getattr(calibrator, "kind", None)
     if CALIBRATORS.get(str(kind)) is not type(calibrator):
         raise ArcalError(
-            f"{type(calibrator).__name__} cannot be saved: add it to "
-            "arcal.calibration.posthoc.CALIBRATORS under its kind"
+            f"{type(calibrator).__name__} cannot be saved: make it known by "
+            "arcal.calibration.posthoc.register"
         )
     save_tensors(Path(path), calibrator.state_dict(), format=CALIBRATOR_FORMAT, kind=kind)
 

@@ -16,7 +16,7 @@ batch_temperature      a temperature by unlabelled inputs, and their accuracy es
 calibrated             a classifier and its calibrator as one module, and an image seen twice
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
-then measured. A new one is one file and a line in the registry.
+then measured. A new one is one file and a line in the registry; one of your own needs `register`.
 """
 
 from arcal.calibration.posthoc.batch_temperature import (
@@ -48,6 +48,7 @@ from arcal.calibration.posthoc.registry import (
     POSTHOC,
     check_posthoc,
     from_state,
+    register,
 )
 from arcal.calibration.posthoc.smart import Smart, fit_smart
 from arcal.calibration.posthoc.spline import Spline, fit_spline
@@ -90,4 +91,5 @@ __all__ = [
     "fit_temperature",
     "fit_vector",
     "from_state",
+    "register",
 ]

@@ -18,6 +18,8 @@ Fitted = TypeVar("Fitted")
 
 FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """What fitted values can be; what is calculated with them is float32 or float64."""
+LOOKED_AT = 100
+"""Rows of which it is checked that a calibrator returns log-probabilities."""
 ROUNDED = 1e-3
 """How far rows may be from summing to 1 without a word, when something is fitted to them."""
 
@@ -29,16 +31,19 @@ class Calibrator(nn.Module):
     probabilities, what `average` gives: the ensemble is calibrated, not its members.
 
     A subclass sets `kind`. Its constructor takes the fitted values by the names of the buffers that
-    this one makes of them, so that kind and `state_dict()` are all of a calibrator. `calibrate` is
-    the map, or `calibrate_by_energy` of one that sets `needs_energy`.
+    this one makes of them, so that kind and `state_dict()` are all of a calibrator; numbers become
+    float64. `calibrate` is the map, or `calibrate_by_energy` of one that sets `needs_energy`. What
+    it returns are log-probabilities `(N, Z)`, or `ArcalError` is raised.
 
     >>> class Powered(Calibrator):
     ...     "log q = power log p + constant."
     ...     kind = "powered"
     ...     def __init__(self, power):
-    ...         super().__init__(power=fitted(power, "power", ndim=0))
+    ...         super().__init__(power=power)
     ...     def calibrate(self, log_p):
     ...         return (log_p * self.power).log_softmax(1)
+    >>> Powered(0.5)
+    Powered(power=0.5)
     >>> Powered(0.5)(torch.tensor([[0.9, 0.1]]).log()).exp()
     tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
@@ -52,10 +57,19 @@ class Calibrator(nn.Module):
     keeps_order: ClassVar[bool] = False
     """Whether no class overtakes another, so that predictions and accuracy stay as they are."""
 
-    def __init__(self, **values: Tensor):
+    def __init__(self, **values: TensorLike | float):
         super().__init__()
         for name, value in values.items():
-            self.register_buffer(name, value)
+            given = isinstance(value, Tensor)
+            tensor = value if given else torch.tensor(value, dtype=torch.float64, device="cpu")
+            self.register_buffer(name, tensor)
+
+    def extra_repr(self) -> str:
+        """The fitted values: numbers as they are, others by their shape."""
+        return ", ".join(
+            f"{name}={float(value):.4g}" if value.ndim == 0 else f"{name}={tuple(value.shape)}"
+            for name, value in self.named_buffers()
+        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -82,10 +96,14 @@ class Calibrator(nn.Module):
             self._check_device(log_p)
             check_log_probabilities(log_p, "log_p")
         log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
-        if not self.needs_energy:
-            return self.calibrate(log_p)
-        energy = as_energy(energy, log_p.shape[0], self.kind)
-        return self.calibrate_by_energy(log_p, energy.to(log_p))
+        if self.needs_energy:
+            energy = as_energy(energy, log_p.shape[0], self.kind)
+            calibrated = self.calibrate_by_energy(log_p, energy.to(log_p))
+        else:
+            calibrated = self.calibrate(log_p)
+        if not torch.compiler.is_compiling():
+            self._check_calibrated(calibrated, log_p)
+        return calibrated
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         """The map itself, of `log_p` `(N, Z)` in `dtype`, each row's probabilities of sum 1."""
@@ -103,6 +121,18 @@ class Calibrator(nn.Module):
             return fn(tensor if stays else tensor.float())
 
         return super()._apply(there, recurse)
+
+    def _check_calibrated(self, calibrated: Tensor, log_p: Tensor) -> None:
+        name = type(self).__name__
+        if not isinstance(calibrated, Tensor) or calibrated.shape != log_p.shape:
+            has = tuple(calibrated.shape) if isinstance(calibrated, Tensor) else type(calibrated)
+            raise ArcalError(f"{name} returned {has} for log-probabilities {tuple(log_p.shape)}")
+        some = calibrated[:LOOKED_AT].detach()
+        if not ((some.exp().sum(dim=1) - 1).abs() <= ROUNDED).all():
+            raise ArcalError(
+                f"{name} returned what are no log-probabilities, since their exponentials do not "
+                "sum to 1: end with .log_softmax(dim=1), or take the logarithm of probabilities"
+            )
 
     def _check_device(self, log_p: Tensor) -> None:
         held = next(chain(self.parameters(), self.buffers()), log_p)

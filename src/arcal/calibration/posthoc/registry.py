@@ -2,14 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.batch_temperature import TemperatureByBatch, fit_by_batch
-from arcal.calibration.posthoc.calibration_set import LogProbabilities
-from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibrator import Calibrator, as_energy
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
 from arcal.calibration.posthoc.ensemble_temperature import (
@@ -82,6 +82,60 @@ EVALUATED: dict[str, Fit] = {
 
 CALIBRATORS: dict[str, type[Calibrator]] = {kind.kind: kind for kind, _ in _EVERY}
 """What a method fits, by the same name."""
+
+
+_OWN = frozenset(EVALUATED)
+
+
+def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> None:
+    """Make a calibrator of your own known by its `kind`, until this process ends.
+
+    Then `arcal.calibrate(..., calibrators=[kind])` compares it with the others, and it can be saved
+    and loaded. `fit` is called with log-probabilities float64 `(N, Z)` and labels int64 `(N,)`, and
+    with `energy=` `(N,)` if the class sets `needs_energy`; where inputs are weighted with
+    `weights=` `(n,)`, too, of the inputs whose weight is not 0. Set `keeps_order` only of a class
+    that never changes a prediction. A kind that arcal has itself raises `ArcalError`.
+
+    >>> import torch
+    >>> class Flattened(Calibrator):
+    ...     "A share of each prediction is spread over all classes."
+    ...     kind = "flattened"
+    ...     def __init__(self, share):
+    ...         super().__init__(share=share)
+    ...     def calibrate(self, log_p):
+    ...         return (log_p.exp() * (1 - self.share) + self.share / log_p.shape[1]).log()
+    >>> def fit_flattened(log_p, labels):
+    ...     return Flattened(2 * (log_p.argmax(1) != labels).double().mean())
+    >>> register(Flattened, fit_flattened)
+    >>> fitted = POSTHOC["flattened"](torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
+    >>> fitted(torch.tensor([[0.9, 0.1]]).log()).exp()
+    tensor([[0.7000, 0.3000]], dtype=torch.float64)
+    >>> del POSTHOC["flattened"], EVALUATED["flattened"], CALIBRATORS["flattened"]
+    """
+    kind = getattr(calibrator, "kind", None)
+    if not isinstance(calibrator, type) or not isinstance(kind, str):
+        raise ArcalError(f"{calibrator} is no class with a kind: set one, such as kind = 'mine'")
+    if kind in _OWN:
+        raise ArcalError(f"arcal has a calibrator {kind!r} itself: choose another kind")
+
+    def fits(
+        log_p: LogProbabilities,
+        labels: TensorLike,
+        /,
+        *,
+        energy: TensorLike | None = None,
+        weights: TensorLike | None = None,
+    ) -> Calibrator:
+        given = as_calibration_set(log_p, labels, weights)
+        more: dict[str, Any] = {"weights": given.weights} if given.weighted else {}
+        if given.weighted and "weights" not in inspect.signature(fit).parameters:
+            raise ArcalError(f"{fit.__name__} takes no weights, and the inputs are weighted")
+        if calibrator.needs_energy:
+            more["energy"] = as_energy(energy, given.inputs, kind)[given.counted]
+        return fit(given.log_p, given.labels, **more)
+
+    POSTHOC[kind] = EVALUATED[kind] = fits
+    CALIBRATORS[kind] = calibrator
 
 
 def check_posthoc(name: str, known: Mapping[str, object] = POSTHOC) -> None:

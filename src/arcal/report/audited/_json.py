@@ -24,7 +24,7 @@ from arcal.auditing import (
 from arcal.report.audited._changes import changes_json
 from arcal.report.audited._figures import Finding, figures
 from arcal.report.audited._words import headline, notes
-from arcal.report.names import POSTHOC
+from arcal.report.names import posthoc_names
 from arcal.report.numbers import plain
 
 RADII = 101
@@ -214,7 +214,7 @@ def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
     figures = _named(one, ("ece", "smooth_ece", "nll"))
     return {
         "name": one.name,
-        "title": POSTHOC[one.name][1],
+        "title": posthoc_names(one.name)[1],
         "preserves_accuracy": one.keeps_accuracy,
         **{f"{name}_before": figure.before for name, figure in figures.items()},
         **{f"{name}_after": figure.after for name, figure in figures.items()},

@@ -29,7 +29,7 @@ from arcal.report.audited._amounts import (
 )
 from arcal.report.audited._changes import changed, same_inputs
 from arcal.report.audited._figures import Finding, worst_group
-from arcal.report.names import POSTHOC, listed
+from arcal.report.names import listed, posthoc_names
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
@@ -350,10 +350,8 @@ def mends(model: Audited) -> str:
     does = f"brings the ECE{where}"
     if after.value > before:
         does = f"lowers the log-loss{where}, but raises the ECE"
-    return (
-        f"{POSTHOC[best.name][1]}{fitted} {does} from {in_points(before)} to {ece(after)}: see "
-        "`arcal calibrate`"
-    )
+    words = posthoc_names(best.name)[1]
+    return f"{words}{fitted} {does} from {in_points(before)} to {ece(after)}: see `arcal calibrate`"
 
 
 def share(model: Audited) -> str:
