@@ -195,6 +195,10 @@ def _tables(folder: Path) -> None:
     _text(folder / "brackets-test.json", "[" * 100_000)
 
 
+ALONE = ("alone", "list")
+"""Files of JSON lines in which every line is of this kind."""
+
+
 def _predictions(folder: Path) -> None:
     files: dict[str, str | bytes] = {}
     good = "\n".join(f"{0.5 + i / 100:.2f},{0.5 - i / 100:.2f},{i % 2}" for i in range(40))
@@ -226,6 +230,17 @@ def _predictions(folder: Path) -> None:
     files["three"] = "logits_a,logits_b,logits_c,labels\n1,2,3,0\n3,2,1,1\n"
     for name, text in files.items():
         _text(folder / "said" / f"{name}.csv", text)
+    for name, line in {
+        "cut": '{"label": "cat", "probabilities": {"cat": 0.5, "dog',
+        "array": '[{"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}]',
+        "gap": '{"label": "cat", "probabilities": {"cat": 1}}',
+        "text": '{"label": "cat", "probabilities": {"cat": "high", "dog": 0.5}}',
+        "alone": '{"label": "cat", "predicted": "cat", "confidence": 0.5}',
+        "list": '{"label": "cat", "probabilities": [0.5, 0.5]}',
+        "bird": '{"label": "bird", "probabilities": {"cat": 0.5, "dog": 0.5}}',
+    }.items():
+        first = '{"label": "dog", "probabilities": {"cat": 0.5, "dog": 0.5}}\n'
+        _text(folder / "said" / f"{name}.jsonl", f"{'' if name in ALONE else first}{line}\n")
     two = np.array([[0.75, 0.25], [0.5, 0.5]])
     for name, arrays in {
         "lengths": {"probabilities": two, "labels": [0, 1, 1]},

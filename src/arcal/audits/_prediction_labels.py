@@ -36,7 +36,7 @@ def numbered(
     if classes is None:
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "
-            "is enough for two classes)"
+            'is enough for two classes), or give objects such as {"cat": 0.9, "dog": 0.1}'
             if by_column
             else "add `classes` in the order of the outputs"
         )
