@@ -23,6 +23,7 @@ from arcal.report.audited._words import (
     headline,
     notes,
     summary,
+    suspect_one_class,
     suspect_sigmoids,
     suspicions,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "number",
     "payload",
     "summary",
+    "suspect_one_class",
     "suspect_sigmoids",
     "suspicions",
 ]
