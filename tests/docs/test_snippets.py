@@ -14,7 +14,6 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import arcal
-from arcal.audits import read_predictions
 from arcal.data import load
 from arcal.store import save_scores
 from arcal.training import RECIPES, Run, train
@@ -158,13 +157,6 @@ def write_scores(names):
         pq.write_table(table, f"photos/{k}.parquet")
 
 
-def write_logged():
-    """Logged predictions, and the labels of some that came later."""
-    logged = {"id": ["a3", "a4"], "probabilities": [{"cat": 0.91, "dog": 0.09}] * 2}
-    pq.write_table(pa.table(logged), "logged.parquet")
-    Path("labels.csv").write_text("id,label\na4,dog\n")
-
-
 def write_photos():
     """A folder of small images, for training."""
     for file in (f"photos/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")):
@@ -191,8 +183,6 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
         names = names | {"labels": names["labels"] % 2, **text()}
     if page == "docs/score-a-million.md":
         write_scores(names)
-    if page == "docs/predictions.md":
-        write_logged()
     if page == "docs/your-training-loop.md":
         names = names | training_loop(names)
     if page == "docs/train-your-network.md":
@@ -206,10 +196,6 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
     for code in codes:
         state |= names  # as if each were copied from the page alone, but for what it imports
         exec(compile(code, page, "exec"), state)
-    if page == "docs/predictions.md":
-        labelled = read_predictions(Path("labelled.parquet"))
-        assert labelled.names == ("a4",)
-        assert labelled.predictions.labels.tolist() == [1]
     if page == "docs/train-your-network.md":
         data = load("small", validation=2)
         assert data.test.shape == (3, 4, 4)

@@ -195,7 +195,7 @@ def _tables(folder: Path) -> None:
     _text(folder / "brackets-test.json", "[" * 100_000)
 
 
-ALONE = ("alone", "list")
+ALONE = ("alone", "list", "ids")
 """Files of JSON lines in which every line is of this kind."""
 
 
@@ -225,6 +225,8 @@ def _predictions(folder: Path) -> None:
     files["weights-text"] = f"{head},labels,weights\n0.5,0.5,0,a\n0.4,0.6,1,b\n"
     files["weights-zero"] = f"{head},labels,weights\n0.5,0.5,0,0\n0.4,0.6,1,0\n"
     files["weights-nan"] = f"{head},labels,weights\n0.5,0.5,0,nan\n0.4,0.6,1,1\n"
+    files["late-others"] = "id,label\n8,cat\n"
+    files["late-bird"] = "id,label\n7,bird\n"
     files["no-rows"] = f"{head},labels\n"
     files["both"] = f"{head},logits_cat,labels\n0.5,0.5,1,0\n0.4,0.6,2,1\n"
     files["three"] = "logits_a,logits_b,logits_c,labels\n1,2,3,0\n3,2,1,1\n"
@@ -235,6 +237,7 @@ def _predictions(folder: Path) -> None:
         "array": '[{"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}]',
         "gap": '{"label": "cat", "probabilities": {"cat": 1}}',
         "text": '{"label": "cat", "probabilities": {"cat": "high", "dog": 0.5}}',
+        "ids": '{"id": "7", "probabilities": {"cat": 0.5, "dog": 0.5}}',
         "alone": '{"label": "cat", "predicted": "cat", "confidence": 0.5}',
         "list": '{"label": "cat", "probabilities": [0.5, 0.5]}',
         "bird": '{"label": "bird", "probabilities": {"cat": 0.5, "dog": 0.5}}',

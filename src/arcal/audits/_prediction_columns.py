@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from arcal.audits._late_labels import with_labels
 from arcal.audits._prediction_labels import (
     as_text,
     check_not_of_the_predicted,
@@ -22,6 +23,8 @@ from arcal.audits._prediction_tables import (
     OUTPUTS,
     WEIGHTS,
     belongs,
+    known,
+    named,
     read_table,
 )
 from arcal.calibration.checks import UNNORMALISED
@@ -44,18 +47,23 @@ def columns(
     labelled: bool = True,
     by: Sequence[str] = (),
     classes: Sequence[str] = (),
+    labels_from: Path | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """What the columns of a table say, and the names of those that are not read.
 
     `named_so` are those of `BESIDE`, where they are called otherwise.
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels, and the names of the `classes` tell which columns are theirs. Those that
-    inputs are grouped `by` are under `by`, a column each.
+    inputs are grouped `by` are under `by`, a column each. Of labels that are `labels_from` another
+    file, `labelled` says how many rows have one.
     """
     table = read_table(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
-    there, entries = table.column_names, {}
+    entries: dict[str, Any] = {}
+    if labels_from is not None:
+        table, entries["labelled"] = with_labels(table, labels_from, named_so)
+    there = table.column_names
     read = ["", *(name for name in there if name.casefold() in PREDICTED)]
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(there, names, chosen)) is not None:
@@ -171,29 +179,6 @@ def _called_as_classes(
         "probabilities whose rows sum to 1: give every class a column, divide per cent by 100, and "
         f"if they are logits, call them logits_{min(called)} and so on"
     )
-
-
-def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
-    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
-
-    >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
-    'ID'
-    """
-    if chosen is not None:
-        known(there, chosen)
-    several = [
-        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
-    ]
-    if len(several) > 1:
-        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
-    return several[0] if several else None
-
-
-def known(there: Sequence[str], name: str) -> str:
-    """The name, if it is one of these."""
-    if name not in there:
-        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
-    return name
 
 
 def _rows(column: pa.ChunkedArray, name: str) -> Any:

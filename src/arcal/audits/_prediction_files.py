@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions, calibrated, one_per, without_zeros
-from arcal.audits._prediction_columns import PREDICTED, columns, named
-from arcal.audits._prediction_columns import known as known_of
+from arcal.audits._prediction_columns import PREDICTED, columns
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import (
     BESIDE,
@@ -27,9 +26,11 @@ from arcal.audits._prediction_tables import (
     OUTPUTS,
     WEIGHTS,
     belongs,
+    named,
     names_in,
 )
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
+from arcal.audits._prediction_tables import known as known_of
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import Calibrator
 from arcal.data.npz import NO_PICKLES, class_names
@@ -51,8 +52,9 @@ class SavedPredictions:
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
     of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
-    of N values to group the inputs by. `weighed_by` says where the weights are from, and `scaled`
-    by how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
+    of N values to group the inputs by. `weighed_by` says where the weights are from, `scaled` by
+    how much rows of probabilities were off their sum of 1, if it is more than rounding, and
+    `labelled` how many inputs have a label, where these are in another file. Made by
     `read_predictions`.
     """
 
@@ -64,6 +66,7 @@ class SavedPredictions:
     weighed_by: str | None = None
     scaled: str | None = None
     unused: tuple[str, ...] = ()
+    labelled: str | None = None
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -120,6 +123,7 @@ def read_predictions(
     id: str | None = None,
     by: Sequence[str] = (),
     classes: Sequence[str] = (),
+    labels_from: Path | None = None,
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv`, `.tsv` or `.jsonl` file of predictions.
 
@@ -130,8 +134,9 @@ def read_predictions(
     may be in capitals, and `label`, `weight` and `id`
     name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
     numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0, and the
-    model's `classes`, if they are known, tell its columns from others. What is missing, or does not
-    fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    model's `classes`, if they are known, tell its columns from others. Labels that came later are
+    `labels_from` another table, by ids: inputs without one are left out. What is missing, or does
+    not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -145,7 +150,9 @@ def read_predictions(
         by_column = path.suffix.lower() != ".npz"
         named_so = (label, id, weight)
         if by_column:
-            entries, unused = columns(path, named_so, labelled, by, classes)
+            entries, unused = columns(path, named_so, labelled, by, classes, labels_from)
+        elif labels_from is not None:
+            raise ArcalError("--labels-from is of tables of predictions: leave it out")
         else:
             entries, unused = _arrays(path, named_so, labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
@@ -237,6 +244,7 @@ def _saved(
         by=entries["by"],
         weighed_by=entries.get("weighed_by"),
         scaled=_scaled(outputs.get("probabilities")),
+        labelled=entries.get("labelled"),
     )
 
 

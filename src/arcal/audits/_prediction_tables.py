@@ -21,6 +21,7 @@ from arcal.data.text_tables import (
 )
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
+from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
@@ -70,6 +71,29 @@ def names_in(path: Path) -> list[str]:
 def belongs(column: str, names: Sequence[str]) -> bool:
     """Whether a column is one of these, or one class of it."""
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
+
+
+def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
+    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
+
+    >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
+    'ID'
+    """
+    if chosen is not None:
+        known(there, chosen)
+    several = [
+        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
+    ]
+    if len(several) > 1:
+        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
+    return several[0] if several else None
+
+
+def known(there: Sequence[str], name: str) -> str:
+    """The name, if it is one of these."""
+    if name not in there:
+        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
+    return name
 
 
 def _unfolded(table: pa.Table) -> pa.Table:

@@ -208,13 +208,17 @@ class Audit(OnModels):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
-        named = {"label": self.data.label, "weight": self.data.weight, "id": self.data.id}
+        how = self.data
+        named: dict[str, Any] = {"label": how.label, "weight": how.weight, "id": how.id}
+        named["labels_from"] = how.labels_from
         levels, by = self.analysis.levels, self.analysis.by
         classes = None if against is None else against.classes
         more = {"by": by, "one_per": self.data.one_per, "classes": classes}
         audited = open_predictions(files, names, levels, **named, **more)
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
+            if labelled := one.facts.get("Labels"):
+                say(f"arcal: {one.name}: {labelled}")
             if unused := one.facts.get("Not used"):
                 say(f"arcal: {one.name}: not used: {unused}")
             several = len(audited) > 1

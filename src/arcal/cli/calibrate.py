@@ -85,6 +85,7 @@ class Given(NamedTuple):
     unlabelled: "Predictions | None"
     applied: "SavedPredictions | None"
     classes: tuple[str, ...]
+    labelled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Calibrate(OnModels):
             job, given = self._from_model(models[0], data, formats)
         for condition in failing:
             condition.check(self._figure_names(given))
-        conditions = self._conditions(given.weighed_by)
+        conditions = self._conditions(given.weighed_by, given.labelled)
         with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 given.predictions,
@@ -195,7 +196,8 @@ class Calibrate(OnModels):
             )
         named, one_per = self.data, self.data.one_per
         by = () if one_per is None else (one_per,)
-        saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id, by=by)
+        columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
+        saved = read_predictions(path, by=by, labels_from=named.labels_from, **columns)
         if one_per is not None:
             try:
                 saved = saved.one_per(one_per)
@@ -211,7 +213,7 @@ class Calibrate(OnModels):
             other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
             today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
         about = saved.weights, saved.weighed_by
-        return Given(saved.predictions, *about, today, applied, saved.classes)
+        return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
         path = self.output.apply
@@ -333,11 +335,11 @@ class Calibrate(OnModels):
         write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 
-    def _conditions(self, weighed_by: str | None) -> dict[str, str]:
+    def _conditions(self, weighed_by: str | None, labelled: str | None) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
         from arcal.report.audited import WEIGHED_BY
 
-        conditions = {}
+        conditions = {} if labelled is None else {"Labels": labelled}
         if weighed_by is not None:
             conditions[WEIGHED_BY] = (
                 f"inputs count by their weights, {weighed_by}, in the fits and in the figures"

@@ -51,7 +51,8 @@ class Today:
     often right as there, the estimate and its interval are too low, and where the model has become
     wrong and stayed sure, as by a broken feature, they are too high. `confidence` is the mean one
     at the validation temperature, and `T` the temperature at which it is the accuracy, shrunk
-    towards the validation inputs' for a small `n`. `doubt` is a line if the inputs are so far from the validation inputs that neither may hold, else None.
+    towards the validation inputs' for a small `n`. `doubt` is a line if the inputs are so far from
+    the validation inputs that neither may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
     True
@@ -319,7 +320,8 @@ def confident_at(log_p: Tensor, target: float, least: float, most: float) -> flo
     low, high = math.log(least), math.log(most)
     if excess(low) <= 0 or excess(high) >= 0:
         return least if excess(low) <= 0 else most
-    return math.exp(brentq(excess, low, high, xtol=EXACT))
+    log_T: Any = brentq(excess, low, high, xtol=EXACT)
+    return math.exp(log_T)
 
 
 BATCH = 100
