@@ -44,8 +44,8 @@ def calibration_figure_names(*, weighted: bool, unlabelled: bool) -> set[str]:
     >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names
     (True, True, False)
     """
-    of_both = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
-    names = {f"{name}{end}" for name in of_both for end in ("", ".low", ".high")}
+    estimates = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
+    names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     if not weighted:
         names |= {*map(_coverage, TARGETS)}
     return names | ({f"unlabelled.{name}" for name in OF_TODAY} if unlabelled else set())

@@ -1,4 +1,4 @@
-"""Labels that came after the predictions, in a file of their own: found by the inputs' ids."""
+"""Labels that came after the predictions, in a file of their own: matched by the inputs' ids."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def with_labels(
     as `named_so` says, `(label, id, weight)`. Ids are compared as texts; a blank label is none. An
     id that the file has twice, no id, and not one row with a label raise `ArcalError`.
 
-    >>> _ = Path("late.csv").write_bytes(b"id,label\\n7,dog\n9,cat\n")
+    >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
     >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), (None, None, None))
     >>> rows.to_pylist()
     [{'id': '7', 'label': 'dog'}]
@@ -41,8 +41,8 @@ def with_labels(
     if len(places) < len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
         raise ArcalError(f"--labels-from {file}: id {twice!r} is there twice: leave one of them")
-    found = [(row, places[value]) for row, value in enumerate(rows) if value in places]
-    if not found:
+    matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
+    if not matched:
         there = printable(ids[0]) if ids else "none at all"
         raise ArcalError(
             f"--labels-from {file}: none of its ids, such as {there}, is that of a prediction, "
@@ -50,11 +50,11 @@ def with_labels(
         )
     name = label or LABELS[1]
     own = {named(table.column_names, LABELS, None), name} & {*table.column_names}
-    kept = table.drop_columns([*own]).take([row for row, _ in found])
-    n, have = len(found), "has" if len(found) == 1 else "have"
+    chosen = table.drop_columns([*own]).take([row for row, _ in matched])
+    n, have = len(matched), "has" if len(matched) == 1 else "have"
     rest = "" if n == len(rows) else "; the others are left out"
     said = f"{n:,} of {len(rows):,} inputs {have} a label in {file.name}{rest}"
-    return kept.append_column(name, labels.take([place for _, place in found])), said
+    return chosen.append_column(name, labels.take([place for _, place in matched])), said
 
 
 def _ids_and_labels(
