@@ -91,3 +91,11 @@ def test_labels_of_one_class_alone_are_said(files):
     done = succeeds("calibrate", "one.jsonl", *FAST)
     assert "arcal: all labels are of one class" in done.stderr
     assert "of one class" not in succeeds("calibrate", "mine.jsonl", *FAST).stderr
+
+
+def test_a_class_that_is_new_is_named(files):
+    more = [json.loads(line) for line in lines()]
+    rows = [json.dumps({"logits": row["logits"] | {"fox": -5.0}}) + "\n" for row in more]
+    Path("new.jsonl").write_text("".join(rows))
+    line = arcal("calibrate", "mine.jsonl", "--unlabelled", "new.jsonl").line
+    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3; only there is fox" in line

@@ -49,8 +49,8 @@ class AnalysisFlags:
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns to group the inputs by, such as region and age: each group has figures of its own. A
-    column of many numbers is cut into five ranges. Of .npz it is an array, of WebDataset a field of
-    the JSON."""
+    column of many numbers is cut into five ranges, and many times are grouped by their day. Of .npz
+    it is an array, of WebDataset a field of the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""

@@ -233,8 +233,11 @@ class Calibrate(OnModels):
 
         other, Z = other.with_classes_like(classes), other.predictions.classes
         if len(classes) != Z:
+            only = [name for name in other.classes if name not in classes]
+            known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
             raise ArcalError(
-                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}: give the same"
+                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}{known}: give the "
+                "same"
             )
         try:
             check_class_names(classes, other.classes)
