@@ -77,7 +77,7 @@ def test_objects_in_parquet_and_lists_in_csv_are_read(tmp_path):
         ([*ROWS[:2], [0.5, 0.5]], "probabilities has values of several types"),
         ([[0.5, 0.5], [1.0], [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
         ([[0.5, 0.5], None, [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
-        ([[0.5, 0.5]] * 3, 'or give objects such as {"cat": 0.9, "dog": 0.1}'),
+        ([[0.5, 0.5]] * 3, 'give objects such as {"cat": 0.9, "dog": 0.1}'),
         ([{}] * 3, "there are no logits or probabilities"),
     ],
 )

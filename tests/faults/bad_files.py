@@ -268,7 +268,7 @@ def _predictions(folder: Path) -> None:
         "ragged": {"logits": [[1.0, 2.0], [1.0]], "labels": [0, 1]},
         "null": {"logits": [[1.0, 2.0], None], "labels": [0, 1]},
         "inner": {"logits": [[1.0, None], [1.0, 2.0]], "labels": [0, 1]},
-        "structs": {"logits": [{"a": 1.0}, {"a": 2.0}], "labels": [0, 1]},
+        "structs": {"logits": [{"a": 1.0, "b": 2.0}, {"a": 2.0, "b": None}], "labels": [0, 1]},
         "text": {"logits": ["1,2", "2,1"], "labels": [0, 1]},
         "lists": {"logits": [[1.0, 2.0], [2.0, 1.0]], "labels": [[0], [1]]},
     }.items():

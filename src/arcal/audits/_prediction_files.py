@@ -124,6 +124,7 @@ def read_predictions(
     by: Sequence[str] = (),
     classes: Sequence[str] = (),
     labels_from: Path | None = None,
+    names: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv`, `.tsv` or `.jsonl` file of predictions.
 
@@ -131,12 +132,12 @@ def read_predictions(
     `ids`, `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or
     of objects whose keys are the classes, or in a column for each class whose name begins with
     `logits` or `probabilities`, such as `logits_cat`: what follows is the class. Names of columns
-    may be in capitals, and `label`, `weight` and `id`
-    name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
-    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0, and the
-    model's `classes`, if they are known, tell its columns from others. Labels that came later are
-    `labels_from` another table, by ids: inputs without one are left out. What is missing, or does
-    not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    may be in capitals, and `label`, `weight` and `id` name columns that are called otherwise; `by`
+    names more, to group the inputs by. Labels are numbers from 0, or names of classes; unless
+    `labelled` they do not count, and all are 0, and the model's `classes`, if they are known, tell
+    its columns from others. Labels that came later are `labels_from` another table, by ids: inputs
+    without one are left out. Of lists of outputs `names` are those of the classes, in their order.
+    What is missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -155,6 +156,10 @@ def read_predictions(
             raise ArcalError("--labels-from is of tables of predictions: leave it out")
         else:
             entries, unused = _arrays(path, named_so, labelled, by)
+        if names and "classes" in entries:
+            raise ArcalError("it names its classes itself: leave --classes out")
+        if names:
+            entries["classes"] = np.array(names)  # of lists, in which nothing names them
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error

@@ -197,7 +197,8 @@ class Calibrate(OnModels):
         named, one_per = self.data, self.data.one_per
         by = () if one_per is None else (one_per,)
         columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
-        saved = read_predictions(path, by=by, labels_from=named.labels_from, **columns)
+        columns |= {"labels_from": named.labels_from, "names": self.model.classes}
+        saved = read_predictions(path, by=by, **columns)
         if one_per is not None:
             try:
                 saved = saved.one_per(one_per)
@@ -246,7 +247,8 @@ class Calibrate(OnModels):
                 f"{what} has the classes {first_few(other.classes)}, and {' '.join(self.what)} "
                 f"{first_few(classes)}: give the same model's, by the same names"
             ) from None
-        return other
+        unnamed = other.classes == tuple(map(str, range(Z)))
+        return replace(other, classes=tuple(classes)) if unnamed else other
 
     def _from_model(
         self,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--label", "--weight", "--id", "--labels-from", "--one-per")
+OF_PREDICTIONS = ("--classes", "--label", "--weight", "--id", "--labels-from", "--one-per")
 """The flags of data that a file of predictions has as well."""
 
 
@@ -47,7 +47,8 @@ class ModelFlags:
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Names of the classes in the model's order."""
+    """Names of the classes in the model's order, and of those in the lists of a file of
+    predictions."""
 
 
 @dataclass(frozen=True)
