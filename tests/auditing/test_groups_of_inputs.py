@@ -138,3 +138,15 @@ def test_groupings_have_a_value_for_each_input():
         groupings({"region": ["a", "b"]}, 3)
     with pytest.raises(ArcalError, match="by is a list"):
         groupings(["region"], 3)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("mark", ["T", " "])
+def test_many_times_are_grouped_by_their_day(mark):
+    times = [f"2026-11-{29 + i % 2}{mark}{i:02}:30:00Z" for i in range(20)]
+    by_day = grouping("time", [*times, None])
+    assert by_day.groups == ("2026-11-29", "2026-11-30", "(none)")
+    assert by_day.number.tolist() == [0, 1] * 10 + [2]
+    typed = pa.array(np.array([one[:16].replace(" ", "T") for one in times], "datetime64[s]"))
+    assert grouping("time", typed).groups == by_day.groups[:2]
+    assert len(grouping("time", times[:12]).groups) == 12, "a few times are groups of their own"
+    assert len(grouping("time", [*times, "later"]).groups) == 21, "it has more than times"

@@ -46,7 +46,7 @@ def files(tmp_path, monkeypatch):
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
     done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "ece>0.9", condition)
-    assert done.line.startswith(f"arcal: --fail-if {condition}: this audit has no figure")
+    assert done.line.startswith(f"arcal: --fail-if {condition}: there is no figure")
     assert says in done.line
     assert not Path("audit").exists(), "no block was run"
 
@@ -57,7 +57,7 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
 ):
     monkeypatch.setattr("arcal.auditing._audited.overall", None)  # nothing is computed
     line = arcal("audit", "mine.npz", "--fail-if", f"{name}>0.1").line
-    assert f"this audit has no figure {name!r}" in line
+    assert f"there is no figure {name!r}" in line
     assert not Path("audit").exists()
 
 

@@ -36,6 +36,15 @@ def test_what_stands_without_a_flag_comes_first(written):
     assert expanded(["--config", path]) == ["audit", "a.py:net", "photos", "--limit", "5"]
 
 
+def test_a_list_in_a_file_does_not_take_what_is_typed_without_a_flag(written):
+    path = written('fail-if = ["ece>0.05"]\nby = ["site", "age"]')
+    flags = ["--fail-if", "ece>0.05", "--by", "site", "age"]
+    assert expanded(["audit", "--config", path, "mine.csv"]) == ["audit", "mine.csv", *flags]
+    typed = ["audit", "old.csv", "new.csv", "--names", "a", "b"]
+    together = ["audit", "old.csv", "new.csv", *flags, "--names", "a", "b"]
+    assert expanded([*typed, "--config", path]) == together
+
+
 def test_without_a_file_nothing_changes():
     assert expanded(["train", "--seeds", "1"]) == ["train", "--seeds", "1"]
 

@@ -195,6 +195,10 @@ def _tables(folder: Path) -> None:
     _text(folder / "brackets-test.json", "[" * 100_000)
 
 
+ALONE = ("alone", "list", "ids")
+"""Files of JSON lines in which every line is of this kind."""
+
+
 def _predictions(folder: Path) -> None:
     files: dict[str, str | bytes] = {}
     good = "\n".join(f"{0.5 + i / 100:.2f},{0.5 - i / 100:.2f},{i % 2}" for i in range(40))
@@ -221,11 +225,25 @@ def _predictions(folder: Path) -> None:
     files["weights-text"] = f"{head},labels,weights\n0.5,0.5,0,a\n0.4,0.6,1,b\n"
     files["weights-zero"] = f"{head},labels,weights\n0.5,0.5,0,0\n0.4,0.6,1,0\n"
     files["weights-nan"] = f"{head},labels,weights\n0.5,0.5,0,nan\n0.4,0.6,1,1\n"
+    files["late-others"] = "id,label\n8,cat\n"
+    files["late-bird"] = "id,label\n7,bird\n"
     files["no-rows"] = f"{head},labels\n"
     files["both"] = f"{head},logits_cat,labels\n0.5,0.5,1,0\n0.4,0.6,2,1\n"
     files["three"] = "logits_a,logits_b,logits_c,labels\n1,2,3,0\n3,2,1,1\n"
     for name, text in files.items():
         _text(folder / "said" / f"{name}.csv", text)
+    for name, line in {
+        "cut": '{"label": "cat", "probabilities": {"cat": 0.5, "dog',
+        "array": '[{"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}]',
+        "gap": '{"label": "cat", "probabilities": {"cat": 1}}',
+        "text": '{"label": "cat", "probabilities": {"cat": "high", "dog": 0.5}}',
+        "ids": '{"id": "7", "probabilities": {"cat": 0.5, "dog": 0.5}}',
+        "alone": '{"label": "cat", "predicted": "cat", "confidence": 0.5}',
+        "list": '{"label": "cat", "probabilities": [0.5, 0.5]}',
+        "bird": '{"label": "bird", "probabilities": {"cat": 0.5, "dog": 0.5}}',
+    }.items():
+        first = '{"label": "dog", "probabilities": {"cat": 0.5, "dog": 0.5}}\n'
+        _text(folder / "said" / f"{name}.jsonl", f"{'' if name in ALONE else first}{line}\n")
     two = np.array([[0.75, 0.25], [0.5, 0.5]])
     for name, arrays in {
         "lengths": {"probabilities": two, "labels": [0, 1, 1]},
@@ -250,7 +268,7 @@ def _predictions(folder: Path) -> None:
         "ragged": {"logits": [[1.0, 2.0], [1.0]], "labels": [0, 1]},
         "null": {"logits": [[1.0, 2.0], None], "labels": [0, 1]},
         "inner": {"logits": [[1.0, None], [1.0, 2.0]], "labels": [0, 1]},
-        "structs": {"logits": [{"a": 1.0}, {"a": 2.0}], "labels": [0, 1]},
+        "structs": {"logits": [{"a": 1.0, "b": 2.0}, {"a": 2.0, "b": None}], "labels": [0, 1]},
         "text": {"logits": ["1,2", "2,1"], "labels": [0, 1]},
         "lists": {"logits": [[1.0, 2.0], [2.0, 1.0]], "labels": [[0], [1]]},
     }.items():

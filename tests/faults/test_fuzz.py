@@ -65,6 +65,10 @@ def _predictions(kind: str) -> bytes:
         np.savez(file, logits=logits, labels=labels)
     elif kind == "parquet":
         pq.write_table(pa.table({"logits": list(logits), "labels": labels}), file)
+    elif kind == "jsonl":
+        rows = zip(logits.tolist(), labels.tolist(), strict=True)
+        objects = [{"logits": dict(zip("abc", row, strict=True)), "label": y} for row, y in rows]
+        return "".join(json.dumps(one) + "\n" for one in objects).encode()
     else:
         rows = "".join(f"{a},{b},{c},{y}\n" for (a, b, c), y in zip(logits, labels, strict=True))
         return f"logits_a,logits_b,logits_c,labels\n{rows}".encode()
@@ -161,6 +165,7 @@ READERS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], object]]] = 
     "predictions, csv": ("x.csv", lambda: _predictions("csv"), read_predictions),
     "predictions, npz": ("x.npz", lambda: _predictions("npz"), read_predictions),
     "predictions, parquet": ("x.parquet", lambda: _predictions("parquet"), read_predictions),
+    "predictions, jsonl": ("x.jsonl", lambda: _predictions("jsonl"), read_predictions),
     "predictions or not": ("x.csv", _csv, holds_predictions),
     "kind of data": ("x.csv", _csv, lambda path: kind_of(str(path))),
     "table, csv": ("x.csv", _csv, lambda path: load_table(str(path))),

@@ -20,6 +20,8 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 MOST_NUMBERS, RANGES_OF_NUMBERS = 12, 5
 """A column of more different numbers than the first is cut into so many ranges."""
+TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
+"""How times begin; more different ones than these numbers are grouped by their day."""
 MOST_GROUPS = 1000
 """More different texts than these are taken for names of the inputs."""
 DRAW = 2
@@ -48,9 +50,10 @@ def grouping(name: str, values: Any) -> Grouping:
     """Inputs grouped by a value `(N,)` each: a list, an array, a tensor, or a column of a table.
 
     Texts, dates, booleans and up to 12 different numbers are groups of their own, in order. More
-    numbers are cut into five ranges that hold about as many inputs each. Inputs without a value,
-    with nan or a blank text are the last group. Values of mixed types, and texts that are almost
-    all different, raise `ArcalError`.
+    numbers are cut into five ranges that hold about as many inputs each, and more times, as in
+    2026-11-30T09:15:00Z, are grouped by their day, in the time zone they are written in. Inputs
+    without a value, with nan or a blank text are the last group. Values of mixed types, and texts
+    that are almost all different, raise `ArcalError`.
 
     >>> grouping("hospital", ["north", "south", None, "north"]).groups
     ('north', 'south', '(none)')
@@ -64,7 +67,7 @@ def grouping(name: str, values: Any) -> Grouping:
         numbers = known.to_numpy(zero_copy_only=False)
         groups, place = _number_groups(numbers)
     else:
-        texts = known.cast(pa.string()).dictionary_encode()
+        texts = _by_day(known.cast(pa.string())).dictionary_encode()
         different = np.array(texts.dictionary.to_pylist(), dtype=object)
         if len(different) > MOST_GROUPS:
             raise ArcalError(
@@ -80,6 +83,14 @@ def grouping(name: str, values: Any) -> Grouping:
     number[torch.from_numpy(has_value.copy())] = torch.from_numpy(place.astype(np.int64))
     rest = [] if has_value.all() or without < len(groups) else [NONE]
     return Grouping(printable(name), (*groups, *rest), number)
+
+
+def _by_day(texts: Any) -> Any:
+    """Texts that are more than a few different times as their days, any other as they are."""
+    few = pc.count_distinct(texts).as_py() <= MOST_NUMBERS
+    if few or not pc.all(pc.match_substring_regex(texts, TIME)).as_py():
+        return texts
+    return pc.utf8_slice_codeunits(texts, 0, len("2026-11-30"))
 
 
 def groupings(by: Any, N: int) -> tuple[Grouping, ...]:

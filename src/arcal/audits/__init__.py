@@ -8,10 +8,11 @@ engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _inputs_table  what each model says of each input, as a table
+_calibration_figures   its figures by name
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
-_prediction_files   predictions that somebody saved, read by _prediction_columns and
-               _prediction_labels
+_prediction_files   predictions that somebody saved, read by _prediction_tables,
+               _prediction_columns and _prediction_labels
 _names         what a user types, told apart
 _open          and opened
 _read          data of any kind, as a model takes it
@@ -27,6 +28,7 @@ from arcal.audits._calibrate import (
     with_perturbed,
     with_views,
 )
+from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import Examples
@@ -53,6 +55,8 @@ __all__ = [
     "Settings",
     "audit",
     "calibrate",
+    "calibration_figure_names",
+    "calibration_figures",
     "calibration_of",
     "failures",
     "names_of",

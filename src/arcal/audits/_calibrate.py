@@ -28,6 +28,7 @@ from arcal.auditing import (
     facts_with,
     without_zeros,
 )
+from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import Examples, examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
 from arcal.audits.blocks import Settings, joined
@@ -45,7 +46,7 @@ from arcal.calibration.posthoc import (
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
-from arcal.report.audited import suspect_sigmoids, suspicions
+from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.robustness import random_order
 from arcal.store import save_calibrator, save_stream
@@ -139,6 +140,10 @@ class Calibration:
         """Every figure as JSON values."""
         more = {} if self.today is None else {"unlabelled": vars(self.today)}
         return choice_json(self.choice) | more
+
+    def by_name(self) -> dict[str, float]:
+        """The figures that conditions are of, by the names of `calibration_figures`."""
+        return calibration_figures(self.choice, self.today)
 
     def save(self, out: Path | str) -> list[Path]:
         """Write the figures, the picked calibrator if there is one, and the stream.
@@ -270,7 +275,7 @@ def calibration_of(
     """
     as_given = predictions
     predictions, zeros = without_zeros(as_given)
-    said = (suspect_sigmoids(as_given.logits), zeros)
+    said = (suspect_sigmoids(as_given.logits), suspect_one_class(as_given.labels), zeros)
     doubts = [*doubts, *(line for line in said if line)]
     if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
         raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")

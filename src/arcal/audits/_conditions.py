@@ -60,7 +60,7 @@ class Condition:
         """Refuse a figure that is none of these, and a number that it is always above or below."""
         if self.figure not in figures:
             raise ArcalError(
-                f"--fail-if {self}: this audit has no figure {self.figure!r}; "
+                f"--fail-if {self}: there is no figure {self.figure!r}; "
                 f"{_why_not(self.figure, figures)}"
             )
         name = re.sub(r"\.(low|high)$", "", self.figure)
@@ -82,6 +82,8 @@ def _why_not(figure: str, figures: Collection[str]) -> str:
         return "a difference is that of two models: name the one to compare with first"
     if figure.startswith("changes.") and not _has("changes", figures):
         return "changes are those since an earlier audit: name it by --against"
+    if figure.startswith("unlabelled.") and not _has("unlabelled", figures):
+        return "of inputs without labels there are figures of `arcal calibrate` with --unlabelled"
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels where inputs are not ranked by --order"

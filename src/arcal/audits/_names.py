@@ -6,7 +6,7 @@ from pathlib import Path
 from arcal.audits._prediction_files import SUFFIXES, holds_predictions
 from arcal.errors import ArcalError
 
-NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".jsonl", ".feather", ".pkl")
+NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".pkl")
 """Files that may well be predictions."""
 
 
@@ -19,7 +19,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     if not what:
         raise ArcalError(
             "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
-            ".parquet, .csv)"
+            ".parquet, .csv, .jsonl)"
         )
     for one in what:
         if one == "-" or Path(one).is_fifo():

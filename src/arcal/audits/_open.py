@@ -38,12 +38,15 @@ def open_predictions(
     by: Sequence[str] = (),
     one_per: str | None = None,
     classes: Sequence[str] | None = None,
+    labels_from: Path | None = None,
+    class_names: Sequence[str] = (),
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `weight`, `id` and `by` are as for `read_predictions`. Rows are matched by their ids,
-    and one is drawn of each value in the column `one_per`. A file of the same `classes`, or else of
-    those of the first file, gets their order.
+    `label`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`. Rows are matched
+    by their ids, and one is drawn of each value in the column `one_per`. A file of the same
+    `classes`, or else of those of the first file, gets their order. `class_names` are those of
+    lists of outputs.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -54,7 +57,8 @@ def open_predictions(
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
         own = (*by, *([] if one_per is None else [one_per]))
-        saved = read_predictions(Path(path), label=label, weight=weight, id=id, by=own)
+        named = {"label": label, "weight": weight, "id": id, "labels_from": labels_from}
+        saved = read_predictions(Path(path), by=own, names=class_names, **named)
         first = first or saved
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
         N = len(saved.predictions.ids)
@@ -67,6 +71,8 @@ def open_predictions(
         facts = {"Predictions": Path(path).name}
         if one_per is not None:
             facts[DRAWN] = drawn_of_each(one_per, len(predictions.ids), N)
+        if saved.labelled is not None:
+            facts["Labels"] = saved.labelled
         if saved.weighed_by is not None:
             facts[WEIGHED_BY] = saved.weighed_by
         if saved.unused:

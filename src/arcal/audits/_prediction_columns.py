@@ -9,31 +9,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv as csv
-import pyarrow.parquet as pq
 
+from arcal.audits._late_labels import with_labels
 from arcal.audits._prediction_labels import (
     as_text,
     check_not_of_the_predicted,
     classes_of_one,
     classes_of_one_unlabelled,
 )
+from arcal.audits._prediction_tables import (
+    BESIDE,
+    LABELS,
+    OUTPUTS,
+    WEIGHTS,
+    belongs,
+    known,
+    named,
+    read_table,
+)
 from arcal.calibration.checks import UNNORMALISED
-from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
-from arcal.data.text_tables import BLOCK, csv_header, with_points
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError
 from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
-OUTPUTS = {
-    "logits": ("logits", "logit"),
-    "probabilities": ("probabilities", "probability", "proba", "prob", "y_prob", "y_score"),
-}
-LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
-BESIDE = (LABELS, IDS, WEIGHTS)
-"""What files of predictions have beside the outputs."""
 SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
 SCORE = ("score",)
@@ -47,18 +47,23 @@ def columns(
     labelled: bool = True,
     by: Sequence[str] = (),
     classes: Sequence[str] = (),
+    labels_from: Path | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """What the columns of a CSV or Parquet file say, and the names of those that are not read.
+    """What the columns of a table say, and the names of those that are not read.
 
     `named_so` are those of `BESIDE`, where they are called otherwise.
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels, and the names of the `classes` tell which columns are theirs. Those that
-    inputs are grouped `by` are under `by`, a column each.
+    inputs are grouped `by` are under `by`, a column each. Of labels that are `labels_from` another
+    file, `labelled` says how many rows have one.
     """
-    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so, by)
+    table = read_table(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
-    there, entries = table.column_names, {}
+    entries: dict[str, Any] = {}
+    if labels_from is not None:
+        table, entries["labelled"] = with_labels(table, labels_from, named_so)
+    there = table.column_names
     read = ["", *(name for name in there if name.casefold() in PREDICTED)]
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(there, names, chosen)) is not None:
@@ -74,7 +79,7 @@ def columns(
             raise ArcalError(f"there are {times} columns {twice}: leave one of them")
         read += of
         if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
-            entries[kind] = _rows(table.column(of[0]))
+            entries[kind] = _rows(table.column(of[0]), of[0])
         elif of:
             entries[kind] = np.column_stack([_numbers(table, name) for name in of])
             titles = [
@@ -176,98 +181,7 @@ def _called_as_classes(
     )
 
 
-def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
-    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
-
-    >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
-    'ID'
-    """
-    if chosen is not None:
-        known(there, chosen)
-    several = [
-        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
-    ]
-    if len(several) > 1:
-        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
-    return several[0] if several else None
-
-
-def known(there: Sequence[str], name: str) -> str:
-    """The name, if it is one of these."""
-    if name not in there:
-        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
-    return name
-
-
-def belongs(column: str, names: Sequence[str]) -> bool:
-    """Whether a column is one of these, or one class of it."""
-    return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
-
-
-def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
-    """The columns of a CSV file; where semicolons separate them, commas may be decimal.
-
-    Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
-    group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
-    class is called so.
-    """
-    refusal = "it is not UTF-8: save it as UTF-8"
-    try:
-        delimiter, _ = csv_header(path)
-        options: dict[str, Any] = {
-            "read_options": csv.ReadOptions(block_size=BLOCK),
-            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        }
-        table = csv.read_csv(path, **options)
-        header = table.column_names
-        table = table.rename_columns([name.strip() for name in header])
-        for i in _perhaps_names(table, named_so, by):
-            types = {header[i]: pa.string()}
-            convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
-            written = csv.read_csv(path, **options, convert_options=convert).column(0)
-            if pc.any(pc.match_substring_regex(written, ZEROS_BEFORE)).as_py():
-                table = table.set_column(i, table.column_names[i], written)
-    except UnicodeDecodeError as error:
-        raise ArcalError(refusal) from error
-    except pa.ArrowInvalid as error:
-        if "Expected" not in str(error):
-            raise
-        raise ArcalError(
-            f"it cannot be read ({first_line(error)}): give every row as many fields as the "
-            "header, which comes first"
-        ) from error
-    if any(pa.types.is_binary(kind) for kind in table.schema.types):
-        raise ArcalError(refusal)
-    outputs = [one for names in OUTPUTS.values() for one in names]
-    prefixed = any(belongs(name, outputs) for name in table.column_names)
-    numbers = (named_so[2], *by)
-    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
-        expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
-        column = table.column(i)
-        if expected and (pointed := with_points(column)) is not column:
-            table = table.set_column(i, name, pointed.cast(pa.float64()))
-    return table
-
-
-def _perhaps_names(
-    table: pa.Table, named_so: Sequence[str | None], by: Sequence[str]
-) -> Sequence[int]:
-    """The places of the columns of whole numbers that would be names with zeros before them."""
-    names, (label, id, _) = table.column_names, named_so
-    ids = [name for name in names if (name.casefold() in IDS if id is None else name == id)]
-    labels = [
-        name for name in names if (name.casefold() in LABELS if label is None else name == label)
-    ]
-    named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
-    wanted = {*ids, *by, *(labels if named_by_class else ())}
-    return [
-        i
-        for i, name in enumerate(names)
-        if name in wanted and names.count(name) == 1 and pa.types.is_integer(table.field(i).type)
-    ]
-
-
-def _rows(column: pa.ChunkedArray) -> Any:
+def _rows(column: pa.ChunkedArray, name: str) -> Any:
     """Lists of numbers as an array, if they are all of one length."""
     chunks = [chunk.flatten() for chunk in column.chunks]
     lengths = pc.unique(pc.list_value_length(column))
@@ -276,7 +190,14 @@ def _rows(column: pa.ChunkedArray) -> Any:
         numbers = [chunk.to_numpy(zero_copy_only=False) for chunk in chunks]
         return np.concatenate(numbers).reshape(len(column), -1)
     rows = column.to_pylist()
-    return np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
+    Z = len(rows[0] or ())
+    for row, numbers in enumerate(rows):
+        if not isinstance(numbers, list) or len(numbers) != Z or not Z:
+            raise ArcalError(
+                f"{name} of row {row} is no list of {Z or 'several'} numbers, as many as in row 0: "
+                "give each input one for every class"
+            )
+    return np.array(rows)
 
 
 def _check_not_of_the_predicted(

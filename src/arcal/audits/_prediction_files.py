@@ -1,5 +1,6 @@
 """Files of predictions: those that somebody saved, and the same calibrated."""
 
+import json
 import logging
 import zipfile
 from collections import Counter
@@ -16,31 +17,31 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions, calibrated, one_per, without_zeros
-from arcal.audits._prediction_columns import (
+from arcal.audits._prediction_columns import PREDICTED, columns
+from arcal.audits._prediction_labels import numbered
+from arcal.audits._prediction_tables import (
     BESIDE,
     IDS,
     LABELS,
     OUTPUTS,
     WEIGHTS,
     belongs,
-    columns,
     named,
+    names_in,
 )
-from arcal.audits._prediction_columns import (
-    known as known_of,
-)
-from arcal.audits._prediction_labels import numbered
+from arcal.audits._prediction_tables import SUFFIXES as TABLES
+from arcal.audits._prediction_tables import known as known_of
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import Calibrator
 from arcal.data.npz import NO_PICKLES, class_names
-from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
-from arcal.files import NO_ARRAY, write_whole
+from arcal.files import NO_ARRAY, write_text, write_whole
 from arcal.printable import first_few, printable
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".npz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+SUFFIXES = (".npz", *TABLES)
+TOO_LITTLE = " (that of the predicted class alone is not enough)"
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
 
@@ -51,8 +52,9 @@ class SavedPredictions:
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
     of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
-    of N values to group the inputs by. `weighed_by` says where the weights are from, and `scaled`
-    by how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
+    of N values to group the inputs by. `weighed_by` says where the weights are from, `scaled` by
+    how much rows of probabilities were off their sum of 1, if it is more than rounding, and
+    `labelled` how many inputs have a label, where these are in another file. Made by
     `read_predictions`.
     """
 
@@ -64,6 +66,7 @@ class SavedPredictions:
     weighed_by: str | None = None
     scaled: str | None = None
     unused: tuple[str, ...] = ()
+    labelled: str | None = None
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -120,17 +123,21 @@ def read_predictions(
     id: str | None = None,
     by: Sequence[str] = (),
     classes: Sequence[str] = (),
+    labels_from: Path | None = None,
+    names: Sequence[str] = (),
 ) -> SavedPredictions:
-    """Read a `.npz`, `.parquet`, `.csv` or `.tsv` file of predictions.
+    """Read a `.npz`, `.parquet`, `.csv`, `.tsv` or `.jsonl` file of predictions.
 
-    Entries, or columns, are `logits` or `probabilities`, `labels`, and, if there are any, `ids`,
-    `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
-    column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
-    what follows is the class. Names of columns may be in capitals, and `label`, `weight` and `id`
-    name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
-    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0, and the
-    model's `classes`, if they are known, tell its columns from others. What is missing, or does not
-    fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    Entries, columns or keys are `logits` or `probabilities`, `labels`, and, if there are any,
+    `ids`, `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or
+    of objects whose keys are the classes, or in a column for each class whose name begins with
+    `logits` or `probabilities`, such as `logits_cat`: what follows is the class. Names of columns
+    may be in capitals, and `label`, `weight` and `id` name columns that are called otherwise; `by`
+    names more, to group the inputs by. Labels are numbers from 0, or names of classes; unless
+    `labelled` they do not count, and all are 0, and the model's `classes`, if they are known, tell
+    its columns from others. Labels that came later are `labels_from` another table, by ids: inputs
+    without one are left out. Of lists of outputs `names` are those of the classes, in their order.
+    What is missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -144,9 +151,15 @@ def read_predictions(
         by_column = path.suffix.lower() != ".npz"
         named_so = (label, id, weight)
         if by_column:
-            entries, unused = columns(path, named_so, labelled, by, classes)
+            entries, unused = columns(path, named_so, labelled, by, classes, labels_from)
+        elif labels_from is not None:
+            raise ArcalError("--labels-from is of tables of predictions: leave it out")
         else:
             entries, unused = _arrays(path, named_so, labelled, by)
+        if names and "classes" in entries:
+            raise ArcalError("it names its classes itself: leave --classes out")
+        if names:
+            entries["classes"] = np.array(names)  # of lists, in which nothing names them
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -166,9 +179,7 @@ def _names(path: Path) -> Sequence[str]:
         if path.suffix.lower() == ".npz":
             with zipfile.ZipFile(path) as archive:
                 return [name.removesuffix(".npy") for name in archive.namelist()]
-        if path.suffix.lower() == ".parquet":
-            return pq.read_schema(path).names
-        return [name.strip() for name in csv_header(path)[1]]
+        return names_in(path)
     except (*NO_ARRAY, pa.ArrowException):
         return []
 
@@ -202,6 +213,7 @@ def _saved(
         remedy = (
             "give each class a column, such as probabilities_cat or logits_cat, or name the "
             "probability of class 1 `probability`"
+            + (TOO_LITTLE if {name.casefold() for name in there} & {*PREDICTED} else "")
             if by_column
             else "name their array `logits` or `probabilities`"
         )
@@ -237,6 +249,7 @@ def _saved(
         by=entries["by"],
         weighed_by=entries.get("weighed_by"),
         scaled=_scaled(outputs.get("probabilities")),
+        labelled=entries.get("labelled"),
     )
 
 
@@ -265,12 +278,12 @@ def _weights(values: Any, N: int) -> Tensor:
 def write_calibrated(
     path: Path, saved: SavedPredictions, calibrator: Calibrator, fitted_to: Predictions
 ) -> None:
-    """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
+    """Write a row for each input, in the order of the file that was read: CSV, Parquet, JSON lines.
 
     The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`. Probabilities of 0 and logits of -inf are taken for what they
-    are in the predictions that the calibrator was `fitted_to`. A calibrator that needs logits
-    refuses probabilities.
+    class such as `probabilities_cat`; of JSON lines an object `probabilities`. Probabilities of 0
+    and logits of -inf are taken for what they are in the predictions that the calibrator was
+    `fitted_to`. A calibrator that needs logits refuses probabilities.
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.calibration.posthoc import Temperature
@@ -292,6 +305,12 @@ def write_calibrated(
         p /= p.sum(dim=1, keepdim=True)
     ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
     predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
+    if path.suffix == ".jsonl":
+        rows = (dict(zip(saved.classes, row, strict=True)) for row in p.tolist())
+        named = zip(ids, predicted, rows, strict=True)
+        lines = (dict(zip(("id", "predicted", "probabilities"), one, strict=True)) for one in named)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+        return
     columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}
     table = pa.table({"id": ids, "predicted": predicted, **columns})
     if path.suffix == ".csv":

@@ -36,13 +36,13 @@ def numbered(
     if classes is None:
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "
-            "is enough for two classes)"
+            'is enough for two classes), give objects such as {"cat": 0.9, "dog": 0.1}'
             if by_column
             else "add `classes` in the order of the outputs"
         )
         raise ArcalError(
-            f"labels are names, and the classes are not named: {remedy}, or number the labels "
-            "from 0"
+            f"labels are names, and the classes are not named: {remedy}, name those of lists by "
+            "--classes, or number the labels from 0"
         )
     names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
     numbers = {name: i for i, name in enumerate(names)}

@@ -49,8 +49,8 @@ class AnalysisFlags:
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns to group the inputs by, such as region and age: each group has figures of its own. A
-    column of many numbers is cut into five ranges. Of .npz it is an array, of WebDataset a field of
-    the JSON."""
+    column of many numbers is cut into five ranges, and many times are grouped by their day. Of .npz
+    it is an array, of WebDataset a field of the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""
@@ -90,8 +90,9 @@ class Audit(OnModels):
 
     `arcal audit MODEL DATA` runs the model on the data, finds the smallest change of each input
     that flips the prediction, and writes a page. Several models may come before DATA. A file of
-    predictions (.npz, .parquet or .csv with logits or probabilities, and labels) needs neither
-    model nor data: `arcal audit predictions.npz`. A killed audit continues where it stopped.
+    predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels) needs
+    neither model nor data: `arcal audit predictions.npz`. A killed audit continues where it
+    stopped.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
@@ -207,13 +208,17 @@ class Audit(OnModels):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
-        named = {"label": self.data.label, "weight": self.data.weight, "id": self.data.id}
+        how = self.data
+        named: dict[str, Any] = {"label": how.label, "weight": how.weight, "id": how.id}
+        named |= {"labels_from": how.labels_from, "class_names": self.model.classes}
         levels, by = self.analysis.levels, self.analysis.by
         classes = None if against is None else against.classes
         more = {"by": by, "one_per": self.data.one_per, "classes": classes}
         audited = open_predictions(files, names, levels, **named, **more)
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
+            if labelled := one.facts.get("Labels"):
+                say(f"arcal: {one.name}: {labelled}")
             if unused := one.facts.get("Not used"):
                 say(f"arcal: {one.name}: not used: {unused}")
             several = len(audited) > 1

@@ -1,12 +1,21 @@
 """arcal calibrate"""
 
 import shutil
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
+from arcal.cli._exported import (
+    EXPORTED,
+    applied_name,
+    check_exportable,
+    check_out,
+    export,
+    formats_named,
+)
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -14,7 +23,6 @@ from arcal.cli.model_and_data import (
     ModelFlags,
     OnModels,
     SharingFlags,
-    check_folder,
     flag,
     say_doubt,
 )
@@ -26,17 +34,6 @@ if TYPE_CHECKING:
 
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
-
-
-EXPORTED = (
-    "calibrated.safetensors",
-    "calibrated.pt2",
-    "calibrated.onnx",
-    "calibrated.csv",
-    "calibrated.parquet",
-)
-"""What may be beside the files of `Calibration.save`. Only the first says who wrote it: the others
-are arcal's if its figures are beside them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,10 @@ class OutputFlags:
     picked there is no such model, and none is written."""
     apply: Annotated[Path | None, flag("FILE")] = None
     """File of predictions by the same model, labelled or not, whose calibrated probabilities to
-    write: in calibrated.csv, or calibrated.parquet if FILE is no CSV."""
+    write: in calibrated.csv, calibrated.jsonl or calibrated.parquet, as FILE is."""
+    fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
+    """Conditions such as "ece>0.05", after calibration, "before.accuracy<0.9" or, with
+    --unlabelled, "unlabelled.accuracy.high<0.9": exit code 1 if one holds."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 
@@ -84,6 +84,8 @@ class Given(NamedTuple):
     weighed_by: str | None
     unlabelled: "Predictions | None"
     applied: "SavedPredictions | None"
+    classes: tuple[str, ...]
+    labelled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ class Calibrate(OnModels):
     `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
     each calibrator by five-fold cross-validation, and picks the simplest that keeps every
     prediction, lowers the log-loss beyond chance and is not shown to be worse than the best. A file
-    of predictions (.npz, .parquet or .csv with logits or probabilities, and labels) needs neither
-    model nor data: `arcal calibrate predictions.csv`.
+    of predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels) needs
+    neither model nor data: `arcal calibrate predictions.csv`.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
@@ -110,12 +112,13 @@ class Calibrate(OnModels):
 
     def __call__(self) -> None:
         from arcal.auditing import facts_with
-        from arcal.audits import calibration_of, split_names
+        from arcal.audits import Condition, calibration_of, failures, names_of, split_names
         from arcal.calibration.posthoc import check_posthoc
         from arcal.console import bar
         from arcal.report.terminal import print_choice
 
         output, how = self.output, self.calibration
+        failing = [Condition.parse(text) for text in output.fail_if]
         for name in how.calibrators:
             check_posthoc(name)
         for name, value, only in (
@@ -127,14 +130,16 @@ class Calibrate(OnModels):
         models, data = split_names(self.what)
         if len(models) > 1:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
-        formats = _formats(output.export, models[0])
-        _check_out(output.out)
+        formats = formats_named(output.export, models[0])
+        check_out(output.out)
         job = None
         if data is None:
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        conditions = self._conditions(given.weighed_by)
+        for condition in failing:
+            condition.check(self._figure_names(given))
+        conditions = self._conditions(given.weighed_by, given.labelled)
         with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 given.predictions,
@@ -149,7 +154,7 @@ class Calibrate(OnModels):
             )
         for line in calibration.doubts:
             say(f"arcal: {line}")
-        self._say_drift(given, None if job is None else job.examples)
+        self._say_drift(given)
         written = self._write(calibration, job, formats)
         if output.json:
             print_json(calibration.figures())
@@ -161,6 +166,19 @@ class Calibrate(OnModels):
             written += self._applied(calibration.choice, given.applied, given.predictions)
         for path in written:
             say(f"written: {path}")
+        (name,) = names_of(models, [])
+        if failed := failures(failing, {name: calibration.by_name()}):
+            for line in failed:
+                say(f"arcal: {line}")
+            sys.exit(1)
+
+    def _figure_names(self, given: Given) -> set[str]:
+        """The names of the figures that conditions may be of."""
+        from arcal.audits import calibration_figure_names
+
+        return calibration_figure_names(
+            weighted=given.weights is not None, unlabelled=given.unlabelled is not None
+        )
 
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
         from arcal.audits import read_predictions
@@ -178,7 +196,9 @@ class Calibrate(OnModels):
             )
         named, one_per = self.data, self.data.one_per
         by = () if one_per is None else (one_per,)
-        saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id, by=by)
+        columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
+        columns |= {"labels_from": named.labels_from, "names": self.model.classes}
+        saved = read_predictions(path, by=by, **columns)
         if one_per is not None:
             try:
                 saved = saved.one_per(one_per)
@@ -193,7 +213,8 @@ class Calibrate(OnModels):
         if unlabelled is not None:
             other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
             today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
-        return Given(saved.predictions, saved.weights, saved.weighed_by, today, applied)
+        about = saved.weights, saved.weighed_by
+        return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
         path = self.output.apply
@@ -213,8 +234,11 @@ class Calibrate(OnModels):
 
         other, Z = other.with_classes_like(classes), other.predictions.classes
         if len(classes) != Z:
+            only = [name for name in other.classes if name not in classes]
+            known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
             raise ArcalError(
-                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}: give the same"
+                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}{known}: give the "
+                "same"
             )
         try:
             check_class_names(classes, other.classes)
@@ -223,7 +247,8 @@ class Calibrate(OnModels):
                 f"{what} has the classes {first_few(other.classes)}, and {' '.join(self.what)} "
                 f"{first_few(classes)}: give the same model's, by the same names"
             ) from None
-        return other
+        unnamed = other.classes == tuple(map(str, range(Z)))
+        return replace(other, classes=tuple(classes)) if unnamed else other
 
     def _from_model(
         self,
@@ -246,7 +271,7 @@ class Calibrate(OnModels):
         options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
         job = self.opened(spec, data, self.settings(compute, None), **options)
         if formats:
-            _check_exportable(job)
+            check_exportable(job)
         if self.calibration.views:
             job = with_views(job)
         with self.running(compute, job) as sharing:
@@ -259,23 +284,24 @@ class Calibrate(OnModels):
         say_doubt(job, predictions.predicted, predictions.labels)
         weighed_by = None if self.data.weight is None else f"the column {self.data.weight}"
         weights = job.examples.weights_by_id
-        return job, Given(predictions, weights, weighed_by, more[0] if more else None, applied)
+        numbers = tuple(map(str, range(predictions.classes)))
+        names = job.classes or job.examples.classes
+        names = names if len(names) == len(numbers) else numbers
+        today = more[0] if more else None
+        return job, Given(predictions, weights, weighed_by, today, applied, names)
 
-    def _say_drift(self, given: Given, examples: "Examples | None") -> None:
+    def _say_drift(self, given: Given) -> None:
         """Say of the inputs without labels if they are others than those with labels."""
         from arcal.auditing import suspect_drift
 
-        names = None if examples is None else examples.classes
         others: dict[str, Predictions] = {}
         if given.unlabelled is not None:
             others[str(self.calibration.unlabelled)] = given.unlabelled
         if (applied := given.applied) is not None:
-            names = applied.classes
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
-            classes = names or tuple(map(str, range(other.classes)))
             doubt = suspect_drift(
-                given.predictions.log_probabilities, other.log_probabilities, classes
+                given.predictions.log_probabilities, other.log_probabilities, given.classes
             )
             if doubt is not None:
                 say(f"arcal: {path}: {doubt}")
@@ -294,7 +320,7 @@ class Calibrate(OnModels):
                 say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
             else:
                 try:
-                    written += _export(job, calibration, out, formats)
+                    written += export(job, calibration, out, formats)
                 except ArcalError as error:
                     raise ArcalError(f"{error}; the calibrator is written") from error
         shutil.rmtree(out / ".work", ignore_errors=True)
@@ -310,16 +336,15 @@ class Calibrate(OnModels):
         if choice.calibrator is None:
             say(f"arcal: nothing is written of {self.output.apply}: the model stays as it is")
             return []
-        is_text = {".csv", ".tsv"} & {part.lower() for part in self.output.apply.suffixes}
-        path = self.output.out / ("calibrated.csv" if is_text else "calibrated.parquet")
+        path = self.output.out / applied_name(self.output.apply)
         write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 
-    def _conditions(self, weighed_by: str | None) -> dict[str, str]:
+    def _conditions(self, weighed_by: str | None, labelled: str | None) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
         from arcal.report.audited import WEIGHED_BY
 
-        conditions = {}
+        conditions = {} if labelled is None else {"Labels": labelled}
         if weighed_by is not None:
             conditions[WEIGHED_BY] = (
                 f"inputs count by their weights, {weighed_by}, in the fits and in the figures"
@@ -336,32 +361,6 @@ class Calibrate(OnModels):
         return conditions
 
 
-def _formats(words: tuple[str, ...], model: str) -> tuple[str, ...]:
-    """The formats that these words name; refused are those that the model cannot have."""
-    formats = tuple(one for word in words for one in word.split(",") if one)
-    if words and not formats:
-        raise ArcalError("--export names no format: give pt2, onnx or safetensors")
-    if model.endswith(".onnx") and set(formats) - {"onnx"}:
-        raise ArcalError(
-            f"--export {' '.join(formats)}: what comes from {model} is exported as onnx only; "
-            "leave the other formats out"
-        )
-    if formats:
-        from arcal.classifiers import check_formats
-
-        check_formats(formats)
-    return formats
-
-
-def _check_out(out: Path) -> None:
-    """Refuse a folder that cannot be written, or that has files of these names from elsewhere."""
-    from arcal.audits import CALIBRATION_FILES
-
-    check_folder(out, (*CALIBRATION_FILES, EXPORTED[0]))
-    if not (out / CALIBRATION_FILES[0]).exists():
-        check_folder(out, EXPORTED)
-
-
 def _read_unlabelled(path: Path, ids: str | None, classes: tuple[str, ...]) -> "SavedPredictions":
     from arcal.audits import read_predictions
 
@@ -373,26 +372,3 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
         return job.predictions(examples, lambda done: progress(done, len(examples)))
-
-
-def _check_exportable(job: "Job") -> None:
-    from torch import nn
-
-    if not isinstance(job.model, nn.Module):
-        raise ArcalError(
-            f"{job.name} is a function, and --export is of a torch module: leave it out"
-        )
-
-
-def _export(
-    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
-) -> list[Path]:
-    from arcal.classifiers import export_calibrated
-
-    examples = job.examples
-    assert examples is not None
-    some = examples.order()[:4]
-    x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
-    numbers = tuple(map(str, range(len(examples.classes))))
-    names = job.classes or (() if examples.classes == numbers else examples.classes)
-    return export_calibrated(calibration.classifier, x, out, formats, class_names=names)

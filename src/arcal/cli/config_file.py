@@ -1,6 +1,7 @@
 """`--config FILE`: a whole command as a TOML file, and what was run written as one."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,14 @@ def expanded(arguments: Sequence[str]) -> list[str]:
         raise ArcalError(f"{path} is of the command {command}, and not of {typed[0]}")
     if command is None and not typed:
         raise ArcalError(f'{path} does not say its command: add a line such as command = "train"')
-    return [*(typed or [str(command)]), *_flags(path, content), *arguments[len(typed) :]]
+    rest = arguments[len(typed) :]
+    without_flags = [*takewhile(lambda one: not one.startswith("-"), rest)]
+    what = [*_texts(path, "what", content.pop("what", [])), *without_flags]  # before any list
+    rest = rest[len(without_flags) :]
+    return [*(typed or [str(command)]), *what, *_flags(path, content), *rest]
 
 
 def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
-    yield from _texts(path, "what", content.get("what", []))
     for name, value in content.items():
         if name == "recipe" and isinstance(value, Mapping):
             yield from ("--recipe", str(path))
@@ -59,7 +63,7 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
             raise ArcalError(
                 f"{path}: {name} = [] is an empty list: name something, leave the line out{none}"
             )
-        elif name != "what":
+        else:
             yield from (_dashed(name), *_texts(path, name, value))
 
 

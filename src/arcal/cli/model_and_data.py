@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--label", "--weight", "--id", "--one-per")
+OF_PREDICTIONS = ("--classes", "--label", "--weight", "--id", "--labels-from", "--one-per")
 """The flags of data that a file of predictions has as well."""
 
 
@@ -47,7 +47,8 @@ class ModelFlags:
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Names of the classes in the model's order."""
+    """Names of the classes in the model's order, and of those in the lists of a file of
+    predictions."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class DataFlags:
     """Column of the texts."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
+    labels_from: Annotated[Path | None, flag("FILE")] = None
+    """File of ids and labels, of predictions whose labels came later: those without one yet are
+    left out."""
     columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns of a table that the model takes, in its order. By default all but label, weight,
     id and --one-per."""
@@ -242,6 +246,10 @@ class OnModels:
         if (column := how.pop("id")) is not None:
             raise ArcalError(
                 f"--id {column} is of files of predictions: the ids of data are in a column `id`"
+            )
+        if (file := how.pop("labels_from")) is not None:
+            raise ArcalError(
+                f"--labels-from {file} is of files of predictions: data have their own labels"
             )
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]

@@ -5,7 +5,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -127,18 +127,11 @@ def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def read_json_lines(file: Path) -> pa.Table:
-    """A file with one JSON object a line; a key that a row lacks is a missing value.
+    """A file with one JSON object a line, perhaps compressed; a key that a row lacks is missing.
 
     A line that is no object, or a key whose values are of several types, raises `ArcalError`.
     """
-    rows: list[dict[str, Any]] = []
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            for line in lines:
-                if line.strip():
-                    rows.append(_object(line, file, len(rows)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArcalError(f"{file} cannot be read as UTF-8 text ({type(error).__name__})") from error
+    rows = [*_objects(file)]
     columns = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         try:
@@ -148,6 +141,31 @@ def read_json_lines(file: Path) -> pa.Table:
                 f"{file}: {name} has values of several types: give every row the same type"
             ) from error
     return pa.table(columns)
+
+
+def first_json_line(file: Path) -> dict[str, Any]:
+    r"""The first object in a file of JSON lines, empty if there is none.
+
+    >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat"}\n{"label": "dog"}\n')
+    >>> first_json_line(Path("a.jsonl"))
+    {'label': 'cat'}
+    """
+    return next(_objects(file), {})
+
+
+def _objects(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; blank lines are none."""
+    try:
+        with (
+            pa.input_stream(str(file), compression="detect") as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig") as lines,
+        ):
+            for row, line in enumerate(line for line in lines if line.strip()):
+                yield _object(line, file, row)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArcalError(f"{file} cannot be read as UTF-8 text ({type(error).__name__})") from error
 
 
 def _object(line: str, file: Path, row: int) -> dict[str, Any]:

@@ -208,7 +208,8 @@ def today_sentences(today: Today, choice: Choice) -> list[str]:
         f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its mean "
         f"confidence on these is {sure} %; the temperature for these is T={today.T:.4g}",
         "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
-        "inputs of the same classes, and is too low for inputs that are merely less sure)",
+        "inputs of the same classes, is too low for inputs that the model is merely less sure of, "
+        "and too high where it has become wrong and stayed sure)",
     ]
     return lines if today.doubt is None else [*lines, today.doubt]
 

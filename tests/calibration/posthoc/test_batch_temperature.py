@@ -9,13 +9,22 @@ from copy import deepcopy
 import pytest
 import torch
 from posthoc_examples import draw
-from scipy.optimize import brentq
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import BatchTemperature, fit_batch_temperature, fit_temperature
 from arcal.calibration.posthoc.batch_temperature import confident_at
 from arcal.errors import ArcalError
+
+
+def halved(log_p: Tensor, target: float, low: float, high: float) -> float:
+    """The temperature of a mean confidence, by halving."""
+    for _ in range(60):
+        T = (low * high) ** 0.5
+        above = (log_p / T).softmax(1).amax(1).mean().item() > target
+        low, high = (T, high) if above else (low, T)
+    return low
 
 
 def harder(N: int, seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -58,8 +67,7 @@ def test_mean_confidence_is_the_shrunk_estimate(calibrated):
     target = (400 * today.accuracy + 25 * today.confidence) / 425
     confidence = (log_p / today.T).softmax(1).amax(1).mean().item()
     assert confidence == pytest.approx(target, abs=1e-9)
-    peer = brentq(lambda T: (log_p / T).softmax(1).amax(1).mean().item() - target, 0.2, 20)
-    assert pytest.approx(peer, rel=1e-6) == today.T
+    assert pytest.approx(halved(log_p, target, 0.2, 20), rel=1e-10) == today.T
 
 
 def test_estimates_the_accuracy_of_harder_inputs_and_mends_what_they_say(calibrated):
@@ -113,6 +121,44 @@ def test_inputs_that_are_merely_less_sure_are_underestimated():
     right = 1 - wrong[unsure].double().mean().item()
     assert today.high < right - 0.1
     assert today.confidence == pytest.approx(right, abs=0.02)
+
+
+def test_a_model_that_became_wrong_and_stayed_sure_is_overestimated():
+    log_p, labels = draw(4000)
+    fitted = fit_batch_temperature(log_p[:2000], labels[:2000])
+    noise = 3 * torch.randn(log_p[2000:].shape, generator=torch.Generator().manual_seed(1))
+    broken = (log_p[2000:] + noise).log_softmax(1)  # as by a feature that is filled with noise
+    right = (broken.argmax(1) == labels[2000:]).double().mean().item()
+    assert right < fitted.accuracy - 0.05
+    assert fitted.estimate(broken).low > right + 0.05
+
+
+class Exponentials(TorchFunctionMode):
+    """Counts the rows of which exponentials are taken."""
+
+    rows = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in (Tensor.exp, Tensor.softmax, Tensor.log_softmax):
+            self.rows += len(args[0])
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_request_of_one_input_costs_few_passes_over_the_window():
+    stream = fresh()
+    log_p, _ = harder(stream.window + 1)
+    stream.update(log_p[:-1])
+    with Exponentials() as counted:
+        stream.update(log_p[-1:])
+    assert stream.window < counted.rows < 25 * stream.window
+
+
+def test_a_single_logit_is_told_what_to_pass():
+    fitted = fit_batch_temperature(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
+    z = torch.tensor([[0.5], [2.0]])
+    with pytest.raises(ArcalError, match="log-sigmoids of -z and z"):
+        fitted.update(z.log_softmax(1))
+    assert fitted.update(torch.cat([-z, z], 1).sigmoid().log()).n == 2
 
 
 def test_a_small_batch_stays_near_the_validation_temperature():

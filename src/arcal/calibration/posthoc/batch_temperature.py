@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
@@ -30,7 +31,8 @@ SHRINK = 25
 FARTHEST = 20.0
 """The temperature of a batch is at most so many times the validation inputs', and no less than
 one part in so many."""
-HALVINGS = 50
+EXACT = 1e-12
+"""To so much the logarithm of a batch's temperature is found."""
 TIE = 1e-9
 """Scores as near as this are one: those of equal rows differ by the rounding of their batch."""
 NOTHING_LIKE = (
@@ -46,10 +48,11 @@ class Today:
     `accuracy` is estimated, with the ends `low` and `high` of a 95 % interval over draws of such
     inputs and of validation inputs: it holds as far as here, as there, as many inputs are wrong
     though sure as are right though unsure. Where inputs are merely less sure, and at each score as
-    often right as there, the estimate and its interval are too low. `confidence` is the mean one at
-    the validation temperature, and `T` the temperature at which it is the accuracy, shrunk towards
-    the validation inputs' for a small `n`. `doubt` is a
-    line if the inputs are so far from the validation inputs that neither may hold, else None.
+    often right as there, the estimate and its interval are too low, and where the model has become
+    wrong and stayed sure, as by a broken feature, they are too high. `confidence` is the mean one
+    at the validation temperature, and `T` the temperature at which it is the accuracy, shrunk
+    towards the validation inputs' for a small `n`. `doubt` is a line if the inputs are so far from
+    the validation inputs that neither may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
     True
@@ -150,13 +153,15 @@ class BatchTemperature:
             if self._recent is not None:
                 log_p = torch.cat([self._recent, log_p])
             self._recent = log_p[-self.window :]
-            today = self.estimate(self._recent)
+            today = self._estimate(self._recent)
             self.temperature = Temperature(today.T)
         return today
 
     def estimate(self, log_p: TensorLike) -> Today:
         """What `update` says of these inputs alone; nothing is taken in."""
-        log_p = self._checked(log_p)
+        return self._estimate(self._checked(log_p))
+
+    def _estimate(self, log_p: Tensor) -> Today:
         scaled = (log_p / self.T).log_softmax(1)
         n, Z = log_p.shape
         scores = score(scaled)
@@ -220,6 +225,11 @@ class BatchTemperature:
         log_p = as_log_probabilities(log_p)
         if not len(log_p):
             raise ArcalError("a batch of no inputs says nothing: pass at least one")
+        if (log_p.shape[1], self.classes) == (1, 2):
+            raise ArcalError(
+                "the batch has one column, and there are two classes: of one logit z pass the "
+                "log-sigmoids of -z and z, side by side"
+            )
         if log_p.shape[1] != self.classes:
             raise ArcalError(
                 f"the batch has {log_p.shape[1]} classes and the validation inputs {self.classes}: "
@@ -295,18 +305,23 @@ def score(log_p: Tensor) -> Tensor:
 def confident_at(log_p: Tensor, target: float, least: float, most: float) -> float:
     """The temperature within the ends at which the mean confidence is nearest to `target`.
 
-    The mean confidence falls as the temperature rises, so halving finds it.
+    The mean confidence falls as the temperature rises, so there is one, or it is at an end. A
+    service asks at every batch, of the whole window: Brent's method looks at it ten times or so.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log()
     >>> round(confident_at(log_p, 0.75, 0.1, 10.0), 4)
     2.0
     """
+    below = log_p - log_p.amax(1, keepdim=True)
+
+    def excess(log_T: float) -> float:
+        return (below / math.exp(log_T)).exp().sum(1).reciprocal().mean().item() - target
+
     low, high = math.log(least), math.log(most)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        above = (log_p / math.exp(middle)).softmax(1).amax(1).mean().item() > target
-        low, high = (middle, high) if above else (low, middle)
-    return math.exp((low + high) / 2)
+    if excess(low) <= 0 or excess(high) >= 0:
+        return least if excess(low) <= 0 else most
+    log_T: Any = brentq(excess, low, high, xtol=EXACT)
+    return math.exp(log_T)
 
 
 BATCH = 100

@@ -22,6 +22,7 @@ from arcal.report.audited._words import (
     headline,
     notes,
     summary,
+    suspect_one_class,
     suspect_sigmoids,
     suspicions,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "number",
     "payload",
     "summary",
+    "suspect_one_class",
     "suspect_sigmoids",
     "suspicions",
 ]

@@ -190,6 +190,16 @@ def suspect_sigmoids(logits: Tensor) -> str | None:
     )
 
 
+def suspect_one_class(labels: Tensor) -> str | None:
+    """What is said of labels `(N,)` that are all alike, where calibrators are fitted to them."""
+    if len(labels.unique()) > 1:
+        return None
+    return (
+        "all labels are of one class: how sure the model should be of inputs of the others is not "
+        "known from these"
+    )
+
+
 def _in_order(
     order: tuple[int, ...] | None, classes: Sequence[str], options: Sequence[Option]
 ) -> str:

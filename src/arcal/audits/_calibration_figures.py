@@ -1,0 +1,59 @@
+"""The figures of a calibration by name, on which there may be conditions."""
+
+from arcal.auditing import TARGETS, Choice, Estimate
+from arcal.calibration.posthoc import Today
+
+OF_CANDIDATE = ("accuracy", "nll", "ece", "brier")
+OF_TODAY = ("accuracy", "accuracy.low", "accuracy.high", "confidence", "T")
+
+
+def calibration_figures(choice: Choice, today: Today | None = None) -> dict[str, float]:
+    """Figures of the classifier as it will be used, each judged by calibrators fitted without it.
+
+    accuracy, nll, ece, brier: of the picked calibrator, or of the model where none is picked;
+    change: its log-loss minus that without it, 0 where none is picked;
+    coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit,
+    not with weights; before.accuracy and so on: of the model as it is;
+    unlabelled.accuracy, .confidence and .T: what is estimated of inputs without labels.
+    The ends of an interval are NAME.low and NAME.high.
+
+    >>> from arcal.auditing import as_predictions, choose_calibrator
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> figures = calibration_figures(choose_calibrator(sure, names=["temperature"]))
+    >>> figures["accuracy"], round(figures["before.ece"], 3), figures["change.high"] < 0
+    (0.75, 0.203, True)
+    """
+    picked = choice.before if choice.picked is None else choice.candidates[choice.picked]
+    flat = _ends("change", picked.change)
+    for name in OF_CANDIDATE:
+        flat |= _ends(name, getattr(picked, name))
+        flat |= _ends(f"before.{name}", getattr(choice.before, name))
+    for target, threshold in choice.acting.thresholds.items() if choice.acting else ():
+        flat[_coverage(target)] = threshold.coverage if threshold else 0.0
+    if today is not None:
+        values = (today.accuracy, today.low, today.high, today.confidence, today.T)
+        named = zip(OF_TODAY, values, strict=True)
+        flat |= {f"unlabelled.{name}": value for name, value in named}
+    return flat
+
+
+def calibration_figure_names(*, weighted: bool, unlabelled: bool) -> set[str]:
+    """The names of all figures that there can be of a calibration that has not run yet.
+
+    >>> names = calibration_figure_names(weighted=False, unlabelled=False)
+    >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names
+    (True, True, False)
+    """
+    estimates = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
+    names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
+    if not weighted:
+        names |= {*map(_coverage, TARGETS)}
+    return names | ({f"unlabelled.{name}" for name in OF_TODAY} if unlabelled else set())
+
+
+def _ends(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}.low": estimate.low, f"{name}.high": estimate.high}
+
+
+def _coverage(target: float) -> str:
+    return f"coverage_at_{100 * target:g}"

@@ -1,0 +1,82 @@
+"""Labels that came after the predictions, in a file of their own: matched by the inputs' ids."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, named, read_table
+from arcal.errors import ArcalError, first_line
+from arcal.files import NO_ARRAY
+from arcal.printable import printable
+
+
+def with_labels(
+    table: pa.Table, file: Path, named_so: Sequence[str | None]
+) -> tuple[pa.Table, str]:
+    r"""The rows of a table of predictions that have a label in a file, with it, and how many.
+
+    The file is a table with a column of ids and one of labels, called as in files of predictions or
+    as `named_so` says, `(label, id, weight)`. Ids are compared as texts; a blank label is none. An
+    id that the file has twice, no id, and not one row with a label raise `ArcalError`.
+
+    >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
+    >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), (None, None, None))
+    >>> rows.to_pylist()
+    [{'id': '7', 'label': 'dog'}]
+    >>> said
+    '1 of 2 inputs has a label in late.csv; the others are left out'
+    """
+    label, id, _ = named_so
+    key = named(table.column_names, IDS, id)
+    if key is None:
+        raise ArcalError(f"it has no ids to find their labels in {file} by: name them by --id")
+    rows = [str(value) for value in table.column(key).to_pylist()]
+    try:
+        ids, labels = _ids_and_labels(file, named_so)
+    except ArcalError as error:
+        raise ArcalError(f"--labels-from {file}: {error}") from error
+    places = {value: place for place, value in enumerate(ids)}
+    if len(places) < len(ids):
+        twice, _ = Counter(ids).most_common(1)[0]
+        raise ArcalError(f"--labels-from {file}: id {twice!r} is there twice: leave one of them")
+    matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
+    if not matched:
+        there = printable(ids[0]) if ids else "none at all"
+        raise ArcalError(
+            f"--labels-from {file}: none of its ids, such as {there}, is that of a prediction, "
+            f"such as {printable(rows[0])}"
+        )
+    name = label or LABELS[1]
+    own = {named(table.column_names, LABELS, None), name} & {*table.column_names}
+    chosen = table.drop_columns([*own]).take([row for row, _ in matched])
+    n, have = len(matched), "has" if len(matched) == 1 else "have"
+    rest = "" if n == len(rows) else "; the others are left out"
+    said = f"{n:,} of {len(rows):,} inputs {have} a label in {file.name}{rest}"
+    return chosen.append_column(name, labels.take([place for _, place in matched])), said
+
+
+def _ids_and_labels(
+    file: Path, named_so: Sequence[str | None]
+) -> tuple[list[str], pa.ChunkedArray]:
+    """The ids of the rows that have a label, and these labels."""
+    if not file.name.lower().endswith(SUFFIXES):
+        raise ArcalError(f"labels are read from {', '.join(SUFFIXES)}")
+    try:
+        table = read_table(file, named_so, ())
+    except FileNotFoundError:
+        raise ArcalError("it is missing: give a file of ids and labels") from None
+    except (*NO_ARRAY, pa.ArrowException) as error:
+        raise ArcalError(f"it cannot be read ({first_line(error)})") from error
+    columns = []
+    for names, chosen in ((IDS, named_so[1]), (LABELS, named_so[0])):
+        name = named(table.column_names, names, chosen)
+        if name is None:
+            raise ArcalError(f"there is no column {names[1]}: name it so")
+        columns.append(table.column(name))
+    ids, labels = columns
+    known = [
+        row for row, value in enumerate(labels.to_pylist()) if value is not None and value != ""
+    ]
+    return [str(value) for value in ids.take(known).to_pylist()], labels.take(known)

@@ -1,0 +1,207 @@
+"""Files of predictions as tables: CSV, Parquet and JSON lines, a column for each class's output."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from arcal.data.columns import ZEROS_BEFORE
+from arcal.data.labels import is_text
+from arcal.data.text_tables import (
+    BLOCK,
+    csv_header,
+    first_json_line,
+    read_json_lines,
+    with_points,
+)
+from arcal.errors import ArcalError, first_line
+from arcal.files import parse_json
+from arcal.printable import first_few
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+SCORED = {"label", "score"}
+"""What pipelines of transformers say of each class."""
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", *JSON_LINES)
+OUTPUTS = {
+    "logits": ("logits", "logit"),
+    "probabilities": ("probabilities", "probability", "proba", "prob", "y_prob", "y_score"),
+}
+LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
+BESIDE = (LABELS, IDS, WEIGHTS)
+"""What files of predictions have beside the outputs."""
+
+
+def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
+    """The table in a file with one of these suffixes, the outputs of each class a column.
+
+    Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
+    for each class, as pipelines of transformers return, become columns such as `probabilities.cat`.
+    `named_so` are the names of `BESIDE` where they are called otherwise, and `by` those of the
+    columns to group by: a CSV file does not say what is text there.
+
+    >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat", "probabilities": {"cat": 1, "dog": 0}}')
+    >>> read_table(Path("a.jsonl"), (None, None, None), ()).column_names
+    ['label', 'probabilities.cat', 'probabilities.dog']
+    """
+    if path.suffix.lower() == ".parquet":
+        table = pq.read_table(path)
+    elif path.name.lower().endswith(JSON_LINES):
+        table = _json_lines(path)
+    else:
+        table = _csv(path, named_so, by)
+    return _unfolded(table)
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the columns, without reading the rows; of JSON lines the first row's keys."""
+    if path.suffix.lower() == ".parquet":
+        return pq.read_schema(path).names
+    if path.name.lower().endswith(JSON_LINES):
+        return [*first_json_line(path)]
+    return [name.strip() for name in csv_header(path)[1]]
+
+
+def belongs(column: str, names: Sequence[str]) -> bool:
+    """Whether a column is one of these, or one class of it."""
+    return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
+
+
+def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
+    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
+
+    >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
+    'ID'
+    """
+    if chosen is not None:
+        known(there, chosen)
+    several = [
+        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
+    ]
+    if len(several) > 1:
+        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
+    return several[0] if several else None
+
+
+def known(there: Sequence[str], name: str) -> str:
+    """The name, if it is one of these."""
+    if name not in there:
+        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
+    return name
+
+
+def _unfolded(table: pa.Table) -> pa.Table:
+    """The table with columns in place of each column of objects that belongs to the outputs."""
+    outputs = [one for names in OUTPUTS.values() for one in names]
+    columns: list[tuple[str, Any]] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        by_class = _by_class(column) if belongs(name, outputs) else column
+        if isinstance(by_class, Mapping):
+            columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
+        else:
+            columns.append((name, by_class))
+    return pa.table([one for _, one in columns], names=[name for name, _ in columns])
+
+
+def _by_class(column: pa.ChunkedArray) -> Any:
+    """A column of objects as a column for each key; lists in JSON as lists, any other as it is."""
+    kind = column.type
+    if is_text(column):
+        texts = column.drop_null()
+        if not len(texts) or texts[0].as_py().lstrip()[:1] not in ("[", "{"):
+            return column
+        try:
+            values = [None if text is None else parse_json(text) for text in column.to_pylist()]
+            column = pa.chunked_array([pa.array(values)])
+        except (ValueError, pa.ArrowException):  # then it is said that it is no number
+            return column
+        return column if is_text(column) else _by_class(column)
+    if pa.types.is_struct(kind):
+        names = [kind.field(i).name for i in range(kind.num_fields)]
+        return {name: pc.struct_field(column, [i]) for i, name in enumerate(names)}
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if (
+        is_list
+        and pa.types.is_struct(kind.value_type)
+        and {field.name for field in kind.value_type} == {"label", "score"}
+    ):
+        rows = [{one["label"]: one["score"] for one in row or ()} for row in column.to_pylist()]
+        names = sorted({name for row in rows for name in row}, key=str)  # each is in another order
+        return {str(name): pa.chunked_array([[row.get(name) for row in rows]]) for name in names}
+    return column
+
+
+def _json_lines(path: Path) -> pa.Table:
+    try:
+        return read_json_lines(path)
+    except ArcalError as error:  # the file is named by whoever reads its predictions
+        raise ArcalError(str(error).removeprefix(str(path)).lstrip(",: ")) from error
+
+
+def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
+    """The columns of a CSV file; where semicolons separate them, commas may be decimal.
+
+    Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
+    group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
+    class is called so.
+    """
+    refusal = "it is not UTF-8: save it as UTF-8"
+    try:
+        delimiter, _ = csv_header(path)
+        options: dict[str, Any] = {
+            "read_options": csv.ReadOptions(block_size=BLOCK),
+            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        }
+        table = csv.read_csv(path, **options)
+        header = table.column_names
+        table = table.rename_columns([name.strip() for name in header])
+        for i in _perhaps_names(table, named_so, by):
+            types = {header[i]: pa.string()}
+            convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
+            written = csv.read_csv(path, **options, convert_options=convert).column(0)
+            if pc.any(pc.match_substring_regex(written, ZEROS_BEFORE)).as_py():
+                table = table.set_column(i, table.column_names[i], written)
+    except UnicodeDecodeError as error:
+        raise ArcalError(refusal) from error
+    except pa.ArrowInvalid as error:
+        if "Expected" not in str(error):
+            raise
+        raise ArcalError(
+            f"it cannot be read ({first_line(error)}): give every row as many fields as the "
+            "header, which comes first"
+        ) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise ArcalError(refusal)
+    outputs = [one for names in OUTPUTS.values() for one in names]
+    prefixed = any(belongs(name, outputs) for name in table.column_names)
+    numbers = (named_so[2], *by)
+    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
+        expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
+        column = table.column(i)
+        if expected and (pointed := with_points(column)) is not column:
+            table = table.set_column(i, name, pointed.cast(pa.float64()))
+    return table
+
+
+def _perhaps_names(
+    table: pa.Table, named_so: Sequence[str | None], by: Sequence[str]
+) -> Sequence[int]:
+    """The places of the columns of whole numbers that would be names with zeros before them."""
+    names, (label, id, _) = table.column_names, named_so
+    ids = [name for name in names if (name.casefold() in IDS if id is None else name == id)]
+    labels = [
+        name for name in names if (name.casefold() in LABELS if label is None else name == label)
+    ]
+    named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
+    wanted = {*ids, *by, *(labels if named_by_class else ())}
+    return [
+        i
+        for i, name in enumerate(names)
+        if name in wanted and names.count(name) == 1 and pa.types.is_integer(table.field(i).type)
+    ]

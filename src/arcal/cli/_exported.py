@@ -1,0 +1,88 @@
+"""What `arcal calibrate` writes beside its figures: the calibrated model, and where."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arcal.cli.model_and_data import check_folder
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.audits import Calibration, Job
+
+EXPORTED = (
+    "calibrated.safetensors",
+    "calibrated.pt2",
+    "calibrated.onnx",
+    "calibrated.csv",
+    "calibrated.parquet",
+    "calibrated.jsonl",
+)
+"""What may be beside the files of `Calibration.save`. Only the first says who wrote it: the others
+are arcal's if its figures are beside them."""
+
+
+def formats_named(words: tuple[str, ...], model: str) -> tuple[str, ...]:
+    """The formats that these words name; refused are those that the model cannot have.
+
+    >>> formats_named(("pt2,onnx",), "net.pt2")
+    ('pt2', 'onnx')
+    """
+    formats = tuple(one for word in words for one in word.split(",") if one)
+    if words and not formats:
+        raise ArcalError("--export names no format: give pt2, onnx or safetensors")
+    if model.endswith(".onnx") and set(formats) - {"onnx"}:
+        raise ArcalError(
+            f"--export {' '.join(formats)}: what comes from {model} is exported as onnx only; "
+            "leave the other formats out"
+        )
+    if formats:
+        from arcal.classifiers import check_formats
+
+        check_formats(formats)
+    return formats
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that cannot be written, or that has files of these names from elsewhere."""
+    from arcal.audits import CALIBRATION_FILES
+
+    check_folder(out, (*CALIBRATION_FILES, EXPORTED[0]))
+    if not (out / CALIBRATION_FILES[0]).exists():
+        check_folder(out, EXPORTED)
+
+
+def applied_name(file: Path) -> str:
+    """What the calibrated probabilities of a file of predictions are called, by its format.
+
+    >>> applied_name(Path("may.csv.gz")), applied_name(Path("may.npz"))
+    ('calibrated.csv', 'calibrated.parquet')
+    """
+    endings = {part.lower() for part in file.suffixes}
+    if endings & {".csv", ".tsv"}:
+        return "calibrated.csv"
+    return "calibrated.jsonl" if endings & {".jsonl", ".ndjson"} else "calibrated.parquet"
+
+
+def check_exportable(job: "Job") -> None:
+    """Refuse a model that is a function."""
+    from torch import nn
+
+    if not isinstance(job.model, nn.Module):
+        raise ArcalError(
+            f"{job.name} is a function, and --export is of a torch module: leave it out"
+        )
+
+
+def export(
+    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
+) -> list[Path]:
+    """Write the calibrated model in these formats, with the names of its classes."""
+    from arcal.classifiers import export_calibrated
+
+    examples = job.examples
+    assert examples is not None
+    some = examples.order()[:4]
+    x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
+    numbers = tuple(map(str, range(len(examples.classes))))
+    names = job.classes or (() if examples.classes == numbers else examples.classes)
+    return export_calibrated(calibration.classifier, x, out, formats, class_names=names)

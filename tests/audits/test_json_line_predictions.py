@@ -1,0 +1,119 @@
+"""Predictions as services log them: JSON lines, and objects or lists in columns of tables."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from arcal.audits import read_predictions, split_names, write_calibrated
+from arcal.calibration.posthoc import Temperature
+from arcal.errors import ArcalError
+
+ROWS = [{"cat": 0.75, "dog": 0.25}, {"cat": 0.5, "dog": 0.5}, {"cat": 0, "dog": 1}]
+LABELS = ["cat", "dog", "dog"]
+
+
+def lines(path: Path, rows: list, **more: list) -> Path:
+    """A line for each label, with these outputs and what more is logged."""
+    named = zip(LABELS, rows, strict=True)
+    objects = [{"label": label, "probabilities": row} for label, row in named]
+    for name, values in more.items():
+        objects = [one | {name: value} for one, value in zip(objects, values, strict=True)]
+    text = "".join(json.dumps(one) + "\n" for one in objects).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    return path
+
+
+def scored(row: dict) -> list:
+    """As pipelines of transformers return it, the best class first."""
+    best = sorted(row, key=row.__getitem__, reverse=True)
+    return [{"label": name, "score": row[name]} for name in best]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.jsonl.gz"])
+@pytest.mark.parametrize("as_logged", [dict, scored, json.dumps])
+def test_an_object_for_each_input_names_the_classes(tmp_path, name, as_logged):
+    path = lines(tmp_path / name, [*map(as_logged, ROWS)], id=["007", "x", "7"], ms=[3, 4, 5])
+    saved = read_predictions(path)
+    assert saved.classes == ("cat", "dog")
+    assert saved.names == ("007", "x", "7")
+    assert saved.unused == ("ms",)
+    assert saved.predictions.labels.tolist() == [0, 1, 1]
+    expected = torch.tensor([[0.75, 0.25], [0.5, 0.5], [0, 1]], dtype=torch.float64)
+    assert torch.equal(saved.predictions.log_probabilities.exp(), expected)
+    assert split_names([str(path)]) == ([str(path)], None)
+
+
+def test_a_key_for_each_class_or_a_list_of_numbers_does_as_well(tmp_path):
+    flat = [f'{{"label": 1, "logits_a": {i}, "logits_b": -Infinity}}\n' for i in range(3)]
+    (tmp_path / "flat.jsonl").write_text("".join(flat))
+    saved = read_predictions(tmp_path / "flat.jsonl")
+    assert saved.classes == ("a", "b")
+    assert saved.predictions.logits[..., 1].isneginf().all()
+    (tmp_path / "list.jsonl").write_text('{"label": 1, "logits": [0, 2.5]}\n' * 3)
+    assert (
+        read_predictions(tmp_path / "list.jsonl").predictions.logits[0].tolist() == [[0, 2.5]] * 3
+    )
+    (tmp_path / "one.jsonl").write_text('{"label": true, "probability": 0.75}\n' * 3)
+    assert read_predictions(tmp_path / "one.jsonl").predictions.labels.tolist() == [1, 1, 1]
+
+
+def test_objects_in_parquet_and_lists_in_csv_are_read(tmp_path):
+    pq.write_table(pa.table({"label": LABELS, "probabilities": ROWS}), tmp_path / "a.parquet")
+    assert read_predictions(tmp_path / "a.parquet").classes == ("cat", "dog")
+    (tmp_path / "a.csv").write_text('label,logits\n0,"[0.5, 0]"\n1,"[1, 2]"\n')  # as pandas does
+    assert read_predictions(tmp_path / "a.csv").predictions.logits[0].tolist() == [[0.5, 0], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ([*ROWS[:2], {"cat": 1}], "probabilities.dog is missing in row 2"),
+        ([*ROWS[:2], None], "probabilities.cat is missing in row 2"),
+        ([*ROWS[:2], [0.5, 0.5]], "probabilities has values of several types"),
+        ([[0.5, 0.5], [1.0], [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
+        ([[0.5, 0.5], None, [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
+        ([[0.5, 0.5]] * 3, 'give objects such as {"cat": 0.9, "dog": 0.1}'),
+        ([{}] * 3, "there are no logits or probabilities"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_that_names_the_file_once(tmp_path, rows, line):
+    path = lines(tmp_path / "a.jsonl", rows)
+    with pytest.raises(ArcalError) as raised:
+        read_predictions(path)
+    assert line in str(raised.value)
+    assert str(raised.value).count(str(path)) == 1
+
+
+def test_a_file_that_is_cut_off_or_missing_is_refused(tmp_path):
+    path = lines(tmp_path / "a.jsonl", ROWS)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ArcalError, match=r"a\.jsonl: row 2 is not a JSON object"):
+        read_predictions(path)
+    with pytest.raises(ArcalError, match=r"b\.jsonl is missing"):
+        read_predictions(tmp_path / "b.jsonl")
+    (tmp_path / "c.jsonl.gz").write_bytes(b"\x1f\x8bno")
+    with pytest.raises(ArcalError, match=r"c\.jsonl\.gz: cannot be read as UTF-8"):
+        read_predictions(tmp_path / "c.jsonl.gz")
+
+
+def test_the_probability_of_the_predicted_class_alone_is_said_not_to_be_enough(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"label": "cat", "predicted": "dog", "confidence": 0.75}\n')
+    with pytest.raises(ArcalError, match="that of the predicted class alone is not enough"):
+        read_predictions(path)
+
+
+def test_calibrated_json_lines_are_read_again(tmp_path):
+    saved = read_predictions(lines(tmp_path / "a.jsonl", ROWS, id=["x", "y", "é"]))
+    out = tmp_path / "calibrated.jsonl"
+    write_calibrated(out, saved, Temperature(2.0), fitted_to=saved.predictions)
+    again = read_predictions(out, labelled=False, classes=saved.classes)
+    assert again.names == ("x", "y", "é")
+    assert again.classes == ("cat", "dog")
+    first = json.loads(out.read_text().splitlines()[1])
+    assert first == {"id": "y", "predicted": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}

@@ -1,0 +1,116 @@
+"""`arcal calibrate --fail-if`, and what the command says of data that are unlike the labelled."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_cli import arcal, succeeds
+
+FAST = ("--calibrators", "temperature")
+
+
+def write(name: str, N: int, seed: int, *, T: float = 2.0, noise: float = 0.0) -> None:
+    """Predictions that are right as often as at a temperature T, and noise after that."""
+    random = np.random.default_rng(seed)
+    z = 3 * random.normal(size=(N, 3))
+    labels = (z / T + random.gumbel(size=z.shape)).argmax(1)
+    z += noise * random.normal(size=z.shape)
+    rows = [
+        {"label": "abc"[y], "logits": dict(zip("abc", row, strict=True))}
+        for y, row in zip(labels, z.tolist(), strict=True)
+    ]
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write("mine.jsonl", 1000, 0)
+    write("today.jsonl", 1000, 1, T=4.0, noise=4.0)
+
+
+def test_a_condition_that_holds_ends_with_1_and_all_is_written(files):
+    holds, not_so = "before.ece>0.05", "ece>0.05"
+    done = arcal("calibrate", "mine.jsonl", *FAST, "--fail-if", not_so, holds)
+    assert done.code == 1
+    figures = json.loads(Path("calibrated/calibration.json").read_text())
+    ece = figures["before"]["ece"]["value"]
+    last = f"arcal: mine.jsonl: before.ece is {ece:.4g}, so before.ece>0.05 holds"
+    assert done.stderr.splitlines()[-1] == last
+    assert "ece>0.05 holds" not in done.stderr.replace(holds, "")
+    assert Path("calibrated/calibrator.safetensors").exists()
+    done = succeeds("calibrate", "mine.jsonl", *FAST, "--fail-if", "coverage_at_90>0.9", "change>0")
+    assert "holds" not in done.stderr
+
+
+def test_a_condition_may_be_of_inputs_without_labels(files):
+    more = (*FAST, "--unlabelled", "today.jsonl", "--json", "--fail-if")
+    done = arcal("calibrate", "mine.jsonl", *more, "unlabelled.accuracy.low>0.5")
+    assert done.code == 1
+    estimated = json.loads(done.stdout)["unlabelled"]["low"]
+    assert f"unlabelled.accuracy.low is {estimated:.4g}, so" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("eec>0.1", "there is no figure 'eec'; near it are ece"),
+        ("unlabelled.accuracy<0.9", "of inputs without labels there are figures"),
+        ("class.a.gap>0.1", "there is no figure 'class.a.gap'"),
+        ("before.accuracy<90", "write points as hundredths"),
+        ("ece", "is no condition"),
+    ],
+)
+def test_a_condition_on_no_figure_is_refused_before_the_work(files, monkeypatch, condition, says):
+    monkeypatch.setattr("arcal.audits.calibration_of", None)  # nothing is fitted
+    assert says in arcal("calibrate", "mine.jsonl", "--fail-if", condition).line
+    assert not Path("calibrated").exists()
+
+
+def lines() -> list[str]:
+    return Path("mine.jsonl").read_text().splitlines(keepends=True)
+
+
+def test_coverages_are_no_figures_of_weighted_inputs(files):
+    rows = [json.loads(line) | {"weight": 1 + i % 2} for i, line in enumerate(lines())]
+    Path("weighed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    line = arcal("calibrate", "weighed.jsonl", "--fail-if", "coverage_at_90<0.5").line
+    assert "there is no figure 'coverage_at_90'" in line
+
+
+def test_a_drift_of_unlabelled_predictions_names_the_class(files):
+    done = succeeds("calibrate", "mine.jsonl", *FAST, "--unlabelled", "today.jsonl")
+    assert re.search("the probability of [abc] is distributed otherwise", done.stderr)
+
+
+def test_labels_of_one_class_alone_are_said(files):
+    Path("one.jsonl").write_text("".join(x for x in lines() if json.loads(x)["label"] == "b"))
+    done = succeeds("calibrate", "one.jsonl", *FAST)
+    assert "arcal: all labels are of one class" in done.stderr
+    assert "of one class" not in succeeds("calibrate", "mine.jsonl", *FAST).stderr
+
+
+def test_a_class_that_is_new_is_named(files):
+    more = [json.loads(line) for line in lines()]
+    rows = [json.dumps({"logits": row["logits"] | {"fox": -5.0}}) + "\n" for row in more]
+    Path("new.jsonl").write_text("".join(rows))
+    line = arcal("calibrate", "mine.jsonl", "--unlabelled", "new.jsonl").line
+    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3; only there is fox" in line
+
+
+def test_the_classes_of_lists_are_named_by_an_option(files):
+    rows = [json.loads(line) for line in lines()]
+    listed = [json.dumps(row | {"logits": list(row["logits"].values())}) + "\n" for row in rows]
+    Path("lists.jsonl").write_text("".join(listed))
+    assert "name those of lists by --classes" in arcal("calibrate", "lists.jsonl").line
+    named = ("--classes", "a", "b", "c", "--apply", "lists.jsonl", "--json")
+    done = succeeds("calibrate", "lists.jsonl", *FAST, *named)
+    usual = succeeds("calibrate", "mine.jsonl", *FAST, "--json")
+    assert json.loads(done.stdout) == json.loads(usual.stdout)
+    succeeds("calibrate", "lists.jsonl", *FAST, *named)  # which the other calibration removed
+    written = json.loads(Path("calibrated/calibrated.jsonl").read_text().splitlines()[0])
+    assert [*written["probabilities"]] == ["a", "b", "c"]
+    succeeds("audit", "lists.jsonl", "--classes", "a", "b", "c", "--fail-if", "class.a.gap>0.9")
