@@ -135,6 +135,7 @@ TWO = "label,logits_0,logits_1\n"
         ("label,a,b\na,1.5,.5\n", r"columns are called as the labels \(a\), but hold no probabil"),
         ("label,a,b\na,1.5,-.5\n", "call them logits_a and so on"),
         ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: name them"),
+        ("logits_0,logits_1\n1,2\n", "or which file they are in, by --labels-from"),
         (TWO + "0,1,2\n,1,2\n", "label is missing in row 1"),
         (TWO + "0,1,2\n1,,2\n", "logits_0 is missing in row 1"),
         (TWO + "0,1,x\n1,1,2\n", "logits_1 is no number in row 0 .'x'.: give numbers alone"),

@@ -224,9 +224,10 @@ def _saved(
     if not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None:
+        elsewhere = ", or which file they are in, by --labels-from" if by_column else ""
         raise ArcalError(
             f"there are no labels, only {only}: name them `labels`, or say which they are, by "
-            "--label"
+            f"--label{elsewhere}"
         )
     classes = entries.get("classes")
     names = None if classes is None else class_names(np.asarray(classes))
