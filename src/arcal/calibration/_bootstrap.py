@@ -1,7 +1,7 @@
 """Bootstrap intervals: how much a figure varies between random draws of the test inputs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,15 +16,15 @@ class Bootstrap:
 
     >>> samples = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
     >>> result = Bootstrap(estimate=0.25, samples=samples, confidence=0.5)
-    >>> result.bias
-    0.25
+    >>> result, result.bias
+    (Bootstrap(estimate=0.25, confidence=0.5), 0.25)
     >>> result.percentile, result.basic, result.shifted, result.outer
     ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375), (-0.125, 0.375))
     """
 
     estimate: float
     """The figure on the rows as given."""
-    samples: Tensor
+    samples: Tensor = field(repr=False)
     """`(B,)` float64: the figure on B draws of the rows with replacement; nan of a draw on which
     there is none, as of rows without weight, which does not count."""
     confidence: float
