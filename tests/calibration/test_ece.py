@@ -221,7 +221,7 @@ def test_rounding_beyond_the_ends_is_clipped():
         ([1.00001], [True], 15, r"\[0, 1\]"),
         ([-0.00001], [True], 15, r"\[0, 1\]"),
         ([math.inf], [True], 15, "inf"),
-        ([], [], 15, "no inputs|booleans"),
+        ([], [], 15, "of no inputs is undefined"),
         ([[0.5]], [[True]], 15, "shape"),
         ([0.5], [True, False], 15, "booleans"),
         ([0.5], [1], 15, "booleans"),

@@ -51,6 +51,8 @@ def as_scores(values: TensorLike, name: str) -> Tensor:
 def as_correct(correct: TensorLike, n: int) -> Tensor:
     """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
     correct = as_tensor(correct, "correct")
+    if n == 0 and correct.shape == (0,):  # an empty list has no dtype of its own
+        correct = correct.bool()
     if correct.dtype != torch.bool or correct.shape != (n,):
         raise ArcalError(
             f"correct must be {n} booleans, one for each input, not {correct.dtype} of shape "
