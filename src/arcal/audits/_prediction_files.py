@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", *TABLES)
 TOO_LITTLE = " (that of the predicted class alone is not enough)"
-MEASURED = (
-    "; a confidence alone, with whether the answer was right, is measured in Python, by "
-    "arcal.ece(confidence, correct)"
+ANSWERS = (
+    "; where there is only a confidence and whether the answer was right, name these `probability` "
+    "and `label`, as of two classes, wrong and right"
 )
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
@@ -218,7 +218,7 @@ def _saved(
             "give each class a column, such as probabilities_cat or logits_cat, or name the "
             "probability of class 1 `probability`"
             + (TOO_LITTLE if {name.casefold() for name in there} & {*PREDICTED} else "")
-            + (MEASURED if "confidence" in map(str.casefold, there) else "")
+            + (ANSWERS if "confidence" in map(str.casefold, there) else "")
             if by_column
             else "name their array `logits` or `probabilities`"
         )
