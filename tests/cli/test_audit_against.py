@@ -70,7 +70,7 @@ def test_names_decide_where_the_columns_are_in_another_order(here):
         (["--against", "september"], "the audit september is missing"),
         (["--against", "october.csv"], "the audit october.csv: it is no whole JSON"),
         (["--against", "october", "--fail-if", "changes.acc<0"], "near it are changes.a"),
-        (["--against", "october", "--fail-if", "changes.by.site.0.gap>0"], "has no figure"),
+        (["--against", "october", "--fail-if", "changes.by.site.0.gap>0"], "there is no figure"),
         (["--fail-if", "changes.accuracy<0"], "name it by --against"),
     ],
 )

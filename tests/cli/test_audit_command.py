@@ -20,7 +20,7 @@ from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
-COLUMNS = {"label", "weight", "id", "one_per", "by", "against"}
+COLUMNS = {"classes", "label", "labels_from", "weight", "id", "one_per", "by", "against"}
 """Flags of data that files of predictions have as well."""
 ANALYSIS = {one.name for one in fields(AnalysisFlags)}
 NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)
@@ -49,7 +49,7 @@ def test_help_fits_80_columns_and_has_headings(command, monkeypatch):
 
 def test_every_way_of_reading_has_its_flag():
     reading = {one.name for one in fields(Reading)} - {"like"}  # what the audited images say
-    flags = {one.name for one in fields(DataFlags)} - {"limit", "one_per", "id"}
+    flags = {one.name for one in fields(DataFlags)} - {"limit", "one_per", "id", "labels_from"}
     assert reading == flags | {"classes"}
 
 

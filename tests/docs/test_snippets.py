@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import arcal
+from arcal.calibration.posthoc import CALIBRATORS, EVALUATED, POSTHOC
 from arcal.data import load
 from arcal.store import save_scores
 from arcal.training import RECIPES, Run, train
@@ -172,6 +173,17 @@ def is_installed(code):
     if "transformers" in names:  # whose Trainer runs on it
         names.add("accelerate")
     return all(find_spec(name) for name in names)
+
+
+@pytest.fixture(autouse=True)
+def calibrators():
+    """A page that registers a calibrator of one's own leaves none behind."""
+    tables = CALIBRATORS, EVALUATED, POSTHOC
+    before = [dict(table) for table in tables]
+    yield
+    for table, known in zip(tables, before, strict=True):
+        for kind in {*table} - {*known}:
+            del table[kind]
 
 
 @pytest.mark.filterwarnings("ignore:::pytorch_lightning")  # advice for larger trainings

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
@@ -51,7 +52,6 @@ OVERSHOT = 1e-3
 def check_pixels(added: Added, x: Tensor) -> None:
     """Refuse images `(B, ...)` that are not in [0, 1] where something was added that needs it.
 
-    >>> import torch
     >>> check_pixels(Added(mixup=0.2), torch.tensor([[-2.0, 2.0]]))
     >>> check_pixels(Added(noise=0.1), torch.tensor([[-2.0, 2.0]]))
     Traceback (most recent call last):
@@ -60,7 +60,7 @@ def check_pixels(added: Added, x: Tensor) -> None:
     named = [one.name for one in OF_PIXELS if getattr(added, one.name) is not None]
     if not named or not x.numel():
         return
-    low, high = float(x.amin()), float(x.amax())
+    low, high = torch.stack(x.aminmax()).tolist()
     if not (low >= -OVERSHOT and high <= 1 + OVERSHOT):
         raise ArcalError(
             f"images reach from {low:.4g} to {high:.4g}, and {' and '.join(named)} is added to "
