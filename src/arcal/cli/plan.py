@@ -217,7 +217,7 @@ class PlanAudit(PlanScore):
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """A model as for `arcal audit`; and DATA."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions as for `arcal audit`: by default a small panel for images."""
+    """Corruptions as for `arcal audit`: by default four of them for images."""
 
     def __call__(self) -> None:
         self._show(audit=True, panel=panel_named(self.shift))
