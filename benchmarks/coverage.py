@@ -4,8 +4,8 @@
 
 Labels are drawn from a logit that each of two models sees with noise of its own. By the expected
 number of errors of the first: the share of intervals that hold the truth, and how often one of two
-equally good models is called better, as in `docs/calibration-measures.md`. Some 6 minutes of
-processor time.
+equally good models is called better, as in
+`docs/notebook/calibration-measures.md`. Some 6 minutes of processor time.
 """
 
 import sys

@@ -47,7 +47,7 @@ INSTEAD = {
 }
 """Options that some commands lack although others have them: why, or what to use."""
 
-ABOUT = "Audit, calibrate and train classifiers that say how sure they are."
+ABOUT = "Audit classifiers, calibrate them, and train better calibrated ones."
 
 
 def command(arguments: list[str]) -> Any:

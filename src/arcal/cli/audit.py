@@ -40,26 +40,26 @@ class AnalysisFlags:
     """What ranks the inputs for the robustness levels: attack (distances), gradient or margin
     (rankings, much faster), or none."""
     attack: Annotated[str | None, flag("NAME")] = None
-    """With --order attack: boundary-projection (the default), boundary-projection-quick or
-    carlini-wagner."""
+    """With --order attack: boundary-projection (the default), boundary-projection-quick,
+    carlini-wagner or carlini-wagner-gradient."""
     norm: Annotated[str | None, flag("NORM")] = None
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
     change of a single number in an input."""
     levels: Annotated[int, flag("R")] = 10
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """Columns to group the inputs by, such as region and age: each group has figures of its own. A
-    column of many numbers is cut into five ranges, and many times are grouped by their day. Of .npz
-    it is an array, of WebDataset a field of the JSON."""
+    """Columns to group the inputs by, such as region and age: each group has figures of its own.
+    Many different numbers are cut into five ranges, and many times are grouped by day. In .npz it
+    is an array, in WebDataset a field of the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
+    """Corruptions to test images under: by default four of them; or `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""
     validation: Annotated[str | None, flag("DATA")] = None
     """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
     Without it, calibrators are fitted on one half of the inputs and tested on the other."""
     against: Annotated[Path | None, flag("AUDIT")] = None
-    """An earlier audit, such as last month's, by its folder or audit.json: how have the figures
-    changed since, and what of it is more than chance? --fail-if takes "changes.accuracy.high<0"."""
+    """Folder or audit.json of an earlier audit, such as last month's: how have the figures changed
+    since, and which changes are beyond chance? --fail-if takes "changes.accuracy.high<0"."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, of classes the model does not know: is it less sure of them? Labels are not
     needed, and a folder of images alone will do."""

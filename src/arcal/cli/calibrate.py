@@ -43,12 +43,12 @@ class CalibrationFlags:
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
     spline. By default all of them, dirichlet only up to 30 classes and vector up to 33 million
-    probabilities. irova-ts, vector and dirichlet can change predictions, and are only picked where
-    no others are named."""
+    probabilities. irova-ts, vector and dirichlet can change predictions, and are only picked if no
+    others are named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
-    and nearer the truth where inputs are worse than these."""
+    and nearer the truth on worse ones."""
     unlabelled: Annotated[str | None, flag("DATA")] = None
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
     how sure it should be. Written like DATA, ignoring any labels, or a file of predictions."""
@@ -64,11 +64,11 @@ class OutputFlags:
     out: Annotated[Path, flag("FOLDER")] = Path("calibrated")
     """Folder of the calibrator, its figures (calibration.json) and the exported model."""
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
-    """Formats to write the calibrated model in: pt2, onnx, safetensors. Where no calibrator is
-    picked there is no such model, and none is written."""
+    """Formats to write the calibrated model in: pt2, onnx, safetensors. If no calibrator is picked,
+    none is written."""
     apply: Annotated[Path | None, flag("FILE")] = None
-    """File of predictions by the same model, labelled or not, whose calibrated probabilities to
-    write: in calibrated.csv, calibrated.jsonl or calibrated.parquet, as FILE is."""
+    """File of predictions by the same model, labelled or not: write its calibrated probabilities,
+    into calibrated.csv, calibrated.jsonl or calibrated.parquet, as FILE is."""
     fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
     """Conditions such as "ece>0.05", after calibration, "before.accuracy<0.9" or, with
     --unlabelled, "unlabelled.accuracy.high<0.9": exit code 1 if one holds."""

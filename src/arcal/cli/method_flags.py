@@ -25,9 +25,9 @@ def train_command() -> type[Train]:
         f"{_list(RECIPES, 'or')}, or a TOML file: optimizer, learning rates, epochs, augmentation."
     )
     networks = (
-        f"{_list(NETWORKS, 'or')}; or somebody else's: file.py:name or package.module:name, a "
-        "function that returns a new one (called with classes=, shape= and channels= as far as "
-        "it takes them), timm:NAME or torchvision:NAME."
+        f"{_list(NETWORKS, 'or')}; or your own: file.py:name or package.module:name, a function "
+        "that returns a new one (called with those of classes=, shape= and channels= that it "
+        "takes); or timm:NAME or torchvision:NAME."
     )
     flags = {name: _flag(takers, methods) for name, takers in _takers(methods).items()}
     settings = TypedDict("Settings", flags, total=False)  # pyright: ignore

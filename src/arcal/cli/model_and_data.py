@@ -41,13 +41,13 @@ class ModelFlags:
     """What the model itself does not say."""
 
     weights: Annotated[tuple[Path, ...], flag("FILE ...")] = ()
-    """File of weights, safetensors or from `torch.save`. An audit of several models takes one each,
-    in order, and `none` for a model that has its own."""
+    """File of weights, safetensors or from `torch.save`. For several models, one each, in order:
+    `none` for a model that has its own."""
     normalize: Annotated[tuple[str, ...], flag("HOW")] = ()
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Names of the classes in the model's order, and of those in the lists of a file of
+    """Names of the classes, in the order of the model's outputs, or of the lists in a file of
     predictions."""
 
 
@@ -56,8 +56,8 @@ class DataFlags:
     """How the data is read. By default arcal finds this out from the data."""
 
     part: Annotated[str | None, flag("NAME")] = None
-    """Part of the data. By default test, or else validation, or the only part there is; for a run
-    train, validation or test."""
+    """Part of the data. By default test, or else validation, or the only part there is; `arcal
+    calibrate` prefers validation. For a run: train, validation or test."""
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
     text: Annotated[str | None, flag("COLUMN")] = None
@@ -65,15 +65,15 @@ class DataFlags:
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
-    """File of ids and labels, of predictions whose labels came later: those without one yet are
-    left out."""
+    """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
+    label yet are left out."""
     columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns of a table that the model takes, in its order. By default all but label, weight,
     id and --one-per."""
     weight: Annotated[str | None, flag("COLUMN")] = None
     """Column of weights: how much each input counts."""
     id: Annotated[str | None, flag("COLUMN")] = None
-    """Column of ids, of a file of predictions."""
+    """Column of the ids in a file of predictions."""
     size: Annotated[int | None, flag("PIXELS")] = None
     """Height and width to which images are resized. By default those of the model's
     configuration."""
@@ -81,8 +81,8 @@ class DataFlags:
     """centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
     size itself, the middle cropped) or squash."""
     channels: Annotated[int | None, flag("N")] = None
-    """1 turns images grey, 3 gives grey ones three equal channels. By default as the model's
-    configuration says, or else grey if all images are."""
+    """1 turns images grey, 3 gives grey ones three equal channels. By default as in the model's
+    configuration, or else grey if all images are."""
     check: Annotated[bool, flag()] = False
     """Open every image first, and stop with a list if one is broken."""
     skip_broken: Annotated[bool, flag()] = False
@@ -90,9 +90,8 @@ class DataFlags:
     limit: Annotated[int | None, flag("N")] = None
     """Use only N inputs, drawn at random."""
     one_per: Annotated[str | None, flag("COLUMN")] = None
-    """Column that says which inputs belong together, such as patient: use one of each, drawn at
-    random. Intervals would be too narrow with several that are much alike. Of predictions as
-    well."""
+    """Column that tells which inputs belong together, such as patient: use one of each, drawn at
+    random. With several that are much alike, intervals would be too narrow."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,8 @@ class MachineFlags:
     batch: Annotated[int | None, flag("N")] = None
     """Inputs run at a time: by default 100, fewer if they are large and on a CPU."""
     threads: Annotated[int | None, flag("N")] = None
-    """Threads of each process: by default all the cores it can have, and 1 where a run is scored or
-    on Ray."""
+    """Threads of each process: by default all the cores it can have, but 1 on Ray or if a run is
+    scored."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
 
@@ -124,7 +123,7 @@ class SharingFlags:
 
     loaders: Annotated[int, flag("N")] = 0
     """Extra processes that read and decode images ahead: worth it for a folder of images, or for
-    encoded ones in many large files."""
+    encoded images in many large files."""
 
     def begun(self, machine: MachineFlags, *needs: str, threads: int | None = None) -> "Compute":
         """What the command runs on, getting ready with what it `needs`; `threads` unless given."""

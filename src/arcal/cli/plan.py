@@ -41,7 +41,7 @@ class HardwareFlags:
     utilisation: Annotated[float | None, flag("SHARE")] = None
     """Share of the peak that you expect to reach, above 0 and at most 1."""
     flops_per_second: Annotated[float | None, flag("RATE")] = None
-    """Operations a second of a device, which you measured elsewhere."""
+    """Operations per second of a device, which you measured elsewhere."""
     seconds: Annotated[float, flag("S")] = 5.0
     """Seconds for which a part of the job is tried on this machine."""
     json: Annotated[bool, flag()] = False
@@ -217,7 +217,7 @@ class PlanAudit(PlanScore):
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """A model as for `arcal audit`; and DATA."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions as for `arcal audit`: by default a small panel for images."""
+    """Corruptions as for `arcal audit`: by default four of them for images."""
 
     def __call__(self) -> None:
         self._show(audit=True, panel=panel_named(self.shift))
@@ -259,7 +259,7 @@ class PlanTrain:
     passes: Annotated[float | None, flag("N")] = None
     """Passes that the attack takes on average when it ranks; by default its budget."""
     reading: Annotated[float | None, flag("RATE")] = None
-    """Images a second that one core decodes and crops, to compute how many cores must read."""
+    """Images per second that one core decodes and crops, to compute how many cores must read."""
     threads: Annotated[int, flag("N")] = 1
     """Threads of the trial on this machine."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"

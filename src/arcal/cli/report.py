@@ -13,14 +13,14 @@ from arcal.cli.output import say
 class Report(Evaluate):
     """Write one self-contained page about runs: means over seeds, and one run of each to explore.
 
-    Its pictures over seeds lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated
-    first where they have not been.
+    Pictures over seeds lie beside it as SVG and PNG, and the numbers as JSON. Runs that have not
+    been evaluated are evaluated first.
     """
 
     out: Annotated[Path, flag("FOLDER")] = Path("report")
     """Folder of the report."""
     no_images: Annotated[bool, flag()] = False
-    """Leave all pictures of inputs out of the page, to share it."""
+    """Leave all pictures of inputs out of the page, so that you can share it."""
 
     def __call__(self) -> None:
         from arcal.report import write_report

@@ -83,11 +83,10 @@ class Score(OnModels):
     """Score every input of a data set by its robustness, and write Parquet.
 
     `arcal score MODEL DATA` accepts the models and data that `arcal audit` does. `arcal score RUN`
-    scores a run folder's own data, and writes the file there. With the order
-    `attack` the robustness is the norm (L2, or that of --norm) of the smallest perturbation found
-    that changes the model's prediction, and +inf if none was found. The other orders are rankings.
-    A killed scoring continues with what is missing, and its file is the same as if it had not been
-    killed.
+    scores a run folder's own data, and writes the file there. With the order `attack` the
+    robustness is the norm (L2, or that of --norm) of the smallest perturbation found that changes
+    the model's prediction, and +inf if none was found. The other orders are rankings. A killed
+    scoring continues with what is missing, and its file is the same as without the interruption.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
