@@ -182,7 +182,10 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
         )
     if isinstance(logits, Tensor) and logits.ndim == 2 and (masked := logits.isneginf()).any():
         if ((~masked).sum(dim=1) < 2).any():
-            raise ArcalError("the model gives all classes but one -inf: there is none to change to")
+            raise ArcalError(
+                "the model gives all classes but one -inf, as the logarithm of a rounded softmax "
+                "does: there is none to change to; take `log_softmax` of the logits"
+            )
         logits = logits.masked_fill(masked, logits[~masked].min())
         check_logits(logits, len(x), x.dtype)
         return logits.masked_fill(masked, -torch.inf)
