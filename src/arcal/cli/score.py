@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ from arcal.errors import ArcalError
 from arcal.printable import printable
 
 if TYPE_CHECKING:
+    from arcal.calibration import RobustAccuracy
     from arcal.robustness import Robustness
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -71,9 +73,12 @@ class OutputFlags:
 
     out: Annotated[Path | None, flag("FILE")] = None
     """File for the scores of MODEL and DATA, by default scores.parquet."""
-    curve: Annotated[Path | None, flag("FILE.svg")] = None
+    curve: Annotated[Path | None, flag("FILE")] = None
     """With --order attack: draw robust accuracy, the share of inputs that are right and stay right
-    within a radius."""
+    within a radius, as .svg, .pdf or .png."""
+    radii: Annotated[tuple[str, ...], flag("RADIUS ...")] = ()
+    """With --order attack: print robust accuracy at these radii, in the norm of the distances, with
+    a 95 % interval; numbers such as 0.5 or 8/255."""
     json: Annotated[bool, flag()] = False
     """Print a summary as JSON on standard output."""
 
@@ -108,8 +113,13 @@ class Score(OnModels):
 
         how = self.ranking
         attack = how.chosen_attack()
+        radii = _numbers(self.output.radii)
+        if how.order != "attack" and (radii or self.output.curve):
+            asked = "--radii is" if radii else "--curve is"
+            raise ArcalError(f"{asked} of the order attack: rankings have no radius")
         if (curve := self.output.curve) is not None:
-            self._check_curve(curve)
+            check_picture(curve)
+            check_folder(curve.parent, name="--curve")
         if len(self.what) == 1:
             scores, file = self._run(attack if how.order == "attack" else None)
         elif len(self.what) == 2:
@@ -127,15 +137,25 @@ class Score(OnModels):
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
+        if radii:
+            at = _robust_accuracy(scores, radii)
+            columns = zip(radii, *(c.tolist() for c in (at.accuracy, at.low, at.high)), strict=True)
+            names = "radius", "accuracy", "low", "high"
+            summary["robust_accuracy"] = [dict(zip(names, row, strict=True)) for row in columns]
         if curve is not None:
             self._draw_curve(curve, scores)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
+        for typed, row in zip(self.output.radii, summary.get("robust_accuracy", ()), strict=True):
+            accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
+            say(f"robust accuracy at {typed}: {accuracy:.1f} % [{low:.1f}, {high:.1f}]")
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
             why = f" ({scores.reason})" if scores.reason else ""
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
+            if radii or curve:
+                say("robust accuracy counts those that are right as right at every radius")
 
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.console import bar
@@ -143,7 +163,16 @@ class Score(OnModels):
         from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"
+        own = (
+            "--json",
+            "--curve",
+            "--radii",
+            "--part",
+            "--threads",
+            "--accelerator",
+            "--devices",
+            "--nodes",
+        )
         own += ("--loaders",)
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
@@ -204,21 +233,43 @@ class Score(OnModels):
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
-    def _check_curve(self, curve: Path) -> None:
-        """Before the work rather than after it."""
-        if self.ranking.order != "attack":
-            raise ArcalError("--curve is of the order attack: rankings have no radius")
-        if curve.suffix.lower() != ".svg":
-            raise ArcalError(f"--curve {curve}: give a file that ends in .svg")
-        check_folder(curve.parent, name="--curve")
-
     def _draw_curve(self, path: Path, scores: "Robustness") -> None:
-        from arcal.calibration import robust_accuracy
         from arcal.report.robust_accuracy_picture import write_robust_accuracy
 
-        curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
         norm = self.ranking.norm or "l2"
+        curve = _robust_accuracy(scores, None)
         say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    """Radii as they are typed, also as fractions.
+
+    >>> _numbers(["0.5", "51/255"])
+    [0.5, 0.2]
+    """
+    radii: list[float] = []
+    for text in texts:
+        above, _, below = text.partition("/")
+        try:
+            radius = float(above) / float(below or 1)
+        except (ValueError, ZeroDivisionError):
+            radius = -1.0
+        if not 0 <= radius < float("inf"):
+            raise ArcalError(f"--radii {text}: give numbers from 0 on, such as 0.5 or 8/255")
+        radii.append(radius)
+    return radii
+
+
+def _robust_accuracy(scores: "Robustness", radii: list[float] | None) -> "RobustAccuracy":
+    from arcal.calibration import robust_accuracy
+
+    return robust_accuracy(scores.robustness, scores.predicted == scores.labels, radii)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a name that no picture can have, without the packages that draw one."""
+    if path.suffix.lower() not in (".svg", ".pdf", ".png"):
+        raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
 
 
 def _sentence(summary: dict[str, Any]) -> str:
