@@ -284,9 +284,8 @@ def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
         which = "" if flat == len(some) else f" for {flat} of {len(some)} of these inputs"
         return (
             f"the lead of the predicted class has no gradient there{which}: the model is constant "
-            "around these inputs, as one is that rounds or thresholds what it computes, or clips "
-            "probabilities before their logarithm, and no step of any size is known to change its "
-            "prediction"
+            "around them, as one that rounds, thresholds, or clips probabilities before their "
+            "logarithm, and no step of any size is known to change its prediction"
         )
     if not gradient.isfinite().all():
         return "the model's gradients are not finite there, as of a root or a logarithm at 0"

@@ -284,8 +284,8 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         wrong = (~good).nonzero().squeeze(1)
         raise ArcalError(
             f"the model returns logits that are not finite for {len(wrong)} of a batch of {N} "
-            f"inputs, first in its row {int(wrong[0])}: check these, and clip probabilities to "
-            "1e-7 before their logarithm"
+            f"inputs, first in its row {int(wrong[0])}: check these; take `log_softmax` of "
+            "logits, and where there are none clip probabilities to 1e-7 before their logarithm"
         )
     if are_probabilities(logits):
         raise ArcalError(

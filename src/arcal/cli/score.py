@@ -76,7 +76,7 @@ class OutputFlags:
     curve: Annotated[Path | None, flag("FILE")] = None
     """With --order attack: draw robust accuracy, the share of inputs that are right and stay right
     within a radius, as .svg, .pdf or .png."""
-    radii: Annotated[tuple[str, ...], flag("RADIUS ...")] = ()
+    radii: Annotated[tuple[str, ...] | None, flag("RADIUS ...")] = None
     """With --order attack: print robust accuracy at these radii, in the norm of the distances, with
     a 95 % interval; numbers such as 0.5 or 8/255."""
     json: Annotated[bool, flag()] = False
@@ -115,8 +115,8 @@ class Score(OnModels):
         attack = how.chosen_attack()
         radii = _numbers(self.output.radii)
         if how.order != "attack" and (radii or self.output.curve):
-            asked = "--radii is" if radii else "--curve is"
-            raise ArcalError(f"{asked} of the order attack: rankings have no radius")
+            flags = "--radii" if radii else "--curve"
+            raise ArcalError(f"{flags} is of the order attack: rankings have no radius")
         if (curve := self.output.curve) is not None:
             check_picture(curve)
             check_folder(curve.parent, name="--curve")
@@ -138,16 +138,15 @@ class Score(OnModels):
             "passes": float(scores.passes.double().mean()),
         }
         if radii:
-            at = _robust_accuracy(scores, radii)
-            columns = zip(radii, *(c.tolist() for c in (at.accuracy, at.low, at.high)), strict=True)
-            names = "radius", "accuracy", "low", "high"
-            summary["robust_accuracy"] = [dict(zip(names, row, strict=True)) for row in columns]
+            summary["robust_accuracy"] = _rows(_robust_accuracy(scores, radii))
         if curve is not None:
             self._draw_curve(curve, scores)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
-        for typed, row in zip(self.output.radii, summary.get("robust_accuracy", ()), strict=True):
+        for typed, row in zip(
+            self.output.radii or (), summary.get("robust_accuracy", ()), strict=True
+        ):
             accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
             say(f"robust accuracy at {typed}: {accuracy:.1f} % [{low:.1f}, {high:.1f}]")
         if scores.success is not None and not scores.success.all():
@@ -241,14 +240,16 @@ class Score(OnModels):
         say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
 
 
-def _numbers(texts: Sequence[str]) -> list[float]:
+def _numbers(texts: Sequence[str] | None) -> list[float]:
     """Radii as they are typed, also as fractions.
 
     >>> _numbers(["0.5", "51/255"])
     [0.5, 0.2]
     """
     radii: list[float] = []
-    for text in texts:
+    if texts is not None and not texts:
+        raise ArcalError("--radii names no radius: give numbers, such as 0.5 or 8/255")
+    for text in texts or ():
         above, _, below = text.partition("/")
         try:
             radius = float(above) / float(below or 1)
@@ -264,6 +265,12 @@ def _robust_accuracy(scores: "Robustness", radii: list[float] | None) -> "Robust
     from arcal.calibration import robust_accuracy
 
     return robust_accuracy(scores.robustness, scores.predicted == scores.labels, radii)
+
+
+def _rows(curve: "RobustAccuracy") -> list[dict[str, float]]:
+    names = "radius", "accuracy", "low", "high"
+    columns = (one.tolist() for one in (curve.radii, curve.accuracy, curve.low, curve.high))
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def check_picture(path: Path) -> None:
