@@ -162,6 +162,25 @@ def test_no_gradient_is_said_to_be_the_reason(model):
     )
 
 
+def test_most_without_a_gradient_are_the_reason_though_some_have_one():
+    def cut_off(x):  # has a gradient in the first of eight inputs alone
+        lead = 9 - 1e-3 * x[:, 0]
+        return torch.stack([lead.clamp(max=8.9995), 0 * lead], dim=1)
+
+    x = torch.zeros(8, 80)
+    x[0] = 1.0
+    reason = BoundaryProjection()(cut_off, x).reason
+    assert "no gradient there for 7 of 8 of these inputs" in reason
+    assert "clips probabilities" in reason
+
+
+def test_inputs_of_16_bits_and_one_alone_are_told_what_to_do():
+    with pytest.raises(ArcalError, match=r"by `.float\(\)`$"):
+        BoundaryProjection()(linear(3, 6).half(), X.half())
+    with pytest.raises(ArcalError, match=r"`x\[None\]`$"):
+        BoundaryProjection()(linear(3, 6), X[0])
+
+
 def test_a_masked_class_is_not_the_reason():
     def far(x):  # the first class leads everywhere within the bounds
         logits = linear(3, 6)(x).index_fill(1, torch.tensor([2]), -torch.inf)

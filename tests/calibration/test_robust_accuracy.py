@@ -23,6 +23,13 @@ def test_it_counts_what_is_right_and_farther_than_the_radius():
     assert curve.N == 6
 
 
+def test_inputs_that_are_right_and_have_no_distance_are_counted():
+    assert robust_accuracy(DISTANCE, CORRECT).without_distance == int(
+        (DISTANCE.isinf() & CORRECT).sum()
+    )
+    assert robust_accuracy(DISTANCE[:3], CORRECT[:3]).without_distance == 0
+
+
 def test_without_radii_the_curve_has_all_its_steps():
     curve = robust_accuracy(DISTANCE, CORRECT)
     assert curve.radii.tolist() == pytest.approx([0.0, 0.2, 0.5])

@@ -31,6 +31,9 @@ def swapped(x):
 narrow = torch.nn.Sequential(torch.nn.BatchNorm2d(1), net).eval()
 narrow[0].running_var.fill_(1e-4)  # of inputs that were divided by a hundred
 
+def flat(x):
+    return torch.tensor([0.0, 9.0]) + 0 * net(x)
+
 def guess(x):
     return (x[:, 0, 0, :2] * 1e4).sin()
 """
@@ -127,6 +130,37 @@ def test_the_curve_is_drawn_of_new_and_of_known_scores(here):
     assert Path("pictures/curve.svg").read_text() == drawn
 
 
+def test_the_curve_is_also_a_pdf_or_a_png(here):
+    for name, begins in (("curve.pdf", b"%PDF"), ("curve.PNG", b"\x89PNG")):
+        succeeds("score", "net.py:net", "data.npz", "--curve", name)
+        assert Path(name).read_bytes().startswith(begins)
+
+
+def test_robust_accuracy_at_radii(here):
+    radii = "0", "0.1", "51/255"
+    done = succeeds(
+        "score", "net.py:net", "data.npz", "--norm", "linf", "--radii", *radii, "--json"
+    )
+    scores = load_scores(Path("scores.parquet"))
+    right = scores.predicted == scores.labels
+    rows = json.loads(done.stdout)["robust_accuracy"]
+    assert [row["radius"] for row in rows] == [0.0, 0.1, 0.2]
+    for typed, row in zip(radii, rows, strict=True):
+        stays = right if typed == "0" else right & (scores.robustness > row["radius"])
+        assert row["accuracy"] == float(stays.double().mean())
+        assert row["low"] <= row["accuracy"] <= row["high"]
+        assert f"robust accuracy at {typed}: {100 * row['accuracy']:.1f} % [" in done.stderr
+    assert "counts" not in done.stderr
+
+
+def test_inputs_without_a_distance_are_told_beside_robust_accuracy(here):
+    done = succeeds("score", "net.py:flat", "data.npz", "--radii", "9", "--curve", "c.svg")
+    assert "the attack failed on 40 of 40 inputs" in done.stderr
+    assert "counts those that are right as right at every radius" in done.stderr
+    right = (load_scores(Path("scores.parquet")).labels == 1).sum()
+    assert f"40 inputs, {right} without a distance" in Path("c.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [
@@ -170,7 +204,14 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
             ["net.py:net", "data.npz", "--norm", "linf", "--attack", "carlini-wagner"],
             "--norm is of boundary-projection: leave it out with carlini-wagner",
         ),
-        (["net.py:net", "data.npz", "--curve", "c.png"], "give a file that ends in .svg"),
+        (["net.py:net", "data.npz", "--curve", "c.tex"], "that ends in .svg, .pdf or .png"),
+        (["net.py:net", "data.npz", "--radii", "1/0"], "--radii 1/0: give numbers from 0 on"),
+        (["net.py:net", "data.npz", "--radii", "0.1", "nan"], "--radii nan: give numbers"),
+        (["net.py:net", "data.npz", "--radii", "far"], "--radii far: give numbers from 0 on"),
+        (
+            ["net.py:net", "data.npz", "--radii", "1", "--order", "margin"],
+            "--radii is of the order",
+        ),
         (["net.py:net", "data.npz", "--curve", "c.svg", "--order", "margin"], "have no radius"),
         (["net.py:net", "data.npz", "--curve", "net.py/c.svg"], "net.py is a file"),
     ],

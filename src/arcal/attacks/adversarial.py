@@ -263,7 +263,10 @@ def verified(
 
 @torch.enable_grad()
 def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
-    """Why inputs `failed` `(B,)` have no distance, from the gradients of 8 of them at most."""
+    """Why inputs `failed` `(B,)` have no distance, from the gradients of 8 of them at most.
+
+    What holds for most of these is said first.
+    """
     if len(failed) == 0:
         return ""
     some = failed[:8]
@@ -276,11 +279,13 @@ def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
         near = rows(model, some)(x[some] + (x[some] <= 0.5).to(x).mul(2).sub(1) * NEARBY)
     if not near.amax(dim=1).isfinite().all():  # a class at -inf is masked, and may be
         return "the model's logits are not finite near these inputs: no class leads there"
-    if not gradient.any():
+    flat = int((~gradient.flatten(1).any(dim=1)).sum())
+    if 2 * flat >= len(some):
+        which = "" if flat == len(some) else f" for {flat} of {len(some)} of these inputs"
         return (
-            "the lead of the predicted class has no gradient there: the model is constant around "
-            "these inputs, or rounds or thresholds what it computes, and no step of any size is "
-            "known to change its prediction"
+            f"the lead of the predicted class has no gradient there{which}: the model is constant "
+            "around them, as one that rounds, thresholds, or clips probabilities before their "
+            "logarithm, and no step of any size is known to change its prediction"
         )
     if not gradient.isfinite().all():
         return "the model's gradients are not finite there, as of a root or a logarithm at 0"

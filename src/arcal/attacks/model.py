@@ -182,7 +182,10 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
         )
     if isinstance(logits, Tensor) and logits.ndim == 2 and (masked := logits.isneginf()).any():
         if ((~masked).sum(dim=1) < 2).any():
-            raise ArcalError("the model gives all classes but one -inf: there is none to change to")
+            raise ArcalError(
+                "the model gives all classes but one -inf, as the logarithm of a rounded softmax "
+                "does: there is none to change to; take `log_softmax` of the logits"
+            )
         logits = logits.masked_fill(masked, logits[~masked].min())
         check_logits(logits, len(x), x.dtype)
         return logits.masked_fill(masked, -torch.inf)
@@ -281,8 +284,8 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         wrong = (~good).nonzero().squeeze(1)
         raise ArcalError(
             f"the model returns logits that are not finite for {len(wrong)} of a batch of {N} "
-            f"inputs, first in its row {int(wrong[0])}: check these, and clip probabilities to "
-            "1e-7 before their logarithm"
+            f"inputs, first in its row {int(wrong[0])}: check these; take `log_softmax` of "
+            "logits, and where there are none clip probabilities to 1e-7 before their logarithm"
         )
     if are_probabilities(logits):
         raise ArcalError(

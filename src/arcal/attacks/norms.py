@@ -29,11 +29,13 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        how = (
-            "divide pixels of 0 to 255 by 255"
-            if x.dtype == torch.uint8
-            else "of token ids give their embeddings, with bounds=None"
-        )
+        how = "of token ids give their embeddings, with bounds=None"
+        if x.dtype == torch.uint8:
+            how = "divide pixels of 0 to 255 by 255"
+        elif x.is_floating_point():
+            how = "give one input as a batch, `x[None]`"
+            if x.ndim > 1:
+                how = "convert them, by `.float()`"
         raise ArcalError(
             f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed; {how}"
         )

@@ -16,6 +16,8 @@ class RobustAccuracy:
     """The share of N inputs that are right, with a distance above each of R radii.
 
     `radii`, `accuracy` and the ends `low` and `high` of its exact 95 % interval are float64 `(R,)`.
+    `without_distance` inputs are right and have none, since the attack failed: they are counted at
+    every radius, also if the attack only failed for want of gradients.
 
     >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
     >>> curve.N, curve.accuracy, curve.low
@@ -27,6 +29,7 @@ class RobustAccuracy:
     low: Tensor
     high: Tensor
     N: int
+    without_distance: int = 0
 
 
 def robust_accuracy(
@@ -59,4 +62,5 @@ def robust_accuracy(
     stays = len(known) - torch.searchsorted(known, radii.contiguous(), right=True)
     stays = torch.where(radii == 0, len(known), stays)
     low, high = clopper_pearson(stays, torch.full_like(stays, len(distance)))
-    return RobustAccuracy(radii, stays.double() / len(distance), low, high, len(distance))
+    endless = int(known.isinf().sum())
+    return RobustAccuracy(radii, stays.double() / len(distance), low, high, len(distance), endless)

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ from arcal.errors import ArcalError
 from arcal.printable import printable
 
 if TYPE_CHECKING:
+    from arcal.calibration import RobustAccuracy
     from arcal.robustness import Robustness
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -71,9 +73,12 @@ class OutputFlags:
 
     out: Annotated[Path | None, flag("FILE")] = None
     """File for the scores of MODEL and DATA, by default scores.parquet."""
-    curve: Annotated[Path | None, flag("FILE.svg")] = None
+    curve: Annotated[Path | None, flag("FILE")] = None
     """With --order attack: draw robust accuracy, the share of inputs that are right and stay right
-    within a radius."""
+    within a radius, as .svg, .pdf or .png."""
+    radii: Annotated[tuple[str, ...] | None, flag("RADIUS ...")] = None
+    """With --order attack: print robust accuracy at these radii, in the norm of the distances, with
+    a 95 % interval; numbers such as 0.5 or 8/255."""
     json: Annotated[bool, flag()] = False
     """Print a summary as JSON on standard output."""
 
@@ -107,8 +112,13 @@ class Score(OnModels):
 
         how = self.ranking
         attack = how.chosen_attack()
+        radii = _numbers(self.output.radii)
+        if how.order != "attack" and (radii or self.output.curve):
+            flags = "--radii" if radii else "--curve"
+            raise ArcalError(f"{flags} is of the order attack: rankings have no radius")
         if (curve := self.output.curve) is not None:
-            self._check_curve(curve)
+            check_picture(curve)
+            check_folder(curve.parent, name="--curve")
         if len(self.what) == 1:
             scores, file = self._run(attack if how.order == "attack" else None)
         elif len(self.what) == 2:
@@ -126,15 +136,24 @@ class Score(OnModels):
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
+        if radii:
+            summary["robust_accuracy"] = _rows(_robust_accuracy(scores, radii))
         if curve is not None:
             self._draw_curve(curve, scores)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
+        for typed, row in zip(
+            self.output.radii or (), summary.get("robust_accuracy", ()), strict=True
+        ):
+            accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
+            say(f"robust accuracy at {typed}: {accuracy:.1f} % [{low:.1f}, {high:.1f}]")
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
             why = f" ({scores.reason})" if scores.reason else ""
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
+            if radii or curve:
+                say("robust accuracy counts those that are right as right at every radius")
 
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.console import bar
@@ -142,7 +161,16 @@ class Score(OnModels):
         from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"
+        own = (
+            "--json",
+            "--curve",
+            "--radii",
+            "--part",
+            "--threads",
+            "--accelerator",
+            "--devices",
+            "--nodes",
+        )
         own += ("--loaders",)
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
@@ -203,21 +231,51 @@ class Score(OnModels):
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
-    def _check_curve(self, curve: Path) -> None:
-        """Before the work rather than after it."""
-        if self.ranking.order != "attack":
-            raise ArcalError("--curve is of the order attack: rankings have no radius")
-        if curve.suffix.lower() != ".svg":
-            raise ArcalError(f"--curve {curve}: give a file that ends in .svg")
-        check_folder(curve.parent, name="--curve")
-
     def _draw_curve(self, path: Path, scores: "Robustness") -> None:
-        from arcal.calibration import robust_accuracy
         from arcal.report.robust_accuracy_picture import write_robust_accuracy
 
-        curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
         norm = self.ranking.norm or "l2"
+        curve = _robust_accuracy(scores, None)
         say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
+
+
+def _numbers(texts: Sequence[str] | None) -> list[float]:
+    """Radii as they are typed, also as fractions.
+
+    >>> _numbers(["0.5", "51/255"])
+    [0.5, 0.2]
+    """
+    radii: list[float] = []
+    if texts is not None and not texts:
+        raise ArcalError("--radii names no radius: give numbers, such as 0.5 or 8/255")
+    for text in texts or ():
+        above, _, below = text.partition("/")
+        try:
+            radius = float(above) / float(below or 1)
+        except (ValueError, ZeroDivisionError):
+            radius = -1.0
+        if not 0 <= radius < float("inf"):
+            raise ArcalError(f"--radii {text}: give numbers from 0 on, such as 0.5 or 8/255")
+        radii.append(radius)
+    return radii
+
+
+def _robust_accuracy(scores: "Robustness", radii: list[float] | None) -> "RobustAccuracy":
+    from arcal.calibration import robust_accuracy
+
+    return robust_accuracy(scores.robustness, scores.predicted == scores.labels, radii)
+
+
+def _rows(curve: "RobustAccuracy") -> list[dict[str, float]]:
+    names = "radius", "accuracy", "low", "high"
+    columns = (one.tolist() for one in (curve.radii, curve.accuracy, curve.low, curve.high))
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a name that no picture can have, without the packages that draw one."""
+    if path.suffix.lower() not in (".svg", ".pdf", ".png"):
+        raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
 
 
 def _sentence(summary: dict[str, Any]) -> str:

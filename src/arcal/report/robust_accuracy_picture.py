@@ -20,7 +20,8 @@ def write_robust_accuracy(
 ) -> Path:
     """Draw curves of robust accuracy, by the names of their models, as the file `path`.
 
-    Each has its interval, and steps down at every distance of an input that was right. `norm` is
+    Each has its interval, and steps down at every distance of an input that was right; how many of
+    them have none, because the attack failed, stands beside the name. `norm` is
     that of the distances, "l2" or "linf". No curve, another norm, or a file that does not end in
     .svg, .pdf or .png raises `ArcalError`. The same curves give the same bytes.
 
@@ -49,7 +50,9 @@ def robust_accuracy_figure(curves: Mapping[str, RobustAccuracy], norm: str) -> F
             [*end.tolist(), float(end[-1])] for end in (curve.accuracy, curve.low, curve.high)
         )
         axes.fill_between(x, low, high, step="post", color=colour, alpha=0.14, lw=0)
-        axes.step(x, y, where="post", color=colour, label=f"{name}, {curve.N:,} inputs")
+        failed = curve.without_distance
+        label = f"{name}, {curve.N:,} inputs" + (f", {failed:,} without a distance" * bool(failed))
+        axes.step(x, y, where="post", color=colour, label=label)
     axes.set_xlim(0, right)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel(f"radius: {LENGTHS[norm]}")
