@@ -24,8 +24,8 @@ are arcal's if its figures are beside them."""
 def formats_named(words: tuple[str, ...], model: str) -> tuple[str, ...]:
     """The formats that these words name; refused are those that the model cannot have.
 
-    >>> formats_named(("pt2,onnx",), "net.pt2")
-    ('pt2', 'onnx')
+    >>> formats_named(("pt2,safetensors",), "net.pt2")
+    ('pt2', 'safetensors')
     """
     formats = tuple(one for word in words for one in word.split(",") if one)
     if words and not formats:
