@@ -27,9 +27,9 @@ export function Calibrations() {
         <>
           ECE in points before (hollow) and after (filled) each calibrator, with 95&nbsp;% intervals.{" "}
           {calibrations.some((c) => c.recommended) ? (
-            "The recommended one keeps every prediction, lowers the log-loss beyond chance, and is the simplest that is not shown to be worse than the best."
+            `The recommended one ${one.model.classes.length ? "keeps every prediction, " : ""}lowers the log-loss beyond chance, and is the simplest that is not shown to be worse than the best.`
           ) : (
-            <b>None that keeps every prediction lowers the log-loss of these inputs beyond chance.</b>
+            <b>None{one.model.classes.length > 0 && " that keeps every prediction"} lowers the log-loss of these inputs beyond chance.</b>
           )}{" "}
           {applied && "Choose it to see each input before and after."}
         </>

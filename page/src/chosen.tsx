@@ -2,7 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import { describe } from "./describe";
-import { clear, filter, isFiltered, opened, ordered, origin, selected, sort, SORTS } from "./state";
+import { clear, filter, isFiltered, opened, ordered, origin, selected, sort, sortTitle } from "./state";
 import { Summary } from "./summary";
 import { Thumbnail } from "./thumbnail";
 
@@ -41,7 +41,7 @@ function ChosenInputs() {
           {rows.length > FIRST ? `All ${rows.length.toLocaleString("en-US")} in the list` : "In the list"}
         </a>
         <span>
-          by {SORTS[sort.value.key].title}
+          by {sortTitle(sort.value.key)}
         </span>
         <button type="button" class="quiet" onClick={clear}>
           Clear

@@ -81,6 +81,7 @@ export function Classes() {
     onChoose: (more) => choose("classes", { predicted: index, ...(more ? {} : { level: null }) }, more),
     cells: R ? Array.from({ length: R }, (_, r) => heat(index, r)) : undefined,
   }));
+  if (!model.classes.length) return null;
   const left = groups.length - rows.length;
   const never = model.classes.length - said.length;
   return (

@@ -24,11 +24,13 @@ export function csv(): string {
   };
   if (data.names) add("name", (i) => data.names![i]);
   if (data.weight) add("weight", (i) => digits(data.weight![i]));
-  add("label", (i) => data.classes[data.label[i]]);
-  add("predicted", (i) => data.classes[one.predicted[i]]);
+  if (!data.answers) {
+    add("label", (i) => data.classes[data.label[i]]);
+    add("predicted", (i) => data.classes[one.predicted[i]]);
+  }
   add("right", (i) => Number(one.predicted[i] === data.label[i]));
   add("confidence", (i) => digits(one.confidence[i]));
-  add("label_probability", (i) => digits(one.labelProbability[i]));
+  if (!data.answers) add("label_probability", (i) => digits(one.labelProbability[i]));
   add("loss", (i) => digits(one.loss[i]));
   if (one.distance)
     add("distance", (i) => (one.distance![i] === Infinity ? "inf" : digits(one.distance![i])));
@@ -42,7 +44,8 @@ export function csv(): string {
     if (values) add(name, (i) => (values[i] < 0 ? "" : values[i] + 1));
   if (one.calibrated) add("calibrated_confidence", (i) => digits(one.calibrated!.confidence[i]));
   if (two) {
-    add("other_predicted", (i) => data.classes[two.predicted[i]]);
+    if (data.answers) add("other_right", (i) => Number(two.predicted[i] === data.label[i]));
+    else add("other_predicted", (i) => data.classes[two.predicted[i]]);
     add("other_confidence", (i) => digits(two.confidence[i]));
     if (two.distance)
       add("other_distance", (i) => (two.distance![i] === Infinity ? "inf" : digits(two.distance![i])));

@@ -71,6 +71,8 @@ export interface View {
 export interface Data {
   payload: Payload;
   classes: string[];
+  /** Whether each input is an answer, right or wrong, with nothing but a confidence. */
+  answers: boolean;
   N: number;
   id: Numbers;
   label: Numbers;
@@ -203,6 +205,7 @@ export function read(given: Payload): Data {
   return {
     payload,
     classes: payload.data.classes,
+    answers: payload.data.kind === "answers",
     N: id.length,
     id,
     label: decode(payload.inputs.label),

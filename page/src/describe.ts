@@ -2,7 +2,7 @@
 
 import { percent, within } from "./format";
 import { rangeOf } from "./positive";
-import { data, second, view, type Filter } from "./state";
+import { data, second, suspectsTitle, view, type Filter } from "./state";
 
 export function parts(f: Filter): { key: keyof Filter; text: string }[] {
   const one = view.value;
@@ -22,7 +22,7 @@ export function parts(f: Filter): { key: keyof Filter; text: string }[] {
   if (f.level !== null) add("level", `level ${f.level + 1}`);
   if (f.group !== null) add("group", data.groups[f.group].words);
   if (f.right !== null) add("right", f.right ? "right" : "wrong");
-  if (f.list) add("list", f.list === "suspects" ? "suspect labels" : "right but fragile");
+  if (f.list) add("list", f.list === "suspects" ? suspectsTitle() : "right but fragile");
   if (f.pair !== null && second.value) {
     const names = [one.model.name, second.value.name];
     add(

@@ -17,6 +17,8 @@ import {
   selected,
   sort,
   SORTS,
+  sortTitle,
+  suspectsTitle,
   view,
   type Filter,
   type SortKey,
@@ -82,8 +84,12 @@ export function Inputs() {
       >
         <summary>Filters and order</summary>
         <div class="filter-bar">
-          <Select label="Predicted" value={text(f.predicted)} options={classes} onSelect={(v) => refine({ predicted: chosenNumber(v) })} />
-          <Select label="Label" value={text(f.label)} options={classes} onSelect={(v) => refine({ label: chosenNumber(v) })} />
+          {!data.answers && (
+            <>
+              <Select label="Predicted" value={text(f.predicted)} options={classes} onSelect={(v) => refine({ predicted: chosenNumber(v) })} />
+              <Select label="Label" value={text(f.label)} options={classes} onSelect={(v) => refine({ label: chosenNumber(v) })} />
+            </>
+          )}
           {levels && (
             <Select
               label="Level"
@@ -112,7 +118,7 @@ export function Inputs() {
               value={f.list ?? ANY}
               options={[
                 [ANY, "any"],
-                ...(suspects ? [["suspects", `suspect labels (${count(suspects)})`] as [string, string]] : []),
+                ...(suspects ? [["suspects", `${suspectsTitle()} (${count(suspects)})`] as [string, string]] : []),
                 ...(fragile ? [["fragile", `right but fragile (${count(fragile)})`] as [string, string]] : []),
               ]}
               onSelect={(v) => {
@@ -147,7 +153,7 @@ export function Inputs() {
           <Select
             label="Order"
             value={key}
-            options={possibleSorts.value.map((k) => [k, SORTS[k].title])}
+            options={possibleSorts.value.map((k) => [k, sortTitle(k)])}
             onSelect={(v) => (sort.value = { key: v as SortKey, descending: SORTS[v as SortKey].descending })}
           />
           <button

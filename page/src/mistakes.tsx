@@ -40,7 +40,7 @@ function mistakes(): Mistake[] {
 export function Mistakes() {
   const shown = useSignal(SHOWN);
   const all = useComputed(mistakes).value;
-  if (!all.length) return null;
+  if (!all.length || data.answers) return null;
   const listed = all.slice(0, shown.value).map((mistake) => {
     const { predicted, confidence } = view.value;
     const share = shareOf(mistake.rows, mistake.of, confidence);

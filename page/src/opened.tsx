@@ -3,7 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Numbers, Top } from "./data";
 import { percent, plain, within } from "./format";
-import { data, isRight, opened, ordered, second, view } from "./state";
+import { data, isRight, opened, ordered, second, suspectsTitle, view } from "./state";
 import { nameOf, Tile, wordsOf } from "./thumbnail";
 
 export function Opened() {
@@ -66,7 +66,11 @@ function Content({ row }: { row: number }) {
           </button>
         </div>
         <h2 id="opened-title" aria-live="polite">
-          {right ? (
+          {data.answers ? (
+            <>
+              {!right && <span class="cross">✕</span>} Answered, which is <b>{said}</b>
+            </>
+          ) : right ? (
             <>
               Predicted <b>{said}</b>, which is right
             </>
@@ -82,7 +86,7 @@ function Content({ row }: { row: number }) {
       </header>
       <Pictures row={row} />
       <div class="two">
-        <Probabilities row={row} />
+        {!data.answers && <Probabilities row={row} />}
         <Facts row={row} />
       </div>
     </article>
@@ -278,9 +282,9 @@ function Facts({ row }: { row: number }) {
 function facts(row: number): [string, string[]][] {
   const of = (cell: (view: (typeof data.views)[number]) => string) => data.views.map(cell);
   const all: [string, string[]][] = [
-    ["Label", of(() => data.classes[data.label[row]])],
+    ["Label", of(() => (data.answers ? "–" : data.classes[data.label[row]]))],
     ...data.groupings.map(({ name, groups, number }): [string, string[]] => [name, of(() => groups[number[row]])]),
-    ["Predicted", of((one) => `${isRight(one.predicted, row) ? "" : "✕ "}${data.classes[one.predicted[row]]}`)],
+    [data.answers ? "The answer is" : "Predicted", of((one) => `${isRight(one.predicted, row) ? "" : "✕ "}${data.classes[one.predicted[row]]}`)],
     ["Confidence", of((one) => percent(one.confidence[row]))],
     [
       "Calibrated",
@@ -292,7 +296,7 @@ function facts(row: number): [string, string[]][] {
             : percent(one.calibrated.confidence[row]),
       ),
     ],
-    ["Probability of the label", of((one) => percent(one.labelProbability[row]))],
+    ["Probability of the label", of((one) => (data.answers ? "–" : percent(one.labelProbability[row])))],
     ["Loss", of((one) => plain(one.loss[row]))],
     [
       "Distance",
@@ -302,7 +306,7 @@ function facts(row: number): [string, string[]][] {
     ],
     ["Nearest class", of((one) => (one.nearest && one.nearest[row] >= 0 ? data.classes[one.nearest[row]] : "–"))],
     ["Level", of((one) => (one.level && one.level[row] >= 0 ? String(one.level[row] + 1) : "–"))],
-    ["Among suspect labels", of((one) => (one.suspectRank && one.suspectRank[row] >= 0 ? `no. ${one.suspectRank[row] + 1}` : "–"))],
+    [`Among ${suspectsTitle()}`, of((one) => (one.suspectRank && one.suspectRank[row] >= 0 ? `no. ${one.suspectRank[row] + 1}` : "–"))],
     ["Among the fragile", of((one) => (one.fragileRank && one.fragileRank[row] >= 0 ? `no. ${one.fragileRank[row] + 1}` : "–"))],
     ...data.views[0].shift.flatMap(({ shift, predicted }, s): [string, string[]][] =>
       predicted

@@ -396,7 +396,8 @@ export interface Payload {
     name: string;
     /** How many inputs the findings rest on. */
     n: number;
-    kind: "images" | "table" | "texts" | "predictions";
+    /** Of answers class 0 is right and 1 wrong: the label of all is 0, and predicted what they are. */
+    kind: "images" | "table" | "texts" | "predictions" | "answers";
     classes: string[];
     facts: Record<string, string>;
   };

@@ -57,6 +57,13 @@ export const SORTS: Record<SortKey, { title: string; descending: boolean }> = {
   id: { title: "id", descending: false },
 };
 
+/** What the inputs can be sorted by, in words. */
+export const sortTitle = (key: SortKey) =>
+  key === "suspect" && data.answers ? "surest wrong" : SORTS[key].title;
+
+/** What the mistakes are called that come first in the list. */
+export const suspectsTitle = () => (data.answers ? "wrong answers" : "suspect labels");
+
 /** Another model by its number, or this model after calibration. */
 export type Rival = number | "calibrated" | null;
 

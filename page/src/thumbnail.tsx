@@ -69,9 +69,11 @@ export function saidOf(row: number): string {
   const one = view.value;
   const right = isRight(one.predicted, row);
   const label = data.classes[data.label[row]];
+  const words = data.classes[one.predicted[row]];
+  if (data.answers) return `Answer ${nameOf(row)}: ${words}, confidence ${percent(one.confidence[row])}`;
   return (
     `Input ${nameOf(row)}: ` +
-    (right ? `right, ${label}` : `wrong, said ${data.classes[one.predicted[row]]}, is ${label}`) +
+    (right ? `right, ${label}` : `wrong, said ${words}, is ${label}`) +
     `, confidence ${percent(one.confidence[row])}`
   );
 }
@@ -121,7 +123,7 @@ export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
         <i>{percent(two.confidence[row], 0)}</i>
       </span>
     ) : null;
-  const is = <span class="is">{right && !then ? " " : `is ${label}`}</span>;
+  const is = <span class="is">{(right && !then) || data.answers ? " " : `is ${label}`}</span>;
   if (images)
     return (
       <button class={right ? "thumb" : "thumb mistaken"} {...shared}>
@@ -142,7 +144,7 @@ export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
       </span>
       {verdict}
       {then}
-      <span class="is">is {label}</span>
+      <span class="is">{data.answers ? " " : `is ${label}`}</span>
       {!plainly && <span class="is measured">{measured(row)}</span>}
     </button>
   );

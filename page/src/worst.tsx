@@ -16,6 +16,11 @@ interface Kind {
   ranks: (one: typeof view.value) => ArrayLike<number> | null;
 }
 
+const WRONG_ANSWERS = {
+  title: "Wrong, and sure",
+  words: "The wrong answers with the highest confidence. Some may have been graded wrongly: look at them to tell.",
+};
+
 const KINDS: Kind[] = [
   {
     id: "suspects",
@@ -44,7 +49,7 @@ export function Worst() {
   return (
     <>
       {KINDS.map((kind) => (
-        <WorstOf key={kind.id} kind={kind} />
+        <WorstOf key={kind.id} kind={data.answers && kind.list === "suspects" ? { ...kind, ...WRONG_ANSWERS } : kind} />
       ))}
     </>
   );
@@ -67,13 +72,17 @@ function WorstOf({ kind }: { kind: Kind }) {
       title={kind.title}
       words={kind.words}
       table={{
-        head: ["Input", "Label", "Said", "Confidence", ...(one.distance ? ["Distance"] : [])],
+        head: [
+          "Input",
+          ...(data.answers ? [] : ["Label", "Said"]),
+          "Confidence",
+          ...(one.distance ? ["Distance"] : []),
+        ],
         rows: rows
           .slice(0, 50)
           .map((i) => [
             nameOf(i),
-            data.classes[data.label[i]],
-            data.classes[one.predicted[i]],
+            ...(data.answers ? [] : [data.classes[data.label[i]], data.classes[one.predicted[i]]]),
             percent(one.confidence[i]),
             ...(one.distance ? [plain(one.distance[i])] : []),
           ]),

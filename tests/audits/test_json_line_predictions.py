@@ -101,11 +101,12 @@ def test_a_file_that_is_cut_off_or_missing_is_refused(tmp_path):
         read_predictions(tmp_path / "c.jsonl.gz")
 
 
-def test_the_probability_of_the_predicted_class_alone_is_said_not_to_be_enough(tmp_path):
+def test_the_confidence_in_the_predicted_class_alone_is_of_an_answer(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"label": "cat", "predicted": "dog", "confidence": 0.75}\n')
-    with pytest.raises(ArcalError, match="that of the predicted class alone is not enough"):
-        read_predictions(path)
+    said = read_predictions(path).predictions
+    assert said.answers
+    assert (said.confidence.tolist(), said.correct.tolist()) == ([0.75], [False])
 
 
 def test_calibrated_json_lines_are_read_again(tmp_path):

@@ -21,6 +21,7 @@ from arcal.training import RECIPES, Run, train
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
 PAGES += (
+    "docs/answers.md",
     "docs/audit.md",
     "docs/calibrate.md",
     "docs/methods.md",
@@ -84,6 +85,8 @@ def names():
         "validation_labels": y,
         "validation_logits": validation_logits,
         "probabilities": validation_logits.softmax(dim=1),
+        "confidence": validation_logits.softmax(dim=1).amax(dim=1),
+        "correct": validation_logits.argmax(dim=1) == y,
         "loader": [batches["test"]],
         "test_loader": [batches["test"]],
         "train_loader": [batches["train"]],

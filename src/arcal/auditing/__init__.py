@@ -17,6 +17,7 @@ _difference    how two models differ on the same inputs
 _paired        two methods over the same seeds
 _change        how a model's figures have changed since an audit of other inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
+_answers       a confidence alone and whether the answer was right
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
 _halves        what calibration after training would do, seen on inputs it was not fitted on
@@ -31,6 +32,7 @@ Nothing here reads or writes a file.
 """
 
 from arcal.auditing._acting import TARGETS, Acting, acting
+from arcal.auditing._answers import RIGHT_OR_WRONG, as_answers
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._caveat import Caveat, Option, facts_with
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
@@ -108,6 +110,7 @@ __all__ = [
     "OTHER_ECE",
     "OVER_SHIFT",
     "RANGES",
+    "RIGHT_OR_WRONG",
     "STABILITY",
     "TARGETS",
     "WEAKEST",
@@ -145,6 +148,7 @@ __all__ = [
     "Subject",
     "accuracy_interval",
     "acting",
+    "as_answers",
     "as_model",
     "as_predictions",
     "by_class",

@@ -53,9 +53,9 @@ class Audited:
 
     Everything is in the order of `predictions.ids`; a `robustness` with other ids, or in another
     order, raises `ArcalError`. `robustness`, `nearest` int64 `(N,)` (the class on the other side of
-    the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` of the
-    inputs are None where they are unknown, as is the `norm` of distances, "l2" or "linf";
-    `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
+    the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` and
+    `texts` of the inputs are None where they are unknown, as is the `norm` of distances, "l2" or
+    "linf"; `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
     `validation`, or without it on halves of the inputs, unless `calibrators` is False. `facts` are
     for the page, `caveats` are said before any figure, and `options` of the command line may be
     advised. Findings are computed when they are first wanted.
@@ -79,6 +79,7 @@ class Audited:
     validation: Predictions | None = None
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
+    texts: tuple[str, ...] | None = None
     groupings: Sequence[Grouping] = ()
     R: int = R
     calibrators: bool = True
@@ -145,13 +146,15 @@ class Audited:
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:
-        """The figures of each predicted class."""
+        """The figures of each predicted class; of answers there are none."""
+        if self.predictions.answers:
+            return ()
         return by_class(self.predictions, self.classes, self.weights)
 
     @cached_property
     def positive(self) -> ClassProbability | None:
         """Of exactly two classes: the probability of the second against its frequency."""
-        if len(self.classes) != 2:
+        if len(self.classes) != 2 or self.predictions.answers:
             return None
         return class_probability(self.predictions, 1, self.weights)
 
@@ -166,7 +169,8 @@ class Audited:
     @cached_property
     def cells(self) -> tuple[tuple[Group, ...], ...]:
         """A row for each predicted class of its figures by level; empty where there are none."""
-        if self.robustness is None or len(self.classes) * self.R > MOST_CELLS:
+        none = self.robustness is None or self.predictions.answers
+        if none or len(self.classes) * self.R > MOST_CELLS:
             return ()
         robustness = self.robustness.robustness
         return by_class_and_level(self.predictions, self.classes, robustness, self.R, self.weights)

@@ -18,7 +18,7 @@ from arcal.auditing._estimate import (
     effective_of,
 )
 from arcal.auditing._few_errors import score_estimates
-from arcal.auditing._halves import SIMPLEST_FIRST, folds_of, simplest_of_the_best
+from arcal.auditing._halves import OF_ANSWERS, SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import average
@@ -43,9 +43,13 @@ VECTOR_NUMBERS = 2**25
 """Inputs times classes up to which vector scaling is tried unless it is named: it is fitted six
 times by a hundred passes or more, and not picked, as it changes predictions."""
 
+OF_THE_TOP = ("irm", "smart", "ebs", "pts", "spline")
+"""Calibrators that look at which class is the most probable, which answers do not have."""
+NO_TOP = "it is of the more probable of several classes, and an answer has one confidence"
+
 ALL_RIGHT = (
-    "all {} inputs are classified correctly, which does not say how often others are wrong: the "
-    "model stays as it is; give more inputs, some of them misclassified"
+    "all {0} {1} are {2}, which does not say how often others are wrong: the model stays as it is; "
+    "give more {1}, some of them wrong"
 )
 
 
@@ -80,7 +84,7 @@ class Choice:
     if there is none: the uncalibrated model. Where only calibrators were named that can change
     predictions, it is one of these by the same rule. `calibrator` is that one fitted on all inputs,
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
-    was taken.
+    was taken. Of `answers` (`as_answers`) no calibrator changes any, so that each may be picked.
 
     `acting` is from which confidence on the model with this calibrator may act alone, None if
     inputs are weighted. A threshold
@@ -106,14 +110,19 @@ class Choice:
     acting: Acting | None
     calibrator: Calibrator | None = None
     changed: float = 0.0
+    answers: bool = False
 
 
-def usual_names(classes: int) -> list[str]:
+def usual_names(classes: int, *, answers: bool = False) -> list[str]:
     """The calibrators that are tried unless some are named, the simplest first.
 
     >>> "dirichlet" in usual_names(10), "dirichlet" in usual_names(1000)
     (True, False)
+    >>> usual_names(2, answers=True)
+    ['temperature', 'vector', 'irova-ts']
     """
+    if answers:
+        return [*OF_ANSWERS]
     return [name for name in SIMPLEST_FIRST if name != "dirichlet" or classes <= DIRICHLET_CLASSES]
 
 
@@ -153,7 +162,7 @@ model stays as it is; give more inputs, some of them misclassified'
     n = round(effective_number(w))
     refused: dict[str, str] = {}
     if names is None:
-        names = usual_names(predictions.classes)
+        names = usual_names(predictions.classes, answers=predictions.answers)
         if predictions.logits[0].numel() > VECTOR_NUMBERS:
             names.remove("vector")
             size = f"{N:,} x {predictions.classes:,}"
@@ -161,7 +170,9 @@ model stays as it is; give more inputs, some of them misclassified'
     names = list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
-    may_change = not any(CALIBRATORS[name].keeps_order for name in names)
+    if predictions.answers:
+        refused |= dict.fromkeys((name for name in names if name in OF_THE_TOP), NO_TOP)
+        names = [name for name in names if name not in OF_THE_TOP]
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
@@ -177,7 +188,9 @@ model stays as it is; give more inputs, some of them misclassified'
         both = scores[name], scores[than]
         return score_estimates(apart, n, w, *both, names=("nll",))["nll"]
 
-    eligible = [name for name in calibrators if may_change or CALIBRATORS[name].keeps_order]
+    keeps = {name: predictions.answers or CALIBRATORS[name].keeps_order for name in names}
+    may_change = not any(keeps.values())
+    eligible = [name for name in calibrators if may_change or keeps[name]]
     losses = {name: figures[name]["nll"].estimate for name in eligible}
     picked, best = simplest_of_the_best(losses, less)
 
@@ -194,11 +207,12 @@ model stays as it is; give more inputs, some of them misclassified'
             behind=less(name, best or "none"),
         )
 
-    candidates = {name: candidate(name, CALIBRATORS[name].keeps_order) for name in calibrators}
-    why = _why(picked, best, candidates, refused, may_change)
+    candidates = {name: candidate(name, keeps[name]) for name in calibrators}
+    why = _why(picked, best, candidates, refused, may_change or predictions.answers)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
-        picked, why = None, ALL_RIGHT.format(f"{N:,}")
+        what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
+        picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else calibrators[picked]
     acts = None
     if counted is None:
@@ -209,7 +223,8 @@ model stays as it is; give more inputs, some of them misclassified'
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
         words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
         why += "; " + words.format(*shares).replace("%", " %")
-    return Choice(N, before, candidates, refused, picked, why, acts, calibrator, changed)
+    about = (picked, why, acts, calibrator, changed, predictions.answers)
+    return Choice(N, before, candidates, refused, *about)
 
 
 def _changed(calibrator: Calibrator, predictions: Predictions, w: Tensor) -> float:
@@ -293,7 +308,8 @@ def _fitted(
             if number is None:
                 calibrators[name] = calibrator
             else:
-                parts[name].append(scores_of(calibrated_blocks(calibrator, out), out.labels))
+                blocks = calibrated_blocks(calibrator, out)
+                parts[name].append(scores_of(blocks, out.labels, answers=out.answers))
         except ArcalError as error:
             refused[name] = str(error)
     return refused
@@ -309,18 +325,19 @@ def _why(
     best: str | None,
     candidates: Mapping[str, Candidate],
     refused: Mapping[str, str],
-    may_change: bool,
+    any_one: bool,
 ) -> str:
-    those = "those named" if may_change else "those that keep every prediction"
-    also = "that" if may_change else "and"
+    """Why it was picked of `any_one`, or of those that keep every prediction."""
+    those = "those tried" if any_one else "those that keep every prediction"
+    also = "that" if any_one else "and"
     if best is None:
-        lines = [name for name in refused if may_change or CALIBRATORS[name].keeps_order]
+        lines = [name for name in refused if any_one or CALIBRATORS[name].keeps_order]
         first = f" can be fitted ({lines[0]}: {refused[lines[0]]})" if lines else " is there"
         return f"none of {those}{first}: the model stays as it is"
     if picked is None:
         change = candidates[best].change
         starred = not all(one.keeps_accuracy for one in candidates.values())
-        which = " that keeps every prediction" * (starred and not may_change)
+        which = " that keeps every prediction" * (starred and not any_one)
         return (
             f"no calibrator{which} is shown to lower the log-loss (the best, {best}, changes it by "
             f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
@@ -328,8 +345,7 @@ def _why(
         )
     if picked == best:
         lower = any(
-            (may_change or one.keeps_accuracy) and one.behind.value < 0
-            for one in candidates.values()
+            (any_one or one.keeps_accuracy) and one.behind.value < 0 for one in candidates.values()
         )
         shown = f" {also} are shown to lower it" * lower
         return f"it has the lowest log-loss of {those}{shown}"

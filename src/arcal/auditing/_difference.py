@@ -60,7 +60,8 @@ def difference(
 ) -> Difference:
     """How the figures of `predictions` differ from those of the `other` model, called `than`.
 
-    Both have the same ids and labels, in the same order, or `ArcalError` is raised. `weights` and
+    Both have the same ids and labels, in the same order, or `ArcalError` is raised; of answers each
+    is right or wrong by itself, and `churn` counts those that only one is right on. `weights` and
     `resamples` are as of `overall`.
 
     >>> from arcal.auditing import as_predictions
@@ -71,8 +72,9 @@ def difference(
     >>> better.accuracy.value, better.positive_flips, better.nll.sign
     (0.4, 0.4, -1)
     """
-    alike = torch.equal(predictions.ids, other.ids)
-    if not alike or not torch.equal(predictions.labels, other.labels):
+    alike = torch.equal(predictions.ids, other.ids) and predictions.answers == other.answers
+    same = predictions.answers or torch.equal(predictions.labels, other.labels)
+    if not alike or not same:
         raise ArcalError("two models differ on the same inputs: give both the same ids and labels")
     N = len(predictions.labels)
     resamples = usual_resamples(N) if resamples is None else resamples
@@ -115,7 +117,7 @@ def difference(
     def share(inputs: Tensor) -> float:
         return ((w * inputs).sum() / w.sum()).item()
 
-    changed = predictions.predicted != other.predicted
+    changed = gained | lost if predictions.answers else predictions.predicted != other.predicted
     return Difference(
         than,
         **figures,

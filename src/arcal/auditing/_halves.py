@@ -52,6 +52,10 @@ SIMPLEST_FIRST = (
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
 """The post-hoc methods that are shown, the simplest first: fitted in no time, and what most people
 would use."""
+OF_ANSWERS = ("temperature", "vector", "irova-ts")
+"""The post-hoc methods of a confidence alone: a slope; two slopes and an offset, which is beta
+calibration and has Platt's in it; and any ascending function. None changes the answer, and the
+others look at the more probable of two classes, which is nothing here."""
 
 FIGURES = ("ece", "smooth_ece", "nll", "accuracy")
 
@@ -120,7 +124,7 @@ def posthoc_on_halves(
     weights: Tensor | None = None,
     resamples: int | None = None,
 ) -> Halves:
-    """Fit every method of `SHOWN` on one half of the inputs, and show it on the other.
+    """Fit every method of `SHOWN`, or of answers, on one half of the inputs; show it on the other.
 
     The halves are two folds of `folds_of`. Where there are `validation` predictions of other
     inputs, the methods are fitted on these instead, and shown on all `predictions`. `weights`
@@ -179,10 +183,12 @@ def posthoc_on_halves(
     before, said_before = drawn(shown.scores)
     outcomes, refused, losses = {}, {}, {}
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
-    for name in SHOWN:
+    answers = predictions.answers
+    for name in OF_ANSWERS if answers else SHOWN:
         try:
             calibrator = POSTHOC[name](given, given.labels)
-            better = scores_of(calibrated_blocks(calibrator, shown), shown.labels)
+            blocks = calibrated_blocks(calibrator, shown)
+            better = scores_of(blocks, shown.labels, answers=answers)
         except ArcalError as error:
             refused[name] = str(error)
             continue
@@ -193,7 +199,8 @@ def posthoc_on_halves(
         columns = (said_before, said_after, changes)
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.scores.predicted).sum())
-        outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
+        keeps = calibrator.keeps_order or answers
+        outcomes[name] = Outcome(name, calibrator, keeps, changed, **figures)
         losses[name] = after["nll"], better
 
     def behind(name: str, best: str) -> Estimate:

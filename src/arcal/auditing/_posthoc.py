@@ -48,7 +48,12 @@ def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     (torch.Size([1, 4, 2]), torch.float64)
     """
     log_probabilities = calibrator(predictions.log_probabilities, energy=predictions.energy)
-    return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
+    return Predictions(
+        predictions.ids,
+        predictions.labels,
+        log_probabilities[None],
+        answers=predictions.answers,
+    )
 
 
 def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Iterator[Tensor]:
@@ -137,7 +142,10 @@ def without_zeros(
         n += int(rounded.sum())
     if not n:
         return predictions, None
-    mended = Predictions(predictions.ids, predictions.labels, logits)
+    mended = replace(predictions, logits=logits)
+    if predictions.answers:
+        those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
+        return mended, f"{those} 0 or 1, probably rounded: taken as {share:.2g} from there"
     line = (
         f"1 probability is 0, probably rounded: it is taken as {share:.2g}"
         if n == 1

@@ -1,7 +1,7 @@
 """What a classifier says of the inputs of one set."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -11,7 +11,7 @@ from arcal.arrays import row_blocks
 from arcal.calibration import average
 from arcal.calibration.chance import Chance
 from arcal.calibration.ensemble import averaged
-from arcal.calibration.resampled import Scores, scores_of
+from arcal.calibration.resampled import Scores, predicted_of, scores_of
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 from arcal.robustness import random_order
@@ -28,7 +28,9 @@ class Predictions:
     keeps them and `calibrated` gives them; `ids` and `labels` int64 `(N,)`. The members'
     probabilities are averaged; a single model is an ensemble of one. Where a logit is -inf the
     class is `impossible` for the input, as an option that a question does not have, or else its
-    probability was rounded to 0.
+    probability was rounded to 0. Of `answers` only the confidence is known and whether each was
+    right: class 0 is that it was and is predicted whatever its probability, class 1 that it was
+    wrong (`as_answers`).
 
     >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> two.log_probabilities.exp()[0].tolist()
@@ -39,6 +41,7 @@ class Predictions:
     labels: Tensor
     logits: Tensor
     impossible: bool = field(default=False, kw_only=True)
+    answers: bool = field(default=False, kw_only=True)
 
     @cached_property
     def log_probabilities(self) -> Tensor:
@@ -60,14 +63,15 @@ class Predictions:
         confidence, logarithm = torch.empty(2, len(predicted), dtype=torch.float64, device="cpu")
         for some, log_p in self.blocks():
             p = log_p.exp()
-            predicted[some], confidence[some] = p.argmax(dim=1), p.amax(dim=1)
-            logarithm[some] = log_p.amax(dim=1)
+            predicted[some] = top = predicted_of(p, self.answers)
+            confidence[some] = p.gather(1, top[:, None])[:, 0]
+            logarithm[some] = log_p.gather(1, top[:, None])[:, 0]
         return predicted, confidence, logarithm
 
     @cached_property
     def scores(self) -> Scores:
         """What the figures need of the log-probabilities."""
-        return scores_of((log_p for _, log_p in self.blocks()), self.labels)
+        return scores_of((log_p for _, log_p in self.blocks()), self.labels, answers=self.answers)
 
     @cached_property
     def chance(self) -> Chance:
@@ -93,7 +97,7 @@ class Predictions:
 
     @property
     def predicted(self) -> Tensor:
-        """The most probable class, the first of equal ones, int64 `(N,)`."""
+        """The most probable class, the first of equal ones, int64 `(N,)`; 0 of answers."""
         return self._top[0]
 
     @property
@@ -118,8 +122,8 @@ class Predictions:
 
     def rows(self, which: Tensor) -> "Predictions":
         """The predictions of some of the inputs, by a mask or positions."""
-        rows = self.ids[which], self.labels[which], self.logits[:, which]
-        return Predictions(*rows, impossible=self.impossible)
+        ids, labels, logits = self.ids[which], self.labels[which], self.logits[:, which]
+        return replace(self, ids=ids, labels=labels, logits=logits)
 
 
 def ensemble(runs: Sequence[Predictions]) -> Predictions:
@@ -133,7 +137,8 @@ def ensemble(runs: Sequence[Predictions]) -> Predictions:
     """
     check_same_inputs(runs)
     first = runs[0]
-    return Predictions(first.ids, first.labels, torch.cat([run.logits for run in runs]))
+    logits = torch.cat([run.logits for run in runs])
+    return Predictions(first.ids, first.labels, logits, answers=first.answers)
 
 
 def check_same_inputs(runs: Sequence[Predictions]) -> None:

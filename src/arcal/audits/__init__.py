@@ -12,7 +12,8 @@ _calibration_figures   its figures by name
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved, read by _prediction_tables,
-               _prediction_columns and _prediction_labels
+               _prediction_columns, _prediction_labels and _prediction_answers
+_calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened
 _read          data of any kind, as a model takes it
@@ -28,6 +29,7 @@ from arcal.audits._calibrate import (
     with_perturbed,
     with_views,
 )
+from arcal.audits._calibrated_files import write_calibrated
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._earlier import Earlier, read_earlier
@@ -36,7 +38,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
 from arcal.audits._open import open_job, open_predictions
-from arcal.audits._prediction_files import SavedPredictions, read_predictions, write_calibrated
+from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading
 from arcal.audits.blocks import PANEL, Settings
 

@@ -15,6 +15,7 @@ import torch
 
 from arcal.attacks import Bounds, as_attack
 from arcal.auditing import (
+    RIGHT_OR_WRONG,
     Audited,
     Caveat,
     Changes,
@@ -173,7 +174,8 @@ class Audit:
     def as_json(self) -> dict[str, Any]:
         """The findings as JSON values; the schema is `audit.schema.json` of the package."""
         facts = facts_with(data.facts, data.caveats) if (data := self.examples) else {}
-        kind = data.kind if data else "predictions"
+        answers = self.models[0].predictions.answers
+        kind = data.kind if data else "answers" if answers else "predictions"
         return as_json(self._findings, self.data, self.of, facts, kind)
 
     def save(self, out: Path | str) -> Path:
@@ -231,7 +233,8 @@ class Audit:
 
     def _shown(self) -> Shown | None:
         if self.examples is None:
-            return None
+            first = self.models[0]
+            return first.texts and Shown(first.predictions.ids, texts=first.texts)
         known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
         return Shown(self.examples.ids, read=self.examples.read, parts=self._parts, **known)
 
@@ -354,10 +357,12 @@ def _from_predictions(
     R: int,
 ) -> Audited:
     predictions, zeros = without_zeros(predictions)
+    if predictions.answers and classes is not None:
+        raise ArcalError("answers are right or wrong, and of no classes: leave out their names")
     return Audited(
         name,
         predictions,
-        _class_names(classes, predictions.classes),
+        RIGHT_OR_WRONG if predictions.answers else _class_names(classes, predictions.classes),
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
         groupings=groupings({} if by is None else by, len(predictions.ids)),
         R=R,

@@ -275,11 +275,18 @@ def calibration_of(
     """
     as_given = predictions
     predictions, zeros = without_zeros(as_given)
-    said = (suspect_sigmoids(as_given.logits), suspect_one_class(as_given.labels), zeros)
+    said = (suspect_sigmoids(as_given.logits), suspect_one_class(as_given), zeros)
     doubts = [*doubts, *(line for line in said if line)]
     if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
         raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
+    if unlabelled is not None and predictions.answers:
+        raise ArcalError(
+            "how often unlabelled answers are right is not estimated from their confidence alone: "
+            "leave them out"
+        )
     choice = choose_calibrator(predictions, names=names, weights=weights, progress=progress)
+    if predictions.answers:
+        return Calibration(choice, doubts=doubts, **more)
     stream, today = None, None
     try:
         labelled = predictions.log_probabilities, predictions.labels

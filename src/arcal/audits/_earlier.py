@@ -220,12 +220,16 @@ def _inputs(file: Path, model: str) -> str | None:
     try:
         path = file.with_name("inputs.parquet")
         there = {*pq.read_schema(path).names}
-        wanted = [name for name in ("id", "label", "name", "model") if name in there]
+        wanted = [name for name in ("id", "label", "correct", "name", "model") if name in there]
         table = pq.read_table(path, columns=wanted)
         if "model" in there:
             table = table.filter(pc.equal(table["model"], model))
         names = table["name"].to_pylist() if "name" in there else None
-        return _digest(table["id"].to_numpy(), table["label"].to_numpy(), names)
+        if "label" in there:
+            labels = table["label"].to_numpy()
+        else:  # of answers, which are right or wrong
+            labels = 1 - table["correct"].to_numpy().astype(np.int64)
+        return _digest(table["id"].to_numpy(), labels, names)
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None
 

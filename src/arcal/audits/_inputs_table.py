@@ -21,8 +21,8 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 def inputs_table(model: Audited, *, several: bool) -> pa.Table:
     """A row an input, suspects first, then by loss, with the names of classes, groups and inputs.
 
-    A grouping that is called like another column, as `model` is where there are `several`, has
-    `by_` before its name.
+    Answers have no classes, and only say whether each is `correct`. A grouping that is called like
+    another column, as `model` is where there are `several`, has `by_` before its name.
 
     >>> from arcal.auditing import as_predictions
     >>> said = as_predictions(logits=[[3.0, 0.0], [0.0, 1.0]], labels=[0, 0])
@@ -31,6 +31,8 @@ def inputs_table(model: Audited, *, several: bool) -> pa.Table:
     ['dog', 'cat']
     """
     table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
+    if model.predictions.answers:
+        table = table.drop_columns(["label", "predicted", "label_probability"])
     classes = pa.array(model.classes)
     for column in ("label", "predicted", "nearest"):
         if column in table.column_names:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from arcal.audits._prediction_answers import CORRECT
 from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, named, read_table
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
@@ -17,9 +18,10 @@ def with_labels(
 ) -> tuple[pa.Table, str]:
     r"""The rows of a table of predictions that have a label in a file, with it, and how many.
 
-    The file is a table with a column of ids and one of labels, called as in files of predictions or
-    as `named_so` says, `(label, id, weight)`. Ids are compared as texts; a blank label is none. An
-    id that the file has twice, no id, and not one row with a label raise `ArcalError`.
+    The file is a table with a column of ids and one of labels, or of what was `correct`, called as
+    in files of predictions or as `named_so` says, `(label, id, weight)`. Ids are compared as texts;
+    a blank label is none. An id that the file has twice, no id, and not one row with a label raise
+    `ArcalError`.
 
     >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
     >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), (None, None, None))
@@ -28,13 +30,13 @@ def with_labels(
     >>> said
     '1 of 2 inputs has a label in late.csv; the others are left out'
     """
-    label, id, _ = named_so
+    _, id, _ = named_so
     key = named(table.column_names, IDS, id)
     if key is None:
         raise ArcalError(f"it has no ids to find their labels in {file} by: name them by --id")
     rows = [str(value) for value in table.column(key).to_pylist()]
     try:
-        ids, labels = _ids_and_labels(file, named_so)
+        name, ids, labels = _ids_and_labels(file, named_so)
     except ArcalError as error:
         raise ArcalError(f"--labels-from {file}: {error}") from error
     places = {value: place for place, value in enumerate(ids)}
@@ -48,7 +50,6 @@ def with_labels(
             f"--labels-from {file}: none of its ids, such as {there}, is that of a prediction, "
             f"such as {printable(rows[0])}"
         )
-    name = label or LABELS[1]
     own = {named(table.column_names, LABELS, None), name} & {*table.column_names}
     chosen = table.drop_columns([*own]).take([row for row, _ in matched])
     n, have = len(matched), "has" if len(matched) == 1 else "have"
@@ -59,8 +60,8 @@ def with_labels(
 
 def _ids_and_labels(
     file: Path, named_so: Sequence[str | None]
-) -> tuple[list[str], pa.ChunkedArray]:
-    """The ids of the rows that have a label, and these labels."""
+) -> tuple[str, list[str], pa.ChunkedArray]:
+    """What the labels are called, the ids of the rows that have one, and these labels."""
     if not file.name.lower().endswith(SUFFIXES):
         raise ArcalError(f"labels are read from {', '.join(SUFFIXES)}")
     try:
@@ -69,14 +70,18 @@ def _ids_and_labels(
         raise ArcalError("it is missing: give a file of ids and labels") from None
     except (*NO_ARRAY, pa.ArrowException) as error:
         raise ArcalError(f"it cannot be read ({first_line(error)})") from error
-    columns = []
-    for names, chosen in ((IDS, named_so[1]), (LABELS, named_so[0])):
-        name = named(table.column_names, names, chosen)
-        if name is None:
-            raise ArcalError(f"there is no column {names[1]}: name it so")
-        columns.append(table.column(name))
-    ids, labels = columns
+    there, label = table.column_names, named_so[0]
+    key, name, called = named(there, IDS, named_so[1]), named(there, LABELS, label), label
+    if name is None and (name := named(there, CORRECT, None)) is not None:
+        called = name
+    for column, title in ((key, IDS[1]), (name, LABELS[1])):
+        if column is None:
+            raise ArcalError(f"there is no column {title}: name it so")
+    assert key is not None
+    assert name is not None
+    ids, labels = table.column(key), table.column(name)
     known = [
         row for row, value in enumerate(labels.to_pylist()) if value is not None and value != ""
     ]
-    return [str(value) for value in ids.take(known).to_pylist()], labels.take(known)
+    rows = [str(value) for value in ids.take(known).to_pylist()]
+    return called or LABELS[1], rows, labels.take(known)

@@ -40,13 +40,14 @@ def open_predictions(
     classes: Sequence[str] | None = None,
     labels_from: Path | None = None,
     class_names: Sequence[str] = (),
+    text: str | None = None,
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
     `label`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`. Rows are matched
     by their ids, and one is drawn of each value in the column `one_per`. A file of the same
     `classes`, or else of those of the first file, gets their order. `class_names` are those of
-    lists of outputs.
+    lists of outputs. The page shows of each input what is in the column `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -56,7 +57,7 @@ def open_predictions(
     audited: list[Audited] = []
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
-        own = (*by, *([] if one_per is None else [one_per]))
+        own = (*by, *(one for one in (one_per, text) if one is not None))
         named = {"label": label, "weight": weight, "id": id, "labels_from": labels_from}
         saved = read_predictions(Path(path), by=own, names=class_names, **named)
         first = first or saved
@@ -83,6 +84,7 @@ def open_predictions(
             classes=saved.classes,
             weights=saved.weights,
             names=saved.names,
+            texts=None if text is None else _texts(saved.by[text]),
             groupings=grouped,
             R=R,
             facts=facts,
@@ -90,6 +92,12 @@ def open_predictions(
         )
         audited.append(one)
     return audited
+
+
+def _texts(column: Any) -> tuple[str, ...]:
+    """What is in a column of N values, as text; nothing where there is none."""
+    values = column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()
+    return tuple("" if value is None else str(value) for value in values)
 
 
 @contextmanager

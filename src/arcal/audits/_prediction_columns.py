@@ -11,6 +11,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from arcal.audits._late_labels import with_labels
+from arcal.audits._prediction_answers import (
+    CONFIDENCE,
+    CORRECT,
+    PREDICTED,
+    correct_of,
+    holds_answers,
+)
 from arcal.audits._prediction_labels import (
     as_text,
     check_not_of_the_predicted,
@@ -38,7 +45,6 @@ SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
 SCORE = ("score",)
 """How the probability of class 1 is also called, where no other column could be an output."""
-PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
 def columns(
@@ -54,7 +60,8 @@ def columns(
     `named_so` are those of `BESIDE`, where they are called otherwise.
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels, and the names of the `classes` tell which columns are theirs. Those that
-    inputs are grouped `by` are under `by`, a column each. Of labels that are `labels_from` another
+    inputs are grouped `by` are under `by`, a column each. Where there are no outputs, `confidence`
+    and `correct` may be there. Of labels that are `labels_from` another
     file, `labelled` says how many rows have one.
     """
     table = read_table(path, named_so, by)
@@ -103,6 +110,8 @@ def columns(
     entries["by"] = {name: table.column(known(there, name)) for name in by}
     if not any(kind in entries for kind in OUTPUTS):
         left = _numeric(table, [name for name in there if name not in (*read, *by)])
+        if holds_answers(there):  # a score beside them is of something else
+            left = [name for name in left if name.casefold() not in SCORE]
         labels = entries.get(LABELS[0])
         called = set(classes if not labelled else () if labels is None else as_text(labels) or ())
         of, titles, p = _called_otherwise(table, left, called, labelled)
@@ -111,8 +120,29 @@ def columns(
             read += of
             if titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
+        elif (name := named(there, CONFIDENCE, None)) is not None:
+            read += _answers(table, entries, name, named_so[0], labelled)
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
+
+
+def _answers(
+    table: pa.Table, entries: dict[str, Any], confidence: str, label: str | None, labelled: bool
+) -> list[str]:
+    """The columns that say how sure each answer was and whether it was right, which get entries.
+
+    None where that is not known, unless it does not count for want of `labelled` inputs.
+    """
+    right, read = np.ones(table.num_rows, dtype=bool), list[str]()
+    if labelled:
+        known = (*CORRECT, *PREDICTED, *LABELS) if label is None else (*CORRECT, *PREDICTED, label)
+        beside = [one for one in table.column_names if one.casefold() in known or one == label]
+        values = {one: _without_gaps(table.column(one), one).to_numpy() for one in beside}
+        if (said := correct_of(values, label)) is None:
+            return []
+        right, read = said
+    entries |= {CONFIDENCE[0]: _numbers(table, confidence), CORRECT[0]: right}
+    return [confidence, *read]
 
 
 def _called_otherwise(

@@ -1,6 +1,5 @@
-"""Files of predictions: those that somebody saved, and the same calibrated."""
+"""Files of predictions that somebody saved."""
 
-import json
 import logging
 import zipfile
 from collections import Counter
@@ -11,13 +10,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as csv
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from arcal.auditing import Predictions, as_predictions, calibrated, one_per, without_zeros
-from arcal.audits._prediction_columns import PREDICTED, columns
+from arcal.auditing import (
+    RIGHT_OR_WRONG,
+    Predictions,
+    as_answers,
+    as_predictions,
+    one_per,
+)
+from arcal.audits._prediction_answers import (
+    CONFIDENCE,
+    CORRECT,
+    PREDICTED,
+    correct_of,
+    holds_answers,
+)
+from arcal.audits._prediction_columns import columns
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import (
     BESIDE,
@@ -32,20 +42,19 @@ from arcal.audits._prediction_tables import (
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
 from arcal.audits._prediction_tables import known as known_of
 from arcal.calibration.checks import as_weights
-from arcal.calibration.posthoc import Calibrator
 from arcal.data.npz import NO_PICKLES, class_names
 from arcal.errors import ArcalError, first_line
-from arcal.files import NO_ARRAY, write_text, write_whole
+from arcal.files import NO_ARRAY
 from arcal.printable import first_few, printable
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", *TABLES)
-TOO_LITTLE = " (that of the predicted class alone is not enough)"
 ANSWERS = (
-    "; where there is only a confidence and whether the answer was right, name these `probability` "
-    "and `label`, as of two classes, wrong and right"
+    "; where there is only the confidence in an answer, name it `confidence`, and whether it was "
+    "right `correct`"
 )
+OF_ANSWERS = {*CONFIDENCE, *CORRECT, *PREDICTED}
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
 
@@ -112,10 +121,12 @@ class SavedPredictions:
 
 
 def holds_predictions(path: Path) -> bool:
-    """Whether a file has an entry or a column of logits or probabilities."""
+    """Whether a file has logits or probabilities, or confidences and what was correct."""
     if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
         return False
-    return any(belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())
+    names = _names(path)
+    outputs = any(belongs(name, outputs) for name in names for outputs in OUTPUTS.values())
+    return outputs or holds_answers(names)
 
 
 def read_predictions(
@@ -205,6 +216,12 @@ def _arrays(
                 entries["weighed_by"] = f"the array {name}"
             known.append(name)
     entries["by"] = {name: arrays[known_of(list(arrays), name)] for name in by}
+    sure = named(list(arrays), CONFIDENCE, None)
+    if sure is not None and not any(kind in entries for kind in OUTPUTS):
+        right = correct_of(arrays, named_so[0]) if labelled else (np.ones(len(arrays[sure])), [])
+        if right is not None:
+            entries |= {CONFIDENCE[0]: arrays[sure], CORRECT[0]: right[0]}
+            known += [sure, *right[1]]
     return entries, [name for name in arrays if name not in (*known, *by)]
 
 
@@ -213,12 +230,12 @@ def _saved(
 ) -> SavedPredictions:
     only = first_few(there)
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
-    if not outputs:
+    answers = CORRECT[0] in entries
+    if not outputs and not answers:
         remedy = (
             "give each class a column, such as probabilities_cat or logits_cat, or name the "
             "probability of class 1 `probability`"
-            + (TOO_LITTLE if {name.casefold() for name in there} & {*PREDICTED} else "")
-            + (ANSWERS if "confidence" in map(str.casefold, there) else "")
+            + (ANSWERS if {name.casefold() for name in there} & OF_ANSWERS else "")
             if by_column
             else "name their array `logits` or `probabilities`"
         )
@@ -226,24 +243,31 @@ def _saved(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
         )
     labels, ids, weights = (entries.get(names[0]) for names in (LABELS, IDS, WEIGHTS))
-    if not labelled:
+    if answers:
+        labels = None
+    elif not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
-    if labels is None:
+    if labels is None and not answers:
         elsewhere = ", or which file they are in, by --labels-from" if by_column else ""
+        elsewhere += ANSWERS if {name.casefold() for name in there} & {*CORRECT} else ""
         raise ArcalError(
             f"there are no labels, only {only}: name them `labels`, or say which they are, by "
             f"--label{elsewhere}"
         )
     classes = entries.get("classes")
     names = None if classes is None else class_names(np.asarray(classes))
-    labels = numbered(np.asarray(labels), names, by_column=by_column)
     titles = None
     if ids is not None and np.asarray(ids).dtype.kind in "USO":
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
         if len({*titles}) < len(titles):
             twice, _ = Counter(titles).most_common(1)[0]
             raise ArcalError(f"id {twice!r} is there twice: every input has its own")
-    predictions = as_predictions(labels=labels, ids=ids, **outputs)
+    if answers:
+        sure, right = entries[CONFIDENCE[0]], entries[CORRECT[0]]
+        predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG
+    else:
+        labels = numbered(np.asarray(labels), names, by_column=by_column)
+        predictions = as_predictions(labels=labels, ids=ids, **outputs)
     Z = predictions.classes
     if names is not None and len(names) != Z:
         raise ArcalError(f"there are {len(names)} classes, and predictions of {Z}")
@@ -279,47 +303,3 @@ def _weights(values: Any, N: int) -> Tensor:
     if values.dtype.kind not in "iuf":
         raise ArcalError(f"weights are of {values.dtype}: give numbers")
     return as_weights(torch.tensor(values, device="cpu"), N)
-
-
-def write_calibrated(
-    path: Path, saved: SavedPredictions, calibrator: Calibrator, fitted_to: Predictions
-) -> None:
-    """Write a row for each input, in the order of the file that was read: CSV, Parquet, JSON lines.
-
-    The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`; of JSON lines an object `probabilities`. Probabilities of 0
-    and logits of -inf are taken for what they are in the predictions that the calibrator was
-    `fitted_to`. A calibrator that needs logits refuses probabilities.
-
-    >>> from arcal.auditing import as_predictions
-    >>> from arcal.calibration.posthoc import Temperature
-    >>> one = as_predictions(probabilities=[[0.5, 0.5]], labels=[1])
-    >>> saved = SavedPredictions(one, ("cat", "dog"))
-    >>> write_calibrated(Path("a.csv"), saved, Temperature(2.0), fitted_to=one)
-    >>> print(Path("a.csv").read_text().strip())
-    "id","predicted","probabilities_cat","probabilities_dog"
-    0,"cat",0.5,0.5
-    """
-    predictions, _ = without_zeros(saved.predictions, like=fitted_to)
-    if calibrator.needs_energy and not predictions.energy.any():
-        raise ArcalError(
-            f"{calibrator.kind} needs logits, and these are probabilities: give logits"
-        )
-    p = calibrated(calibrator, predictions).log_probabilities.exp()
-    if fitted_to.impossible:
-        p = p.where(~saved.predictions.logits.isneginf().all(0), 0)
-        p /= p.sum(dim=1, keepdim=True)
-    ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
-    predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
-    if path.suffix == ".jsonl":
-        rows = (dict(zip(saved.classes, row, strict=True)) for row in p.tolist())
-        named = zip(ids, predicted, rows, strict=True)
-        lines = (dict(zip(("id", "predicted", "probabilities"), one, strict=True)) for one in named)
-        write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-        return
-    columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}
-    table = pa.table({"id": ids, "predicted": predicted, **columns})
-    if path.suffix == ".csv":
-        write_whole(path, lambda temporary: csv.write_csv(table, temporary))
-    else:
-        write_whole(path, lambda temporary: pq.write_table(table, temporary))

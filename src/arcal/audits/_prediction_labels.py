@@ -144,5 +144,5 @@ def check_not_of_the_predicted(
             raise ArcalError(
                 f"{name} is {probabilities[row]:g} in row {row}, where {value} is predicted: a "
                 "single column is the probability of one class, 1 unless its name says another, "
-                "and not that of the predicted class"
+                "and not that of the predicted class, which is called `confidence`"
             )

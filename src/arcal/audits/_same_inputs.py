@@ -42,6 +42,8 @@ def _difference(first: Audited, other: Audited) -> str | None:
             if (only := next((key for key in its if key not in theirs), None)) is not None:
                 return f"id {only} is only in {one.name}"
         return "their inputs are in another order"
+    if first.predictions.answers and other.predictions.answers:
+        return None  # each of them is right or wrong where it is
     labels, other_labels = first.predictions.labels, other.predictions.labels
     for i in (labels != other_labels).nonzero()[:1, 0].tolist():
         here, there = first.classes[int(labels[i])], other.classes[int(other_labels[i])]

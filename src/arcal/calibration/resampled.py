@@ -35,10 +35,28 @@ class Scores:
     brier: Tensor
 
 
-def scores_of(log_probabilities: Iterable[Tensor], labels: TensorLike) -> Scores:
+def predicted_of(log_p: Tensor, answers: bool = False) -> Tensor:
+    """The most probable class of each row `(n, Z)`, the first of equal ones, int64 `(n,)`.
+
+    Of `answers` it is class 0, that the answer is right, whatever its probability.
+
+    >>> predicted_of(torch.tensor([[0.25, 0.75]]).log())
+    tensor([1])
+    >>> predicted_of(torch.tensor([[0.25, 0.75]]).log(), answers=True)
+    tensor([0])
+    """
+    if answers:
+        return torch.zeros(len(log_p), dtype=torch.int64, device=log_p.device)
+    return log_p.argmax(1)
+
+
+def scores_of(
+    log_probabilities: Iterable[Tensor], labels: TensorLike, *, answers: bool = False
+) -> Scores:
     """The scores of N inputs, whose log-probabilities come as blocks of rows `(n, Z)`, in order.
 
-    `labels` are `(N,)`. What `nll` refuses raises `ArcalError`.
+    `labels` are `(N,)`, and `answers` as for `predicted_of`. What `nll` refuses raises
+    `ArcalError`.
 
     >>> scores_of([torch.tensor([[0.75, 0.25]]).log()], [1]).brier  # 0.75^2 + 0.75^2
     tensor([1.1250], dtype=torch.float64)
@@ -49,7 +67,7 @@ def scores_of(log_probabilities: Iterable[Tensor], labels: TensorLike) -> Scores
         p = as_probabilities(log_p.exp())
         n, Z = p.shape
         own = as_classes(labels[N : N + n], n, Z)[:, None]
-        predicted = p.argmax(1)
+        predicted = predicted_of(p, answers)
         confidence = p.gather(1, predicted[:, None])[:, 0]
         brier = p.square().sum(1) - 2 * p.gather(1, own)[:, 0] + 1
         parts.append(

@@ -204,7 +204,7 @@ class Audit(OnModels):
         from arcal.audits import Audit, open_predictions
         from arcal.report.audited import figure_names
 
-        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by", "--against")):
+        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
@@ -213,7 +213,7 @@ class Audit(OnModels):
         named |= {"labels_from": how.labels_from, "class_names": self.model.classes}
         levels, by = self.analysis.levels, self.analysis.by
         classes = None if against is None else against.classes
-        more = {"by": by, "one_per": self.data.one_per, "classes": classes}
+        more = {"text": how.text, "by": by, "one_per": self.data.one_per, "classes": classes}
         audited = open_predictions(files, names, levels, **named, **more)
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:

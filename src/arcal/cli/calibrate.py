@@ -210,6 +210,11 @@ class Calibrate(OnModels):
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         unlabelled, today = self.calibration.unlabelled, None
+        if unlabelled is not None and saved.predictions.answers:
+            raise ArcalError(
+                f"--unlabelled {unlabelled}: how often answers are right is not estimated from "
+                "their confidence alone: leave it out"
+            )
         if unlabelled is not None:
             other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
             today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
@@ -294,14 +299,17 @@ class Calibrate(OnModels):
         """Say of the inputs without labels if they are others than those with labels."""
         from arcal.auditing import suspect_drift
 
+        classes = given.classes
         others: dict[str, Predictions] = {}
+        if given.predictions.answers:
+            classes = tuple(f"a {one} answer" for one in classes)
         if given.unlabelled is not None:
             others[str(self.calibration.unlabelled)] = given.unlabelled
         if (applied := given.applied) is not None:
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
             doubt = suspect_drift(
-                given.predictions.log_probabilities, other.log_probabilities, given.classes
+                given.predictions.log_probabilities, other.log_probabilities, classes
             )
             if doubt is not None:
                 say(f"arcal: {path}: {doubt}")

@@ -61,7 +61,7 @@ class DataFlags:
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
     text: Annotated[str | None, flag("COLUMN")] = None
-    """Column of the texts."""
+    """Column of the texts. Of a file of predictions: what the page shows of each input."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     labels_from: Annotated[Path | None, flag("FILE")] = None

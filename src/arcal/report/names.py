@@ -46,12 +46,23 @@ POSTHOC = {
 """What a post-hoc method is called, in short and in words."""
 
 
-def posthoc_names(name: str) -> tuple[str, str]:
+OF_ANSWERS = {
+    "vector": ("beta", "beta calibration, two slopes and an offset"),
+    "irova-ts": ("isotonic", "temperature scaling, then an isotonic function"),
+}
+"""What a post-hoc method comes to where there is one confidence and no classes."""
+
+
+def posthoc_names(name: str, *, answers: bool = False) -> tuple[str, str]:
     """The same of any method: one that was registered is called by its own name.
 
     >>> posthoc_names("ets"), posthoc_names("mine")
     (('ETS', 'ensemble temperature scaling'), ('mine', 'a calibrator of your own'))
+    >>> posthoc_names("vector", answers=True)[1]
+    'beta calibration, two slopes and an offset'
     """
+    if answers and name in OF_ANSWERS:
+        return OF_ANSWERS[name]
     return POSTHOC.get(name, (printable(name), "a calibrator of your own"))
 
 

@@ -160,7 +160,7 @@ def sentences(choice: Choice) -> list[str]:
     if choice.picked is None:
         lines.append(f"picked: none; {choice.why}")
     else:
-        words = posthoc_names(choice.picked)[1]
+        words = posthoc_names(choice.picked, answers=choice.answers)[1]
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):

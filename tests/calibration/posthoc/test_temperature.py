@@ -216,6 +216,26 @@ def test_bfloat16_and_rounded_rows_are_taken():
         fit_temperature((0.98 * log_p.exp()).log(), labels)
 
 
+@pytest.mark.parametrize("name", ["temperature", "ets"])
+def test_a_tie_of_two_classes_has_no_optimum(name):
+    for apart in torch.linspace(0.1, 2, 50):  # whichever way its sums are rounded
+        same = torch.tensor([[0, apart]]).double().log_softmax(1).expand(20, 2)
+        with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
+            POSTHOC[name](same, torch.tensor([0, 1] * 10))
+
+
+def test_isotonic_functions_of_two_classes_need_no_temperature():
+    same = torch.tensor([[0.9, 0.1]]).log().expand(20, 2)
+    even = POSTHOC["irova-ts"](same, torch.tensor([0, 1] * 10))(same)
+    assert even.exp()[0].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+    log_p, _ = draw(N=100)
+    two = log_p[:, :2].log_softmax(1)
+    upside_down = POSTHOC["irova-ts"](two, two.argmin(1))(two).exp()
+    shares = two.argmin(1).bincount() / len(two)
+    assert upside_down.std(0).max() < 1e-6  # no ascending function is better than their share
+    assert upside_down[0].tolist() == pytest.approx(shares.tolist(), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["temperature", "ets", "irova-ts"])
 def test_no_optimum_is_said(name):
     log_p, _ = draw(N=100)
@@ -223,10 +243,6 @@ def test_no_optimum_is_said(name):
         POSTHOC[name](log_p, log_p.argmax(1))
     with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
         POSTHOC[name](log_p, log_p.argmin(1))
-    for apart in torch.linspace(0.1, 2, 50):  # a tie, whichever way its sums are rounded
-        same = torch.tensor([[0, apart]]).double().log_softmax(1).expand(20, 2)
-        with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
-            POSTHOC[name](same, torch.tensor([0, 1] * 10))
     constant = torch.zeros(6, 3).log_softmax(1)
     with pytest.raises(ArcalError, match="equally probable for each of 6 validation inputs"):
         POSTHOC[name](constant, torch.arange(6) % 3)

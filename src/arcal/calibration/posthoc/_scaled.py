@@ -23,13 +23,24 @@ REMAINDER = 1e-14
 """Of the series, as a share of S, at most."""
 
 
+def worse_than_uniform(z: Tensor, labels: Tensor, weights: Tensor) -> bool:
+    """Whether every temperature is worse than probabilities that are all alike.
+
+    The log-loss is convex in 1 / T, and so it is if it does not fall from 1 / T = 0 on: where the
+    labels' log-probabilities are in the mean no higher than the others'.
+    """
+    labelled, mean_z = z.gather(1, labels[:, None])[:, 0], z.mean(1)
+    above = (weights * (labelled - mean_z)).sum() / weights.sum()
+    return bool(above <= CONSTANT * (weights * (z.amax(1) - mean_z)).sum() / weights.sum())
+
+
 def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
     """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)`, labels and weights `(N,)`.
 
     The weights are above 0.
     """
     labelled, N, whole = z.gather(1, labels[:, None])[:, 0], len(labels), weights.sum()
-    highest, mean_z = z.amax(1), z.mean(1)
+    highest = z.amax(1)
     if (highest - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
             f"all classes are equally probable for each of {N} validation inputs, so that no "
@@ -47,7 +58,7 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
     def average(values: Tensor) -> float:
         return ((weights * values).sum() / whole).item()
 
-    if average(labelled - mean_z) <= CONSTANT * average(highest - mean_z):
+    if worse_than_uniform(z, labels, weights):
         raise ArcalError(
             f"no temperature is better than the uniform distribution for {N} validation "
             "inputs: train longer, or check that the labels are theirs"

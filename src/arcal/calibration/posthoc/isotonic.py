@@ -10,6 +10,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.bins import ROUNDING
+from arcal.calibration.posthoc._scaled import worse_than_uniform
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.temperature import as_temperature
@@ -122,7 +123,9 @@ def fit_irova_ts(
 ) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
-    A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
+    Of two classes the functions come out the same at any temperature, so that it is 1 where none is
+    better than the uniform distribution. A class without a validation input, and what else
+    `fit_temperature` refuses, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irova_ts(log_p, torch.tensor([0, 0, 0, 1])).y  # of class 0, of class 1
@@ -130,7 +133,9 @@ def fit_irova_ts(
             [0.2500]], dtype=torch.float64)
     """
     given = as_calibration_set(log_p, labels, weights)
-    T, (z, labels) = given.T, given.finite
+    z, labels = given.finite
+    any_T = given.log_p.shape[1] == 2 and worse_than_uniform(z, labels, given.weights)
+    T = 1.0 if any_T else given.T
     possible = (given.log_p.amax(0) > -torch.inf).nonzero()[:, 0].tolist()
     N, Z = z.shape
     absent = (labels.bincount(minlength=Z) == 0).nonzero()

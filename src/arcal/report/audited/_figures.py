@@ -73,8 +73,9 @@ def figures(finding: Finding) -> dict[str, float]:
         flat |= _group(f"level_{r}", level)
     if model.levels:
         flat |= _group("least_robust", model.levels[0]) | _group("most_robust", model.levels[-1])
-    for name, one in zip(_class_groups(model.classes), model.by_class, strict=True):
-        flat |= _group(name, one)
+    if model.by_class:
+        for name, one in zip(_class_groups(model.classes), model.by_class, strict=True):
+            flat |= _group(name, one)
     if worst := worst_group(model.by_class):
         flat |= _group("worst_class", worst)
     if model.positive is not None:

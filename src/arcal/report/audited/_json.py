@@ -214,7 +214,7 @@ def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
     figures = _named(one, ("ece", "smooth_ece", "nll"))
     return {
         "name": one.name,
-        "title": posthoc_names(one.name)[1],
+        "title": posthoc_names(one.name, answers=model.predictions.answers)[1],
         "preserves_accuracy": one.keeps_accuracy,
         **{f"{name}_before": figure.before for name, figure in figures.items()},
         **{f"{name}_after": figure.after for name, figure in figures.items()},

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import places_of
-from arcal.auditing import Audited, calibrated_blocks
+from arcal.auditing import Audited, Predictions, calibrated_blocks
 from arcal.calibration.bins import bin_of
 from arcal.calibration.resampled import BINS
 from arcal.data import Part, as_input
@@ -82,7 +82,7 @@ def payload(
         "listed": _in_words(len(rows), len(first)),
         "inputs": {
             "id": column(ids, "int32" if largest < 2**31 else "float64"),
-            "label": column(first.predictions.labels[rows], "int32"),
+            "label": column(_labels(first)[rows], "int32"),
             "name": names,
             "weight": None if first.weights is None else column(first.weights[rows], "float32"),
             "groupings": [
@@ -126,7 +126,7 @@ def _model(
         "loss": column(values["loss"], "float32"),
         "label_probability": column(values["label_probability"], "float32"),
         "suspect_rank": column(values["suspect_rank"] - 1, "int32"),
-        **_said((log_p for _, log_p in listed.blocks()), ""),
+        **_said((log_p for _, log_p in listed.blocks()), "", _wrong(listed)),
     }
     if model.robustness is not None:
         place = torch.full((len(model),), -1, device="cpu").scatter(
@@ -143,7 +143,7 @@ def _model(
     if best is not None:
         calibrator = model.posthoc.outcomes[best].calibrator
         after = calibrated_blocks(calibrator, listed)
-        inputs |= _said(after, "calibrated_", model.fitted_on[rows])
+        inputs |= _said(after, "calibrated_", _wrong(listed), model.fitted_on[rows])
     return {
         "inputs": inputs,
         "calibrated_by": best,
@@ -171,14 +171,32 @@ def _classes(Z: int) -> Any:
     return "int16" if Z <= 2**15 else "int32"
 
 
-def _said(blocks: Iterable[Tensor], prefix: str, fitted: Tensor | None = None) -> dict[str, Any]:
-    """The most probable classes of each input; nothing of inputs that were `fitted` on."""
+def _labels(model: Audited) -> Tensor:
+    """The label of each input; the page holds what a model answered against "right", class 0."""
+    labels = model.predictions.labels
+    return torch.zeros_like(labels) if model.predictions.answers else labels
+
+
+def _wrong(predictions: Predictions) -> Tensor | None:
+    """1 where an answer is wrong, 0 where it is right; None of other predictions."""
+    return predictions.labels if predictions.answers else None
+
+
+def _said(
+    blocks: Iterable[Tensor], prefix: str, answers: Tensor | None, fitted: Tensor | None = None
+) -> dict[str, Any]:
+    """The most probable classes of each input; nothing of inputs that were `fitted` on.
+
+    Of `answers` it is what they are, and the confidence that they are right.
+    """
     parts, Z = [], 0
     for log_p in blocks:
         p, Z = log_p.exp(), log_p.shape[1]
-        parts.append((p.argmax(dim=1), *p.topk(min(TOP, Z), dim=1)))
-    predicted, values, classes = map(torch.cat, zip(*parts, strict=True))
+        parts.append((p.argmax(dim=1), p[:, 0], *p.topk(min(TOP, Z), dim=1)))
+    predicted, first, values, classes = map(torch.cat, zip(*parts, strict=True))
     confidence = values[:, 0]
+    if answers is not None:
+        predicted, confidence = answers, first
     if fitted is not None:
         predicted, confidence = predicted.where(~fitted, -1), confidence.where(~fitted, torch.nan)
     return {

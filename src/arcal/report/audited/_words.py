@@ -13,6 +13,7 @@ from arcal.auditing import (
     Caveat,
     Difference,
     Option,
+    Predictions,
     effective_number,
     suspect_inputs,
     suspect_order,
@@ -43,7 +44,8 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
-    inputs = f"{over.n:,} {'input' if over.n == 1 else 'inputs'}"
+    one = "answer" if model.predictions.answers else "input"
+    inputs = f"{over.n:,} {one if over.n == 1 else one + 's'}"
     sentence = f"{model.name} is right on {right} of {inputs}, with a mean confidence of "
     sentence += f"{confidence}: "
     if over.gap.sign > 0:
@@ -97,8 +99,9 @@ def notes(findings: Sequence[Finding]) -> list[str]:
 
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
-    said = model.predictions
-    lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
+    said, lines = model.predictions, list[str]()
+    if not said.answers:
+        lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
     if (sigmoids := suspect_sigmoids(said.logits)) is not None:
@@ -107,8 +110,11 @@ def doubts(model: Audited) -> list[str]:
         lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
     if len(labels) == 1 and len(model) > 1:
+        every = model.classes[int(labels)]
         lines.append(
-            f"all labels are {model.classes[int(labels)]}: little can be said of one class"
+            f"all answers are {every}: little can be said of the others"
+            if said.answers
+            else f"all labels are {every}: little can be said of one class"
         )
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     if model.weights is not None:
@@ -190,9 +196,9 @@ def suspect_sigmoids(logits: Tensor) -> str | None:
     )
 
 
-def suspect_one_class(labels: Tensor) -> str | None:
-    """What is said of labels `(N,)` that are all alike, where calibrators are fitted to them."""
-    if len(labels.unique()) > 1:
+def suspect_one_class(predictions: Predictions) -> str | None:
+    """What is said of labels that are all alike, where calibrators are fitted to them."""
+    if len(predictions.labels.unique()) > 1 or predictions.answers:
         return None
     return (
         "all labels are of one class: how sure the model should be of inputs of the others is not "
@@ -266,8 +272,10 @@ def stands_out(model: Audited) -> list[str]:
         )
     lines.append(mends(model))
     if n := len(model.suspects):
-        mistakes = "mistake" if n == 1 else "mistakes"
-        lines.append(f"{n:,} {mistakes} to look at, the most suspect label first")
+        what, first = "mistake", "the most suspect label"
+        if model.predictions.answers:
+            what, first = "wrong answer", "the surest"
+        lines.append(f"{n:,} {what}{'' if n == 1 else 's'} to look at, {first} first")
     return lines
 
 
@@ -360,7 +368,7 @@ def mends(model: Audited) -> str:
     does = f"brings the ECE{where}"
     if after.value > before:
         does = f"lowers the log-loss{where}, but raises the ECE"
-    words = posthoc_names(best.name)[1]
+    words = posthoc_names(best.name, answers=model.predictions.answers)[1]
     return f"{words}{fitted} {does} from {in_points(before)} to {ece(after)}: see `arcal calibrate`"
 
 

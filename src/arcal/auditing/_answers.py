@@ -1,0 +1,58 @@
+"""Answers of which only a confidence is known, and whether each was right."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.arrays import TensorLike, as_tensor
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._saved_predictions import as_predictions
+from arcal.calibration.checks import as_correct, as_unit
+from arcal.errors import ArcalError
+
+RIGHT_OR_WRONG = ("right", "wrong")
+"""The two classes of answers."""
+
+
+def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) -> Predictions:
+    """Predictions from a confidence in each of N answers, and whether it was right.
+
+    For what gives one confidence and no probability of any other class: a language model's
+    answers, a detector's boxes, or a classifier of which only the predicted class was kept.
+    `confidence` `(N,)` is in [0, 1] and may be below one half; `correct` `(N,)` is bool, or 0 and
+    1; `ids` as for `as_predictions`. Every measure is then of these pairs:
+
+        accuracy = mean correct,  log-loss = -mean log (c if correct, 1 - c otherwise),
+        Brier = 2 mean (c - correct)^2
+
+    The Brier score is twice what is usual for a single probability, as it is for two classes. The
+    levels, classes and corruptions of a classifier's audit are not there. Calibrators cannot change
+    an answer, so any may be picked: see `arcal.calibrate`. No answers, confidences outside [0, 1]
+    or per cent, another shape, and `correct` that is neither raise `ArcalError`.
+
+    >>> answers = as_answers(confidence=[0.75, 0.25, 0.75], correct=[True, True, False])
+    >>> answers.confidence.tolist(), answers.correct.tolist()
+    ([0.75, 0.25, 0.75], [True, True, False])
+    >>> import arcal
+    >>> audit = arcal.audit(answers, name="mine")
+    >>> round(audit.figures()["mine"]["accuracy"], 2)
+    0.67
+    """
+    c = as_tensor(confidence, "confidence")
+    if c.ndim != 1:
+        raise ArcalError(f"confidence has shape {tuple(c.shape)}: give one number an answer, (N,)")
+    c = as_unit(c, "confidence", "give shares of 1, and divide per cent by 100")
+    if not len(c):
+        raise ArcalError("there are no answers: give at least one")
+    right = as_correct(_truths(correct), len(c))
+    p = torch.stack([c, 1 - c], dim=1)
+    said = as_predictions(probabilities=p, labels=(~right).long(), ids=ids)
+    return Predictions(said.ids, said.labels, said.logits, answers=True)
+
+
+def _truths(correct: TensorLike) -> Tensor:
+    """0 and 1 as False and True; anything else as it is."""
+    values = as_tensor(correct, "correct")
+    numbers = values.dtype != torch.bool and not values.is_complex()
+    return values.bool() if numbers and ((values == 0) | (values == 1)).all() else values

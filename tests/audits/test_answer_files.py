@@ -1,0 +1,206 @@
+"""Files of answers: a confidence, and whether the answer was right."""
+
+import gzip
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+
+from arcal.audits import Audit, open_predictions, read_earlier, read_predictions
+from arcal.cli import main
+from arcal.errors import ArcalError
+
+ROWS = [("a", 0.95, True), ("b", 0.4, False), ("c", 0.8, False), ("d", 0.3, True)]
+
+
+def written(path, text):
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def table(told=str, mark=","):
+    lines = [mark.join(("id", "confidence", "correct"))]
+    lines += [mark.join((id, str(c), told(right))) for id, c, right in ROWS]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mine.csv", table()),
+        ("mine.csv.gz", table(lambda right: str(int(right)))),
+        ("mine.tsv", table(lambda right: str(right).lower(), "\t")),
+        ("mine.csv", table(mark=";").replace(".", ",")),
+        ("mine.csv", table().replace("confidence", "Confidence").replace("correct", "is_correct")),
+        (
+            "mine.jsonl",
+            "\n".join(json.dumps({"id": i, "confidence": c, "correct": r}) for i, c, r in ROWS),
+        ),
+        (
+            "mine.csv",
+            "id,confidence,predicted,label\na,.95,4,4\nb,.4,blue,red\nc,.8,1,2\nd,.3,x,x",
+        ),
+        (
+            "mine.csv",
+            "id,score,confidence,correct,label\na,1,.95,1,x\nb,2,.4,0,y\nc,3,.8,0,z\nd,0,.3,1,x",
+        ),
+    ],
+)
+def test_a_confidence_and_what_was_right_are_read(tmp_path, name, text):
+    saved = read_predictions(written(tmp_path / name, text))
+    assert saved.predictions.answers
+    assert saved.classes == ("right", "wrong")
+    assert saved.names == ("a", "b", "c", "d")
+    assert saved.predictions.confidence.tolist() == pytest.approx([c for _, c, _ in ROWS])
+    assert saved.predictions.correct.tolist() == [right for *_, right in ROWS]
+
+
+def test_parquet_and_npz_say_the_same(tmp_path):
+    ids, c, right = (list(column) for column in zip(*ROWS, strict=True))
+    pq.write_table(pa.table({"id": ids, "confidence": c, "correct": right}), tmp_path / "a.parquet")
+    np.savez(tmp_path / "a.npz", ids=ids, confidence=c, correct=right)
+    for name in ("a.parquet", "a.npz"):
+        saved = read_predictions(tmp_path / name)
+        assert saved.names == tuple(ids)
+        assert saved.predictions.correct.tolist() == right
+
+
+def test_probabilities_of_every_class_come_first(tmp_path):
+    text = (
+        "label,p_cat,p_dog,confidence,predicted,correct\ncat,.75,.25,.75,cat,1\ndog,.5,.5,.5,cat,0"
+    )
+    saved = read_predictions(written(tmp_path / "mine.csv", text))
+    assert saved.classes == ("cat", "dog")
+    assert not saved.predictions.answers
+
+
+def test_grades_that_come_later_are_found_by_id(tmp_path):
+    answers = written(tmp_path / "answers.csv", "id,confidence\n1,.5\n2,.75\n3,.25")
+    grades = written(tmp_path / "grades.csv", "id,correct\n3,true\n1,false")
+    saved = read_predictions(answers, labels_from=grades)
+    assert saved.predictions.ids.tolist() == [1, 3]
+    assert saved.predictions.correct.tolist() == [False, True]
+    assert saved.labelled == "2 of 3 inputs have a label in grades.csv; the others are left out"
+
+
+def test_labels_that_come_later_are_held_against_what_was_predicted(tmp_path):
+    answers = written(tmp_path / "answers.csv", "id,confidence,predicted\n1,.5,cat\n2,.75,dog")
+    labels = written(tmp_path / "labels.csv", "id,gold\n1,dog\n2,dog")
+    saved = read_predictions(answers, label="gold", labels_from=labels)
+    assert saved.predictions.correct.tolist() == [False, True]
+
+
+def many(path, of=lambda c: 0.1 + 0.3 * c, N=600, seed=0):
+    draw = np.random.default_rng(seed)
+    c = draw.choice([0.3, 0.5, 0.7, 0.9, 1.0], N)
+    columns = {
+        "id": [f"q{i}" for i in range(N)],
+        "confidence": c,
+        "correct": draw.random(N) < of(c),
+    }
+    columns["topic"] = draw.choice(["sums", "words"], N)
+    columns["question"] = [f"What is {i} + {i}?" for i in range(N)]
+    csv.write_csv(pa.table(columns), path)
+    return path
+
+
+def test_the_audit_speaks_of_answers_and_shows_their_questions(tmp_path):
+    path = many(tmp_path / "answers.csv")
+    audited = open_predictions([str(path)], ["mine"], 10, by=["topic"], text="question")
+    audit = Audit("answers.csv", tuple(audited))
+    summary = audit.summary()
+    assert "of 600 answers" in summary
+    assert "wrong answers to look at, the surest first" in summary
+    assert "beta calibration" in summary
+    assert "confidences are 0 or 1, probably rounded" in summary
+    assert "when it says" not in summary
+    page = audit.report(tmp_path / "out")
+    assert "What is 17 + 17?" in page.read_text()
+    assert "What is 17 + 17?" not in audit.report(tmp_path / "none", images=False).read_text()
+    (worst,) = audit.inputs().slice(0, 1).to_pylist()
+    assert not worst["correct"]
+    assert not {"label", "predicted", "label_probability"} & worst.keys()
+    assert worst["confidence"] == max(audit.inputs()["confidence"].to_pylist())
+
+
+def test_two_systems_on_the_same_questions_are_compared(tmp_path):
+    paths = [many(tmp_path / "one.csv"), many(tmp_path / "two.csv", of=lambda c: c, seed=1)]
+    audit = Audit("predictions", tuple(open_predictions([*map(str, paths)], ["one", "two"], 10)))
+    (apart,) = audit.differences
+    assert apart.accuracy.sign == 1
+    assert "right where one is wrong on" in audit.summary()
+
+
+def test_an_earlier_audit_of_the_same_answers_is_noticed(tmp_path):
+    path = many(tmp_path / "one.csv")
+    models = tuple(open_predictions([str(path)], ["one"], 10))
+    earlier = read_earlier(Audit("one.csv", models).save(tmp_path / "june"))
+    (since,) = Audit("one.csv", models, against=earlier).changes
+    assert since.same_inputs
+    assert since.figures["accuracy"].by.value == 0
+    others = tuple(open_predictions([str(many(tmp_path / "b.csv", seed=1))], ["one"], 10))
+    assert not Audit("b.csv", others, against=earlier).changes[0].same_inputs
+
+
+def test_new_confidences_are_calibrated_from_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    many(tmp_path / "answers.csv")
+    written(tmp_path / "new.csv", "id,confidence\nx,0.9\ny,0.3\nz,1")
+    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", "--apply", "new.csv"])
+    main()
+    assert "picked: vector, beta calibration" in capsys.readouterr().out
+    rows = csv.read_csv("calibrated/calibrated.csv").to_pylist()
+    assert [row["id"] for row in rows] == ["x", "y", "z"]
+    mended = [row["confidence"] for row in rows]
+    assert mended == pytest.approx([0.1 + 0.3 * c for c in (0.9, 0.3, 1)], abs=0.08)
+
+
+def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    many(tmp_path / "answers.csv")
+    lines = ({"id": "x", "confidence": 0.9}, {"id": "y", "confidence": 0.5})
+    written(tmp_path / "new.jsonl", "\n".join(map(json.dumps, lines)))
+    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", "--apply", "new.jsonl"])
+    main()
+    text = (tmp_path / "calibrated" / "calibrated.jsonl").read_bytes().decode()
+    lines = list(map(json.loads, text.splitlines()))
+    assert [{*line} for line in lines] == [{"id", "confidence"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("confidence,correct\n95,1", "divide per cent by 100"),
+        ("confidence,correct\n.9,perhaps", "correct is perhaps in row 0: give true or false"),
+        ("confidence,correct\n.9,", "correct is missing in row 0"),
+        ("confidence,correct\nhigh,1", "confidence is no number in row 0"),
+        ("confidence,predicted\n.9,cat", "and whether it was right `correct`"),
+        ("confidence\n.9", "name it `confidence`, and whether it was right `correct`"),
+        ("probability,correct\n.9,1", "name it `confidence`"),
+        (
+            "confidence,predicted,label\n.9,cat,0\n.8,dog,1",
+            "predicted has 'cat' and label '0', of which one is a number",
+        ),
+        ("confidence,correct,is_correct\n.9,1,1", "leave one of them"),
+    ],
+)
+def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
+    with pytest.raises(ArcalError) as refused:
+        read_predictions(written(tmp_path / "mine.csv", text))
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_unlabelled_answers_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    many(tmp_path / "answers.csv")
+    monkeypatch.setattr(
+        "sys.argv", ["arcal", "calibrate", "answers.csv", "--unlabelled", "answers.csv"]
+    )
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "confidence alone" in capsys.readouterr().err
