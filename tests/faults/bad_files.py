@@ -230,6 +230,13 @@ def _predictions(folder: Path) -> None:
     files["no-rows"] = f"{head},labels\n"
     files["both"] = f"{head},logits_cat,labels\n0.5,0.5,1,0\n0.4,0.6,2,1\n"
     files["three"] = "logits_a,logits_b,logits_c,labels\n1,2,3,0\n3,2,1,1\n"
+    right = "\n".join(f"{0.5 + i / 100:.2f},{i % 2}" for i in range(40))
+    files["answers"] = f"confidence,correct\n{right}\n"
+    files["answers-percent"] = f"confidence,correct\n{right}\n95,1\n"
+    files["answers-perhaps"] = f"confidence,correct\n{right}\n.5,perhaps\n"
+    files["answers-gap"] = f"confidence,correct\n{right}\n.5,\n"
+    files["answers-names"] = "confidence,predicted,label\n.5,cat,0\n.6,dog,1\n"
+    files["answers-alone"] = "confidence\n.5\n.6\n"
     for name, text in files.items():
         _text(folder / "said" / f"{name}.csv", text)
     for name, line in {
