@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ def written(path, text):
     return path
 
 
-def table(told=str, mark=","):
+def table(told: Callable[[bool], str] = str, mark=","):
     lines = [mark.join(("id", "confidence", "correct"))]
     lines += [mark.join((id, str(c), told(right))) for id, c, right in ROWS]
     return "\n".join(lines)
@@ -139,10 +140,13 @@ def test_an_earlier_audit_of_the_same_answers_is_noticed(tmp_path):
     models = tuple(open_predictions([str(path)], ["one"], 10))
     earlier = read_earlier(Audit("one.csv", models).save(tmp_path / "june"))
     (since,) = Audit("one.csv", models, against=earlier).changes
+    assert since is not None
     assert since.same_inputs
     assert since.figures["accuracy"].by.value == 0
     others = tuple(open_predictions([str(many(tmp_path / "b.csv", seed=1))], ["one"], 10))
-    assert not Audit("b.csv", others, against=earlier).changes[0].same_inputs
+    (since,) = Audit("b.csv", others, against=earlier).changes
+    assert since is not None
+    assert not since.same_inputs
 
 
 def test_new_confidences_are_calibrated_from_the_command_line(tmp_path, monkeypatch, capsys):

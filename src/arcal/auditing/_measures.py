@@ -215,7 +215,10 @@ def stability(
     """
     check_same_inputs(runs)
     probabilities = torch.stack([run.log_probabilities.exp() for run in runs])
-    readings, differ = variance(probabilities), churn_per_input(probabilities.argmax(dim=2))
+    readings, differ = (
+        variance(probabilities),
+        churn_per_input(torch.stack([run.predicted for run in runs])),
+    )
     whole = {
         "variance_all_classes": readings.all_classes,
         "variance_fixed_class": readings.fixed_class,

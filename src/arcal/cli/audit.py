@@ -90,9 +90,9 @@ class Audit(OnModels):
 
     `arcal audit MODEL DATA` runs the model on the data, finds the smallest change of each input
     that flips the prediction, and writes a page. Several models may come before DATA. A file of
-    predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels) needs
-    neither model nor data: `arcal audit predictions.npz`. A killed audit continues where it
-    stopped.
+    predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels; or with
+    the confidence of each answer, and whether it was correct) needs neither model nor data: `arcal
+    audit predictions.npz`. A killed audit continues where it stopped.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]

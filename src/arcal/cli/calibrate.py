@@ -95,8 +95,9 @@ class Calibrate(OnModels):
     `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
     each calibrator by five-fold cross-validation, and picks the simplest that keeps every
     prediction, lowers the log-loss beyond chance and is not shown to be worse than the best. A file
-    of predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels) needs
-    neither model nor data: `arcal calibrate predictions.csv`.
+    of predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels; or with
+    the confidence of each answer, and whether it was correct) needs neither model nor data: `arcal
+    calibrate predictions.csv`.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
