@@ -169,8 +169,9 @@ class Audited:
     @cached_property
     def cells(self) -> tuple[tuple[Group, ...], ...]:
         """A row for each predicted class of its figures by level; empty where there are none."""
-        none = self.robustness is None or self.predictions.answers
-        if none or len(self.classes) * self.R > MOST_CELLS:
+        if self.robustness is None or self.predictions.answers:
+            return ()
+        if len(self.classes) * self.R > MOST_CELLS:
             return ()
         robustness = self.robustness.robustness
         return by_class_and_level(self.predictions, self.classes, robustness, self.R, self.weights)

@@ -234,7 +234,7 @@ class Audit:
     def _shown(self) -> Shown | None:
         if self.examples is None:
             first = self.models[0]
-            return first.texts and Shown(first.predictions.ids, texts=first.texts)
+            return None if first.texts is None else Shown(first.predictions.ids, texts=first.texts)
         known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
         return Shown(self.examples.ids, read=self.examples.read, parts=self._parts, **known)
 
