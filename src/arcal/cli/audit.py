@@ -222,8 +222,9 @@ class Audit(OnModels):
             if unused := one.facts.get("Not used"):
                 say(f"arcal: {one.name}: not used: {unused}")
             several = len(audited) > 1
+            classes = () if one.predictions.answers else one.classes
             figures = figure_names(
-                one.classes, groupings=one.groupings, several=several, changes=changes
+                classes, groupings=one.groupings, several=several, changes=changes
             )
             for condition in conditions:
                 condition.check(figures)

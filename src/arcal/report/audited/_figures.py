@@ -137,7 +137,7 @@ def figure_names(
     """
     ranked = [f"level_{r}" for r in range(1, levels + 1)]
     ranked += ["least_robust", "most_robust"] if levels else []
-    groups = [*ranked, *_class_groups(classes), "worst_class"]
+    groups = [*ranked, *_class_groups(classes), *(["worst_class"] if classes else [])]
     groups += [*_by_groups(groupings), *(["worst_group"] if groupings else [])]
     few = {*ranked} if levels and 0 < -(-inputs // levels) < LEAST else set()
     sizes = [n for one in groupings for n in one.number.bincount(minlength=len(one.groups))]
