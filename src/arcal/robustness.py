@@ -260,13 +260,6 @@ def distance(
     return float(attacked.distance)
 
 
-def _check_ids(ids: Tensor) -> None:
-    """Refuse ids `(N,)` that are no whole numbers, or the same for two inputs."""
-    if ids.is_floating_point():
-        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    ascending(ids)
-
-
 def _rank_only(model, x, ids, order, seed, *, check) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     with frozen(model):
         logits = checked_logits(model, x)
@@ -358,8 +351,9 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     ids = ids.to(robustness.device)
     if robustness.isnan().any():
         raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
-    _check_ids(ids)
-    by_id = ids.argsort()
+    if ids.is_floating_point():
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    by_id = ascending(ids)
     order = by_id[robustness[by_id].argsort(stable=True)]
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))
 
