@@ -131,7 +131,7 @@ def fit_irova_ts(
     """
     given = as_calibration_set(log_p, labels, weights)
     T, (z, labels) = given.T, given.finite
-    possible = (given.log_p.amax(0) > -torch.inf).nonzero()[:, 0].tolist()
+    possible = given.possible[2].tolist()
     N, Z = z.shape
     absent = (labels.bincount(minlength=Z) == 0).nonzero()
     if len(absent):
