@@ -15,8 +15,8 @@ from arcal.errors import ArcalError
 class CalibrationSet:
     """Log-probabilities `(N, Z)` and labels `(N,)`, and what several fits need of them.
 
-    Every function that fits a calibrator takes one in place of log-probabilities, with its own
-    labels beside it: the same calibrator comes out, without the work that another has done before.
+    Every fit takes one in place of log-probabilities, with its `labels` beside it, and gives the
+    same calibrator, without repeating work that another fit has done.
     `log_p` are float64, with rows that sum to 1, as `average` gives them; others are checked by
     `as_calibration_set`. `weights` `(N,)`, 0 or more, say how much each input counts: those of 0
     are left out of `log_p` and `labels`, and the rest are scaled to a sum of n, the effective
