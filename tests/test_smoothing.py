@@ -224,6 +224,25 @@ def test_half_precision_logits_are_summed_in_float32():
     torch.testing.assert_close(loss, smooth_cross_entropy(logits.float(), torch.arange(8) % 5, 0.1))
 
 
+def test_the_loss_has_the_dtype_of_the_logits_whatever_epsilon_and_weight_have():
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(4, 3, generator=generator), torch.tensor([0, 2, 1, 1])
+    epsilon, weight = [0.1, 0.0, 0.3, 0.2], [0.5, 1.0, 2.0]  # as tensors float64
+    loss = smooth_cross_entropy(logits, labels, epsilon, weight)
+    exact = smooth_cross_entropy(logits.double(), labels, epsilon, weight)
+    assert (loss.dtype, exact.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=0)
+
+
+def test_float64_logits_get_the_exact_epsilon():
+    module = AdaptiveLabelSmoothing(3)
+    module.soft_label.fill_(0.9)
+    logits, labels = torch.zeros(2, 3, dtype=torch.float64) - 1, torch.tensor([0, 1])
+    logits[:, 0] = 5
+    expected = smooth_cross_entropy(logits, labels, float(module.epsilon))
+    assert module(logits, labels).item() == pytest.approx(expected.item(), rel=1e-14)
+
+
 def test_state_dict_is_all_that_is_needed_to_continue():
     first = AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1: 0.2})
     ids, levels = torch.tensor([4, 9, 2]), torch.tensor([0, 1, 1])

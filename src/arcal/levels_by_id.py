@@ -7,15 +7,15 @@ from arcal.errors import ArcalError
 
 
 class ById(nn.Module):
-    """Values of examples by their ids, which are ascending and may be sparse.
+    """Values looked up by example id. Every buffer has one row per example.
 
-    All its buffers have a row an example, `ids` int64 `(N,)` among them.
+    Among them are the `ids`, int64 `(N,)`, ascending, possibly sparse.
     """
 
     ids: Tensor
 
     def places(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The places `(B,)` of these ids in a table that is not empty, and which it knows, bool."""
+        """The rows `(B,)` of these ids in a table that is not empty, and whether each is known."""
         places = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
         return places, self.ids[places] == ids
 
@@ -28,7 +28,7 @@ class ById(nn.Module):
 
 
 def _check_whole(numbers: Tensor, name: str, give: str = "whole numbers") -> None:
-    """Refuse floats and booleans; where there is nothing, its type is by chance."""
+    """Refuse floats and booleans; an empty list has no dtype of its own."""
     if len(numbers) and (numbers.is_floating_point() or numbers.dtype == torch.bool):
         raise ArcalError(f"{name} are {numbers.dtype}: give {give}")
 

@@ -42,12 +42,12 @@ from arcal.labelled_batches import (
 )
 
 TINY = 1e-15
-"""Entries of a gradient below which their squares lose digits in float32."""
+"""Gradient entries below this lose digits in float32 when they are squared."""
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
 Attack = Callable[..., Adversarial]
-"""`attack(model, x, bounds)`; one that can start elsewhere also takes `start=`, and one that runs
-some of its inputs calls `rows(model, index)(x[index])`. Its answers are checked, see
+"""`attack(model, x, bounds)`; one that can start from given points also takes `start=`, and one
+that runs a part of its inputs calls `rows(model, index)(x[index])`. What it returns is checked by
 `arcal.attacks.adversarial.as_adversarial`."""
 
 
@@ -88,7 +88,7 @@ class Robustness:
         return f"<{line}{f', median {median(finite):.4g}' if finite else ''}>"
 
     def rows(self, which: Tensor) -> "Robustness":
-        """That of some of the inputs, by a mask or positions."""
+        """The robustness of some inputs, by a mask or by positions."""
         some = {name: one[which] for name, one in vars(self).items() if isinstance(one, Tensor)}
         return replace(self, **some)
 
@@ -107,16 +107,16 @@ def score(
     """Score every input of a data set by one of `ORDERS`.
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
-    `bounds` on the model's device; x may be a dict or tuple of tensors, of which the one of floats
-    is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions; a loader that
+    `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
+    one is perturbed, see `Inputs`. Batches `(x, labels)` get their positions as ids; a loader that
     shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
-    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given, an
-    object or a name of `arcal.attacks.ATTACKS`; `seed` is of the `random` order alone. The model is
-    run in evaluation mode and left as it was found.
+    in batches of `usual_batch`. `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by
+    default `BoundaryProjection`; `seed` is for the order `random` alone. The model runs in
+    evaluation mode and is left as it was.
 
-    Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
-    adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them;
-    `keep` gets the ids and the `Adversarial` of every batch.
+    To score again after the model has changed a little: `start` maps ids `(B,)` to earlier
+    adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them,
+    and `keep` gets the ids and the `Adversarial` of every batch.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
     >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
@@ -215,12 +215,12 @@ def distance(
     bounds: Bounds = (0.0, 1.0),
     attack: Attack | str | None = None,
 ) -> float:
-    """The robustness of one classification: how far the input `x` `(...)` is from another one.
+    """The robustness of the model's prediction on one input `x` `(...)`.
 
-    The norm of the smallest perturbation found that changes the model's prediction, +inf where none
-    was found; with a `target`, that makes the model predict this class, which must not be the
-    prediction. With a class `y` it is that of the prediction y, and so 0 where the model does not
-    predict y as it is. `attack` is `BoundaryProjection`, in L2, unless another is given.
+    The norm of the smallest perturbation found that changes the prediction, or with a `target` that
+    changes it to this class, which must not be the prediction; +inf if none was found. With a class
+    `y` it is the robustness of the prediction y: 0 if the model does not predict y. `attack` is
+    `BoundaryProjection`, in L2, unless another is given.
 
     >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
     >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)
@@ -258,13 +258,6 @@ def distance(
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)
-
-
-def _check_ids(ids: Tensor) -> None:
-    """Refuse ids `(N,)` that are no whole numbers, or the same for two inputs."""
-    if ids.is_floating_point():
-        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    ascending(ids)
 
 
 def _rank_only(model, x, ids, order, seed, *, check) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -318,7 +311,7 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
 
 
 def random_order(ids: Tensor, seed: int) -> Tensor:
-    """A uniform draw in [0, 1) for each id, by hashing (id, seed), on the CPU: alike in any batch.
+    """A draw in [0, 1) for each id, a hash of (id, seed): the same in any batch. On the CPU.
 
     >>> random_order(torch.tensor([7, 8]), seed=0)
     tensor([0.5500, 0.7663], dtype=torch.float64)
@@ -358,8 +351,9 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     ids = ids.to(robustness.device)
     if robustness.isnan().any():
         raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
-    _check_ids(ids)
-    by_id = ids.argsort()
+    if ids.is_floating_point():
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    by_id = ascending(ids)
     order = by_id[robustness[by_id].argsort(stable=True)]
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))
 

@@ -74,7 +74,7 @@ def smooth_cross_entropy(
     logits: Tensor,
     labels: TensorLike,
     epsilon: TensorLike | float,
-    weight: Tensor | None = None,
+    weight: TensorLike | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Cross-entropy between the soft labels of Eq. 1 and the predicted probabilities, in nats.
@@ -84,8 +84,9 @@ def smooth_cross_entropy(
     `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each
     class, and the mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`. Another reduction, an epsilon of another shape, or, on the CPU, one outside
-    [0, 1] or a label that is no class raises `ArcalError`.
+    returns `(N,)`, all of the logits' dtype, but float32 at least. Another reduction, an epsilon of
+    another shape, or, on the CPU, one outside [0, 1] or a label that is no class raises
+    `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -99,10 +100,10 @@ def smooth_cross_entropy(
     _check_epsilon(epsilon, labels)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
-    if isinstance(epsilon, Tensor) and epsilon.device != logits.device:
+    if isinstance(epsilon, Tensor):
         epsilon = moved(epsilon, logits.device, dtype)
     if weight is not None:
-        weight = weight if weight.device == logits.device else moved(weight, logits.device, dtype)
+        weight = moved(as_tensor(weight, "weight"), logits.device, dtype)
         class_losses = class_losses * weight
     try:
         correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
@@ -243,11 +244,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             refuse_probabilities(logits)
             self._has_checked_logits = True
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(logits))]
-        epsilon = moved(epsilon, logits.device, torch.float32)
-        weight = self.weight
-        if weight is not None:  # a list's is of float64, which not all devices have
-            weight = moved(weight, logits.device, torch.promote_types(logits.dtype, torch.float32))
-        return smooth_cross_entropy(logits, labels, epsilon, weight, self.reduction)
+        return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
 
     def begin(self, epochs: int, full_rate: int) -> None:
         """Set the number of epochs, and how many of them have the full learning rate.

@@ -106,6 +106,15 @@ def test_ece_by_group_is_the_ece_of_each_and_its_draws_spread_as_bootstrap_s():
     assert samples[:, [1, 3, 5]].isnan().all()
 
 
+def test_draws_of_a_single_row_are_that_row():
+    for weights in (None, [2.0]):
+        options = {"weights": weights, "resamples": 50}
+        value, samples = bootstrap_ece_by_group([0.75], [True], [1], 2, **options)
+        assert value[1].item() == 0.25
+        assert torch.equal(samples[:, 1], torch.full((50,), 0.25).double())
+        assert samples[:, 0].isnan().all()
+
+
 def test_weights_by_group():
     confidence, correct = draw(200)
     groups, weights = torch.arange(200) % 2, torch.arange(200) % 5

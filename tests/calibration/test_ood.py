@@ -85,6 +85,14 @@ def test_auroc_of_saturated_confidences():
     assert auroc(inside, outside) == pytest.approx(expected, abs=1e-12)
 
 
+def test_scores_may_be_columns_of_a_matrix():
+    """torch warns where it searches for numbers that lie apart in memory; warnings are errors."""
+    p = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    inside, outside = p.T.contiguous()
+    assert auroc(p[:, 0], p[:, 1]) == auroc(inside, outside)
+    assert torch.equal(entropy_shares(p[:, 0], 3), entropy_shares(inside, 3))
+
+
 def test_larger_is_in_distribution():
     inside, outside = torch.tensor([0.9, 1.0]), torch.tensor([0.2, 0.9, 0.1])
     assert auroc(inside, outside) == (3 + 2 + 0.5) / 6

@@ -8,17 +8,19 @@ from torch import Tensor
 from arcal.attacks.norms import Bounds, Norm, clamped, project
 
 PATIENCE, GAIN = 7, 0.003
-"""A search ends once so many passes, or that part of the budget, brought it no nearer by GAIN."""
+"""A search ends after max(PATIENCE, budget / PATIENCE) passes that gain less than this share."""
 
 
 class Steps:
-    """For N inputs, the last step of a search from the clean input `x`, and the best so far.
+    """The state of N searches: each one's last step from its clean input `x`, and its best so far.
 
-    `best` `(N,)` is the length of the shortest step that crossed a boundary, infinite where none
-    has, and `nearest` `(N, ...)` the point it led to; `passes` `(N,)` is what all of them cost. The
-    last step `last` `(N, D)` went to the plane of column `towards` `(N,)`. Where that was too far
-    out, `deep` `(N,)`, the next is a shorter one, and `safe` `(N, D)` is the last that was not. The
-    next step to a plane ends `beyond` `(N,)` of its length behind it.
+    best      (N,)      length of the shortest step that crossed a boundary, infinite if none has
+    nearest   (N, ...)  the point that step led to
+    passes    (N,)      passes spent
+    last      (N, D)    the last step, to the plane of column `towards` (N,)
+    deep      (N,)      whether it went too far out, so that the next is shorter
+    safe      (N, D)    the last step that did not
+    beyond    (N,)      by what share of its length the next step overshoots a plane
     """
 
     def __init__(self, x: Tensor, enough: Tensor, passes: Tensor, budget: int, norm: Norm):
@@ -34,24 +36,24 @@ class Steps:
     def going(self, spent: int) -> Tensor:
         """The inputs `(B,)` that take a step once `spent` passes are spent on each.
 
-        Those with a crossing until it has not come nearer for a while or the budget is spent, the
-        others until they have one.
+        An input without a crossing goes on; one with a crossing until its patience or the budget
+        is spent.
         """
         patience = max(PATIENCE, self.budget // PATIENCE)
         hopeful = (spent < self.budget) & (self.waited < patience)
         return ((self.passes <= spent) & (hopeful | self.best.isinf())).nonzero().squeeze(1)
 
     def next(self, active: Tensor, j: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns `(B,)` and steps `(B, D)`: beyond the planes that `d` leads to, or back."""
+        """Columns `(B,)` and steps `(B, D)`: a little beyond the planes at `d`, or shorter ones."""
         back = self.deep[active]
         there = (1 + self.beyond[active]).unsqueeze(1) * d
         d = torch.where(back.unsqueeze(1), self._shorter(active), there)
         return torch.where(back, self.towards[active], j), d
 
     def _shorter(self, active: Tensor) -> Tensor:
-        """The last steps halved, or ended midway to the last ones that were not too long.
+        """The last steps halved, or midway to the `safe` ones where half would fall behind those.
 
-        They are not to fall back behind those, unless a crossing nearer than they are is known.
+        It may fall behind where a crossing nearer than the safe step is known.
         """
         step, safe = self.last[active], self.safe[active]
         length = self.norm.length(safe)
@@ -61,10 +63,10 @@ class Steps:
     def arrive(
         self, active: Tensor, j: Tensor, point: Tensor, d: Tensor, ahead: Tensor, deep: Tensor
     ) -> Tensor:
-        """Take note of the `point` `(B, ...)` that the steps `d` led to; whether it crossed `(B,)`.
+        """Record the `point` `(B, ...)` that the steps `d` led to; whether it crossed, bool `(B,)`.
 
-        `ahead` `(B,)` is how far it is from a crossing, by the logits, and `deep` `(B,)` whether
-        that is too far beyond one.
+        `ahead` `(B,)` is its lead, negative once it has crossed, and `deep` `(B,)` whether it is
+        too far beyond the boundary.
         """
         crossed, away = ahead < -self.enough[active], self.norm.length(d)
         better = crossed & (away < self.best[active])
@@ -77,7 +79,7 @@ class Steps:
         return crossed
 
     def adapt(self, active: Tensor, crossed: Tensor) -> None:
-        """Wait for a nearer crossing, and go less far beyond planes where that one `crossed`."""
+        """Count passes without a gain; overshoot less after a point that `crossed`, else more."""
         gained = self.best[active] < (1 - GAIN) * self.notable[active]
         self.notable[active] = torch.where(gained, self.best[active], self.notable[active])
         waited = self.waited[active] + self.best[active].isfinite()
@@ -89,21 +91,20 @@ class Steps:
 
 
 FEW = 64
-"""Entries of an input up to which there are few enough directions for drawn ones to help."""
+"""The most entries of an input for which drawing directions helps."""
 
 GROUP = 8
-"""Of so many points drawn, one starts a search."""
+"""Points drawn for each search that is started."""
 
 
 def around(
     x: Tensor, distance: Tensor, bounds: Bounds, points: int, turn: int, norm: Norm
 ) -> Tensor:
-    """Points `(N, points, ...)` around inputs `(N, ...)`, others at each `turn`, within bounds.
+    """Points `(N, points, ...)` around inputs `(N, ...)` within bounds, new ones at each `turn`.
 
-    They fill the ball in which something nearer than `distance` `(N,)` is to be looked for: in D
-    dimensions its radius is `sqrt(D / 2)` distances, or one if that is more, since a direction that
-    is drawn leads to a given plane only at so many times its distance. Where the distance is
-    infinite, radii rise from 1 % to 100 times the norm of the input, or 1 if that is more. The
+    They fill a ball of radius `max(1, sqrt(D / 2))` times `distance` `(N,)`: in D dimensions a
+    random direction meets a plane only at about that many times its distance. Where the distance is
+    infinite, radii range from 1 % to 100 times the norm of the input, or of 1 if that is more. The
     draws are the same for every input.
     """
     D = x[0].numel()
@@ -121,9 +122,10 @@ def around(
 
 
 def promising(x: Tensor, points: Tensor, lead: Tensor, starts: int, norm: Norm) -> Tensor:
-    """The best `starts` `(N, starts, ...)` of points `(N, P, ...)` with margins `lead` `(N P,)`.
+    """The best point of each of `starts` groups, `(N, starts, ...)`.
 
-    Of each group it is the nearest point of another class, or else the one of the smallest margin.
+    Of points `(N, P, ...)` with margins `lead` `(N P,)` it is the nearest of another class, or
+    where a group has none the one with the smallest margin.
     """
     N, P = points.shape[:2]
     distance = norm.length((points - x.unsqueeze(1)).flatten(2))
@@ -136,13 +138,15 @@ def promising(x: Tensor, points: Tensor, lead: Tensor, starts: int, norm: Norm) 
 
 
 class Planes:
-    """For N inputs, the planes that stand for the boundaries with T classes `k` `(N, T)`.
+    """For N inputs, planes `offset + normal.d = 0` in place of the boundaries with T classes `k`.
 
-    A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
-    `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
-    none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`;
-    `margin` `(N, T)` is the offset at first, which is the margin at the clean input. `square`
-    averages the squares of what `normal` averages, for a norm that asks for it.
+    k, offset  (N, T)     the classes, and the planes' offsets; `normal` (N, T, D)
+    margin     (N, T)     the first offsets: the margins at the clean inputs
+    distance   (N, T)     length of the step to the plane within the box, infinite if there is none
+    first      (N, T)     that distance as seen from the clean input
+    visits     (N, T)     how often the plane was updated
+    step       (N, D)     the step to the plane of column `to` (N,)
+    square     (N, T, D)  the average of squared gradients, if the norm needs it
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
@@ -168,10 +172,10 @@ class Planes:
     def visit(
         self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor, here: Tensor
     ) -> None:
-        """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`.
+        """Average `g` `(B, D)` into the normals, and shift the planes to the margin `m` at `d`.
 
-        Only those where `here` `(B,)` is true; the others are computed and left, since to pick rows
-        is to wait for a device.
+        Only where `here` `(B,)` is true. The others are computed as well and dropped: selecting
+        rows would wait for the device.
         """
         n, offset, visits = self.normal[active, j], self.offset[active, j], self.visits[active, j]
         b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1).to(n)
@@ -186,7 +190,7 @@ class Planes:
         self.aim(active, j, n, offset)
 
     def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
-        """Find the steps to the planes of columns `j`, and their lengths."""
+        """Set the steps to the planes of columns `j`, and their lengths."""
         square = None if self.square is None else self.square[active, j]
         d = project(self.x[active], offset, n, self.bounds, self.norm, square)
         there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
@@ -207,7 +211,7 @@ class Planes:
         return j, self.step[active]
 
     def column(self, k: Tensor) -> Tensor:
-        """The column of class `k` `(N,)`, which takes the last one where it has none."""
+        """The column `(N,)` of each class `k` `(N,)`; one without a column takes over the last."""
         here = self.k == k.unsqueeze(1)
         new = ~here.any(dim=1)
         self.k[new, -1], self.normal[new, -1] = k[new], 0

@@ -13,7 +13,7 @@ from arcal.attacks.norms import NORMS, Bounds, Norm, clamped
 from arcal.errors import ArcalError
 
 OUTSIDE = 1e-5
-"""How far rounding may take what an attack returns out of its bounds."""
+"""How far rounding may take a perturbed input out of its bounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
 
 
 NEARBY = 1e-3
-"""How far from an input its logits are looked at where no attack succeeds, in each number."""
+"""How far, in each entry, the logits near an input are evaluated where no attack succeeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +146,12 @@ class Adversarial:
 def as_adversarial(
     result: Any, attack: Any, model: Model, x: Tensor, bounds: Bounds = None
 ) -> Adversarial:
-    """What an attack, perhaps one that somebody else wrote, returned for `x` `(N, ...)`.
+    """Check what an attack, perhaps somebody else's, returned for `x` `(N, ...)`, and return it.
 
-    Refused is what is no `Adversarial` of N inputs. One by an attack that does not set `VERIFIES`
-    is checked, by two forward passes: `predicted` is the model's own prediction, a distance is
-    finite where there was success and nowhere else, and there the perturbed input is within the
-    bounds and predicted otherwise.
+    It must be an `Adversarial` of N inputs. Unless the attack sets `VERIFIES`, two forward passes
+    check it: `predicted` must be the model's own prediction, the distance finite exactly where
+    `success` is true, and there the perturbed input within the bounds and predicted otherwise.
+    Anything else raises `ArcalError`.
 
     >>> x = torch.zeros(1, 2)
     >>> as_adversarial(x, "mine", torch.nn.Identity(), x)
@@ -233,11 +233,11 @@ def verified(
     passes: Tensor,
     norm: Norm = NORMS["l2"],
 ) -> Adversarial:
-    """Run the perturbed inputs through the model as given and keep what really is where it aims.
+    """Run the perturbed inputs through the model as given, and keep those that reach their aim.
 
-    `perturbed` `(N, ...)` is NaN where the attack has nothing. A point so near the boundary that
-    this model, unlike the attack's twin of it, is not flipped is pushed outward by up to 1 % of its
-    perturbation; what still does not flip is a failure.
+    `perturbed` `(N, ...)` is NaN where the attack found nothing. A point may be so near the
+    boundary that it flips the attack's twin of the model and not the model itself: it is pushed
+    outward by up to 1 % of its perturbation. What still does not flip is a failure.
     """
     delta = torch.where(perturbed.isnan(), 0, perturbed - x)
     adversarial = torch.full_like(x, torch.nan)
@@ -263,10 +263,7 @@ def verified(
 
 @torch.enable_grad()
 def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
-    """Why inputs `failed` `(B,)` have no distance, from the gradients of 8 of them at most.
-
-    What holds for most of these is said first.
-    """
+    """Why inputs `failed` `(B,)` have no distance, judged by at most 8 of them."""
     if len(failed) == 0:
         return ""
     some = failed[:8]

@@ -19,11 +19,11 @@ Parts = Tensor | Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
 class Inputs:
     """N inputs made of tensors `(N, ...)`, such as embeddings and their attention mask.
 
-    `parts` is what the model is called with: a tensor, a dict, or a tuple. `perturbed` is the key
-    or the position of the tensor that attacks and gradients change: the only one of floats, unless
-    given. What is the same for every input belongs in the model.
+    `parts` is what the model is called with: a tensor, a dict or a tuple. `perturbed` is the key or
+    the position of the tensor that attacks change, by default the only floating-point one. What is
+    the same for every input belongs in the model.
 
-    A part that is no tensor or has another number of rows raises `ArcalError`.
+    A part that is not a tensor or has another number of rows raises `ArcalError`.
 
     >>> import torch
     >>> x = Inputs({"embeddings": torch.rand(3, 5, 8), "mask": torch.ones(3, 5).long()})
@@ -62,7 +62,7 @@ class Inputs:
 
     @classmethod
     def of(cls, x: "InputsLike") -> "Inputs":
-        """Inputs of any kind; `Inputs` are taken as they are."""
+        """Inputs from whatever a model takes; `Inputs` are returned as they are."""
         return x if isinstance(x, Inputs) else cls(x)
 
     @property
@@ -91,7 +91,7 @@ class Inputs:
 
     @property
     def device(self) -> torch.device:
-        """Where the first of the parts is, as all should be."""
+        """The device of the first part; all should be on it."""
         return next(iter(self.named.values())).device
 
     def __len__(self) -> int:
@@ -141,9 +141,9 @@ class RowwiseModel:
 
 
 def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
-    """A model and inputs of any kind, as a model of one tensor and that tensor, detached.
+    """The model as a function of the perturbed tensor alone, and that tensor, detached.
 
-    Inputs of several tensors become a `RowwiseModel`; a plain tensor leaves the model as it is.
+    For inputs of several tensors that is a `RowwiseModel`, for a plain tensor the model itself.
 
     >>> import torch
     >>> parts = {"x": torch.ones(2, 3), "factor": torch.tensor([[1], [2]])}

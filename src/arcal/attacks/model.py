@@ -30,7 +30,7 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 MASKED = 100
-"""A class is masked if it is so many times as far below the leading one as the first two from 0."""
+"""A masked class is so many times further below the top one than the first two are from 0."""
 
 
 def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,10 +48,10 @@ def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rounding(logits: Tensor) -> Tensor:
-    """The lead, `(N,)`, below which rounding may decide which class is ahead.
+    """The lead `(N,)` below which float32 rounding may decide which class is ahead.
 
-    It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: sums of float32
-    differ by so much from one layout or batch size to the next.
+    It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: by so much they
+    differ between memory layouts and batch sizes.
     """
     spread, largest = extent(logits)
     return (1e-5 * spread).maximum(1e-6 * largest)
@@ -60,8 +60,8 @@ def rounding(logits: Tensor) -> Tensor:
 def finite(gradient: Tensor) -> Tensor:
     """A gradient `(N, ...)` without infinities and NaN, such as those of a root or logarithm at 0.
 
-    An infinite entry keeps its sign, with the magnitude of the input's greatest finite one, or 1:
-    to leave it out would leave out the steepest way there is. NaN, which has no sign, becomes 0.
+    An infinite entry keeps its sign and gets the magnitude of the input's largest finite entry, or
+    1: dropping it would drop the steepest direction. NaN, which has no sign, becomes 0.
 
     >>> finite(torch.tensor([[torch.inf, -2.0], [-torch.inf, torch.nan]]))
     tensor([[ 2., -2.],
@@ -76,10 +76,9 @@ def finite(gradient: Tensor) -> Tensor:
 
 
 def gradient_to(x: Tensor, values: Tensor) -> Tensor:
-    """The gradient `(N, ...)` to inputs of values `(N,)` that a model's logits there give.
+    """The gradient `(N, ...)` to inputs `x` of values `(N,)` computed from a model's logits.
 
-    Logits that no gradient comes back through raise `ArcalError`: those of a function may have one
-    to the weights that it uses, and none to its inputs.
+    Logits without a gradient to the inputs raise `ArcalError`.
 
     >>> x = torch.ones(1, 2, requires_grad=True)
     >>> gradient_to(x, 3 * x.sum(dim=1))
@@ -106,7 +105,7 @@ def gradient_to(x: Tensor, values: Tensor) -> Tensor:
 
 
 def _module(model: Model) -> nn.Module:
-    """What has a model's modes and weights; for a callable that is no module, one without any."""
+    """The module inside a model; an empty one for a callable that is no module."""
     whole = model.model if isinstance(model, RowwiseModel) else model
     if isinstance(whole, type) or not callable(whole):
         what = f"the class {whole.__name__}" if isinstance(whole, type) else type(whole).__name__
@@ -194,9 +193,9 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
 
 
 def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
-    """A sentence if none of the model's weights are on the device of its inputs, otherwise None.
+    """A message if none of the model's weights are on the inputs' device, otherwise None.
 
-    The model may move them itself, and fail for another reason: the `error` is part of it.
+    A model may move its inputs itself and fail for another reason, so the message has the `error`.
 
     >>> linear = nn.Linear(2, 2, device="meta")
     >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
@@ -215,9 +214,9 @@ to the other's device
 
 @torch.no_grad()
 def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
-    """Refuse a model that gives some of inputs `(N, ...)` other logits than it gave all of them.
+    """Refuse a model that gives some of the inputs `(N, ...)` other logits than in the whole batch.
 
-    It draws at random, or looks at the whole batch. At most 8 inputs are run, or half of them.
+    It draws at random, or mixes rows. At most 8 inputs, and half of them, are run again.
     """
     some = slice(max(1, min(8, len(x) // 2)))
     n, remedy = len(logits[some]), "switch off what is drawn at random, such as dropout"
@@ -240,17 +239,17 @@ def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
 
 
 def _apart(logits: Tensor, expected: Tensor) -> Tensor:
-    """How far logits of the same inputs are apart, `(N,)`: a class that both mask is not."""
+    """The largest difference `(N,)` of logits of the same inputs; what both mask does not count."""
     return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
 
 
 def rounding_between_calls(logits: Tensor, e: float) -> float:
-    """How far logits `(N, Z)` of the same inputs may be apart where only rounding differs.
+    """How far logits `(N, Z)` of the same inputs may differ by rounding alone.
 
     Kernels sum in another order at another batch size. With `e` the precision of the coarsest dtype
-    among weights, inputs and logits, it is `sqrt(e)` of the widest spread of a row's logits, half
-    of the digits, or `10 e` of the largest logit if that is more. It is of the batch, not the row:
-    a row whose classes tie has no spread, and rounding all the same.
+    among weights, inputs and logits, it is `sqrt(e)`, half of the digits, of the widest spread of a
+    row's logits, or `10 e` of the largest logit if that is more. One number for the batch: a row
+    whose classes tie has no spread, but rounding all the same.
     """
     spread, largest = extent(logits)
     return max(e**0.5 * float(spread.max()), 10 * e * float(largest.max()))
@@ -263,7 +262,7 @@ def coarsest(model: Model, *tensors: Tensor) -> float:
 
 
 def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
-    """Refuse what a model returns for N inputs, of this dtype if any, and is no logits `(N, Z)`."""
+    """Raise unless a model's output for N inputs is logits `(N, Z)`, of the `dtype` if given."""
     if not isinstance(logits, Tensor):
         raise ArcalError(
             f"the model returns {type(logits).__name__}, not a tensor of logits: "
@@ -294,11 +293,11 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
 
 
 def folded(model: Model, x: Tensor) -> Model:
-    """A twin of the model that costs less a pass and gives the same logits.
+    """A faster twin of the model with the same logits.
 
-    Batch norms that follow a convolution are folded into it, and images are laid out channels last
-    where the model takes that. A model that cannot be traced, or whose twin disagrees on the first
-    8 of `x` by more than half of `rounding`, is returned as it is. Call it inside `frozen`.
+    Batch norms after a convolution are folded into it, and images are laid out channels last if the
+    model allows it. A model that cannot be traced, or whose twin differs on the first 8 of `x` by
+    more than half of `rounding`, is returned as it is. Call it inside `frozen`.
     """
     if not isinstance(model, nn.Module):
         return model

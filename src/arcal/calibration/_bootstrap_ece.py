@@ -77,9 +77,8 @@ def bootstrap_ece_by_group(
     error = _GroupedError(confidence, groups, G, weights, bins)
     residual = (correct.double() - confidence)[:, None]
     drawn = counts_within(error.groups, G, resamples, seed)
-    one = torch.ones(1, dtype=torch.float64, device="cpu")
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
-    return error(residual, one)[0], samples
+    return error(residual)[0], samples
 
 
 def ece_by_chance(
@@ -105,16 +104,14 @@ def ece_by_chance(
     """
     drawn = confidence if isinstance(confidence, Chance) else Chance(confidence, seed)
     error = _GroupedError(drawn.confidence, groups, G, weights, bins)
-    one = torch.ones(1, dtype=torch.float64, device="cpu")
-    draws = (error(residuals, one) for residuals in drawn.errors(resamples))
-    return gathered(draws, resamples, G)
+    return gathered(map(error, drawn.errors(resamples)), resamples, G)
 
 
 class _GroupedError:
-    """The ECEs of groups, `(b, G)`, from residuals `(N, b)` and how often each row counts.
+    """The ECEs of groups, `(b, G)`, of residuals `(N, b)`, or of `(N, 1)` in draws `(N, b)`.
 
-    The counts are written over. Sums go through the rows in their order, by columns: each bin's
-    would look up all over the memory.
+    Draws are counts, how often each row is in each, and are overwritten. Sums go through the rows
+    in order, column by column: bin by bin they would jump all over the memory.
     """
 
     def __init__(
@@ -131,12 +128,12 @@ class _GroupedError:
         self.weighted = weights is not None
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
-    def __call__(self, residuals: Tensor, counts: Tensor) -> Tensor:
-        once = len(counts) == 1
-        whole = self.sizes  # which draws leave as they are, unless inputs of other weights come in
-        if self.weighted and not once:
-            whole = self.whole @ counts.numpy()
-        drawn = residuals if once else counts.mul_(residuals)
-        sums = self.joined @ abs(self.cells @ drawn.numpy())
+    def __call__(self, residuals: Tensor, counts: Tensor | None = None) -> Tensor:
+        whole = self.sizes  # draws within groups keep them, unless rows have weights
+        if counts is not None:
+            if self.weighted:
+                whole = self.whole @ counts.numpy()
+            residuals = counts.mul_(residuals)
+        sums = self.joined @ abs(self.cells @ residuals.numpy())
         with np.errstate(invalid="ignore"):  # an empty group
             return torch.from_numpy((sums / whole).T)

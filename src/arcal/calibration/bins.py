@@ -6,7 +6,7 @@ from torch import Tensor
 from arcal.calibration.checks import check_bins
 
 ROUNDING = 2.0**-46
-"""How far a logarithm and its exponential may take a confidence that was 0.6, say."""
+"""How far off a confidence such as 0.6 may be after a logarithm and its exponential."""
 
 
 def bin_of(confidence: Tensor, bins: int) -> Tensor:
@@ -21,8 +21,8 @@ def bin_of(confidence: Tensor, bins: int) -> Tensor:
 
 
 def differ(ordered: Tensor) -> Tensor:
-    """Whether each of ordered confidences but the first is another than the one before it.
+    """Whether each ordered confidence but the first differs from the one before it.
 
-    Those of equal inputs may be `ROUNDING` apart, as a share of them.
+    Confidences of equal inputs may be apart by rounding, a share of `ROUNDING`.
     """
     return ~torch.isclose(ordered[1:], ordered[:-1], rtol=ROUNDING, atol=0)

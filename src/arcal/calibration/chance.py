@@ -34,10 +34,10 @@ class Chance:
     def errors(self, resamples: int) -> Iterator[Tensor]:
         """Correct minus confidence in each draw: `(N, b)` float64 blocks.
 
-        A block lies where the one before it did, and may be written to.
+        A block reuses the memory of the one before it, and may be written to.
         """
         N, confidence = len(self.confidence), self.confidence.numpy()[:, None]
-        memory = np.empty((N, 0))  # to get some more each time takes longest of all
+        memory = np.empty((N, 0))  # allocating some for each block would take longest of all
         for b, bits in self._of(resamples):
             if memory.shape != (N, b):
                 memory = np.empty((N, b))
@@ -53,7 +53,7 @@ class Chance:
             if [b for b, _ in first] == sizes:
                 return first
         lengths = [(N * b + 7) // 8 for b in sizes]
-        # its memory is taken at once: see `draws.gathered`
+        # allocated at once: see `draws.gathered`
         pieces = np.split(np.empty(sum(lengths), np.uint8), np.cumsum(lengths)[:-1])
         blocks = chance(self.confidence, resamples, self._seed)
         for piece, right in zip(pieces, blocks, strict=True):

@@ -41,7 +41,7 @@ def as_scores(values: TensorLike, name: str) -> Tensor:
             f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
             f"{tuple(values.shape)}: flatten it"
         )
-    values = values.detach().cpu().double()
+    values = values.detach().cpu().double().contiguous()  # torch warns of others as it searches
     if values.isnan().any():
         position = int(values.isnan().nonzero()[0])
         raise ArcalError(f"{name} is nan at {position}: look for predictions that are nan")

@@ -17,10 +17,10 @@ MOST, LEAST, MANY = 1000, 200, 100_000
 
 
 def usual_resamples(N: int) -> int:
-    """How many draws of N inputs an interval is made of: 1,000 of up to 100,000 inputs.
+    """How many draws of N inputs an interval uses: 1,000 up to 100,000 inputs.
 
-    Of more there are as many as draw 10^8 inputs in all, and at least 200, from 500,000 inputs on:
-    the interval is narrow by then, and each of its ends known to a tenth of its half-width.
+    Beyond, as many as draw 10^8 inputs in all, but at least 200: the interval is narrow by then,
+    and each of its ends known to a tenth of its half-width.
 
     >>> [usual_resamples(N) for N in (100, 100_000, 200_000, 1_000_000)]
     [1000, 1000, 500, 200]
@@ -59,10 +59,10 @@ def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
 
 
 def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
-    """The rows of all blocks `(b, ...)`, each of this shape, as one float64 `(resamples, ...)`.
+    """All blocks `(b, *shape)` as one float64 tensor `(resamples, *shape)`, allocated at once.
 
-    Its memory is taken at once. Small results that are kept among large ones that are not leave
-    holes in memory, which at many inputs come to many times of what is in use.
+    Small results kept between large temporary ones would fragment memory: with many inputs the
+    process takes many times of what is in use.
     """
     rows, first = torch.empty(resamples, *shape, dtype=torch.float64, device="cpu"), 0
     for block in blocks:
@@ -106,7 +106,7 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
             [ True,  True,  True]])
     """
     N, generator = len(confidence), torch.Generator().manual_seed(seed)
-    # to get some more memory each time takes longest of all
+    # allocating memory for each block would take longest of all
     memory = torch.empty(0, dtype=torch.float64, device="cpu")
     for b in block_sizes(N, resamples):
         if memory.shape != (N, b):
@@ -128,7 +128,7 @@ def block_sizes(N: int, resamples: int) -> Iterator[int]:
 
 
 def _whole_numbers(N: int) -> torch.dtype:
-    """A type that holds 0 .. N."""
+    """An integer type that holds 0 .. N."""
     return torch.int32 if N < 2**31 else torch.int64
 
 

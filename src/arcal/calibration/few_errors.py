@@ -6,14 +6,14 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 ENOUGH = 100
-"""Errors from which on the draws of a bootstrap, or a normal interval, know enough of them."""
+"""With so many errors a bootstrap, or a normal interval, needs no allowance for more."""
 
 SCARCE = 20
-"""Errors up to which one more may be anywhere: of an input drawn at random from all."""
+"""With no more errors than this, one more may be at any input, drawn at random from all."""
 
 
 def errors_of(correct: Tensor, weights: Tensor | None = None) -> int:
-    """How many inputs are wrong, of those that weigh anything.
+    """How many inputs of a weight above 0 are wrong.
 
     >>> import torch
     >>> errors_of(torch.tensor([False, False, True]), torch.tensor([1.0, 0.0, 1.0]))
@@ -40,14 +40,14 @@ def few_errors_interval(
 
         low = G(0.025; y, v),   high = G(0.975; y + m, v + m2)
 
-    as if there had been one more error: of the mean cost m, and mean square m2 (Fay and Feuer,
-    1997; Tiwari, Clegg and Zou, 2006). It costs the `flipped` value of its input, that with another
-    label. Its input may be one that the model takes to be wrong with some `chance`, or any: where
-    the model is sure it costs the most. The larger mean counts, the second by (20 / E)^2 where
-    there are E > 20 errors, which say by themselves what errors cost.
+    as if there had been one more error, of mean cost m and mean squared cost m2 (Fay and Feuer,
+    1997; Tiwari, Clegg and Zou, 2006). An error costs the `flipped` value of its input, the one
+    with another label. The input is drawn by the model's own `chance` of being wrong, or uniformly,
+    which costs more where the model is sure. The larger mean counts; the uniform one is multiplied
+    by (20 / E)^2 if there are E > 20 errors, which show by themselves what errors cost.
 
-    The positive and the negative part of a difference have each such an interval, and the two ends
-    that move it up, and down, are added as squares (MOVER: Zou and Donner, 2008).
+    The positive and the negative part of a difference have such an interval each, and the distances
+    of their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
 
     All are `(N,)`: `wrong` bool, the others float64, `weights` with a sum above 0. `variance` is
     that of the mean, if it is not a mean of independent values.
@@ -85,5 +85,5 @@ def few_errors_interval(
 
 
 def _quantile(q: float, y: float, v: float) -> float:
-    """That of a gamma distribution of mean y and variance v."""
+    """The quantile of a gamma distribution of mean y and variance v."""
     return float(gammaincinv(y * y / v, q)) * v / y if v > 0 else y

@@ -117,9 +117,10 @@ def aurc_influence(
 
 
 def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> Tensor:
-    """What each error costs the `aurc`, which is the weighted mean of that of all errors: `(N,)`.
+    """How much an error at each input costs, `(N,)`: the `aurc` is the weighted mean of e_k cost_k.
 
-    With the symbols of `aurc_influence`, sum_{c_i <= c_k} w_i / W(c_i): the most where it is sure.
+    With the symbols of `aurc_influence`, cost_k = sum_{c_i <= c_k} w_i / W(c_i), the most where the
+    model is sure.
     """
     return _aurc(confidence, correct, weights)[2]
 
@@ -231,7 +232,7 @@ def act_above(
 def _by_confidence(
     confidence: TensorLike, correct: TensorLike
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The descending order int64 `(N,)`, both in it, and where each different confidence ends."""
+    """The descending order `(N,)`, both in that order, and the last place of each confidence."""
     confidence = as_scores(confidence, "confidence")
     right = as_correct(correct, len(confidence))
     if not len(confidence):

@@ -310,11 +310,10 @@ def kind_of(
         nested = {field.name for field in data.schema if pa.types.is_nested(field.type)}
         pictures = any(map(is_image, data.schema)) or called([*words, *nested], IMAGES)
         kinds = [*(["images"] if pictures else []), *(["texts"] if called([*words], TEXTS) else [])]
-        there = {*data.schema.names}.difference(called(data.schema.names, [ID]))
-        features = there.difference(
-            [label], *(called([*there], of) for of in (LABELS, TEXT_LABELS))
-        )
-        labelled = label is not None or len(features) < len(there)
+        names = {*data.schema.names}.difference(called(data.schema.names, [ID]))
+        labels = (called([*names], known) for known in (LABELS, TEXT_LABELS))
+        features = names.difference([label], *labels)
+        labelled = label is not None or len(features) < len(names)
         if not kinds and labelled and features - words:
             kinds = ["table"]
     if len(kinds) == 1:

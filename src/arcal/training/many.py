@@ -60,10 +60,11 @@ def train_all(
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
         loaded |= load_all([run], loaded)
-        checked_method(run, loaded[_data(run)])
-        check_devices(run, root, loaded[_data(run)])
-        folders[path := run.path(root, loaded[_data(run)])] = run
-        check_images(RunFolder(path), loaded[_data(run)])
+        data = loaded[_data(run)]
+        checked_method(run, data)
+        check_devices(run, root, data)
+        folders[path := run.path(root, data)] = run
+        check_images(RunFolder(path), data)
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     for path, run in folders.items():
         before = RunFolder(path).epochs_done()

@@ -100,6 +100,17 @@ def test_a_class_without_inputs_has_finite_values():
 
 
 @pytest.mark.parametrize("fit", [fit_vector, fit_dirichlet])
+def test_a_masked_class_changes_nothing_for_the_others(fit):
+    log_p, labels = draw(N=200, Z=4)
+    masked = log_p[:, [0, 0, 1, 2, 3]].clone()
+    masked[:, 1] = -torch.inf
+    calibrated = fit(masked, labels + (labels > 0))(masked)
+    assert calibrated[:, 1].isneginf().all()
+    others = calibrated[:, [0, 2, 3, 4]].exp()
+    torch.testing.assert_close(others, fit(log_p, labels)(log_p).exp(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("fit", [fit_vector, fit_dirichlet])
 def test_a_label_that_cannot_be_is_one_line(fit):
     log_p, labels = draw(N=100)
     log_p[7, labels[7]] = -torch.inf

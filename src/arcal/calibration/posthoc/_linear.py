@@ -71,9 +71,9 @@ def fit_linear(
 ) -> Parameters:
     """The parameters with the lowest weighted sum of the NLL, plus the penalty, from `start` on.
 
-    `scores` makes logits `(n, Z)` of log-probabilities `(n, Z)`, the products with W plus b, so
-    with a convex penalty there is one optimum; L-BFGS finds it. `slopes` makes the gradient in W of
-    that in the logits `(n, Z)` and of the log-probabilities.
+    `scores` maps log-probabilities `(n, Z)` to logits, linear in W and b, so that with a convex
+    penalty there is one optimum, which L-BFGS finds. `slopes` gives the gradient in W from that in
+    the logits `(n, Z)` and the log-probabilities.
     """
     N, Z = log_p.shape
     n, alike = weights.sum().item(), bool((weights == 1).all())

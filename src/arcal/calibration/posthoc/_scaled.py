@@ -1,4 +1,4 @@
-"""Log-probabilities divided by temperatures: the best one for all, and losses of one an input.
+"""Log-probabilities divided by temperatures: the best one for all, and losses at one per input.
 
 All of them need only log S(beta) = log sum_j exp(beta d_j) of an input, with beta = 1 / T and
 d_j = z_j - max z: at 1 / T it gives the log-loss and the confidence, at 2 / T the squared error.
@@ -16,7 +16,7 @@ from arcal.errors import ArcalError
 TOLERANCE = 1e-10
 STEPS = 200
 CONSTANT = 1e-9
-"""Differences of log-probabilities, and shares of their mean, that are 0 but for rounding."""
+"""Smaller differences of log-probabilities, or shares of their mean, are rounding."""
 ORDER = 16
 """The last term of the series of S around a known beta, an even number."""
 REMAINDER = 1e-14

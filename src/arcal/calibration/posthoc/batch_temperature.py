@@ -27,14 +27,14 @@ from arcal.errors import ArcalError
 
 WINDOW = 1000
 SHRINK = 25
-"""So many inputs of the kind that the validation temperature suits are added to a batch."""
+"""A batch is shrunk towards the validation temperature as if by so many more inputs."""
 FARTHEST = 20.0
-"""The temperature of a batch is at most so many times the validation inputs', and no less than
-one part in so many."""
+"""A batch's temperature is at most the validation temperature times this, and at least that
+divided by it."""
 EXACT = 1e-12
-"""To so much the logarithm of a batch's temperature is found."""
+"""The tolerance of the logarithm of a batch's temperature."""
 TIE = 1e-9
-"""Scores as near as this are one: those of equal rows differ by the rounding of their batch."""
+"""Scores this close are equal: those of equal rows differ by rounding from batch to batch."""
 NOTHING_LIKE = (
     "these inputs are nothing like the validation inputs: look at some, as they may be of other "
     "classes altogether, and then neither figure means anything"
@@ -45,14 +45,14 @@ NOTHING_LIKE = (
 class Today:
     """What `n` unlabelled inputs say: the last ones, if more have been seen than the window.
 
-    `accuracy` is estimated, with the ends `low` and `high` of a 95 % interval over draws of such
-    inputs and of validation inputs: it holds as far as here, as there, as many inputs are wrong
-    though sure as are right though unsure. Where inputs are merely less sure, and at each score as
-    often right as there, the estimate and its interval are too low, and where the model has become
-    wrong and stayed sure, as by a broken feature, they are too high. `confidence` is the mean one
-    at the validation temperature, and `T` the temperature at which it is the accuracy, shrunk
-    towards the validation inputs' for a small `n`. `doubt` is a line if the inputs are so far from
-    the validation inputs that neither may hold, else None.
+    `accuracy` is an estimate, with the ends `low` and `high` of a 95 % interval over draws of such
+    inputs and of validation inputs. It is right if, as among validation inputs, as many are wrong
+    though sure as are right though unsure. If inputs are merely less sure, and at each score right
+    as often as before, estimate and interval are too low; if the model has become wrong and stayed
+    sure, as by a broken feature, they are too high. `confidence` is the mean at the validation
+    temperature, and `T` the temperature at which it equals the accuracy, shrunk towards the
+    validation temperature for a small `n`. `doubt` is a line if the inputs are so far from the
+    validation inputs that neither may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
     True
@@ -94,11 +94,11 @@ class Threshold:
 class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
-    `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
-    that as many validation inputs reach as are right; `ends` are the loosest and the strictest that
-    it may be, by Tango's 95 % interval of the accuracy less the share that reaches it; `accuracy`
-    is the share that is right, and `classes` their number. The last `window` inputs count, and
-    `shrink` more that stand for the validation temperature.
+    `T` is the validation temperature, and `threshold` the negative entropy, at that temperature,
+    that as many validation inputs reach as are right; `ends` are the loosest and the strictest it
+    may be, by Tango's 95 % interval of the accuracy minus the share that reaches it. `accuracy` is
+    that of the validation inputs, and `classes` is Z. The last `window` inputs count, and `shrink`
+    more that stand for the validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.

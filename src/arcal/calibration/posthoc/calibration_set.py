@@ -15,8 +15,8 @@ from arcal.errors import ArcalError
 class CalibrationSet:
     """Log-probabilities `(N, Z)` and labels `(N,)`, and what several fits need of them.
 
-    Every function that fits a calibrator takes one in place of log-probabilities, with its own
-    labels beside it: the same calibrator comes out, without the work that another has done before.
+    Every fit takes one in place of log-probabilities, with its `labels` beside it, and gives the
+    same calibrator, without repeating work that another fit has done.
     `log_p` are float64, with rows that sum to 1, as `average` gives them; others are checked by
     `as_calibration_set`. `weights` `(N,)`, 0 or more, say how much each input counts: those of 0
     are left out of `log_p` and `labels`, and the rest are scaled to a sum of n, the effective
@@ -61,18 +61,17 @@ class CalibrationSet:
         return weighted_deviation(values, self.weights)
 
     @cached_property
-    def finite(self) -> tuple[Tensor, Tensor]:
-        """What a map that is the same for all classes is fitted on: finite logarithms and labels.
+    def possible(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The log-probabilities and labels without masked classes, and which classes are left.
 
-        A class that is masked, -inf in every row, is left out, and the labels are numbered without
-        it. Another -inf, a label that is masked, and no inputs raise `ArcalError`.
+        A class is masked if it is -inf in every row. Labels `(N,)` are numbered without these, and
+        `classes` `(Z',)` are the old numbers. A masked label, and no inputs, raise `ArcalError`.
         """
         log_p, labels = self.log_p, self.labels
         if len(self) == 0:
             raise ArcalError("0 validation inputs calibrate nothing: pass more")
-        if log_p.amin() > -torch.inf:
-            return log_p, labels
         masked = log_p.amax(0) == -torch.inf
+        classes = (~masked).nonzero()[:, 0]
         if masked.any():
             hidden = masked[labels]
             if hidden.any():
@@ -81,7 +80,13 @@ class CalibrationSet:
                     f"the label {int(labels[row])} of input {int(self.counted[row])} is of a class "
                     "that is -inf in every row: leave such inputs out"
                 )
-            log_p, labels = log_p[:, ~masked], ((~masked).cumsum(0) - 1)[labels]
+            log_p, labels = log_p[:, classes], ((~masked).cumsum(0) - 1)[labels]
+        return log_p, labels, classes
+
+    @cached_property
+    def finite(self) -> tuple[Tensor, Tensor]:
+        """The same log-probabilities and labels; another -inf raises `ArcalError`."""
+        log_p, labels, _ = self.possible
         if log_p.amin() == -torch.inf:
             row = int(log_p.isinf().any(1).nonzero()[0])
             raise ArcalError(

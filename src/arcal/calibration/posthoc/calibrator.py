@@ -237,10 +237,8 @@ def as_log_probabilities(log_p: TensorLike) -> Tensor:
     check_log_probabilities(log_p, "log_p")
     log_p = log_p.detach().cpu()
     N, Z = log_p.shape
-    off, normal = (
-        torch.empty(N, dtype=torch.float64, device="cpu"),
-        torch.empty(N, Z, dtype=torch.float64, device="cpu"),
-    )
+    off = torch.empty(N, dtype=torch.float64, device="cpu")
+    normal = torch.empty(N, Z, dtype=torch.float64, device="cpu")
     for some in row_blocks(N, Z):
         rows = log_p[some].double()
         off[some], normal[some] = (rows.exp().sum(1) - 1).abs(), rows.log_softmax(1)

@@ -66,8 +66,9 @@ def fit_dirichlet(
         lambda / (Z (Z - 1)) sum_{i != j} W_ij^2  +  mu / Z sum_j b_j^2
 
     `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
-    a third of each label's inputs, left out, and then all are fitted. Labels `(N,)` of a single
-    class, and one whose log-probability is -inf, raise `ArcalError`.
+    a third of each label's inputs, left out, and then all are fitted. A class that is -inf in every
+    row is left out. Labels `(N,)` of a single class, and one whose log-probability is -inf, raise
+    `ArcalError`.
 
     With many classes it takes long: each of up to four fits takes up to 500 steps, and each step
     two products of the log-probabilities with a matrix `(Z, Z)`, for 1,000 classes minutes.
@@ -77,12 +78,17 @@ def fit_dirichlet(
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     given = as_linear_examples(log_p, labels, weights)
-    rows = given.log_p, given.labels, given.weights
+    # A masked class would be a constant column, whose weights are offsets that cost nothing.
+    log_p, labels, classes = given.possible
     if strength is None:
-        strength = _strength(*rows)
+        strength = _strength(log_p, labels, given.weights)
     elif not strength > 0:
         raise ArcalError(f"strength must be above 0, not {strength:g}")
-    return Dirichlet(*_fit(*rows, strength, _identity(given.log_p.shape[1])))
+    W, b = _identity(given.log_p.shape[1])
+    W[classes[:, None], classes], b[classes] = _fit(
+        log_p, labels, given.weights, strength, _identity(len(classes))
+    )
+    return Dirichlet(W, b)
 
 
 def _identity(Z: int) -> Parameters:

@@ -67,10 +67,8 @@ def fit_ensemble_temperature(
     """
     given = as_calibration_set(log_p, labels, weights)
     T, (log_p, labels) = given.T, given.finite
-    G, c = (
-        torch.zeros(3, 3, dtype=torch.float64, device="cpu"),
-        torch.zeros(3, dtype=torch.float64, device="cpu"),
-    )
+    G = torch.zeros(3, 3, dtype=torch.float64, device="cpu")
+    c = torch.zeros(3, dtype=torch.float64, device="cpu")
     for some in row_blocks(*log_p.shape):
         parts = _parts(log_p[some], T).exp()
         w = given.weights[some]

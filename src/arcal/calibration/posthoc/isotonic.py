@@ -134,9 +134,9 @@ def fit_irova_ts(
     """
     given = as_calibration_set(log_p, labels, weights)
     z, labels = given.finite
-    any_T = given.log_p.shape[1] == 2 and worse_than_uniform(z, labels, given.weights)
+    any_T = z.shape[1] == 2 and worse_than_uniform(z, labels, given.weights)
     T = 1.0 if any_T else given.T
-    possible = (given.log_p.amax(0) > -torch.inf).nonzero()[:, 0].tolist()
+    possible = given.possible[2].tolist()
     N, Z = z.shape
     absent = (labels.bincount(minlength=Z) == 0).nonzero()
     if len(absent):
