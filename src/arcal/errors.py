@@ -11,7 +11,7 @@ class ArcalError(ValueError):
     ...     arcal.ece(torch.tensor([90.0]), torch.tensor([True]))
     ... except arcal.ArcalError as error:
     ...     print(error)
-    confidence must lie in [0, 1], found 90 at (0,): pass a softmax's output, not logits
+    confidence must lie in [0, 1], found 90 in row 0: pass a softmax's output, not logits
     """
 
 

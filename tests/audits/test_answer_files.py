@@ -40,6 +40,12 @@ def table(told: Callable[[bool], str] = str, mark=","):
             "mine.jsonl",
             "\n".join(json.dumps({"id": i, "confidence": c, "correct": r}) for i, c, r in ROWS),
         ),
+        ("mine.csv", table(lambda right: "Yes " if right else "no")),
+        ("mine.csv", table(lambda right: "Y" if right else "N", ";").replace(".", ",")),
+        ("mine.csv", table(lambda right: "right" if right else "WRONG")),
+        ("mine.csv", table(lambda right: "correct" if right else "incorrect")),
+        ("mine.tsv", table(lambda right: "t" if right else "f", "\t")),
+        ("mine.csv", table(lambda right: f"{right:.1f}")),
         (
             "mine.csv",
             "id,confidence,predicted,label\na,.95,4,4\nb,.4,blue,red\nc,.8,1,2\nd,.3,x,x",
@@ -133,6 +139,8 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     (apart,) = audit.differences
     assert apart.accuracy.sign == 1
     assert "right where one is wrong on" in audit.summary()
+    assert f"AURC lower by {-apart.aurc.value:.4f} [" in audit.summary()
+    assert f"AURC lower by {-apart.aurc.value:.4f}" in audit.markdown()
 
 
 def test_an_earlier_audit_of_the_same_answers_is_noticed(tmp_path):
@@ -178,11 +186,25 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
     ("text", "line"),
     [
         ("confidence,correct\n95,1", "divide per cent by 100"),
-        ("confidence,correct\n.9,perhaps", "correct is perhaps in row 0: give true or false"),
+        ("confidence,correct\n95,1", "found 95 in row 0"),
+        (
+            "confidence,correct\n.9,perhaps",
+            "correct is 'perhaps' in row 0: give true or false, yes",
+        ),
+        ("confidence,correct\n.9,yes\n.8,", "correct is '' in row 1"),
+        (
+            "confidence,correct\n.9,1\n.8,0.5",
+            "correct is 0.5 in row 1: an answer is right or wrong",
+        ),
+        ("confidence,correct\n.9,1\n,0\n,1", "confidence is missing in row 1 and in 1 more"),
         ("confidence,correct\n.9,", "correct is missing in row 0"),
         ("confidence,correct\nhigh,1", "confidence is no number in row 0"),
-        ("confidence,predicted\n.9,cat", "and whether it was right `correct`"),
-        ("confidence\n.9", "name it `confidence`, and whether it was right `correct`"),
+        ("confidence,predicted\n.9,cat", "nothing says which answers are right: name it"),
+        ("Confidence\n.9", "there is Confidence, but nothing says which answers are right"),
+        ("id,is_correct,sure\n1,1,.9", "there is is_correct, but no confidence: name it"),
+        ("Fall,Konfidenz\n1,.9", "name it `confidence`, and whether it was right `correct`"),
+        ("image,score,tp\n1,.9,1", "there are no labels, only image, score, tp"),
+        ("image,score,tp\n1,.9,1", "name it `confidence`, and whether it was right `correct`"),
         ("probability,correct\n.9,1", "name it `confidence`"),
         (
             "confidence,predicted,label\n.9,cat,0\n.8,dog,1",
@@ -196,6 +218,15 @@ def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
         read_predictions(written(tmp_path / "mine.csv", text))
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_new_answers_need_a_confidence_alone(tmp_path):
+    path = written(tmp_path / "new.csv", "id,verbal,correct\nx,0.9,1")
+    with pytest.raises(ArcalError, match="there is correct, but no confidence"):
+        read_predictions(path, labelled=False)
+    np.savez(tmp_path / "new.npz", sureness=[0.5])
+    with pytest.raises(ArcalError, match="name it `confidence`"):
+        read_predictions(tmp_path / "new.npz")
 
 
 def test_unlabelled_answers_are_refused(tmp_path, monkeypatch, capsys):

@@ -131,7 +131,7 @@ TWO = "label,logits_0,logits_1\n"
         ("", r"cannot be read \(Empty CSV file\)"),
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
-        ("confidence,label\n.9,1\n", "name it `confidence`, and whether it was right `correct`"),
+        ("confidence,label\n.9,1\n", "nothing says which answers are right: name it"),
         ("label,a,b\n0,.5,.5\n", "there are no logits or probabilities, only label, a, b"),
         ("label,a,b\na,1.5,.5\n", r"columns are called as the labels \(a\), but hold no probabil"),
         ("label,a,b\na,1.5,-.5\n", "call them logits_a and so on"),

@@ -80,7 +80,7 @@ def test_holm_by_hand():
     assert holm([]) == []
     assert holm(torch.tensor([0.25, 0.125], dtype=torch.float64)) == [0.25, 0.25]
     for wrong in (torch.nan, -0.1, 1.1):
-        with pytest.raises(ArcalError, match=r"p must lie in \[0, 1\], found .* at \(1,\): leave"):
+        with pytest.raises(ArcalError, match=r"p must lie in \[0, 1\], found .* in row 1: leave"):
             holm([0.01, wrong])
 
 

@@ -234,6 +234,8 @@ def _predictions(folder: Path) -> None:
     files["answers"] = f"confidence,correct\n{right}\n"
     files["answers-percent"] = f"confidence,correct\n{right}\n95,1\n"
     files["answers-perhaps"] = f"confidence,correct\n{right}\n.5,perhaps\n"
+    files["answers-half"] = f"confidence,correct\n{right}\n.5,.5\n"
+    files["answers-graded"] = "id,correct\na,1\nb,0\n"
     files["answers-gap"] = f"confidence,correct\n{right}\n.5,\n"
     files["answers-names"] = "confidence,predicted,label\n.5,cat,0\n.6,dog,1\n"
     files["answers-alone"] = "confidence\n.5\n.6\n"

@@ -5,13 +5,38 @@ from typing import Any
 
 import numpy as np
 
-from arcal.audits._prediction_labels import TRUTH, as_text
+from arcal.audits._prediction_labels import as_text
 from arcal.audits._prediction_tables import LABELS, named
 from arcal.errors import ArcalError
 
 CONFIDENCE = ("confidence", "confidences")
 CORRECT = ("correct", "is_correct")
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
+RIGHT = ("1", "true", "t", "yes", "y", "right", "correct")
+WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
+"""What says that an answer was right, or wrong, in capitals or not."""
+
+
+def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
+    """What is missing where columns of these names have a part of what answers need.
+
+    None if they have neither a confidence nor what was right. Where answers need not be `labelled`,
+    a confidence is enough.
+
+    >>> missing_of(["id", "correct", "sureness"])
+    'there is correct, but no confidence: name it `confidence`, a number from 0 to 1'
+    """
+    has = {name.casefold(): name for name in there}
+    sure = next((has[name] for name in CONFIDENCE if name in has), None)
+    right = next((has[name] for name in CORRECT if name in has), None)
+    if sure is None and right is not None:
+        return f"there is {right}, but no confidence: name it `confidence`, a number from 0 to 1"
+    if sure is None or not labelled:
+        return None
+    return (
+        f"there is {sure}, but nothing says which answers are right: name it `correct`, true "
+        "or false, give what was `predicted` and the `label`, or the file of these by --labels-from"
+    )
 
 
 def holds_answers(there: Sequence[str]) -> bool:
@@ -27,9 +52,9 @@ def correct_of(
     """Whether each answer was right, bool `(N,)`, and the names of the columns that say so.
 
     `values` are columns by name, and `label` that of the labels if they are called otherwise. It is
-    what one called `correct` says, or else whether what was
-    predicted is the label, compared as text; None where neither is there. Values that are not true
-    or false, and names beside numbers alone, raise `ArcalError`.
+    what one called `correct` says, as true or false, yes or no, right or wrong, or 1 or 0; or else
+    whether what was predicted is the label, compared as text; None where neither is there. Values
+    that say neither, and names beside numbers alone, raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -50,13 +75,21 @@ def correct_of(
 
 
 def _truths(values: np.ndarray, name: str) -> np.ndarray:
-    text = [value.casefold() for value in _as_text(values, name)]
-    wrong = next((row for row, value in enumerate(text) if value not in TRUTH), None)
-    if wrong is not None:
+    if values.ndim == 1 and values.dtype.kind == "f":
+        partly = np.flatnonzero(~np.isin(values, (0, 1)))
+        if len(partly):
+            raise ArcalError(
+                f"{name} is {values[partly[0]]:g} in row {partly[0]}: an answer is right or wrong, "
+                "so give 1 or 0, such as 1 for all grades above a threshold"
+            )
+    text = [value.strip().casefold() for value in _as_text(values, name)]
+    unknown = next((row for row, value in enumerate(text) if value not in (*RIGHT, *WRONG)), None)
+    if unknown is not None:
         raise ArcalError(
-            f"{name} is {values[wrong]!s} in row {wrong}: give true or false, or 1 or 0"
+            f"{name} is {str(values[unknown])!r} in row {unknown}: give true or false, yes or no, "
+            "right or wrong, or 1 or 0"
         )
-    return np.array([value in ("1", "true") for value in text])
+    return np.array([value in RIGHT for value in text])
 
 
 def _as_text(values: np.ndarray, name: str) -> list[str]:

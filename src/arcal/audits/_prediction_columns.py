@@ -266,8 +266,9 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
 
 def _without_gaps(column: Any, name: str) -> Any:
     if column.null_count:
-        row = column.is_null().to_pylist().index(True)
-        raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
+        row, more = column.is_null().to_pylist().index(True), column.null_count - 1
+        rest, rows = (f" and in {more:,} more", "rows") if more else ("", "row")
+        raise ArcalError(f"{name} is missing in row {row}{rest}: fill it in or drop the {rows}")
     return column
 
 

@@ -23,9 +23,9 @@ from arcal.auditing import (
 from arcal.audits._prediction_answers import (
     CONFIDENCE,
     CORRECT,
-    PREDICTED,
     correct_of,
     holds_answers,
+    missing_of,
 )
 from arcal.audits._prediction_columns import columns
 from arcal.audits._prediction_labels import numbered
@@ -54,7 +54,6 @@ ANSWERS = (
     "; where there is only the confidence in an answer, name it `confidence`, and whether it was "
     "right `correct`"
 )
-OF_ANSWERS = {*CONFIDENCE, *CORRECT, *PREDICTED}
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
 
@@ -232,12 +231,13 @@ def _saved(
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     answers = CORRECT[0] in entries
     if not outputs and not answers:
+        if (missing := missing_of(there, labelled)) is not None:
+            raise ArcalError(missing)
         remedy = (
             "give each class a column, such as probabilities_cat or logits_cat, or name the "
-            "probability of class 1 `probability`"
-            + (ANSWERS if {name.casefold() for name in there} & OF_ANSWERS else "")
+            f"probability of class 1 `probability`{ANSWERS}"
             if by_column
-            else "name their array `logits` or `probabilities`"
+            else f"name their array `logits` or `probabilities`{ANSWERS}"
         )
         raise ArcalError(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
@@ -249,7 +249,8 @@ def _saved(
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None and not answers:
         elsewhere = ", or which file they are in, by --labels-from" if by_column else ""
-        elsewhere += ANSWERS if {name.casefold() for name in there} & {*CORRECT} else ""
+        single = any(np.shape(rows)[1:] in ((), (1,)) for rows in outputs.values())
+        elsewhere += ANSWERS if single else ""
         raise ArcalError(
             f"there are no labels, only {only}: name them `labels`, or say which they are, by "
             f"--label{elsewhere}"

@@ -191,7 +191,6 @@ def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
         position = tuple((~inside).nonzero()[0].tolist())
-        raise ArcalError(
-            f"{name} must lie in [0, 1], found {values[position]:g} at {position}: {remedy}"
-        )
+        where = f"in row {position[0]}" if len(position) == 1 else f"at {position}"
+        raise ArcalError(f"{name} must lie in [0, 1], found {values[position]:g} {where}: {remedy}")
     return values.clamp(0, 1)
