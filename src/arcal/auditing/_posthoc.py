@@ -145,7 +145,7 @@ def without_zeros(
     mended = replace(predictions, logits=logits)
     if predictions.answers:
         those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
-        return mended, f"{those} 0 or 1, probably rounded: taken as {share:.2g} from there"
+        return mended, f"{those} 0 or 1, probably rounded: moved by {share:.2g} towards 0.5"
     line = (
         f"1 probability is 0, probably rounded: it is taken as {share:.2g}"
         if n == 1

@@ -144,13 +144,13 @@ def shortened(text: str, length: int = 24) -> str:
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words with commas, and "and" before the last.
+def listed(words: Sequence[str], *, last: str = "and") -> str:
+    """Words with commas, and "and", or another word, before the `last`.
 
     >>> listed(["cat", "dog", "fox"])
     'cat, dog and fox'
     """
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _kind(subject: Subject) -> Kind:

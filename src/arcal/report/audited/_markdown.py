@@ -38,7 +38,11 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
     for one in findings:
         model, changes = one.model, one.changes
         lines += [_escaped(headline(model)), ""]
-        lines += [] if one.difference is None else [f"- {_escaped(differs(one.difference))}"]
+        lines += (
+            []
+            if one.difference is None
+            else [f"- {_escaped(differs(one.difference, answers=one.model.predictions.answers))}"]
+        )
         since = [] if changes is None else changed(changes, model.name, model.classes)
         lines += [f"- {_escaped(line)}" for line in (*since, *stands_out(model))] + [""]
     return "\n".join(lines)

@@ -70,7 +70,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
     lines += [
-        f"{one.model.name} {differs(one.difference)}"
+        f"{one.model.name} {differs(one.difference, answers=one.model.predictions.answers)}"
         for one in findings
         if one.difference is not None
     ]
@@ -224,14 +224,14 @@ def summary(findings: Sequence[Finding], data: str) -> str:
     """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
     paragraphs = []
     for one in findings:
-        model, over = one.model, one.model.overall
+        model, over, answers = one.model, one.model.overall, one.model.predictions.answers
         calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
         where = "" if data in (model.name, "predictions") else f"on {data}: "
         details = [
             *doubts(model),
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
-            *([] if one.difference is None else [differs(one.difference)]),
+            *([] if one.difference is None else [differs(one.difference, answers=answers)]),
             *([] if one.changes is None else changed(one.changes, model.name, model.classes)),
             *stands_out(model),
         ]
@@ -300,12 +300,16 @@ def _positive(model: Audited) -> str | None:
     )
 
 
-def differs(from_first: Difference) -> str:
-    """Whether it is better than the first model, and by how much."""
-    than, right, loss = from_first.than, from_first.accuracy, from_first.nll
+def differs(from_first: Difference, *, answers: bool = False) -> str:
+    """Whether it is better than the first model, and by how much.
+
+    Of `answers` it also says which confidence tells right from wrong ones better, by the AURC.
+    """
+    than, right, loss, risk = from_first.than, from_first.accuracy, from_first.nll, from_first.aurc
+    order = f", AURC {moved(risk, number, number(risk, '+'))}" if answers else ""
     return (
         f"against {than}, on the same inputs: accuracy {moved(right, points, signed(right))}, "
-        f"log-loss {moved(loss, number, number(loss, '+'))}; right where {than} is wrong on "
+        f"log-loss {moved(loss, number, number(loss, '+'))}{order}; right where {than} is wrong on "
         f"{percent(from_first.positive_flips)}, wrong where it is right on "
         f"{percent(from_first.negative_flips)}"
     )
@@ -343,7 +347,7 @@ confidence shown to be right on 99.9 %'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        lines.append(f"at no confidence shown to be right on {listed(missing)}")
+        lines.append(f"at no confidence shown to be right on {listed(missing, last='or')}")
     return "; ".join(lines) or None
 
 
