@@ -39,9 +39,9 @@ class AnalysisFlags:
     order: Annotated[str, flag("ORDER")] = "attack"
     """What ranks the inputs for the robustness levels: attack (distances), gradient or margin
     (rankings, much faster), or none."""
-    attack: Annotated[str | None, flag("NAME")] = None
+    attack: Annotated[str | None, flag("ATTACK")] = None
     """With --order attack: boundary-projection (the default), boundary-projection-quick,
-    carlini-wagner or carlini-wagner-gradient."""
+    carlini-wagner, carlini-wagner-gradient, or FILE.py:NAME, an attack of your own."""
     norm: Annotated[str | None, flag("NORM")] = None
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
     change of a single number in an input."""
