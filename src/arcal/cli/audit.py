@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -19,7 +20,6 @@ from arcal.cli.model_and_data import (
     panel_named,
 )
 from arcal.cli.output import print_json, print_results, say, wrapped
-from arcal.cli.score import attack_with
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:

@@ -16,6 +16,8 @@ from arcal.cli._exported import (
     export,
     formats_named,
 )
+from arcal.cli._named import calibrators_named
+from arcal.cli._unlabelled import predictions_like
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -42,9 +44,9 @@ class CalibrationFlags:
 
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    spline. By default all of them, dirichlet only up to 30 classes and vector up to 33 million
-    probabilities. irova-ts, vector and dirichlet can change predictions, and are only picked if no
-    others are named."""
+    spline, or FILE.py:NAME, one of your own. By default all of arcal's, dirichlet only up to 30
+    classes and vector up to 33 million probabilities. irova-ts, vector and dirichlet can change
+    predictions, and are only picked if no others are named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
@@ -113,14 +115,13 @@ class Calibrate(OnModels):
     def __call__(self) -> None:
         from arcal.auditing import facts_with
         from arcal.audits import Condition, calibration_of, failures, names_of, split_names
-        from arcal.calibration.posthoc import check_posthoc
         from arcal.console import bar
+        from arcal.external import blamed_on
         from arcal.report.terminal import print_choice
 
         output, how = self.output, self.calibration
         failing = [Condition.parse(text) for text in output.fail_if]
-        for name in how.calibrators:
-            check_posthoc(name)
+        tried, own = calibrators_named(how.calibrators)
         for name, value, only in (
             ("--perturb", how.perturb, "extra"),
             ("--views", how.views, "mirror"),
@@ -140,14 +141,18 @@ class Calibrate(OnModels):
         for condition in failing:
             condition.check(self._figure_names(given))
         conditions = self._conditions(given.weighed_by, given.labelled)
-        with bar("calibrating", "fits") as progress:
+        facts = {} if job is None else facts_with(job.facts, job.caveats)
+        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
+        with blamed_on(own), bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 given.predictions,
                 given.unlabelled,
                 weights=given.weights,
-                names=how.calibrators or None,
+                names=tried or None,
                 of=" ".join(self.what),
-                facts=({} if job is None else facts_with(job.facts, job.caveats)) | conditions,
+                facts=({} if job is None else facts_with(job.facts, job.caveats))
+                | facts
+                | conditions,
                 conditions=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,
@@ -155,7 +160,8 @@ class Calibrate(OnModels):
         for line in calibration.doubts:
             say(f"arcal: {line}")
         self._say_drift(given)
-        written = self._write(calibration, job, formats)
+        with blamed_on(own):
+            written = self._write(calibration, job, formats)
         if output.json:
             print_json(calibration.figures())
         else:
@@ -163,7 +169,8 @@ class Calibrate(OnModels):
             for line in calibration.sentences():
                 print(wrapped(line))
         if given.applied is not None:
-            written += self._applied(calibration.choice, given.applied, given.predictions)
+            with blamed_on(own):
+                written += self._applied(calibration.choice, given.applied, given.predictions)
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
@@ -211,44 +218,15 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: {saved.scaled}")
         unlabelled, today = self.calibration.unlabelled, None
         if unlabelled is not None:
-            other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
-            today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
+            like = self.data.id, saved.classes, str(path)
+            today = predictions_like("--unlabelled", Path(unlabelled), *like).predictions
         about = saved.weights, saved.weighed_by
         return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
-        path = self.output.apply
-        if path is None:
+        if self.output.apply is None:
             return None
-        return self._alike(_read_unlabelled(path, ids, classes), classes, f"--apply {path}")
-
-    def _alike(
-        self, other: "SavedPredictions", classes: tuple[str, ...], what: str
-    ) -> "SavedPredictions":
-        """Other predictions in the order of the classes that the calibrator is fitted to.
-
-        Those of other classes, as far as is known, raise `ArcalError`.
-        """
-        from arcal.classifiers import check_class_names
-        from arcal.printable import first_few
-
-        other, Z = other.with_classes_like(classes), other.predictions.classes
-        if len(classes) != Z:
-            only = [name for name in other.classes if name not in classes]
-            known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
-            raise ArcalError(
-                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}{known}: give the "
-                "same"
-            )
-        try:
-            check_class_names(classes, other.classes)
-        except ArcalError:
-            raise ArcalError(
-                f"{what} has the classes {first_few(other.classes)}, and {' '.join(self.what)} "
-                f"{first_few(classes)}: give the same model's, by the same names"
-            ) from None
-        unnamed = other.classes == tuple(map(str, range(Z)))
-        return replace(other, classes=tuple(classes)) if unnamed else other
+        return predictions_like("--apply", self.output.apply, ids, classes, " ".join(self.what))
 
     def _from_model(
         self,
@@ -359,12 +337,6 @@ class Calibrate(OnModels):
                 "which can do harm: compare with the command without --views"
             )
         return conditions
-
-
-def _read_unlabelled(path: Path, ids: str | None, classes: tuple[str, ...]) -> "SavedPredictions":
-    from arcal.audits import read_predictions
-
-    return read_predictions(path, labelled=False, id=ids, classes=classes)
 
 
 def _predicted(job: "Job", examples: "Examples") -> "Predictions":

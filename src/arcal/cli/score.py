@@ -3,12 +3,13 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -286,28 +287,3 @@ def _sentence(summary: dict[str, Any]) -> str:
     median = "+inf" if summary["median"] is None else f"{summary['median']:.4g}"
     norm = "L2" if summary["norm"] == "l2" else "L-infinity"
     return f"{inputs}, median distance {median} in {norm}{cost}"
-
-
-def attack_with(name: str | None, **settings: Any) -> Any:
-    """The attack of this name, `boundary-projection` unless given, with what else is given.
-
-    A name with a colon is that of an attack in somebody's own code.
-    """
-    from arcal.attacks import ATTACKS, BoundaryProjection
-
-    if name is None or name in ATTACKS:
-        attack = ATTACKS[name or "boundary-projection"]
-    elif ":" in name or name.endswith(".py"):
-        from arcal.external import open_attack
-
-        attack = open_attack(name)
-    else:
-        raise ArcalError(
-            f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}, or name one of your "
-            "own as FILE.py:NAME"
-        )
-    chosen = {setting: value for setting, value in settings.items() if value is not None}
-    if chosen and not isinstance(attack, BoundaryProjection):
-        first = next(iter(chosen))
-        raise ArcalError(f"--{first} is of boundary-projection: leave it out with {name}")
-    return replace(attack, **chosen)

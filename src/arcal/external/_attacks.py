@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from arcal.attacks import ATTACKS, Adversarial, Bounds, Model, OwnAttack, as_att
 from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.external._python_code import (
-    code_files,
+    code_digest,
     named_in_code,
     names_in,
     needed_arguments,
@@ -52,14 +51,11 @@ def open_attack(spec: str) -> Any:
             f"{spec} has the norm {norm!r}: distances in {' and '.join(NORMS)} can be shown; call "
             "`arcal.score` for others"
         )
-    digest = sha256()
-    for path in () if named.file is None else code_files(named.file):
-        digest.update(sha256(path.read_bytes()).digest())
     return OwnAttack(
         _in_one_line(spec, attack),
         spec,
         named.name,
-        digest.hexdigest()[:16],
+        "" if named.file is None else code_digest(named.file),
         norm if isinstance(norm, str) else "l2",
         _reopened,
     )

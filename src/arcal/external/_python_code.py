@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,6 +65,14 @@ def code_files(path: Path) -> list[Path]:
                 ]
                 files += [one for one in dict.fromkeys(some) if one.is_file() and one not in files]
     return files
+
+
+def code_digest(path: Path) -> str:
+    """16 hexadecimal digits of the text of a Python file and of its `code_files`."""
+    digest = sha256()
+    for file in code_files(path):
+        digest.update(sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def _imports(file: Path) -> Iterator[tuple[Path | None, str]]:
