@@ -11,9 +11,9 @@ import tyro
 
 from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
-    DataFlags,
     MachineFlags,
     ModelFlags,
+    OnlyDataFlags,
     OnModels,
     SharingFlags,
     check_file,
@@ -101,7 +101,7 @@ class Score(OnModels):
     Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
-    data: DataFlags = field(default_factory=DataFlags)
+    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)
     ranking: RankingFlags = field(default_factory=RankingFlags)
     run: RunFlags = field(default_factory=RunFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
