@@ -1,13 +1,33 @@
 """Inputs beside the labelled ones that `arcal calibrate` fits to: --unlabelled and --apply."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arcal.errors import ArcalError
+from arcal.printable import printable
 
 if TYPE_CHECKING:
     from arcal.audits import SavedPredictions
+
+
+def set_names(unlabelled: Sequence[str] | None) -> list[str]:
+    """A name for each set of unlabelled inputs, that of its file or folder; none, "", for one.
+
+    >>> set_names(["logs/monday.csv", "logs/tuesday.csv"]), set_names(["today.csv"])
+    (['monday.csv', 'tuesday.csv'], [''])
+    """
+    if unlabelled is not None and not unlabelled:
+        raise ArcalError("--unlabelled names nothing: give DATA or a file of predictions")
+    if unlabelled is None or len(unlabelled) == 1:
+        return [""] * len(unlabelled or ())
+    names = [printable(Path(one).name) for one in unlabelled]
+    if len(set(names)) < len(names):
+        names = [printable(one) for one in unlabelled]
+    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        raise ArcalError(f"--unlabelled names {twice} twice: name it once")
+    return names
 
 
 def predictions_like(

@@ -17,7 +17,7 @@ from arcal.cli._exported import (
     formats_named,
 )
 from arcal.cli._named import calibrators_named
-from arcal.cli._unlabelled import predictions_like
+from arcal.cli._unlabelled import predictions_like, set_names
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -51,9 +51,10 @@ class CalibrationFlags:
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
     and nearer the truth on worse ones."""
-    unlabelled: Annotated[str | None, flag("DATA")] = None
+    unlabelled: Annotated[tuple[str, ...] | None, flag("DATA ...")] = None
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
-    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions."""
+    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions. Of
+    several, such as one a day, each is estimated by itself."""
     views: Annotated[str | None, flag("HOW")] = None
     """Average the predictions on an image and its mirror image before calibrating: mirror. Twice
     the passes."""
@@ -84,7 +85,7 @@ class Given(NamedTuple):
     predictions: "Predictions"
     weights: "Tensor | None"
     weighed_by: str | None
-    unlabelled: "Predictions | None"
+    unlabelled: "dict[str, Predictions]"
     applied: "SavedPredictions | None"
     classes: tuple[str, ...]
     labelled: str | None = None
@@ -114,13 +115,21 @@ class Calibrate(OnModels):
 
     def __call__(self) -> None:
         from arcal.auditing import facts_with
-        from arcal.audits import Condition, calibration_of, failures, names_of, split_names
+        from arcal.audits import (
+            Condition,
+            calibration_figure_names,
+            calibration_of,
+            failures,
+            names_of,
+            split_names,
+        )
         from arcal.console import bar
         from arcal.external import blamed_on
         from arcal.report.terminal import print_choice
 
         output, how = self.output, self.calibration
         failing = [Condition.parse(text) for text in output.fail_if]
+        sets = set_names(how.unlabelled)
         tried, own = calibrators_named(how.calibrators)
         for name, value, only in (
             ("--perturb", how.perturb, "extra"),
@@ -138,15 +147,16 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
+        weighted = given.weights is not None
         for condition in failing:
-            condition.check(self._figure_names(given))
+            condition.check(calibration_figure_names(weighted=weighted, unlabelled=sets))
         conditions = self._conditions(given.weighed_by, given.labelled)
         facts = {} if job is None else facts_with(job.facts, job.caveats)
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
         with blamed_on(own), bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 given.predictions,
-                given.unlabelled,
+                dict(zip(sets, given.unlabelled.values(), strict=True)),
                 weights=given.weights,
                 names=tried or None,
                 of=" ".join(self.what),
@@ -179,14 +189,6 @@ class Calibrate(OnModels):
                 say(f"arcal: {line}")
             sys.exit(1)
 
-    def _figure_names(self, given: Given) -> set[str]:
-        """The names of the figures that conditions may be of."""
-        from arcal.audits import calibration_figure_names
-
-        return calibration_figure_names(
-            weighted=given.weights is not None, unlabelled=given.unlabelled is not None
-        )
-
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
         from arcal.audits import read_predictions
         from arcal.printable import first_few
@@ -216,10 +218,11 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
-        unlabelled, today = self.calibration.unlabelled, None
-        if unlabelled is not None:
-            like = self.data.id, saved.classes, str(path)
-            today = predictions_like("--unlabelled", Path(unlabelled), *like).predictions
+        like = self.data.id, saved.classes, str(path)
+        today = {
+            one: predictions_like("--unlabelled", Path(one), *like).predictions
+            for one in self.calibration.unlabelled or ()
+        }
         about = saved.weights, saved.weighed_by
         return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
@@ -242,11 +245,10 @@ class Calibrate(OnModels):
         if part is None and "validation" in find_source(data).parts:
             part = "validation"
         (name,) = names_of([spec], [])
-        unlabelled = self.calibration.unlabelled
-        if unlabelled == data:
-            raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
-        other = () if unlabelled is None else (unlabelled,)
-        options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
+        unlabelled = self.calibration.unlabelled or ()
+        if data in unlabelled:
+            raise ArcalError(f"--unlabelled {data} is DATA: give other inputs")
+        options: dict[str, Any] = {"name": name, "panel": (), "other": unlabelled, "part": part}
         job = self.opened(spec, data, self.settings(compute, None), **options)
         if formats:
             check_exportable(job)
@@ -265,16 +267,14 @@ class Calibrate(OnModels):
         numbers = tuple(map(str, range(predictions.classes)))
         names = job.classes or job.examples.classes
         names = names if len(names) == len(numbers) else numbers
-        today = more[0] if more else None
+        today = dict(zip(unlabelled, more, strict=True))
         return job, Given(predictions, weights, weighed_by, today, applied, names)
 
     def _say_drift(self, given: Given) -> None:
         """Say of the inputs without labels if they are others than those with labels."""
         from arcal.auditing import suspect_drift
 
-        others: dict[str, Predictions] = {}
-        if given.unlabelled is not None:
-            others[str(self.calibration.unlabelled)] = given.unlabelled
+        others = {**given.unlabelled}
         if (applied := given.applied) is not None:
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
