@@ -242,6 +242,19 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     expect(page.locator("#robust tbody tr").last.locator("th")).to_have_text("1.20")
 
 
+def test_inputs_on_which_the_attack_failed_are_said_beside_robust_accuracy(reader):
+    for n, says in (
+        (1234, "The attack failed on 1,234 inputs that the model gets right. They count as not"),
+        (1, "The attack failed on 1 input that the model gets right. It counts as not flipped"),
+        (0, None),
+    ):
+        payload = make_payload()
+        payload["models"][0]["without_distance"] = n
+        words = reader.open(payload).locator("#robust .words").inner_text()
+        assert (says or "A flip that the attack missed would lower it.") in words
+        assert ("failed" in words) == (n > 0)
+
+
 def test_without_distances_there_is_no_robust_accuracy(reader):
     page = reader.open(make_payload(R=None, kind="predictions"))
     expect(page.locator("#reliability")).to_have_count(1)
