@@ -2,6 +2,7 @@
 # pyright: reportMissingImports=false
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -329,7 +330,8 @@ class Augmented(OfImages):
         self.added, self.expected = added, []
 
     def training_step(self, batch, index):
-        (smoothing,) = (one for one in self.trainer.callbacks if isinstance(one, RobustSmoothing))
+        callbacks = self.trainer.callbacks  # pyright: ignore
+        (smoothing,) = (one for one in callbacks if isinstance(one, RobustSmoothing))
         torch.manual_seed(index)
         (plain,) = method_named("vanilla", CLASSES, self.added).losses(self, *batch)
         torch.manual_seed(index)
@@ -339,7 +341,7 @@ class Augmented(OfImages):
         return loss
 
 
-def image_loaders():
+def image_loaders() -> dict[str, Any]:
     train, validation = WithIds(Images(train_data())), WithIds(Images(validation_data()))
     return {
         "train_dataloaders": DataLoader(train, 8, sampler=Repeatable(train)),
@@ -359,11 +361,10 @@ class OfImagesVanilla(nn.Module):
 def fit_images(folder, added, module, epochs=2):
     settings = {"vanilla": OfImagesVanilla(), "added": added}
     smoothing = RobustSmoothing(CLASSES, levels=LEVELS, alpha=0.5, order="margin", **settings)
-    options = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
-    trainer = Trainer(
-        default_root_dir=folder, accelerator="cpu", max_epochs=epochs, callbacks=[smoothing],
-        enable_checkpointing=False, **options,
-    )  # fmt: skip
+    options: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
+    options |= {"logger": False, "enable_checkpointing": False, "callbacks": [smoothing]}
+    options |= {"default_root_dir": folder, "accelerator": "cpu", "max_epochs": epochs}
+    trainer = Trainer(**options)
     torch.manual_seed(0)
     trainer.fit(module, **image_loaders())
     return module, smoothing

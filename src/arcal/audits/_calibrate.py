@@ -294,7 +294,9 @@ def calibration_of(
     except ArcalError as error:
         if sets:
             doubts.append(f"nothing is said of the unlabelled inputs: {error}")
-    for name, one in sets.items() if stream is not None else ():
+    for name, one in sets.items():
+        if stream is None:
+            break
         try:
             some = without_zeros(one, like=as_given)[0].log_probabilities
             estimates[name] = stream.estimate(some)

@@ -90,7 +90,7 @@ class PlanScore(OnModels):
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)
-    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)
+    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     hardware: HardwareFlags = field(default_factory=HardwareFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)

@@ -101,7 +101,7 @@ class Score(OnModels):
     Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
-    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)
+    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     run: RunFlags = field(default_factory=RunFlags)
     output: OutputFlags = field(default_factory=OutputFlags)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
 from arcal.errors import ArcalError
@@ -71,7 +72,7 @@ def open_calibrator(spec: str) -> OwnCalibrator:
 
 
 def _register(spec: str, value: type[Calibrator]) -> None:
-    fit = getattr(value, "fit", None)
+    fit: Any = getattr(value, "fit", None)
     if not callable(fit):
         raise ArcalError(
             f"{spec} does not say how it is fitted: write a classmethod `fit(cls, log_p, labels)` "
@@ -85,7 +86,7 @@ def _register(spec: str, value: type[Calibrator]) -> None:
             "classmethod `fit(cls, log_p, labels)`"
         ) from None
     try:
-        register(value, fit)
+        register(value, fit)  # pyright: ignore[reportArgumentType]
     except ArcalError as error:
         raise ArcalError(f"{spec}: {error}") from error
 

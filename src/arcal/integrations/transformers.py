@@ -85,7 +85,8 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
     def compute_loss(self, model: Any, inputs: dict[str, Any], *more: Any, **named: Any) -> Any:
         """`Trainer.compute_loss`; of training batches with what was `added` to them."""
         adds = self.smoothing.method is not None and bool(self.model and self.model.training)
-        return super().compute_loss(_Later(model) if adds else model, inputs, *more, **named)
+        called: Any = _Later(model) if adds else model
+        return super().compute_loss(called, inputs, *more, **named)
 
     def _loss(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
