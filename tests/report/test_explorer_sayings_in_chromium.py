@@ -243,16 +243,10 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
 
 
 def test_inputs_on_which_the_attack_failed_are_said_beside_robust_accuracy(reader):
-    for n, says in (
-        (1234, "The attack failed on 1,234 inputs that the model gets right. They count as not"),
-        (1, "The attack failed on 1 input that the model gets right. It counts as not flipped"),
-        (0, None),
-    ):
-        payload = make_payload()
-        payload["models"][0]["without_distance"] = n
-        words = reader.open(payload).locator("#robust .words").inner_text()
-        assert (says or "A flip that the attack missed would lower it.") in words
-        assert ("failed" in words) == (n > 0)
+    for n, says in ((1234, "1,234 inputs"), (1, "1 input"), (0, None)):
+        (payload := make_payload())["models"][0]["without_distance"] = n
+        said = reader.open(payload).locator("#robust .words").inner_text()
+        assert (f"failed on {says} that the" in said) == ("failed" in said) == (n > 0)
 
 
 def test_without_distances_there_is_no_robust_accuracy(reader):
