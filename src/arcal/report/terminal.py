@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arcal.auditing import Candidate, Choice, Subject
-from arcal.calibration.posthoc import Today
+from arcal.calibration.posthoc import Calibrator, Temperature, Today, VectorScaling
 from arcal.report.audited import acting_json, acts_alone, number
 from arcal.report.markup import PrintedTable, printed_tables
 from arcal.report.names import listed, name_subjects, posthoc_names
@@ -162,7 +162,8 @@ def sentences(choice: Choice) -> list[str]:
     else:
         words = posthoc_names(choice.picked, answers=choice.answers)[1]
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
-        lines.append(str(choice.calibrator))
+        formula = log_odds(choice.calibrator) if choice.answers else None
+        lines.append(formula or str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
         if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
@@ -182,6 +183,25 @@ def sentences(choice: Choice) -> list[str]:
     for line, names in alike.items():
         lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
+
+
+def log_odds(calibrator: Calibrator | None) -> str | None:
+    """What a calibrator makes of a confidence c, as a formula; None where there is none.
+
+    >>> log_odds(Temperature(2.0))
+    'calibrated log-odds = log(c / (1 - c)) / 2'
+    """
+    if isinstance(calibrator, Temperature):
+        return f"calibrated log-odds = log(c / (1 - c)) / {calibrator.T.item():.6g}"
+    if isinstance(calibrator, VectorScaling):
+        (w, v), (b, d) = calibrator.w.tolist(), calibrator.b.tolist()
+        terms = f"{w:.6g} log c {_term(-v)} log(1 - c) {_term(b - d)}"
+        return f"calibrated log-odds = {terms}"
+    return None
+
+
+def _term(number: float) -> str:
+    return f"{'-' if number < 0 else '+'} {abs(number):.6g}"
 
 
 def _better_if_changed(choice: Choice) -> Candidate | None:
