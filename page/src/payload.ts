@@ -277,6 +277,8 @@ export interface Model {
   changes?: Changes | null;
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;
+  /** The inputs that are right although the attack failed on them, which robust accuracy counts everywhere. */
+  without_distance?: number | null;
   acting?: Acting | null;
   classes: Group[];
   groupings: Grouping[];

@@ -2,7 +2,7 @@
 
 import { Curve, fromTo, type Point } from "./curve";
 import { Figure } from "./figure";
-import { ends, percent, plain } from "./format";
+import { ends, inputs, percent, plain } from "./format";
 import type { RobustAccuracyAt } from "./payload";
 import { data, second, view } from "./state";
 
@@ -31,6 +31,14 @@ const NORMS = { l2: "L2 norm", linf: "L-infinity norm" };
 
 const norm = () => NORMS[view.value.model.norm ?? "l2"];
 
+/** How many inputs count at every size because the attack failed on them; nothing where none do. */
+function withoutDistance(): string {
+  const n = view.value.model.without_distance ?? 0;
+  if (n === 0) return "";
+  const they = n === 1 ? "It counts" : "They count";
+  return ` The attack failed on ${inputs(n)} that the model gets right. ${they} as not flipped at any size.`;
+}
+
 function Drawn({ curve }: { curve: RobustAccuracyAt[] }) {
   const points = curve.map(pointOf);
   const other = curveOfSecond()?.map(pointOf) ?? null;
@@ -44,6 +52,7 @@ function Drawn({ curve }: { curve: RobustAccuracyAt[] }) {
         <>
           The share of inputs that the model gets right, and that no change up to a given size flips, with its
           95&nbsp;% interval. A flip that the attack missed would lower it.
+          {withoutDistance()}
         </>
       }
       hint="Point at the curve to read it."

@@ -1,5 +1,6 @@
 """Answers of which only a confidence is known, and whether each was right."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +27,7 @@ from arcal.auditing import (
 )
 from arcal.calibration.posthoc import POSTHOC
 from arcal.errors import ArcalError
+from arcal.report.terminal import log_odds
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "aurc")
 
@@ -200,3 +202,17 @@ def test_names_of_classes_and_unlabelled_answers_are_refused():
         arcal.audit(answers, classes=["cat", "dog"])
     with pytest.raises(ArcalError, match="confidence alone"):
         arcal.calibrate(answers, unlabelled=answers)
+
+
+@pytest.mark.parametrize("name", ["temperature", "vector"])
+def test_the_formula_that_is_printed_is_what_the_calibrator_does(name):
+    c, right = drawn(1000, of=lambda c: 0.1 + 0.7 * c)
+    answers = as_answers(confidence=c, correct=right)
+    fitted = POSTHOC[name](answers.log_probabilities, answers.labels)
+    _, formula = (log_odds(fitted) or "").split(" = ")
+    formula = re.sub(r"([\d.]) log", r"\1 * log", formula).replace("log c", "log(c)")
+    mine = eval(formula, {"log": torch.log, "c": c})  # as somebody would type it
+    assert mine.sigmoid().tolist() == pytest.approx(
+        fitted(answers.log_probabilities).exp()[:, 0].tolist(), abs=1e-5
+    )
+    assert log_odds(POSTHOC["irova-ts"](answers.log_probabilities, answers.labels)) is None

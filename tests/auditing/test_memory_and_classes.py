@@ -76,7 +76,7 @@ def test_vector_scaling_of_much_is_left_out_unless_it_is_named(predictions, monk
     few = predictions.rows(torch.arange(600))
     monkeypatch.setattr("arcal.auditing._choice.VECTOR_NUMBERS", 600 * Z - 1)
     monkeypatch.setattr(
-        "arcal.auditing._choice.usual_names", lambda classes: ["temperature", "vector"]
+        "arcal.auditing._choice.usual_names", lambda classes, answers: ["temperature", "vector"]
     )
     choice = choose_calibrator(few, resamples=2)
     assert "600 x 200" in choice.refused["vector"]

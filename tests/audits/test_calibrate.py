@@ -73,6 +73,13 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
         assert one.low < accuracy < one.high, "of labels drawn by the true probabilities"
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=today)
     assert "the 300 unlabelled inputs" in calibration.summary()
+    several = {"may": (today, wrong), "june": kinds[-1], "all": (x, y)}
+    calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=several)
+    assert calibration.today is None
+    assert [*calibration.each] == [*several]
+    assert calibration.each["may"] == calibration.each["june"] == found[0]
+    assert calibration.each["all"].n == len(x)
+    assert "june, 300 unlabelled inputs: " in calibration.summary()
 
 
 def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfident, tmp_path):
@@ -116,6 +123,7 @@ def test_a_model_that_is_calibrated_stays_as_it_is():
     [
         ({"calibrators": ["plat"]}, "plat"),
         ({"unlabelled": [1, 2, 3]}, "unlabelled is a loader"),
+        ({"unlabelled": {"may": [1, 2, 3]}}, "may is a loader"),
         ({"unlabelled": torch.zeros(0, 3)}, "unlabelled is empty"),
         ({"classes": ["a", "b"]}, "2"),
         ({"device": "tpu9"}, "tpu9"),

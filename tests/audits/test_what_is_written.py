@@ -65,9 +65,47 @@ def test_robust_accuracy_counts_what_is_right_and_farther_from_the_boundary(audi
             assert point["accuracy"]["low"] <= stays <= point["accuracy"]["high"]
 
 
+def test_right_inputs_without_a_distance_are_said_beside_robust_accuracy(schema):
+    x, y = tiny.X, (tiny.X.mean((1, 2, 3)) > 0.5).long()
+    y[:4] = 1 - y[:4]
+
+    audit = arcal.audit(tiny.Brightness(), (x, y), attack=_fails_on_light, R=4)
+    light = x[:, 0, 0, 0] > 0.5
+    right = audit.models[0].predictions.correct
+    n = int((right & light).sum())
+    assert 4 < n < int(right.sum())
+    found = audit.as_json()
+    schema.validate(json.loads(json.dumps(found, allow_nan=False)))
+    assert found["models"][0]["without_distance"] == n
+    assert found["models"][0]["robust_accuracy"][-1]["accuracy"]["value"] == n / 40
+    said = f"the attack failed on {n} inputs that it is right on: robust accuracy counts them as"
+    assert said in audit.summary()
+    assert said in audit.markdown()
+    assert any(
+        f"and the {n} of them that are right count in robust accuracy at every size." in note
+        for note in found["notes"]
+    )
+
+
+def _fails_on_light(model, x, bounds):
+    attacked = arcal.BoundaryProjection()(model, x, bounds)
+    failed = x[:, 0, 0, 0] > 0.5
+    return dataclasses.replace(
+        attacked,
+        distance=attacked.distance.masked_fill(failed, torch.inf),
+        success=attacked.success & ~failed,
+    )
+
+
+def test_where_no_attack_failed_nothing_is_said_of_it(audit):
+    assert [one["without_distance"] for one in audit.as_json()["models"]] == [0, 0]
+    assert "attack failed" not in audit.summary()
+
+
 def test_there_is_no_robust_accuracy_without_distances_or_with_weights(audit):
     of_order = arcal.audit(tiny.Brightness(), tiny.part(60), order="gradient", R=3)
     assert of_order.as_json()["models"][0]["robust_accuracy"] is None
+    assert of_order.as_json()["models"][0]["without_distance"] is None
     weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
     assert weighted.robust_accuracy is None
 

@@ -211,7 +211,8 @@ def test_unlabelled_images_go_through_the_model(here):
     today = json.loads(done.stdout)["unlabelled"]
     assert today["n"] == 60
     assert 0 <= today["accuracy"] <= 1
-    again = arcal("calibrate", "net.py:network", *some, "--unlabelled", "fashion")
+    several = ("--unlabelled", "photos.npz", "fashion")
+    again = arcal("calibrate", "net.py:network", *some, *several)
     assert "--unlabelled fashion is DATA" in again.line
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from arcal.store import load_calibrator
 from tests.test_cli import arcal, succeeds
 
 FAST = ("--calibrators", "temperature")
@@ -114,3 +115,50 @@ def test_the_classes_of_lists_are_named_by_an_option(files):
     written = json.loads(Path("calibrated/calibrated.jsonl").read_text().splitlines()[0])
     assert [*written["probabilities"]] == ["a", "b", "c"]
     succeeds("audit", "lists.jsonl", "--classes", "a", "b", "c", "--fail-if", "class.a.gap>0.9")
+
+
+def test_several_unlabelled_files_are_estimated_one_by_one(files):
+    Path("logs").mkdir()
+    write("logs/today.jsonl", 500, 2)
+    each = {"logs": "logs/today.jsonl", "worse": "today.jsonl"}
+    alone = {
+        name: json.loads(
+            succeeds("calibrate", "mine.jsonl", *FAST, "--json", "--unlabelled", file).stdout
+        )["unlabelled"]
+        for name, file in each.items()
+    }
+    assert Path("calibrated/unlabelled.safetensors").exists()
+    done = succeeds("calibrate", "mine.jsonl", *FAST, "--unlabelled", *each.values())
+    words = " ".join(done.stdout.split())
+    assert "logs/today.jsonl, 500 unlabelled inputs: the model is right on about" in words
+    assert re.search(r"today\.jsonl, 1,000 unlabelled inputs: \d\d\.\d % \[", words)
+    assert words.count("an estimate without labels") == 1
+    figures = json.loads(Path("calibrated/calibration.json").read_text())["unlabelled"]
+    assert list(figures) == [*each.values()]
+    assert list(figures.values()) == [*alone.values()]
+    for i, today in enumerate(alone.values(), start=1):
+        calibrator = load_calibrator(f"calibrated/unlabelled-{i}.safetensors")
+        assert float(calibrator.get_buffer("T")) == today["T"]
+    assert not Path("calibrated/unlabelled.safetensors").exists()
+    succeeds("calibrate", "mine.jsonl", *FAST)
+    assert not [*Path("calibrated").glob("unlabelled*")]
+
+
+def test_conditions_name_one_of_several_unlabelled_files(files):
+    write("same.jsonl", 500, 2)
+    several = "calibrate", "mine.jsonl", *FAST, "--unlabelled", "same.jsonl", "today.jsonl"
+    holds = "unlabelled.today.jsonl.accuracy.low>0.3"
+    done = arcal(*several, "--fail-if", "unlabelled.same.jsonl.accuracy<0.3", holds)
+    assert done.code == 1
+    said = [line for line in done.stderr.splitlines() if " holds" in line]
+    assert len(said) == 1
+    assert said[0].endswith(f"so {holds} holds")
+    line = arcal(*several, "--fail-if", "unlabelled.accuracy<0.9").line
+    assert "near it are unlabelled.same.jsonl.accuracy" in line
+
+
+def test_one_of_several_that_is_wrong_is_a_line(files):
+    some = "calibrate", "mine.jsonl", *FAST, "--unlabelled", "today.jsonl"
+    assert "--unlabelled names today.jsonl twice" in arcal(*some, "today.jsonl").line
+    assert "no.jsonl is missing" in arcal(*some, "no.jsonl").line
+    assert "--unlabelled" in arcal("calibrate", "mine.jsonl", "--unlabelled").line

@@ -247,7 +247,7 @@ def _predictions(folder: Path) -> None:
         "gap": '{"label": "cat", "probabilities": {"cat": 1}}',
         "text": '{"label": "cat", "probabilities": {"cat": "high", "dog": 0.5}}',
         "ids": '{"id": "7", "probabilities": {"cat": 0.5, "dog": 0.5}}',
-        "alone": '{"label": "cat", "predicted": "cat", "confidence": 0.5}',
+        "alone": '{"label": "cat", "confidence": 0.5}',
         "list": '{"label": "cat", "probabilities": [0.5, 0.5]}',
         "bird": '{"label": "bird", "probabilities": {"cat": 0.5, "dog": 0.5}}',
     }.items():

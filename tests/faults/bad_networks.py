@@ -1,4 +1,4 @@
-"""Networks of every kind of fault, as the lines of a file that the command line reads."""
+"""Networks and attacks of every kind of fault, as the lines of a file that is read."""
 
 NETWORKS = """
 import torch
@@ -36,6 +36,30 @@ exits = Outputs(lambda x: __import__("sys").exit(0))
 recursive = Outputs(lambda x: recursive(x))
 double = nn.Sequential(nn.Flatten(), nn.Linear(784, 3)).double().eval()
 writes = Outputs(lambda x: x.mul_(2)[:, :3])
+
+def attack(model, x, bounds):
+    return x
+
+def attack_of_two(model, x): ...
+
+def attack_that_raises(model, x, bounds):
+    raise RuntimeError("no attack\\nhere")
+
+from arcal.calibration.posthoc import Calibrator
+
+class Unfitted(Calibrator):
+    kind = "unfitted"
+
+class Taken(Calibrator):
+    kind = "ets"
+    @classmethod
+    def fit(cls, log_p, labels): ...
+
+class Failing(Calibrator):
+    kind = "failing"
+    @classmethod
+    def fit(cls, log_p, labels):
+        raise RuntimeError("no fit\\nhere")
 
 def fails():
     raise RuntimeError("no weights\\nhere")

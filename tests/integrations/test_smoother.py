@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from arcal import ArcalError, smooth_cross_entropy
 from arcal.attacks import Adversarial
 from arcal.data import WithIds
 from arcal.integrations._smoother import Smoother
@@ -61,3 +62,36 @@ def test_an_attack_of_ones_own_ranks():
     smoother.rank(nn.Linear(6, 2), parts, tuple, (0.0, 1.0))
     assert smoother.loss.train_levels.levels.tolist() == sorted([0, 1, 2, 3] * 10)
     assert smoother.ranks_after(2)
+
+
+def test_mixtures_keep_the_soft_label_of_each_of_their_ids():
+    smoother = Smoother(2, vanilla=1, levels=2, alpha=0.1, added={"mixup": 0.5})
+    ids = torch.arange(40)
+    for part in ("train", "validation"):
+        smoother.loss.assign(part, ids, ids % 2)
+    smoother.loss.soft_label.copy_(torch.tensor([0.7, 0.9]))
+    epsilon = smoother.loss.epsilon.float()
+    assert len(epsilon.unique()) == 2
+    model, x = nn.Linear(6, 2), torch.rand(40, 6)
+    torch.manual_seed(3)
+    loss = smoother.augmented_loss(model, ids, x, Y)
+    torch.manual_seed(3)
+    share = float(torch.distributions.Beta(0.5, 0.5).sample())
+    j = torch.randperm(40)
+    logits = model(share * x + (1 - share) * x[j])
+    expected = share * smooth_cross_entropy(logits, Y, epsilon[ids % 2])
+    expected = expected + (1 - share) * smooth_cross_entropy(logits, Y[j], epsilon[j % 2])
+    torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize(
+    ("added", "says"),
+    [
+        ({"perturbed": 0.5}, "perturbed takes two steps back"),
+        ({"mixup": 0.2, "regmixup": 20.0}, "leave one out"),
+        ({"augmix": -1.0}, "augmix"),
+    ],
+)
+def test_what_cannot_be_added_is_refused(added, says):
+    with pytest.raises(ArcalError, match=says):
+        Smoother(2, vanilla=1, added=added)

@@ -11,13 +11,15 @@ from on_two_processes import check_two_processes
 pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
 pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
 
-from toy import LEVELS
+from toy import CLASSES, LEVELS
 from transformers import BertConfig, BertForSequenceClassification, Trainer
 from transformers_run import TRAIN, VALIDATION, Check, Images, Net, over_confident, trainer
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.auditing.models import as_model
+from arcal.integrations._smoother import as_module
 from arcal.integrations.transformers import RobustSmoothingTrainer, Smoothing
+from arcal.methods import method_named
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
@@ -220,6 +222,35 @@ class Mixed(RobustSmoothingTrainer, Other):
     pass
 
 
+@pytest.mark.parametrize("added", [{"augmix": 12.0}, {"mixup": 0.2}, {"augmix": 0.0}])
+def test_what_is_added_changes_training_alone(added, tmp_path):
+    """At the first step all soft labels are 1: the loss is that of the plain method."""
+    made, _ = trainer(tmp_path, 2, settings={"added": added})
+    inputs = {"pixel_values": TRAIN.x[:8], "labels": TRAIN.y[:8], "id": torch.arange(8)}
+    method = method_named("vanilla", CLASSES, added)
+    made.model.train()
+    losses = []
+    for loss_of in (
+        lambda: made.compute_loss(made.model, made._prepare_inputs(dict(inputs))),
+        lambda: next(
+            method.losses(
+                as_module(lambda x: made.model(x).logits), inputs["id"], TRAIN.x[:8], TRAIN.y[:8]
+            )
+        ),
+    ):
+        torch.manual_seed(0)
+        losses.append(float(loss_of()))
+    assert losses[0] == pytest.approx(losses[1])
+    plain = torch.nn.functional.cross_entropy(made.model(TRAIN.x[:8]).logits, TRAIN.y[:8])
+    assert losses[0] != pytest.approx(float(plain))
+    made.train()
+    assert made.smoothing.loss.epoch == 2
+    made.model.eval()
+    said = made.evaluate()["eval_loss"]
+    clean = torch.nn.functional.cross_entropy(made.model(VALIDATION.x).logits, VALIDATION.y)
+    assert said == pytest.approx(float(clean), rel=1e-4)
+
+
 class Own(RobustSmoothingTrainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         outputs = model(**inputs)
@@ -235,6 +266,8 @@ class Own(RobustSmoothingTrainer):
         ({"kind": Own}, "leave out its own compute_loss"),
         ({"eval_strategy": "steps"}, "give 'epoch'"),
         ({"label_smoothing_factor": 0.1}, "leave it out"),
+        ({"settings": {"added": {"perturbed": 0.5}}}, "leave it out of added"),
+        ({"settings": {"added": {"augmix": 12.0, "mixup": 0.2}}}, "leave mixup out"),
         ({"settings": {"vanilla": 3}}, "name an earlier epoch"),
         ({"settings": {"vanilla": "nowhere"}}, "no folder that save_pretrained wrote"),
     ],

@@ -180,6 +180,7 @@ def _model(
         ]
         if R
         else None,
+        "without_distance": 3 if R else None,
         "acting": _acting(confidence, right),
         "classes": [group(classes[c], predicted == c) for c in range(Z)],
         "groupings": [

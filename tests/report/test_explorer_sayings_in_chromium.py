@@ -242,6 +242,13 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     expect(page.locator("#robust tbody tr").last.locator("th")).to_have_text("1.20")
 
 
+def test_inputs_on_which_the_attack_failed_are_said_beside_robust_accuracy(reader):
+    for n, says in ((1234, "1,234 inputs"), (1, "1 input"), (0, None)):
+        (payload := make_payload())["models"][0]["without_distance"] = n
+        said = reader.open(payload).locator("#robust .words").inner_text()
+        assert (f"failed on {says} that the" in said) == ("failed" in said) == (n > 0)
+
+
 def test_without_distances_there_is_no_robust_accuracy(reader):
     page = reader.open(make_payload(R=None, kind="predictions"))
     expect(page.locator("#reliability")).to_have_count(1)

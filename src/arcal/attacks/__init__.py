@@ -14,6 +14,7 @@ from arcal.attacks.carlini_wagner import CarliniWagner
 from arcal.attacks.inputs import Inputs, InputsLike, Model, bound, rows
 from arcal.attacks.model import frozen, margin
 from arcal.attacks.norms import Bounds
+from arcal.attacks.own import OwnAttack
 from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {
@@ -66,6 +67,8 @@ def name_of(attack: Any) -> str:
     >>> name_of(BoundaryProjection(budget=100))
     'boundary-projection-budget-100'
     """
+    if isinstance(attack, OwnAttack):
+        return attack.file_name
     for name, known in ATTACKS.items():
         if known == attack:
             return name
@@ -88,6 +91,8 @@ def settings_of(attack: Any) -> dict[str, Any]:
     >>> settings_of(BoundaryProjection(norm="linf"))["norm"]
     'linf'
     """
+    if isinstance(attack, OwnAttack):
+        return attack.settings
     version = {"version": attack.VERSION} if hasattr(attack, "VERSION") else {}
     settings = {"kind": type(attack).__name__, **version, **asdict(attack)}
     if settings.get("norm") == "l2":
@@ -104,6 +109,7 @@ __all__ = [
     "Inputs",
     "InputsLike",
     "Model",
+    "OwnAttack",
     "as_attack",
     "attack_named",
     "bound",

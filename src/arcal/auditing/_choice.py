@@ -146,7 +146,7 @@ def choose_calibrator(
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
     >>> choose_calibrator(right, names=["temperature"], resamples=200).why
     'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
-model stays as it is; give more inputs, some of them misclassified'
+model stays as it is; give more inputs, some of them wrong'
     """
     w = as_weights(weights, len(predictions.ids))
     if not w.all():

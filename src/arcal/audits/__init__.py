@@ -1,7 +1,8 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
-_calibrate     `arcal.calibrate`, the same; what calibrators are fitted on
+_calibrate     `arcal.calibrate`, the same
+_changed_inputs   what calibrators are fitted on, where it is not the plain data
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
@@ -25,12 +26,10 @@ from arcal.audits._calibrate import (
     Calibration,
     calibrate,
     calibration_of,
-    perturbed,
-    with_perturbed,
-    with_views,
 )
 from arcal.audits._calibrated_files import write_calibrated
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
+from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import Examples

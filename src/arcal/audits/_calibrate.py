@@ -1,10 +1,9 @@
 """`arcal.calibrate`: a classifier and labelled data in, the same classifier calibrated out."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,7 @@ from arcal._version import __version__
 from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
-    INTENSITIES,
     Choice,
-    EvaluationSet,
     Predictions,
     as_model,
     as_predictions,
@@ -30,28 +27,22 @@ from arcal.auditing import (
 )
 from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import Examples, examples_or_loader, usable_device
-from arcal.audits._job import Job, panel_for
+from arcal.audits._job import Job
 from arcal.audits.blocks import Settings, joined
-from arcal.audits.engine import Reopen
 from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrated,
     Calibrator,
-    Mirrored,
     Temperature,
     Today,
     check_posthoc,
     fit_batch_temperature,
 )
-from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
-from arcal.robustness import random_order
 from arcal.store import save_calibrator, save_stream
-from arcal.transforms import corrupt
-from arcal.transforms.corruptions import EXTRA
 
 CALIBRATION_FILES = (
     "calibration.json",
@@ -60,6 +51,8 @@ CALIBRATION_FILES = (
     "stream.safetensors",
 )
 """What `Calibration.save` writes."""
+EACH = re.compile(r"unlabelled-\d+\.safetensors$")
+"""And if there are several sets of unlabelled inputs, of each."""
 
 Progress = Callable[[int, int], object]
 
@@ -70,12 +63,12 @@ class Calibration:
 
     `choice` has the figures of each, with intervals, the calibrator that was picked, and in
     `choice.acting` from which confidence on the model may act alone with it, None if inputs are
-    weighted. `model` is the
-    classifier, None where there are only predictions. `stream` follows inputs without labels, None
-    if nothing can be fitted to the labelled ones; `today` is what it says of the unlabelled inputs,
-    if there were any. `of` names the model and `facts` are more to know of it. `doubts` are what to
-    mend before anything else is believed, and `conditions` what every figure is of where it is not
-    the plain data; mostly both are empty.
+    weighted. `model` is the classifier, None where there are only predictions. `stream` follows
+    inputs without labels, None if nothing can be fitted to the labelled ones; `today` is what it
+    says of the unlabelled inputs, if there were any, and `each` what it says of each of several
+    sets of them, by name. `of` names the model and `facts` are more to know of it. `doubts` are
+    what to mend before anything else is believed, and `conditions` what every figure is of where it
+    is not the plain data; mostly both are empty.
 
     >>> import arcal
     >>> _ = torch.manual_seed(0)
@@ -94,6 +87,7 @@ class Calibration:
     model: Model | None = None
     stream: BatchTemperature | None = None
     today: Today | None = None
+    each: Mapping[str, Today] = field(default_factory=dict)
     of: str = "model"
     facts: Mapping[str, str] = field(default_factory=dict)
     doubts: Sequence[str] = ()
@@ -132,42 +126,50 @@ class Calibration:
     def sentences(self) -> list[str]:
         """The summary without its table."""
         lines = [*sentences(self.choice), *self.conditions]
-        if self.today is not None:
-            lines += today_sentences(self.today, self.choice)
-        return lines
+        return [*lines, *today_sentences(self._estimates, self.choice)]
+
+    @property
+    def _estimates(self) -> Mapping[str, Today]:
+        """What is said of unlabelled inputs, by name; where there is one set it has no name."""
+        return self.each if self.today is None else {"": self.today}
 
     def figures(self) -> dict[str, Any]:
         """Every figure as JSON values."""
-        more = {} if self.today is None else {"unlabelled": vars(self.today)}
+        more: dict[str, Any] = {name: vars(today) for name, today in self._estimates.items()}
+        more = {"unlabelled": more.get("", more)} if more else {}
         return choice_json(self.choice) | more
 
     def by_name(self) -> dict[str, float]:
         """The figures that conditions are of, by the names of `calibration_figures`."""
-        return calibration_figures(self.choice, self.today)
+        return calibration_figures(self.choice, self._estimates)
 
     def save(self, out: Path | str) -> list[Path]:
         """Write the figures, the picked calibrator if there is one, and the stream.
 
         They are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`, and the
-        unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`; those of an
-        earlier calibration are removed. Returns what was written. `arcal.store.load_calibrator`
+        unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`, or of
+        several sets `unlabelled-1.safetensors` and so on; those of an earlier calibration are
+        removed. Returns what was written. `arcal.store.load_calibrator`
         reads the calibrators, and `load_stream` the stream.
         """
         paths = [Path(out, name) for name in CALIBRATION_FILES]
-        for path in paths:
+        before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
+        for path in (*paths, *before):
             check_replaceable(path)
-        for path in paths:
+        for path in (*paths, *before):
             path.unlink(missing_ok=True)
         figures, calibrator, unlabelled, stream = paths
         about = {"arcal": __version__, "of": self.of, "facts": dict(self.facts)}
         write_json(figures, about | self.figures())
-        if self.today is not None:
-            save_calibrator(Temperature(self.today.T), unlabelled)
+        own = [unlabelled] if self.today is not None else []
+        own += [Path(out, f"unlabelled-{i}.safetensors") for i in range(1, 1 + len(self.each))]
+        for path, today in zip(own, self._estimates.values(), strict=True):
+            save_calibrator(Temperature(today.T), path)
         if self.choice.calibrator is not None:
             save_calibrator(self.choice.calibrator, calibrator)
         if self.stream is not None:
             save_stream(self.stream, stream)
-        return [path for path in (figures, unlabelled, calibrator, stream) if path.exists()]
+        return [path for path in (figures, *own, calibrator, stream) if path.exists()]
 
 
 def _beside(model: Model, calibrator: Calibrator) -> Calibrator:
@@ -201,11 +203,12 @@ def calibrate(
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
     picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
     that is not shown to be worse than the best. Where all that are named can change predictions, as
-    `["vector"]`, it is one of them. If there is none, the model stays as it is.
-    `unlabelled` inputs, such as today's, are a tensor or array, a part or a pair, whose labels are
-    not looked at, or `Predictions`: how often the model is right on them, and how sure it should
-    be, is estimated. `progress` is told how many fits of all are done, six of each calibrator. What
-    cannot be calibrated raises `ArcalError`.
+    `["vector"]`, it is one of them. If there is none, the model stays as it is. `unlabelled`
+    inputs, such as today's, are a tensor or array, a part or a pair, whose labels are not looked
+    at, or `Predictions`: how often the model is right on them, and how sure it should be, is
+    estimated. A mapping from names to several of these (tensors in pairs, since a mapping of
+    tensors is one input's) has each estimated by itself. `progress` is told how many fits of all
+    are done, six of each calibrator. What cannot be calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -218,7 +221,8 @@ def calibrate(
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        if not isinstance(unlabelled, Predictions | None):
+        sets = unlabelled if _are_several(unlabelled) else {"": unlabelled}
+        if not all(isinstance(one, Predictions | None) for one in sets.values()):
             raise ArcalError("unlabelled inputs of predictions are predictions too")
         more: dict[str, Any] = {"weights": weights, "names": calibrators, "progress": progress}
         return calibration_of(model, unlabelled, of=name, **more)
@@ -228,24 +232,21 @@ def calibrate(
 
     examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
     job = Job(name, opened, examples, loader, known, settings=settings)
-    if unlabelled is not None and not isinstance(unlabelled, Predictions):
-        inputs, _ = examples_or_loader(
-            _without_labels(unlabelled), "unlabelled", settings.bounds, None
-        )
-        if inputs is None:
-            raise ArcalError(
-                "unlabelled is a loader: give a tensor or an array, a part or a pair (x, y)"
-            )
-        job = replace(job, other=[inputs])
-    job, predictions = _predicted(job)
-    others = unlabelled if isinstance(unlabelled, Predictions) else None
-    for inputs in job.other:
-        others = job.predictions(inputs)
+    sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
+    read = {
+        name: _read(one, name or "unlabelled", settings)
+        for name, one in sets.items()
+        if one is not None and not isinstance(one, Predictions)
+    }
+    job, predictions = _predicted(replace(job, other=[*read.values()]))
+    others = {
+        name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
+    }
     names = known or tuple(map(str, range(predictions.classes)))
     suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     return calibration_of(
         predictions,
-        others,
+        others if _are_several(unlabelled) else others[""],
         model=opened,
         of=name,
         facts=facts_with(job.facts, job.caveats),
@@ -258,7 +259,7 @@ def calibrate(
 
 def calibration_of(
     predictions: Predictions,
-    unlabelled: Predictions | None = None,
+    unlabelled: Predictions | Mapping[str, Predictions] | None = None,
     *,
     weights: TensorLike | None = None,
     names: Sequence[str] | None = None,
@@ -267,6 +268,8 @@ def calibration_of(
     **more: Any,
 ) -> Calibration:
     """The calibration of what a model says of labelled inputs, and of unlabelled ones.
+
+    A mapping has several sets of the latter, by name.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -277,26 +280,53 @@ def calibration_of(
     predictions, zeros = without_zeros(as_given)
     said = (suspect_sigmoids(as_given.logits), suspect_one_class(as_given), zeros)
     doubts = [*doubts, *(line for line in said if line)]
-    if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
-        raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
-    if unlabelled is not None and predictions.answers:
+    sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
+    sets = {name: one for name, one in sets.items() if one is not None}
+    if sets and predictions.answers:
         raise ArcalError(
             "how often unlabelled answers are right is not estimated from their confidence alone: "
             "leave them out"
         )
+    for name, one in sets.items():
+        if one.classes != (Z := predictions.classes):
+            whose = f" {name}" if name else ""
+            raise ArcalError(f"the unlabelled inputs{whose} have {one.classes} classes, not {Z}")
     choice = choose_calibrator(predictions, names=names, weights=weights, progress=progress)
     if predictions.answers:
         return Calibration(choice, doubts=doubts, **more)
-    stream, today = None, None
+    stream, estimates = None, dict[str, Today]()
     try:
         labelled = predictions.log_probabilities, predictions.labels
         stream = fit_batch_temperature(*labelled, weights=weights)
-        if unlabelled is not None:
-            today = stream.estimate(without_zeros(unlabelled, like=as_given)[0].log_probabilities)
     except ArcalError as error:
-        if unlabelled is not None:
+        if sets:
             doubts.append(f"nothing is said of the unlabelled inputs: {error}")
-    return Calibration(choice, stream=stream, today=today, doubts=doubts, **more)
+    for name, one in sets.items():
+        if stream is None:
+            break
+        try:
+            some = without_zeros(one, like=as_given)[0].log_probabilities
+            estimates[name] = stream.estimate(some)
+        except ArcalError as error:
+            what = f"those of {name}" if name else "the unlabelled inputs"
+            doubts.append(f"nothing is said of {what}: {error}")
+    today = estimates.pop("", None)
+    return Calibration(choice, stream=stream, today=today, each=estimates, doubts=doubts, **more)
+
+
+def _are_several(unlabelled: Any) -> bool:
+    """Whether these are sets of inputs by name, rather than the tensors of one set."""
+    if not isinstance(unlabelled, Mapping) or "" in unlabelled:
+        return False
+    return not all(isinstance(one, Tensor) for one in unlabelled.values())
+
+
+def _read(unlabelled: Any, name: str, settings: Settings) -> Examples:
+    """Unlabelled inputs, whose labels are not looked at."""
+    inputs, _ = examples_or_loader(_without_labels(unlabelled), name, settings.bounds, None)
+    if inputs is None:
+        raise ArcalError(f"{name} is a loader: give a tensor or an array, a part or a pair (x, y)")
+    return inputs
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions]:
@@ -321,81 +351,3 @@ def _without_labels(inputs: Any) -> Any:
     ):
         return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64, device="cpu")
     return inputs
-
-
-def with_views(job: Job) -> Job:
-    """The job with a model that averages an image and its mirror image.
-
-    A model that is no module, and inputs that are no images, raise `ArcalError`.
-
-    >>> from torch.nn import Flatten, Linear, Sequential
-    >>> x, y = torch.rand(40, 1, 2, 2), torch.arange(40) % 2
-    >>> images = Examples.from_tensors(x, y, kind="images")
-    >>> job = Job("linear", Sequential(Flatten(), Linear(4, 2)), images)
-    >>> type(with_views(job).model).__name__
-    'Mirrored'
-    """
-    if job.examples is None or job.examples.kind != "images":
-        raise ArcalError("--views mirror is of images: leave it out of other data")
-    if not isinstance(job.model, nn.Module):
-        raise ArcalError(
-            f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
-        )
-    mirrored = {"model": Mirrored(job.model), "fingerprint": f"{job.fingerprint} mirrored"}
-    return replace(job, **mirrored, reopen=_reopened_by(with_views, job.reopen))
-
-
-def with_perturbed(job: Job) -> Job:
-    """The job with its images `perturbed`.
-
-    >>> from arcal.data import load_part
-    >>> from torch.nn import Flatten, Linear, Sequential
-    >>> some = Examples.from_part(load_part("fashion")).first(40)
-    >>> job = Job("linear", Sequential(Flatten(), Linear(784, 10)), some)
-    >>> len(with_perturbed(job)), with_perturbed(job).examples.content == some.content
-    (40, False)
-    """
-    assert job.examples is not None
-    changed = perturbed(job.examples)
-    return replace(job, examples=changed, reopen=_reopened_by(with_perturbed, job.reopen))
-
-
-def _reopened_by(change: Callable[[Job], Job], reopen: Reopen | None) -> Reopen | None:
-    return None if reopen is None else partial(_reopened, change, reopen)
-
-
-def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device) -> Job:
-    return change(reopen(device=device))
-
-
-def perturbed(examples: Examples) -> Examples:
-    """Every image under one of the four extra corruptions at one of five intensities.
-
-    They are dealt out evenly in an order drawn by id, so that a second call gives the same. The
-    extra types are those that are held apart to choose by; the other 15 stay for a test. What
-    cannot be corrupted raises `ArcalError`.
-
-    >>> from arcal.data import load_part
-    >>> some = Examples.from_part(load_part("fashion")).first(40)
-    >>> x = perturbed(some).read(torch.arange(3))
-    >>> x.shape, bool((x == some.read(torch.arange(3))).all())
-    (torch.Size([3, 1, 28, 28]), False)
-    """
-    panel_for([EvaluationSet(corruption=EXTRA[0], intensity=1)], examples)
-    part, ids = examples.part, examples.ids
-    assert part is not None
-    kinds = [(type, intensity) for type in EXTRA for intensity in INTENSITIES]
-    drawn = random_order(ids, seed=1).argsort().argsort() % len(kinds)
-
-    def read(positions: Tensor) -> Tensor:
-        images = part.images(positions)
-        changed = torch.empty(images.shape, device="cpu")
-        for number in drawn[positions].unique().tolist():
-            which = drawn[positions] == number
-            type, intensity = kinds[number]
-            some = corrupt(images[which], ids[positions][which], type=type, intensity=intensity)
-            changed[which] = as_input(some, "cpu") if some.dtype == torch.uint8 else some
-        return changed
-
-    content = sha256(f"{examples.content} perturbed".encode()).hexdigest()[:16]
-    return replace(examples, read=read, part=None, content=content)

@@ -1,5 +1,7 @@
 """The figures of a calibration by name, on which there may be conditions."""
 
+from collections.abc import Mapping, Sequence
+
 from arcal.auditing import TARGETS, Choice, Estimate
 from arcal.calibration.posthoc import Today
 
@@ -7,14 +9,17 @@ OF_CANDIDATE = ("accuracy", "nll", "ece", "brier")
 OF_TODAY = ("accuracy", "accuracy.low", "accuracy.high", "confidence", "T")
 
 
-def calibration_figures(choice: Choice, today: Today | None = None) -> dict[str, float]:
+def calibration_figures(
+    choice: Choice, estimates: Mapping[str, Today] | None = None
+) -> dict[str, float]:
     """Figures of the classifier as it will be used, each judged by calibrators fitted without it.
 
     accuracy, nll, ece, brier: of the picked calibrator, or of the model where none is picked;
     change: its log-loss minus that without it, 0 where none is picked;
     coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit,
     not with weights; before.accuracy and so on: of the model as it is;
-    unlabelled.accuracy, .confidence and .T: what is estimated of inputs without labels.
+    unlabelled.accuracy, .confidence and .T: what is estimated of inputs without labels, or
+    unlabelled.NAME.accuracy and so on, of a set that has a name and not "".
     The ends of an interval are NAME.low and NAME.high.
 
     >>> from arcal.auditing import as_predictions, choose_calibrator
@@ -30,17 +35,18 @@ def calibration_figures(choice: Choice, today: Today | None = None) -> dict[str,
         flat |= _ends(f"before.{name}", getattr(choice.before, name))
     for target, threshold in choice.acting.thresholds.items() if choice.acting else ():
         flat[_coverage(target)] = threshold.coverage if threshold else 0.0
-    if today is not None:
+    for name, today in (estimates or {}).items():
         values = (today.accuracy, today.low, today.high, today.confidence, today.T)
-        named = zip(OF_TODAY, values, strict=True)
-        flat |= {f"unlabelled.{name}": value for name, value in named}
+        flat |= dict(zip(_estimated(name), values, strict=True))
     return flat
 
 
-def calibration_figure_names(*, weighted: bool, unlabelled: bool) -> set[str]:
+def calibration_figure_names(*, weighted: bool, unlabelled: Sequence[str]) -> set[str]:
     """The names of all figures that there can be of a calibration that has not run yet.
 
-    >>> names = calibration_figure_names(weighted=False, unlabelled=False)
+    `unlabelled` are the names of the sets of unlabelled inputs, "" of one alone.
+
+    >>> names = calibration_figure_names(weighted=False, unlabelled=[])
     >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names
     (True, True, False)
     """
@@ -48,7 +54,13 @@ def calibration_figure_names(*, weighted: bool, unlabelled: bool) -> set[str]:
     names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     if not weighted:
         names |= {*map(_coverage, TARGETS)}
-    return names | ({f"unlabelled.{name}" for name in OF_TODAY} if unlabelled else set())
+    return names | {figure for name in unlabelled for figure in _estimated(name)}
+
+
+def _estimated(name: str) -> list[str]:
+    """The names of the figures of a set of unlabelled inputs."""
+    group = f"unlabelled.{name}" if name else "unlabelled"
+    return [f"{group}.{figure}" for figure in OF_TODAY]
 
 
 def _ends(name: str, estimate: Estimate) -> dict[str, float]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from arcal.arrays import ascending, places_of
+from arcal.attacks import OwnAttack
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
@@ -154,6 +155,14 @@ NORM_FACTS: Mapping[str | None, Mapping[str, str]] = {
 """What the page says of the norm of distances, where it is not the usual one."""
 
 
+def _attack_facts(settings: Settings) -> dict[str, str]:
+    """What the page says of an attack that is not arcal's."""
+    attack = settings.attack
+    if settings.order != "attack" or not isinstance(attack, OwnAttack):
+        return {}
+    return {"Attack": f"{attack.spec}, your own, of the code {attack.code}"}
+
+
 def audited(
     job: Job,
     block: Block,
@@ -192,7 +201,7 @@ def audited(
         groupings=groupings,
         R=job.R,
         norm=job.settings.norm,
-        facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {})},
+        facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {}), **_attack_facts(job.settings)},
         caveats=job.caveats,
         options=job.options,
     )

@@ -8,7 +8,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,14 @@ def _class_names(content: bytes) -> tuple[str, ...] | None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """No warnings, no progress and no logs of what writes and reads programs."""
+    """No warnings, no progress, no logs and no listings of what writes and reads programs."""
     loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        said = io.StringIO()
+        with warnings.catch_warnings(), redirect_stdout(said), redirect_stderr(said):
             warnings.simplefilter("ignore")
             yield
     finally:

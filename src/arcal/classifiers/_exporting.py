@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from arcal.calibration.posthoc import Calibrated
+from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
 from arcal.classifiers._onnx_file import (
@@ -257,7 +258,7 @@ def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
         try:
             return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
-            with _exporting("by torch.export"):
+            with _exporting("by torch.export", partial(_culprit, module, args, kwargs)):
                 program = torch.export.export(module, args, kwargs)
     n = len(args[0] if args else next(iter(kwargs.values())))
     log.warning(f"what is exported takes {n} inputs at a time, and no other number of them")
@@ -273,16 +274,30 @@ def _called(module: Callable[..., Tensor], x: Tensor | Tokens) -> Tensor:
     return module(x) if isinstance(x, Tensor) else module(**x)
 
 
+def _culprit(module: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> str:
+    """What cannot be exported: a calibrator of somebody's own, or the model."""
+    calibrator = getattr(getattr(module, "classifier", module), "calibrator", None)
+    if not isinstance(calibrator, Calibrator) or type(calibrator).__module__.startswith("arcal."):
+        return "the model"
+    try:
+        log_p = module(*args, **kwargs).to(calibrator.dtype)
+        energy = {"energy": log_p[:, 0]} if calibrator.needs_energy else {}
+        torch.export.export(calibrator, (log_p,), energy)
+    except Exception:  # of every kind, as of a model
+        return f"the calibrator {calibrator.kind}"
+    return "the model"
+
+
 @contextmanager
-def _exporting(how: str) -> Iterator[None]:
-    """Make one line of whatever torch raises when it cannot export a model."""
+def _exporting(how: str, what: Callable[[], str] = lambda: "the model") -> Iterator[None]:
+    """Make one line of whatever torch raises when it cannot export a model, or `what` says."""
     try:
         yield
     except Exception as error:
         lines = [line for line in str(error).strip().splitlines() if line.strip()]
         reason = lines[0].strip() if lines else type(error).__name__
         raise ArcalError(
-            f"the model cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
+            f"{what()} cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
             "the format out"
         ) from error
 

@@ -23,6 +23,9 @@ COMMON = (
 )
 """The options of every command, and what they do."""
 
+HIDDEN = "hidden"
+"""In the annotation of an option, one that the help does not show, as the command refuses it."""
+
 BESIDE = 60
 """Columns from which on an explanation stands beside its option."""
 INDENT = 26
@@ -83,7 +86,7 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             groups.append(("Settings of the methods:", rows))
         elif tyro.conf.Positional in notes:
             named.append(_row("", notes, texts.get(one.name, ""), None))
-        elif tyro.conf.Suppress not in notes:
+        elif tyro.conf.Suppress not in notes and HIDDEN not in notes:
             default = None if one.default is MISSING else one.default
             own.append(_row(one.name, notes, texts.get(one.name, ""), default))
     yield from (("", named), ("Options:", own), *groups)

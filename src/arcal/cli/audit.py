@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -19,7 +20,6 @@ from arcal.cli.model_and_data import (
     panel_named,
 )
 from arcal.cli.output import print_json, print_results, say, wrapped
-from arcal.cli.score import attack_with
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ class AnalysisFlags:
     order: Annotated[str, flag("ORDER")] = "attack"
     """What ranks the inputs for the robustness levels: attack (distances), gradient or margin
     (rankings, much faster), or none."""
-    attack: Annotated[str | None, flag("NAME")] = None
+    attack: Annotated[str | None, flag("ATTACK")] = None
     """With --order attack: boundary-projection (the default), boundary-projection-quick,
-    carlini-wagner or carlini-wagner-gradient."""
+    carlini-wagner, carlini-wagner-gradient, or FILE.py:NAME, an attack of your own."""
     norm: Annotated[str | None, flag("NORM")] = None
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
     change of a single number in an input."""

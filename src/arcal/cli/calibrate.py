@@ -16,6 +16,8 @@ from arcal.cli._exported import (
     export,
     formats_named,
 )
+from arcal.cli._named import calibrators_named
+from arcal.cli._unlabelled import predictions_like, set_names
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -42,16 +44,17 @@ class CalibrationFlags:
 
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    spline. By default all of them, dirichlet only up to 30 classes and vector up to 33 million
-    probabilities. irova-ts, vector and dirichlet can change predictions, and are only picked if no
-    others are named."""
+    spline, or FILE.py:NAME, one of your own. By default all of arcal's, dirichlet only up to 30
+    classes and vector up to 33 million probabilities. irova-ts, vector and dirichlet can change
+    predictions, and are only picked if no others are named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
     and nearer the truth on worse ones."""
-    unlabelled: Annotated[str | None, flag("DATA")] = None
+    unlabelled: Annotated[tuple[str, ...] | None, flag("DATA ...")] = None
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
-    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions."""
+    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions. Of
+    several, such as one a day, each is estimated by itself."""
     views: Annotated[str | None, flag("HOW")] = None
     """Average the predictions on an image and its mirror image before calibrating: mirror. Twice
     the passes."""
@@ -82,7 +85,7 @@ class Given(NamedTuple):
     predictions: "Predictions"
     weights: "Tensor | None"
     weighed_by: str | None
-    unlabelled: "Predictions | None"
+    unlabelled: "dict[str, Predictions]"
     applied: "SavedPredictions | None"
     classes: tuple[str, ...]
     labelled: str | None = None
@@ -113,15 +116,22 @@ class Calibrate(OnModels):
 
     def __call__(self) -> None:
         from arcal.auditing import facts_with
-        from arcal.audits import Condition, calibration_of, failures, names_of, split_names
-        from arcal.calibration.posthoc import check_posthoc
+        from arcal.audits import (
+            Condition,
+            calibration_figure_names,
+            calibration_of,
+            failures,
+            names_of,
+            split_names,
+        )
         from arcal.console import bar
+        from arcal.external import blamed_on
         from arcal.report.terminal import print_choice
 
         output, how = self.output, self.calibration
         failing = [Condition.parse(text) for text in output.fail_if]
-        for name in how.calibrators:
-            check_posthoc(name)
+        sets = set_names(how.unlabelled)
+        tried, own = calibrators_named(how.calibrators)
         for name, value, only in (
             ("--perturb", how.perturb, "extra"),
             ("--views", how.views, "mirror"),
@@ -138,17 +148,22 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
+        weighted = given.weights is not None
         for condition in failing:
-            condition.check(self._figure_names(given))
+            condition.check(calibration_figure_names(weighted=weighted, unlabelled=sets))
         conditions = self._conditions(given.weighed_by, given.labelled)
-        with bar("calibrating", "fits") as progress:
+        facts = {} if job is None else facts_with(job.facts, job.caveats)
+        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
+        with blamed_on(own), bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 given.predictions,
-                given.unlabelled,
+                dict(zip(sets, given.unlabelled.values(), strict=True)),
                 weights=given.weights,
-                names=how.calibrators or None,
+                names=tried or None,
                 of=" ".join(self.what),
-                facts=({} if job is None else facts_with(job.facts, job.caveats)) | conditions,
+                facts=({} if job is None else facts_with(job.facts, job.caveats))
+                | facts
+                | conditions,
                 conditions=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,
@@ -156,7 +171,8 @@ class Calibrate(OnModels):
         for line in calibration.doubts:
             say(f"arcal: {line}")
         self._say_drift(given)
-        written = self._write(calibration, job, formats)
+        with blamed_on(own):
+            written = self._write(calibration, job, formats)
         if output.json:
             print_json(calibration.figures())
         else:
@@ -164,7 +180,8 @@ class Calibrate(OnModels):
             for line in calibration.sentences():
                 print(wrapped(line))
         if given.applied is not None:
-            written += self._applied(calibration.choice, given.applied, given.predictions)
+            with blamed_on(own):
+                written += self._applied(calibration.choice, given.applied, given.predictions)
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
@@ -172,14 +189,6 @@ class Calibrate(OnModels):
             for line in failed:
                 say(f"arcal: {line}")
             sys.exit(1)
-
-    def _figure_names(self, given: Given) -> set[str]:
-        """The names of the figures that conditions may be of."""
-        from arcal.audits import calibration_figure_names
-
-        return calibration_figure_names(
-            weighted=given.weights is not None, unlabelled=given.unlabelled is not None
-        )
 
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
         from arcal.audits import read_predictions
@@ -210,51 +219,24 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
-        unlabelled, today = self.calibration.unlabelled, None
-        if unlabelled is not None and saved.predictions.answers:
+        unlabelled = self.calibration.unlabelled or ()
+        if unlabelled and saved.predictions.answers:
             raise ArcalError(
-                f"--unlabelled {unlabelled}: how often answers are right is not estimated from "
+                f"--unlabelled {unlabelled[0]}: how often answers are right is not estimated from "
                 "their confidence alone: leave it out"
             )
-        if unlabelled is not None:
-            other = _read_unlabelled(Path(unlabelled), self.data.id, saved.classes)
-            today = self._alike(other, saved.classes, f"--unlabelled {unlabelled}").predictions
+        like = self.data.id, saved.classes, str(path)
+        today = {
+            one: predictions_like("--unlabelled", Path(one), *like).predictions
+            for one in unlabelled
+        }
         about = saved.weights, saved.weighed_by
         return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
-        path = self.output.apply
-        if path is None:
+        if self.output.apply is None:
             return None
-        return self._alike(_read_unlabelled(path, ids, classes), classes, f"--apply {path}")
-
-    def _alike(
-        self, other: "SavedPredictions", classes: tuple[str, ...], what: str
-    ) -> "SavedPredictions":
-        """Other predictions in the order of the classes that the calibrator is fitted to.
-
-        Those of other classes, as far as is known, raise `ArcalError`.
-        """
-        from arcal.classifiers import check_class_names
-        from arcal.printable import first_few
-
-        other, Z = other.with_classes_like(classes), other.predictions.classes
-        if len(classes) != Z:
-            only = [name for name in other.classes if name not in classes]
-            known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
-            raise ArcalError(
-                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}{known}: give the "
-                "same"
-            )
-        try:
-            check_class_names(classes, other.classes)
-        except ArcalError:
-            raise ArcalError(
-                f"{what} has the classes {first_few(other.classes)}, and {' '.join(self.what)} "
-                f"{first_few(classes)}: give the same model's, by the same names"
-            ) from None
-        unnamed = other.classes == tuple(map(str, range(Z)))
-        return replace(other, classes=tuple(classes)) if unnamed else other
+        return predictions_like("--apply", self.output.apply, ids, classes, " ".join(self.what))
 
     def _from_model(
         self,
@@ -270,11 +252,10 @@ class Calibrate(OnModels):
         if part is None and "validation" in find_source(data).parts:
             part = "validation"
         (name,) = names_of([spec], [])
-        unlabelled = self.calibration.unlabelled
-        if unlabelled == data:
-            raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
-        other = () if unlabelled is None else (unlabelled,)
-        options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
+        unlabelled = self.calibration.unlabelled or ()
+        if data in unlabelled:
+            raise ArcalError(f"--unlabelled {data} is DATA: give other inputs")
+        options: dict[str, Any] = {"name": name, "panel": (), "other": unlabelled, "part": part}
         job = self.opened(spec, data, self.settings(compute, None), **options)
         if formats:
             check_exportable(job)
@@ -293,19 +274,16 @@ class Calibrate(OnModels):
         numbers = tuple(map(str, range(predictions.classes)))
         names = job.classes or job.examples.classes
         names = names if len(names) == len(numbers) else numbers
-        today = more[0] if more else None
+        today = dict(zip(unlabelled, more, strict=True))
         return job, Given(predictions, weights, weighed_by, today, applied, names)
 
     def _say_drift(self, given: Given) -> None:
         """Say of the inputs without labels if they are others than those with labels."""
         from arcal.auditing import suspect_drift
 
-        classes = given.classes
-        others: dict[str, Predictions] = {}
+        classes, others = given.classes, {**given.unlabelled}
         if given.predictions.answers:
             classes = tuple(f"a {one} answer" for one in classes)
-        if given.unlabelled is not None:
-            others[str(self.calibration.unlabelled)] = given.unlabelled
         if (applied := given.applied) is not None:
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
@@ -368,12 +346,6 @@ class Calibrate(OnModels):
                 "which can do harm: compare with the command without --views"
             )
         return conditions
-
-
-def _read_unlabelled(path: Path, ids: str | None, classes: tuple[str, ...]) -> "SavedPredictions":
-    from arcal.audits import read_predictions
-
-    return read_predictions(path, labelled=False, id=ids, classes=classes)
 
 
 def _predicted(job: "Job", examples: "Examples") -> "Predictions":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._help import HIDDEN
 from arcal.cli.output import say
 from arcal.errors import ArcalError, ModelInputError
 from arcal.files import check_replaceable
@@ -92,6 +93,15 @@ class DataFlags:
     one_per: Annotated[str | None, flag("COLUMN")] = None
     """Column that tells which inputs belong together, such as patient: use one of each, drawn at
     random. With several that are much alike, intervals would be too narrow."""
+
+
+@dataclass(frozen=True)
+class OnlyDataFlags(DataFlags):
+    """How the data is read. By default arcal finds this out from the data."""
+
+    # of files of predictions: they are refused with the reason
+    labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
+    id: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import tyro
 from tyro.conf import subcommand
 
 from arcal.cli.model_and_data import (
-    DataFlags,
     MachineFlags,
     ModelFlags,
+    OnlyDataFlags,
     OnModels,
     flag,
     given,
@@ -90,7 +90,7 @@ class PlanScore(OnModels):
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)
-    data: DataFlags = field(default_factory=DataFlags)
+    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     hardware: HardwareFlags = field(default_factory=HardwareFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)

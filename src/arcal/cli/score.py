@@ -3,16 +3,17 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
-    DataFlags,
     MachineFlags,
     ModelFlags,
+    OnlyDataFlags,
     OnModels,
     SharingFlags,
     check_file,
@@ -38,10 +39,10 @@ class RankingFlags:
 
     order: Annotated[str, flag("ORDER")] = "attack"
     """attack, gradient, margin, confidence or random."""
-    attack: Annotated[str | None, flag("NAME")] = None
+    attack: Annotated[str | None, flag("ATTACK")] = None
     """With --order attack: boundary-projection (the default), boundary-projection-quick, which
-    ranks nearly as well with 16 passes, carlini-wagner, the paper's, or carlini-wagner-gradient,
-    the same from a better start."""
+    ranks nearly as well with 16 passes, carlini-wagner, the paper's, carlini-wagner-gradient, the
+    same from a better start, or FILE.py:NAME, an attack of your own."""
     budget: Annotated[int | None, flag("N")] = None
     """With boundary-projection: the most forward and backward passes spent on an input, by default
     48 (16 for the quick one); it stops sooner on an input that improves no more."""
@@ -100,7 +101,7 @@ class Score(OnModels):
     Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
-    data: DataFlags = field(default_factory=DataFlags)
+    data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     run: RunFlags = field(default_factory=RunFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
@@ -125,6 +126,7 @@ class Score(OnModels):
             scores, file = self._model(attack)
         else:
             raise ArcalError(f"{len(self.what)} names: give MODEL and DATA, or RUN")
+        norm = getattr(attack, "norm", "l2")
         median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
         summary: dict[str, Any] = {
             "file": str(file),
@@ -132,14 +134,14 @@ class Score(OnModels):
             "inputs": len(scores.ids),
             "success": None if scores.success is None else float(scores.success.double().mean()),
             "kind": "ranking" if scores.success is None else "distance",
-            "norm": None if scores.success is None else how.norm or "l2",
+            "norm": None if scores.success is None else norm,
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
         if radii:
             summary["robust_accuracy"] = _rows(_robust_accuracy(scores, radii))
         if curve is not None:
-            self._draw_curve(curve, scores)
+            self._draw_curve(curve, scores, norm)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
@@ -231,10 +233,9 @@ class Score(OnModels):
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
-    def _draw_curve(self, path: Path, scores: "Robustness") -> None:
+    def _draw_curve(self, path: Path, scores: "Robustness", norm: str) -> None:
         from arcal.report.robust_accuracy_picture import write_robust_accuracy
 
-        norm = self.ranking.norm or "l2"
         curve = _robust_accuracy(scores, None)
         say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
 
@@ -286,15 +287,3 @@ def _sentence(summary: dict[str, Any]) -> str:
     median = "+inf" if summary["median"] is None else f"{summary['median']:.4g}"
     norm = "L2" if summary["norm"] == "l2" else "L-infinity"
     return f"{inputs}, median distance {median} in {norm}{cost}"
-
-
-def attack_with(name: str | None, **settings: Any) -> Any:
-    """The attack of this name, `boundary-projection` unless given, with what else is given."""
-    from arcal.attacks import BoundaryProjection, attack_named
-
-    attack = attack_named(name or "boundary-projection")
-    chosen = {setting: value for setting, value in settings.items() if value is not None}
-    if chosen and not isinstance(attack, BoundaryProjection):
-        first = next(iter(chosen))
-        raise ArcalError(f"--{first} is of boundary-projection: leave it out with {name}")
-    return replace(attack, **chosen)

@@ -4,9 +4,13 @@ _python_code    a name in a file or a package: code runs because it is named
 _library        libraries that are imported only when needed, and names that are nearly right
 _weights        files of weights, read without unpickling and held against a network
 _normalization  what is done to inputs in [0, 1] before a network sees them
+_attacks        an attack of somebody's own
+_calibrators    a calibrator of somebody's own
 _networks       a network to be trained, for some classes and some shape of images
 """
 
+from arcal.external._attacks import open_attack
+from arcal.external._calibrators import OwnCalibrator, blamed_on, open_calibrator
 from arcal.external._library import (
     CENTRED,
     check_torchvision,
@@ -27,8 +31,10 @@ __all__ = [
     "NORMALIZATIONS",
     "NetworkSource",
     "Normalization",
+    "OwnCalibrator",
     "Weights",
     "as_normalization",
+    "blamed_on",
     "check_torchvision",
     "library",
     "load_into",
@@ -38,6 +44,8 @@ __all__ = [
     "needed_arguments",
     "no_weights",
     "one_line",
+    "open_attack",
+    "open_calibrator",
     "parameters",
     "read_weights",
     "timm_config",

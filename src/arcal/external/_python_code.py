@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,11 +22,12 @@ from arcal.files import expanded
 
 @dataclass(frozen=True)
 class NamedInCode:
-    """A value in Python code, its name there, and the text of the file that it is in."""
+    """A value in Python code, its name there, and the file that it is in with its text."""
 
     value: Any
     name: str
     source: str
+    file: Path | None = None
 
 
 def named_in_code(spec: str) -> NamedInCode:
@@ -37,7 +39,55 @@ def named_in_code(spec: str) -> NamedInCode:
     source, _, name = spec.rpartition(":")
     where = expanded(source)
     module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
-    return NamedInCode(_look_up(spec, module, name), name, _text_of(module))
+    file = getattr(module, "__file__", None)
+    return NamedInCode(
+        _look_up(spec, module, name), name, _text_of(module), Path(file) if file else None
+    )
+
+
+def code_files(path: Path) -> list[Path]:
+    """A Python file and those that it imports, directly or not, from its folder or the working one.
+
+    They are found in its text, and nothing is run.
+
+    >>> _ = Path("one.py").write_text("import os, two"), Path("two.py").write_text("import one")
+    >>> [file.name for file in code_files(Path("one.py"))]
+    ['one.py', 'two.py']
+    """
+    files, folders = [path.resolve()], (path.resolve().parent, Path.cwd())
+    for file in files:
+        for base, name in _imports(file):
+            parts = name.split(".")
+            for root in folders if base is None else (base,):
+                places = [root.joinpath(*parts[:n]) for n in range(1, len(parts) + 1)]
+                some = [
+                    one for p in places for one in (p.with_name(f"{p.name}.py"), p / "__init__.py")
+                ]
+                files += [one for one in dict.fromkeys(some) if one.is_file() and one not in files]
+    return files
+
+
+def code_digest(path: Path) -> str:
+    """16 hexadecimal digits of the text of a Python file and of its `code_files`."""
+    digest = sha256()
+    for file in code_files(path):
+        digest.update(sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _imports(file: Path) -> Iterator[tuple[Path | None, str]]:
+    """The dotted names that a file imports, and from which folder, if it says so by dots."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((None, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = file.parents[node.level - 1] if node.level else None
+            for alias in node.names:
+                yield base, f"{node.module}.{alias.name}" if node.module else alias.name
 
 
 def source_of(spec: str) -> str:

@@ -15,6 +15,7 @@ from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
+from arcal.methods import Method
 from arcal.robustness import Attack, check_order, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
@@ -41,7 +42,8 @@ class Smoother:
     The ids are the first of a batch `(ids, inputs, labels)`, as `arcal.data.WithIds` gives, or
     under the key `ids` of a batch that is a dict. `plain` is the training set without augmentation,
     to be ranked, with the same ids; the training set itself unless given. `batch` is the number of
-    examples scored at once.
+    examples scored at once. `added` is what `arcal.methods.additions` adds to training batches of
+    images, such as `{"augmix": 12}` or `{"mixup": 0.2}`, see `augmented_loss`.
 
     An argument out of range raises `ArcalError`.
     """
@@ -62,8 +64,14 @@ class Smoother:
         ids: str = "id",
         plain: Any = None,
         batch: int = 100,
+        added: Mapping[str, Any] | None = None,
     ) -> None:
         check_order(order)
+        if unfit := sorted({"perturbed", "perturbed_by"} & {*(added or {})}):
+            raise ArcalError(
+                f"{unfit[0]} takes two steps back for each batch, and a loop of a library one: "
+                "leave it out of added"
+            )
         if levels > 1 and vanilla is None:
             raise ArcalError(
                 "levels are cut by a vanilla model: give vanilla= the trained module, the path of "
@@ -87,7 +95,10 @@ class Smoother:
         self.ids: str = ids
         self.plain: Any = plain
         self.batch: int = batch
+        self.method: _Softened | None = _Softened(self).add(**added) if added else None
         self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.weight: Tensor | None = None
+        """The weights of the classes in `augmented_loss`."""
 
     @property
     def ranked(self) -> bool:
@@ -143,6 +154,24 @@ class Smoother:
             return F.cross_entropy(logits.float(), labels, weight)
         self.loss.weight = weight
         return self.loss(logits, labels, ids)
+
+    def augmented_loss(
+        self, model: Callable[[Any], Tensor], ids: Tensor, x: Tensor, labels: Tensor
+    ) -> Tensor:
+        """The mean loss of a training batch of images `(B, C, H, W)`, with what was `added`.
+
+        `model` takes images to logits. It sees the images that the additions make of `x`, AugMix's
+        beside the clean ones in one pass, and each example keeps the soft label of its own id.
+
+        >>> smoothing = Smoother(2, vanilla=1, added={"mixup": 0.2})
+        >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 0, 1])
+        >>> smoothing.augmented_loss(nn.Flatten(), ids, torch.zeros(4, 2, 1, 1), labels)
+        tensor(0.6931)
+        """
+        if self.method is None:
+            return self.soft_loss(model(x), labels, ids)
+        (loss,) = self.method.losses(as_module(model), ids, x, labels)
+        return loss
 
     def remember(self, logits: Tensor, labels: Tensor, ids: Tensor) -> None:
         """Keep what a validation batch says, of this process alone."""
@@ -241,6 +270,39 @@ class Smoother:
         """Continue from a `state_dict` of the same settings."""
         self.loss.load_state_dict(dict(state_dict), strict=False)
         self.used = False
+
+
+class _Softened(Method):
+    """The loss with soft labels as a method, to which others are added."""
+
+    name = "robust smoothing"
+
+    def __init__(self, smoother: Smoother):
+        super().__init__()
+        self.smoother = smoother
+
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        return self.smoother.soft_loss(logits, labels, ids, self.smoother.weight)
+
+
+class _AsModule(nn.Module):
+    """A function from images to logits."""
+
+    def __init__(self, function: Callable[[Any], Tensor]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def as_module(model: Callable[[Any], Tensor]) -> nn.Module:
+    """A module as it is, and a function as one.
+
+    >>> as_module(torch.exp)(torch.zeros(1))
+    tensor([1.])
+    """
+    return model if isinstance(model, nn.Module) else _AsModule(model)
 
 
 @contextmanager

@@ -35,6 +35,10 @@ class RobustSmoothing(Smoother, Callback):
     the first does. Soft labels and gaps by level are logged, and checkpoints hold the state, which
     a resumed run continues.
 
+    With `added`, `training_step` returns `smoothing.augmented_loss(self, ids, x, labels)` of this
+    callback, which knows what is added, in place of the module's own loss. That loss refuses labels
+    in another order than the batch's, as mixup by hand has them.
+
     The model that ranks is called as `module(inputs)` and has to return logits; batch transforms of
     the module are not applied. The path of a vanilla checkpoint is of the same class of module.
     Data sets without ids, a module without the loss, and steps that do not fit raise `ArcalError`.
@@ -43,6 +47,9 @@ class RobustSmoothing(Smoother, Callback):
     >>> smoothing.state_dict()["soft_label"][:3]
     tensor([1., 1., 1.], dtype=torch.float64)
     """
+
+    labels: Tensor | None = None
+    """The labels of the first training batch of an epoch, which are compared with the loss's."""
 
     current: Tensor | None = None
     """The ids of the batch that a step is in, None where none are wanted."""
@@ -58,6 +65,7 @@ class RobustSmoothing(Smoother, Callback):
         self.replaced: tuple[nn.Module, str, nn.CrossEntropyLoss] = _only_cross_entropy(pl_module)
         parent, name, criterion = self.replaced
         setattr(parent, name, _SmoothCrossEntropy(criterion, self, trainer))
+        self.weight = criterion.weight
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -94,7 +102,8 @@ class RobustSmoothing(Smoother, Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self.current = self.unpacked(batch)[0]
+        self.current, _, labels = self.unpacked(batch)
+        self.labels = None if batch_idx else labels
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -158,9 +167,28 @@ class _SmoothCrossEntropy(nn.CrossEntropyLoss):
         if ids is None:
             return super().forward(input, target)
         if self.trainer.training:
+            self._check_training(target)
             return self.smoothing.soft_loss(input, target, ids, self.weight)
         self.smoothing.remember(input, target, ids)
         return super().forward(input, target)
+
+    def _check_training(self, target: Tensor) -> None:
+        """Refuse a step that leaves out what was added, or mixes labels by itself."""
+        smoothing = self.smoothing
+        if smoothing.method is not None:
+            raise ArcalError(
+                "something is added to the training batches, and training_step calls the "
+                "CrossEntropyLoss itself: return smoothing.augmented_loss(self, ids, x, labels)"
+            )
+        labels, smoothing.labels = smoothing.labels, None  # one comparison an epoch
+        if labels is None or target.shape != labels.shape or torch.equal(target, labels):
+            return
+        if torch.equal(target.sort().values, labels.sort().values):
+            raise ArcalError(
+                "training_step gives the loss the batch's labels in another order, as mixup does, "
+                "and soft labels go by the batch's ids: give RobustSmoothing added={'mixup': 0.2}, "
+                "and return smoothing.augmented_loss(self, ids, x, labels)"
+            )
 
 
 def _only_cross_entropy(module: nn.Module) -> tuple[nn.Module, str, nn.CrossEntropyLoss]:

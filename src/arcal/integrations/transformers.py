@@ -43,6 +43,9 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
     training, or after it, do not. What a sampler padded with is dropped by id. Checkpoints hold the
     state, and `resume_from_checkpoint` continues it.
 
+    What `Smoothing(added=...)` names is added to training batches that have `pixel_values` alone,
+    as the library's image models take them.
+
     Models that take `input_ids` are ranked by their embeddings, which have no bounds; others within
     `bounds`. An evaluation that is not once an epoch, a loss or label smoothing of its own and
     missing ids raise `ArcalError`.
@@ -79,10 +82,17 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
         self._ids = inputs.pop(self.smoothing.ids, None)
         return inputs
 
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *more: Any, **named: Any) -> Any:
+        """`Trainer.compute_loss`; of training batches with what was `added` to them."""
+        adds = self.smoothing.method is not None and bool(self.model and self.model.training)
+        called: Any = _Later(model) if adds else model
+        return super().compute_loss(called, inputs, *more, **named)
+
     def _loss(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         logits, ids = outputs["logits"], self._ids
+        later = outputs.get("later") if isinstance(outputs, dict) else None
         training = bool(self.model and self.model.training)
         if not training and not self._counts:
             loss = F.cross_entropy(logits.float(), labels)
@@ -92,6 +102,9 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
                 f"as dataset.add_column({self.smoothing.ids!r}, range(len(dataset))), and let the "
                 "data collator keep it"
             )
+        elif later is not None:
+            model, images = later
+            loss = self.smoothing.augmented_loss(model, ids, images, labels)
         elif training:
             loss = self.smoothing.soft_loss(logits, labels, ids)
         else:
@@ -170,6 +183,32 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
                 f"{checkpoint} has no {STATE}: it was saved by another Trainer, so train anew"
             )
         self.smoothing.load_state_dict(load_file(path))
+
+
+class _Later:
+    """A model that is called by the loss, on what this makes of the images."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, **inputs: Any) -> dict[str, Any]:
+        """The model of images alone and the images, for `RobustSmoothingTrainer`'s loss."""
+        images = inputs.pop("pixel_values", None)
+        more = sorted(
+            name
+            for name, one in inputs.items()
+            if isinstance(one, Tensor) and name != "num_items_in_batch"
+        )
+        if images is None or more:
+            raise ArcalError(
+                f"what is added changes images alone, and a batch has {', '.join(more) or 'none'}: "
+                "leave added out of Smoothing"
+            )
+
+        def logits(x: Tensor) -> Tensor:
+            return self.model(pixel_values=x, **inputs)["logits"]
+
+        return {"later": (logits, images), "logits": None}
 
 
 class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]

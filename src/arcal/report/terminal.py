@@ -3,7 +3,7 @@
 And what `arcal calibrate` prints and writes: a table of calibrators, and the same as JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arcal.auditing import Candidate, Choice, Subject
-from arcal.calibration.posthoc import Today
+from arcal.calibration.posthoc import Calibrator, Temperature, Today, VectorScaling
 from arcal.report.audited import acting_json, acts_alone, number
 from arcal.report.markup import PrintedTable, printed_tables
 from arcal.report.names import listed, name_subjects, posthoc_names
@@ -162,7 +162,8 @@ def sentences(choice: Choice) -> list[str]:
     else:
         words = posthoc_names(choice.picked, answers=choice.answers)[1]
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
-        lines.append(str(choice.calibrator))
+        formula = log_odds(choice.calibrator) if choice.answers else None
+        lines.append(formula or str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
         if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
@@ -184,6 +185,25 @@ def sentences(choice: Choice) -> list[str]:
     return lines
 
 
+def log_odds(calibrator: Calibrator | None) -> str | None:
+    """What a calibrator makes of a confidence c, as a formula; None where there is none.
+
+    >>> log_odds(Temperature(2.0))
+    'calibrated log-odds = log(c / (1 - c)) / 2'
+    """
+    if isinstance(calibrator, Temperature):
+        return f"calibrated log-odds = log(c / (1 - c)) / {calibrator.T.item():.6g}"
+    if isinstance(calibrator, VectorScaling):
+        (w, v), (b, d) = calibrator.w.tolist(), calibrator.b.tolist()
+        terms = f"{w:.6g} log c {_term(-v)} log(1 - c) {_term(b - d)}"
+        return f"calibrated log-odds = {terms}"
+    return None
+
+
+def _term(number: float) -> str:
+    return f"{'-' if number < 0 else '+'} {abs(number):.6g}"
+
+
 def _better_if_changed(choice: Choice) -> Candidate | None:
     """What changes predictions and is shown to have a lower log-loss than all that do not."""
     better = [
@@ -194,24 +214,43 @@ def _better_if_changed(choice: Choice) -> Candidate | None:
     return min(better, key=lambda one: one.nll.value, default=None)
 
 
-def today_sentences(today: Today, choice: Choice) -> list[str]:
-    """How often the model is right on unlabelled inputs, and how sure it should be."""
-    validation, whose = choice.before.accuracy.value, "the model"
+def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]:
+    """How often the model is right on unlabelled inputs, and how sure it should be.
+
+    The estimates are by the name of each set; a set alone needs none, "".
+    """
+    labelled, whose = f"{100 * choice.before.accuracy.value:.1f}", "the model"
     if choice.changed:  # what is estimated is that of its own predictions
         whose += f", without {choice.picked},"
-    right, low, high, labelled, sure = (
-        f"{100 * share:.1f}"
-        for share in (today.accuracy, today.low, today.high, validation, today.confidence)
-    )
-    lines = [
-        f"the {today.n:,} unlabelled inputs: {whose} is right on about {right} % [{low}, {high}] "
-        f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its mean "
-        f"confidence on these is {sure} %; the temperature for these is T={today.T:.4g}",
-        "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
-        "inputs of the same classes, is too low for inputs that the model is merely less sure of, "
-        "and too high where it has become wrong and stayed sure)",
-    ]
-    return lines if today.doubt is None else [*lines, today.doubt]
+    lines: list[str] = []
+    doubts: list[str] = []
+    for name, today in estimates.items():
+        right, low, high, sure = (
+            f"{100 * share:.1f}"
+            for share in (today.accuracy, today.low, today.high, today.confidence)
+        )
+        what = f"{name}, {today.n:,}" if name else f"the {today.n:,}"
+        if lines:
+            lines.append(
+                f"{what} unlabelled inputs: {right} % [{low}, {high}]; mean confidence {sure} %; "
+                f"T={today.T:.4g}"
+            )
+        else:
+            lines.append(
+                f"{what} unlabelled inputs: {whose} is right on about {right} % [{low}, {high}] "
+                f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its "
+                f"mean confidence on these is {sure} %; the temperature for these is "
+                f"T={today.T:.4g}"
+            )
+        if today.doubt is not None:
+            doubts.append(f"{name}: {today.doubt}" if name else today.doubt)
+    if lines:
+        lines.append(
+            "(an estimate without labels, by the share of inputs below an entropy: it holds only "
+            "for inputs of the same classes, is too low for inputs that the model is merely less "
+            "sure of, and too high where it has become wrong and stayed sure)"
+        )
+    return [*lines, *doubts]
 
 
 def choice_json(choice: Choice) -> dict[str, Any]:

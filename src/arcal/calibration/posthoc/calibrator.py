@@ -62,6 +62,8 @@ class Calibrator(nn.Module):
         for name, value in values.items():
             given = isinstance(value, Tensor)
             tensor = value if given else torch.tensor(value, dtype=torch.float64, device="cpu")
+            if tensor.untyped_storage().nbytes() > tensor.nbytes:  # else all of it would be saved
+                tensor = tensor.clone()
             self.register_buffer(name, tensor)
 
     def extra_repr(self) -> str:

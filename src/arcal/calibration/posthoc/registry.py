@@ -129,10 +129,16 @@ def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> No
         given = as_calibration_set(log_p, labels, weights)
         more: dict[str, Any] = {"weights": given.weights} if given.weighted else {}
         if given.weighted and "weights" not in inspect.signature(fit).parameters:
-            raise ArcalError(f"{fit.__name__} takes no weights, and the inputs are weighted")
+            raise ArcalError(f"{fit.__qualname__} takes no weights, and the inputs are weighted")
         if calibrator.needs_energy:
             more["energy"] = as_energy(energy, given.inputs, kind)[given.counted]
-        return fit(given.log_p, given.labels, **more)
+        fitted = fit(given.log_p, given.labels, **more)
+        if type(fitted) is not calibrator:
+            raise ArcalError(
+                f"{fit.__qualname__} returned a {type(fitted).__name__}: return a "
+                f"{calibrator.__name__}"
+            )
+        return fitted
 
     POSTHOC[kind] = EVALUATED[kind] = fits
     CALIBRATORS[kind] = calibrator

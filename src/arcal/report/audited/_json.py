@@ -23,7 +23,7 @@ from arcal.auditing import (
 )
 from arcal.report.audited._changes import changes_json
 from arcal.report.audited._figures import Finding, figures
-from arcal.report.audited._words import headline, notes
+from arcal.report.audited._words import headline, notes, right_without_distance
 from arcal.report.names import posthoc_names
 from arcal.report.numbers import plain
 
@@ -84,6 +84,7 @@ def _model(finding: Finding, said: Mapping[str, str]) -> dict[str, Any]:
         "positive": None if model.positive is None else _positive(model.positive),
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
+        "without_distance": right_without_distance(model),
         "acting": None if model.acting is None else acting_json(model.acting),
         "classes": [group(one) for one in model.by_class],
         "groupings": [

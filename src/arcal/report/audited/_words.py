@@ -84,7 +84,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
         if failed := _without_distance(model):
             lines.append(
                 f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
-                "that flips the prediction; they count as the most robust."
+                f"that flips the prediction; they count as the most robust{_at_every_size(model)}."
             )
     posthoc = first.posthoc
     if posthoc.too_small:
@@ -131,6 +131,19 @@ def _without_distance(model: Audited) -> int:
     """For how many inputs an attack found nothing; 0 where nothing was attacked."""
     success = None if model.robustness is None else model.robustness.success
     return 0 if success is None else int((~success).sum())
+
+
+def _at_every_size(model: Audited) -> str:
+    """What robust accuracy makes of those that are right."""
+    if not (n := right_without_distance(model)):
+        return ""
+    return f", and the {n:,} of them that are right count in robust accuracy at every size"
+
+
+def right_without_distance(model: Audited) -> int | None:
+    """How many inputs are right and have no distance; None where there is no robust accuracy."""
+    curve = model.robust_accuracy
+    return None if curve is None else curve.without_distance
 
 
 def _unbounded(model: Audited) -> str | None:
@@ -269,6 +282,11 @@ def stands_out(model: Audited) -> list[str]:
         lines.append(
             f"its confidence tells these inputs from {other.name} with an AUROC of "
             f"{run.auroc_confidence:.3f} (0.5 is chance)"
+        )
+    if n := right_without_distance(model):
+        lines.append(
+            f"the attack failed on {n:,} {'input' if n == 1 else 'inputs'} that it is right on: "
+            f"robust accuracy counts {'it' if n == 1 else 'them'} as right under any change"
         )
     lines.append(mends(model))
     if n := len(model.suspects):

@@ -1,0 +1,98 @@
+"""A job on other inputs than its data: images beside their mirror images, or perturbed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+
+import torch
+from torch import Tensor, nn
+
+from arcal.auditing import INTENSITIES, EvaluationSet
+from arcal.audits._examples import Examples
+from arcal.audits._job import Job, panel_for
+from arcal.audits.engine import Reopen
+from arcal.calibration.posthoc import Mirrored
+from arcal.data import as_input
+from arcal.errors import ArcalError
+from arcal.robustness import random_order
+from arcal.transforms import corrupt
+from arcal.transforms.corruptions import EXTRA
+
+
+def with_views(job: Job) -> Job:
+    """The job with a model that averages an image and its mirror image.
+
+    A model that is no module, and inputs that are no images, raise `ArcalError`.
+
+    >>> from torch.nn import Flatten, Linear, Sequential
+    >>> x, y = torch.rand(40, 1, 2, 2), torch.arange(40) % 2
+    >>> images = Examples.from_tensors(x, y, kind="images")
+    >>> job = Job("linear", Sequential(Flatten(), Linear(4, 2)), images)
+    >>> type(with_views(job).model).__name__
+    'Mirrored'
+    """
+    if job.examples is None or job.examples.kind != "images":
+        raise ArcalError("--views mirror is of images: leave it out of other data")
+    if not isinstance(job.model, nn.Module):
+        raise ArcalError(
+            f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
+        )
+    mirrored = {"model": Mirrored(job.model), "fingerprint": f"{job.fingerprint} mirrored"}
+    return replace(job, **mirrored, reopen=_reopened_by(with_views, job.reopen))
+
+
+def with_perturbed(job: Job) -> Job:
+    """The job with its images `perturbed`.
+
+    >>> from arcal.data import load_part
+    >>> from torch.nn import Flatten, Linear, Sequential
+    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> job = Job("linear", Sequential(Flatten(), Linear(784, 10)), some)
+    >>> len(with_perturbed(job)), with_perturbed(job).examples.content == some.content
+    (40, False)
+    """
+    assert job.examples is not None
+    changed = perturbed(job.examples)
+    return replace(job, examples=changed, reopen=_reopened_by(with_perturbed, job.reopen))
+
+
+def _reopened_by(change: Callable[[Job], Job], reopen: Reopen | None) -> Reopen | None:
+    return None if reopen is None else partial(_reopened, change, reopen)
+
+
+def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device) -> Job:
+    return change(reopen(device=device))
+
+
+def perturbed(examples: Examples) -> Examples:
+    """Every image under one of the four extra corruptions at one of five intensities.
+
+    They are dealt out evenly in an order drawn by id, so that a second call gives the same. The
+    extra types are those that are held apart to choose by; the other 15 stay for a test. What
+    cannot be corrupted raises `ArcalError`.
+
+    >>> from arcal.data import load_part
+    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> x = perturbed(some).read(torch.arange(3))
+    >>> x.shape, bool((x == some.read(torch.arange(3))).all())
+    (torch.Size([3, 1, 28, 28]), False)
+    """
+    panel_for([EvaluationSet(corruption=EXTRA[0], intensity=1)], examples)
+    part, ids = examples.part, examples.ids
+    assert part is not None
+    kinds = [(type, intensity) for type in EXTRA for intensity in INTENSITIES]
+    drawn = random_order(ids, seed=1).argsort().argsort() % len(kinds)
+
+    def read(positions: Tensor) -> Tensor:
+        images = part.images(positions)
+        changed = torch.empty(images.shape, device="cpu")
+        for number in drawn[positions].unique().tolist():
+            which = drawn[positions] == number
+            type, intensity = kinds[number]
+            some = corrupt(images[which], ids[positions][which], type=type, intensity=intensity)
+            changed[which] = as_input(some, "cpu") if some.dtype == torch.uint8 else some
+        return changed
+
+    content = sha256(f"{examples.content} perturbed".encode()).hexdigest()[:16]
+    return replace(examples, read=read, part=None, content=content)

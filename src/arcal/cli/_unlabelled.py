@@ -1,0 +1,61 @@
+"""Inputs beside the labelled ones that `arcal calibrate` fits to: --unlabelled and --apply."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arcal.errors import ArcalError
+from arcal.printable import printable
+
+if TYPE_CHECKING:
+    from arcal.audits import SavedPredictions
+
+
+def set_names(unlabelled: Sequence[str] | None) -> list[str]:
+    """A name for each set of unlabelled inputs, that of its file or folder; none, "", for one.
+
+    >>> set_names(["logs/monday.csv", "logs/tuesday.csv"]), set_names(["today.csv"])
+    (['monday.csv', 'tuesday.csv'], [''])
+    """
+    if unlabelled is not None and not unlabelled:
+        raise ArcalError("--unlabelled names nothing: give DATA or a file of predictions")
+    if unlabelled is None or len(unlabelled) == 1:
+        return [""] * len(unlabelled or ())
+    names = [printable(Path(one).name) for one in unlabelled]
+    if len(set(names)) < len(names):
+        names = [printable(one) for one in unlabelled]
+    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        raise ArcalError(f"--unlabelled names {twice} twice: name it once")
+    return names
+
+
+def predictions_like(
+    flag: str, path: Path, ids: str | None, classes: tuple[str, ...], fitted_to: str
+) -> "SavedPredictions":
+    """The predictions in a file that a flag names, labelled or not, with classes in this order.
+
+    The calibrator is fitted to those of `fitted_to`, which has these `classes`. Predictions of
+    other classes, as far as is known, raise `ArcalError`.
+    """
+    from arcal.audits import read_predictions
+    from arcal.classifiers import check_class_names
+    from arcal.printable import first_few
+
+    other = read_predictions(path, labelled=False, id=ids, classes=classes)
+    other, what = other.with_classes_like(classes), f"{flag} {path}"
+    if len(classes) != (Z := other.predictions.classes):
+        only = [name for name in other.classes if name not in classes]
+        known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
+        raise ArcalError(
+            f"{what} has {Z} classes and {fitted_to} {len(classes)}{known}: give the same"
+        )
+    try:
+        check_class_names(classes, other.classes)
+    except ArcalError:
+        raise ArcalError(
+            f"{what} has the classes {first_few(other.classes)}, and {fitted_to} "
+            f"{first_few(classes)}: give the same model's, by the same names"
+        ) from None
+    unnamed = other.classes == tuple(map(str, range(Z)))
+    return replace(other, classes=tuple(classes)) if unnamed else other

@@ -1,0 +1,110 @@
+"""A calibrator that somebody wrote, by its name in Python code."""
+
+import inspect
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
+from arcal.errors import ArcalError
+from arcal.external._python_code import code_digest, named_in_code, names_in, one_line
+from arcal.files import expanded
+
+
+@dataclass(frozen=True)
+class OwnCalibrator:
+    """A calibrator that is known by its `kind` since `spec` was opened, and a digest of its code.
+
+    Made by `open_calibrator`.
+    """
+
+    kind: str
+    spec: str
+    code: str
+    file: Path | None
+
+
+def open_calibrator(spec: str) -> OwnCalibrator:
+    """Make the calibrator known that `file.py:name` or `package.module:name` stands for.
+
+    The name is a subclass of `Calibrator` which the file registers, by
+    `arcal.calibration.posthoc.register`, or which has a function `fit` that is called with
+    log-probabilities and labels, as a `staticmethod` or `classmethod`. Code runs because it is
+    named here. Whatever is wrong raises `ArcalError` with one line.
+
+    >>> code = '''
+    ... from arcal.calibration.posthoc import Calibrator
+    ... class Flattened(Calibrator):
+    ...     kind = "flattened"
+    ...     def __init__(self, share):
+    ...         super().__init__(share=share)
+    ...     def calibrate(self, log_p):
+    ...         return (log_p.exp() * (1 - self.share) + self.share / log_p.shape[1]).log()
+    ...     @classmethod
+    ...     def fit(cls, log_p, labels):
+    ...         return cls(2 * (log_p.argmax(1) != labels).double().mean())
+    ... '''
+    >>> _ = Path("mine.py").write_text(code)
+    >>> open_calibrator("mine.py:Flattened").kind
+    'flattened'
+    >>> from arcal.calibration.posthoc import EVALUATED, POSTHOC
+    >>> del POSTHOC["flattened"], EVALUATED["flattened"], CALIBRATORS["flattened"]
+    """
+    if expanded(spec).suffix == ".py":
+        names = names_in(expanded(spec))
+        example = f"it defines {', '.join(names)}" if names else "such as a class in it"
+        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
+    named = named_in_code(spec)
+    value = named.value
+    if not isinstance(value, type) or not issubclass(value, Calibrator):
+        kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise ArcalError(
+            f"{spec} is {kind if isinstance(value, type) else f'a {kind}'}: name a subclass of "
+            "`arcal.calibration.posthoc.Calibrator`"
+        )
+    if CALIBRATORS.get(getattr(value, "kind", "")) is not value:
+        _register(spec, value)
+    code = "" if named.file is None else code_digest(named.file)
+    return OwnCalibrator(value.kind, spec, code, named.file)
+
+
+def _register(spec: str, value: type[Calibrator]) -> None:
+    fit: Any = getattr(value, "fit", None)
+    if not callable(fit):
+        raise ArcalError(
+            f"{spec} does not say how it is fitted: write a classmethod `fit(cls, log_p, labels)` "
+            "in it, or call `arcal.calibration.posthoc.register` in the file"
+        )
+    try:
+        inspect.signature(fit).bind(None, None)
+    except (TypeError, ValueError):
+        raise ArcalError(
+            f"{spec}.fit cannot be called with log-probabilities and labels alone: make it a "
+            "classmethod `fit(cls, log_p, labels)`"
+        ) from None
+    try:
+        register(value, fit)  # pyright: ignore[reportArgumentType]
+    except ArcalError as error:
+        raise ArcalError(f"{spec}: {error}") from error
+
+
+@contextmanager
+def blamed_on(calibrators: Sequence[OwnCalibrator]) -> Iterator[None]:
+    """Make one line of what the code of these calibrators raises in a block, with its place.
+
+    What arcal says itself, in an `ArcalError`, and all other errors stay as they are.
+    """
+    try:
+        yield
+    except (ArcalError, MemoryError):
+        raise
+    except Exception as error:
+        files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        for one in calibrators:
+            if one.file is not None and str(one.file) in files:
+                with one_line(one.spec, "while it was fitted or applied"):
+                    raise
+        raise

@@ -1,0 +1,208 @@
+"""`arcal calibrate --calibrators FILE.py:NAME`: somebody's own calibrator beside arcal's."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.calibration.posthoc import CALIBRATORS, EVALUATED, POSTHOC
+from arcal.classifiers import open_classifier
+from arcal.errors import ArcalError
+from arcal.external import open_calibrator
+from arcal.store import load_calibrator
+from tests.test_cli import arcal, succeeds
+
+CODE = """
+import torch
+from arcal.calibration.posthoc import Calibrator, register
+
+class Heated(Calibrator):
+    kind = "heated"
+    keeps_order = True
+
+    def __init__(self, T):
+        super().__init__(T=T)
+
+    def calibrate(self, log_p):
+        return (log_p / self.T).log_softmax(1)
+
+    @classmethod
+    def fit(cls, log_p, labels):
+        sizes = torch.linspace(0.5, 5, 46).double()
+        nll = torch.nn.functional.nll_loss
+        return cls(min(sizes, key=lambda T: nll((log_p / T).log_softmax(1), labels)))
+
+class Registered(Heated):
+    kind = "registered"
+    fit = None
+
+def fit_registered(log_p, labels):
+    return Registered(Heated.fit(log_p, labels).T)
+
+register(Registered, fit_registered)
+
+class Same(Heated):
+    kind = "heated"
+
+class Taken(Heated):
+    kind = "temperature"
+
+class Nameless(Calibrator):
+    fit = Heated.fit
+
+class Unfitted(Heated):
+    kind = "unfitted"
+    fit = None
+
+class Method(Heated):
+    kind = "method"
+    def fit(self, log_p, labels): ...
+
+class Failing(Heated):
+    kind = "failing"
+    @staticmethod
+    def fit(log_p, labels):
+        return 1 / 0
+
+class Other(Heated):
+    kind = "other"
+    @staticmethod
+    def fit(log_p, labels):
+        return Heated(1.0)
+
+class Refusing(Heated):
+    kind = "refusing"
+    @staticmethod
+    def fit(log_p, labels):
+        from arcal import ArcalError
+        raise ArcalError("too few inputs")
+
+class Breaking(Heated):
+    kind = "breaking"
+    def calibrate(self, log_p):
+        return log_p[self.nothing]
+
+class Numpy(Heated):
+    kind = "numpy"
+    def calibrate(self, log_p):
+        if log_p.mean().item() > 0:
+            return log_p
+        return torch.from_numpy(super().calibrate(log_p).detach().numpy())
+
+number = 3
+def function(log_p, labels): ...
+
+layer = torch.nn.Linear(16, 3)
+net = torch.nn.Sequential(torch.nn.Flatten(), layer).eval()
+layer.weight.data.copy_(20 * torch.randn(3, 16, generator=torch.Generator().manual_seed(0)))
+layer.bias.data.zero_()
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("mine.py").write_text(CODE)
+    generator = torch.Generator().manual_seed(0)
+    z = 4 * torch.randn(600, 3, generator=generator, dtype=torch.float64)
+    labels = (z / 2.5).softmax(1).multinomial(1, generator=generator)[:, 0]
+    np.savez("mine.npz", logits=z.numpy(), labels=labels.numpy())
+    tables = POSTHOC, EVALUATED, CALIBRATORS
+    before = [dict(table) for table in tables]
+    yield
+    for table, usual in zip(tables, before, strict=True):
+        for kind in table.keys() - usual.keys():
+            del table[kind]
+
+
+@pytest.mark.parametrize("name", ["Heated", "Registered"])
+def test_one_of_ones_own_is_compared_picked_saved_and_loaded(name):
+    spec, kind = f"mine.py:{name}", name.lower()
+    done = succeeds("calibrate", "mine.npz", "--calibrators", spec, "ets", "--json")
+    figures = json.loads(done.stdout)
+    assert [one["name"] for one in figures["calibrators"]] == [kind, "ets"]
+    about = json.loads(Path("calibrated/calibration.json").read_text())
+    assert about["facts"][f"Calibrator {kind}"].startswith(f"{spec}, of the code ")
+    succeeds("calibrate", "mine.npz", "--calibrators", spec, "--apply", "mine.npz")
+    calibrator = load_calibrator("calibrated/calibrator.safetensors")
+    assert calibrator.kind == kind
+    assert float(calibrator.get_buffer("T")) == pytest.approx(2.5, abs=0.5)
+    assert Path("calibrated/calibrated.parquet").exists()
+
+
+def data():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(800, 1, 4, 4, generator=generator)
+    logits = open_classifier("mine.py:net").model(x)
+    labels = (logits.detach() / 4).softmax(1).multinomial(1, generator=generator)
+    np.savez("data.npz", images=(255 * x).round().byte().numpy(), labels=labels[:, 0].numpy())
+
+
+def test_it_is_exported_inside_the_model():
+    data()
+    options = "--calibrators", "mine.py:Heated", "--export", "pt2", "safetensors"
+    done = succeeds("calibrate", "mine.py:net", "data.npz", *options)
+    assert "picked: heated, a calibrator of your own" in done.stdout
+    calibrator = load_calibrator("calibrated/calibrator.safetensors")
+    exported = open_classifier("calibrated/calibrated.pt2").model
+    x = torch.rand(5, 1, 4, 4)
+    with torch.no_grad():
+        expected = calibrator(open_classifier("mine.py:net").model(x).log_softmax(1)).float()
+        torch.testing.assert_close(exported(x), expected, rtol=0, atol=1e-5)
+
+
+def test_what_cannot_be_exported_says_that_it_is_the_calibrator():
+    data()
+    options = "--calibrators", "mine.py:Numpy", "--export", "pt2"
+    line = arcal("calibrate", "mine.py:net", "data.npz", *options).line
+    assert "the calibrator numpy cannot be exported by torch.export (" in line
+    assert "leave the format out; the calibrator is written" in line
+    assert Path("calibrated/calibrator.safetensors").exists()
+    assert not Path("calibrated/calibrated.pt2").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("mine.py:Other temperature", "other is left out: Other.fit returned a Heated: return"),
+        ("mine.py:Refusing temperature", "refusing is left out: too few inputs"),
+    ],
+)
+def test_what_cannot_be_fitted_is_left_out(names, says):
+    done = succeeds("calibrate", "mine.npz", "--calibrators", *names.split())
+    assert says in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("mine.py", "which name in mine.py? Write mine.py:NAME; it defines Heated"),
+        ("nowhere.py:Heated", "nowhere.py is missing"),
+        ("mine.py:Heatd", "mine.py has no Heatd: did you mean Heated"),
+        ("mine.py:number", "mine.py:number is a int: name a subclass of"),
+        ("mine.py:function", "mine.py:function is a function: name a subclass of"),
+        ("mine.py:net", "mine.py:net is a Sequential: name a subclass of"),
+        ("mine.py:Taken", "mine.py:Taken: arcal has a calibrator 'temperature' itself"),
+        ("mine.py:Nameless", "is no class with a kind: set one"),
+        ("mine.py:Unfitted", "mine.py:Unfitted does not say how it is fitted: write"),
+        ("mine.py:Method", "mine.py:Method.fit cannot be called with log-probabilities and"),
+        ("mine.py:Heated mine.py:Same", "mine.py:Heated and mine.py:Same are both of the kind"),
+        ("mine.py:Failing temperature", "fails while it was fitted or applied, in "),
+        ("mine.py:Breaking", "AttributeError: 'Breaking' object has no attribute 'nothing'"),
+        ("heated", "or name one of your own as FILE.py:NAME"),
+    ],
+)
+def test_what_is_wrong_is_one_line(names, says):
+    assert says in arcal("calibrate", "mine.npz", "--calibrators", *names.split()).line
+
+
+def test_another_file_is_another_code():
+    first = open_calibrator("mine.py:Heated").code
+    Path("mine.py").write_text(f"{CODE}\n# changed")
+    assert open_calibrator("mine.py:Heated").code != first
+    with pytest.raises(ArcalError, match="is a int"):
+        open_calibrator("mine.py:number")
