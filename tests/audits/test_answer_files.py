@@ -239,3 +239,66 @@ def test_unlabelled_answers_are_refused(tmp_path, monkeypatch, capsys):
         main()
     assert stop.value.code == 2
     assert "confidence alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("id,sure,told\na,.95,1\nb,.4,0\nc,.8,no\nd,.3,yes", "told"),
+        ("id,sure,predicted,told\na,.95,x,1\nb,.4,y,0\nc,.8,z,0\nd,.3,w,1", "told"),
+        ("id,sure,predicted,gold\na,.95,x,x\nb,.4,y,z\nc,.8,z,x\nd,.3,w,w", "gold"),
+        ("id,sure,predicted,gold\na,.95,1,1\nb,.4,0,1\nc,.8,1,0\nd,.3,0,0", "gold"),
+        ("id,sure,p_x,p_y,correct\na,.95,1,0,1\nb,.4,1,0,0\nc,.8,1,0,0\nd,.3,0,1,1", None),
+    ],
+)
+def test_a_confidence_and_what_was_right_may_be_called_otherwise(tmp_path, text, label):
+    path = written(tmp_path / "mine.csv", text)
+    said = read_predictions(path, confidence="sure", label=label).predictions
+    assert said.answers
+    assert said.confidence.tolist() == pytest.approx([c for _, c, _ in ROWS])
+    assert said.correct.tolist() == [right for *_, right in ROWS]
+
+
+def test_two_confidences_of_one_file_are_audited_one_after_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i},{i / 100},{1 - i / 100},{i % 2}" for i in range(1, 100)]
+    written(tmp_path / "mine.csv", "\n".join(["id,asked,sampled,right", *rows]))
+    means = []
+    for name in ("asked", "sampled"):
+        monkeypatch.setattr(
+            "sys.argv",
+            ["arcal", "audit", "mine.csv", "--confidence", name, "--label", "right", "--json"],
+        )
+        main()
+        (model,) = json.loads(capsys.readouterr().out)["models"]
+        means.append(model["overall"]["confidence"])
+    assert sum(means) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"confidence": "sure"}, "nothing says which answers are right"),
+        ({"confidence": "nowhere"}, "there is no nowhere"),
+        ({"confidence": "sure", "label": "nowhere"}, "there is no nowhere"),
+        ({"confidence": "sure", "label": "perhaps"}, "perhaps is 'so' in row 0: give true or"),
+    ],
+)
+def test_what_is_named_and_not_there_is_said(tmp_path, more, line):
+    path = written(tmp_path / "mine.csv", "sure,perhaps\n.5,so\n")
+    with pytest.raises(ArcalError) as refused:
+        read_predictions(path, **more)
+    assert line in str(refused.value)
+
+
+def test_a_confidence_is_called_the_same_where_it_is_calibrated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = many(tmp_path / "answers.csv").read_text().replace('"confidence"', '"sure"', 1)
+    written(tmp_path / "answers.csv", text)
+    written(tmp_path / "new.csv", "id,sure\nx,0.9\ny,0.3")
+    named = ["--confidence", "sure", "--apply", "new.csv"]
+    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", *named])
+    main()
+    rows = csv.read_csv("calibrated/calibrated.csv").to_pylist()
+    assert [row["id"] for row in rows] == ["x", "y"]
+    assert rows[0]["confidence"] > rows[1]["confidence"]

@@ -21,6 +21,7 @@ from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
 COLUMNS = {"classes", "label", "labels_from", "weight", "id", "one_per", "by", "against", "text"}
+COLUMNS |= {"confidence"}
 """Flags of data that files of predictions have as well."""
 ANALYSIS = {one.name for one in fields(AnalysisFlags)}
 NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)
@@ -43,14 +44,20 @@ def test_help_fits_80_columns_and_has_headings(command, monkeypatch):
     assert max(map(len, text.splitlines())) <= 80
     for group in (ModelFlags, DataFlags, MachineFlags):
         assert f"{(group.__doc__ or '').rstrip('.')}:" in text
-    of_predictions = {"id", "labels_from"} if command == "score" else set()
+    of_predictions = {"id", "labels_from", "confidence"} if command == "score" else set()
     for name in SHARED:
         assert (f" {typed(name)} " in text) == (name not in of_predictions)
 
 
 def test_every_way_of_reading_has_its_flag():
     reading = {one.name for one in fields(Reading)} - {"like"}  # what the audited images say
-    flags = {one.name for one in fields(DataFlags)} - {"limit", "one_per", "id", "labels_from"}
+    flags = {one.name for one in fields(DataFlags)} - {
+        "limit",
+        "one_per",
+        "id",
+        "labels_from",
+        "confidence",
+    }
     assert reading == flags | {"classes"}
 
 

@@ -61,7 +61,11 @@ def test_each_option_is_there_with_its_explanation(name, completions, monkeypatc
     assert all(lines[i + 1].startswith("      ") for i in options)
     listed = {re.findall(r"--[a-z][\w-]*", lines[i])[0] for i in options}
     common = {option for options, _ in COMMON for option in re.findall(r"--[a-z]+", options)}
-    hidden = {"--id", "--labels-from"} if name == "score" or name.startswith("plan") else set()
+    hidden = (
+        {"--id", "--labels-from", "--confidence"}
+        if name == "score" or name.startswith("plan")
+        else set()
+    )
     assert not listed & hidden
     assert listed - common == options_in(completions, name) - common - hidden
 

@@ -186,6 +186,7 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
         (["net.py:net", "data.npz", "--data", "x"], "--data is of a run"),
         (["net.py:net", "data.npz", "--id", "x"], "--id x is of files of predictions"),
         (["net.py:net", "data.npz", "--labels-from", "x"], "--labels-from x is of files of"),
+        (["net.py:net", "data.npz", "--confidence", "x"], "--confidence x is of files of"),
         (["net.py:net", "data.npz", "--devices", 0], "0 devices"),
         (["net.py:net", "data.npz", "--devices", 5000], "at most 1,024"),
         (

@@ -33,6 +33,7 @@ def open_predictions(
     R: int,
     *,
     label: str | None = None,
+    confidence: str | None = None,
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
@@ -44,7 +45,8 @@ def open_predictions(
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`. Rows are matched
+    `label`, `confidence`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`.
+    Rows are matched
     by their ids, and one is drawn of each value in the column `one_per`. A file of the same
     `classes`, or else of those of the first file, gets their order. `class_names` are those of
     lists of outputs. The page shows of each input what is in the column `text`.
@@ -58,7 +60,8 @@ def open_predictions(
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
         own = (*by, *(one for one in (one_per, text) if one is not None))
-        named = {"label": label, "weight": weight, "id": id, "labels_from": labels_from}
+        named: dict[str, Any] = {"label": label, "confidence": confidence, "weight": weight}
+        named |= {"id": id, "labels_from": labels_from}
         saved = read_predictions(Path(path), by=own, names=class_names, **named)
         first = first or saved
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)

@@ -17,6 +17,12 @@ WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
 """What says that an answer was right, or wrong, in capitals or not."""
 
 
+NOT_TOLD = (
+    "nothing says which answers are right: name it `correct`, true or false, give what was "
+    "`predicted` and the `label`, or the file of these by --labels-from"
+)
+
+
 def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
     """What is missing where columns of these names have a part of what answers need.
 
@@ -33,10 +39,7 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
         return f"there is {right}, but no confidence: name it `confidence`, a number from 0 to 1"
     if sure is None or not labelled:
         return None
-    return (
-        f"there is {sure}, but nothing says which answers are right: name it `correct`, true "
-        "or false, give what was `predicted` and the `label`, or the file of these by --labels-from"
-    )
+    return f"there is {sure}, but {NOT_TOLD}"
 
 
 def holds_answers(there: Sequence[str]) -> bool:
@@ -51,18 +54,20 @@ def correct_of(
 ) -> tuple[np.ndarray, list[str]] | None:
     """Whether each answer was right, bool `(N,)`, and the names of the columns that say so.
 
-    `values` are columns by name, and `label` that of the labels if they are called otherwise. It is
-    what one called `correct` says, as true or false, yes or no, right or wrong, or 1 or 0; or else
-    whether what was predicted is the label, compared as text; None where neither is there. Values
-    that say neither, and names beside numbers alone, raise `ArcalError`.
+    `values` are columns by name, and `label` that of the labels, or of what was right, if they are
+    called otherwise. It is what one called `correct` says, as true or false, yes or no, right or
+    wrong, or 1 or 0; or else whether what was predicted is the label, compared as text; None where
+    neither is there. Values that say neither, and names beside numbers alone, raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
     (array([ True, False]), ['predicted', 'label'])
     """
-    if (name := named([*values], CORRECT, None)) is not None:
-        return _truths(np.asarray(values[name]), name), [name]
-    predicted, label = named([*values], PREDICTED, None), named([*values], LABELS, label)
+    predicted = named([*values], PREDICTED, None)
+    told = named([*values], CORRECT, None) if label is None else named([*values], (), label)
+    if told is not None and (label is None or not _is_class(values, told, predicted)):
+        return _truths(np.asarray(values[told]), told), [told]
+    label = named([*values], LABELS, label)
     if predicted is None or label is None:
         return None
     said, labels = (_as_text(np.asarray(values[name]), name) for name in (predicted, label))
@@ -72,6 +77,18 @@ def correct_of(
             "one a name: give both by the same names, or a column `correct`"
         )
     return np.array(said) == np.array(labels), [predicted, label]
+
+
+def _is_class(values: Mapping[str, Any], label: str, predicted: str | None) -> bool:
+    """Whether a column can be of what should have been predicted, and not of what was right."""
+    if predicted is None:
+        return False
+    truths = {*RIGHT, *WRONG}
+    said, labels = (
+        {one.strip().casefold() for one in as_text(np.asarray(values[name])) or ()}
+        for name in (predicted, label)
+    )
+    return said <= truths or not labels <= truths
 
 
 def _truths(values: np.ndarray, name: str) -> np.ndarray:

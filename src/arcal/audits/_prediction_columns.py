@@ -14,6 +14,7 @@ from arcal.audits._late_labels import with_labels
 from arcal.audits._prediction_answers import (
     CONFIDENCE,
     CORRECT,
+    NOT_TOLD,
     PREDICTED,
     correct_of,
     holds_answers,
@@ -57,13 +58,14 @@ def columns(
 ) -> tuple[dict[str, Any], list[str]]:
     """What the columns of a table say, and the names of those that are not read.
 
-    `named_so` are those of `BESIDE`, where they are called otherwise.
-    The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
-    there are no labels, and the names of the `classes` tell which columns are theirs. Those that
-    inputs are grouped `by` are under `by`, a column each. Where there are no outputs, `confidence`
-    and `correct` may be there. Of labels that are `labels_from` another
-    file, `labelled` says how many rows have one.
+    `named_so` are those of `BESIDE`, and of a confidence, where they are called otherwise; with
+    such a confidence no outputs are read. The outputs' columns, one a class, are under `logits` or
+    `probabilities`; unless `labelled` there are no labels, and the names of the `classes` tell
+    which columns are theirs. Those that inputs are grouped `by` are under `by`, a column each.
+    Where there are no outputs, `confidence` and `correct` may be there. Of labels that are
+    `labels_from` another file, `labelled` says how many rows have one.
     """
+    *named_so, confidence = named_so
     table = read_table(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
@@ -78,7 +80,7 @@ def columns(
             if names is WEIGHTS:
                 entries["weighed_by"] = f"the column {name}"
             read.append(name)
-    for kind, names in OUTPUTS.items():
+    for kind, names in OUTPUTS.items() if confidence is None else ():
         spelt = next((one for one in names if any(belongs(name, [one]) for name in there)), "")
         of = [name for name in there if spelt and belongs(name, [spelt]) and name not in read]
         if len({*of}) < len(of):
@@ -110,7 +112,9 @@ def columns(
     entries["by"] = {name: table.column(known(there, name)) for name in by}
     if not any(kind in entries for kind in OUTPUTS):
         left = _numeric(table, [name for name in there if name not in (*read, *by)])
-        if holds_answers(there):  # a score beside them is of something else
+        if confidence is not None:
+            left = []
+        elif holds_answers(there):  # a score beside them is of something else
             left = [name for name in left if name.casefold() not in SCORE]
         labels = entries.get(LABELS[0])
         called = set(classes if not labelled else () if labels is None else as_text(labels) or ())
@@ -120,8 +124,10 @@ def columns(
             read += of
             if titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
-        elif (name := named(there, CONFIDENCE, None)) is not None:
-            read += _answers(table, entries, name, named_so[0], labelled)
+        elif (name := named(there, CONFIDENCE, confidence)) is not None:
+            read += (sure := _answers(table, entries, name, named_so[0], labelled))
+            if confidence is not None and not sure:
+                raise ArcalError(NOT_TOLD)
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
 

@@ -23,6 +23,7 @@ from arcal.auditing import (
 from arcal.audits._prediction_answers import (
     CONFIDENCE,
     CORRECT,
+    NOT_TOLD,
     correct_of,
     holds_answers,
     missing_of,
@@ -133,6 +134,7 @@ def read_predictions(
     *,
     labelled: bool = True,
     label: str | None = None,
+    confidence: str | None = None,
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
@@ -151,6 +153,8 @@ def read_predictions(
     `labelled` they do not count, and all are 0, and the model's `classes`, if they are known, tell
     its columns from others. Labels that came later are `labels_from` another table, by ids: inputs
     without one are left out. Of lists of outputs `names` are those of the classes, in their order.
+    Answers have no outputs, but a `confidence`, which may name another column, and `correct`, or
+    what was `predicted` and a label: see `as_answers`.
     What is missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
@@ -163,7 +167,7 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        named_so = (label, id, weight)
+        named_so = (label, id, weight, confidence)
         if by_column:
             entries, unused = columns(path, named_so, labelled, by, classes, labels_from)
         elif labels_from is not None:
@@ -208,6 +212,9 @@ def _arrays(
         raise ArcalError("a member of it is no array: write it by numpy.savez")
     known = [*OUTPUTS, "classes"]
     entries = {name: arrays[name] for name in known if name in arrays}
+    *named_so, confidence = named_so
+    if confidence is not None:  # then no output counts
+        entries = {}
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(list(arrays), names, chosen)) is not None:
             entries[names[0]] = arrays[name]
@@ -215,12 +222,14 @@ def _arrays(
                 entries["weighed_by"] = f"the array {name}"
             known.append(name)
     entries["by"] = {name: arrays[known_of(list(arrays), name)] for name in by}
-    sure = named(list(arrays), CONFIDENCE, None)
+    sure = named(list(arrays), CONFIDENCE, confidence)
     if sure is not None and not any(kind in entries for kind in OUTPUTS):
         right = correct_of(arrays, named_so[0]) if labelled else (np.ones(len(arrays[sure])), [])
         if right is not None:
             entries |= {CONFIDENCE[0]: arrays[sure], CORRECT[0]: right[0]}
             known += [sure, *right[1]]
+        elif confidence is not None:
+            raise ArcalError(NOT_TOLD)
     return entries, [name for name in arrays if name not in (*known, *by)]
 
 

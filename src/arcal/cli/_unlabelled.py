@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arcal.errors import ArcalError
 from arcal.printable import printable
@@ -31,18 +31,25 @@ def set_names(unlabelled: Sequence[str] | None) -> list[str]:
 
 
 def predictions_like(
-    flag: str, path: Path, ids: str | None, classes: tuple[str, ...], fitted_to: str
+    flag: str,
+    path: Path,
+    ids: str | None,
+    classes: tuple[str, ...],
+    fitted_to: str,
+    confidence: str | None = None,
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
-    The calibrator is fitted to those of `fitted_to`, which has these `classes`. Predictions of
-    other classes, as far as is known, raise `ArcalError`.
+    The calibrator is fitted to those of `fitted_to`, which has these `classes`. Of answers
+    `confidence` names its column if it is called otherwise. Predictions of other classes, as far as
+    is known, raise `ArcalError`.
     """
     from arcal.audits import read_predictions
     from arcal.classifiers import check_class_names
     from arcal.printable import first_few
 
-    other = read_predictions(path, labelled=False, id=ids, classes=classes)
+    named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
+    other = read_predictions(path, labelled=False, **named)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
     if len(classes) != (Z := other.predictions.classes):
         only = [name for name in other.classes if name not in classes]

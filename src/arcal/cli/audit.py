@@ -211,6 +211,7 @@ class Audit(OnModels):
         how = self.data
         named: dict[str, Any] = {"label": how.label, "weight": how.weight, "id": how.id}
         named |= {"labels_from": how.labels_from, "class_names": self.model.classes}
+        named["confidence"] = how.confidence
         levels, by = self.analysis.levels, self.analysis.by
         classes = None if against is None else against.classes
         more = {"text": how.text, "by": by, "one_per": self.data.one_per, "classes": classes}

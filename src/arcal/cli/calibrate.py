@@ -208,6 +208,7 @@ class Calibrate(OnModels):
         by = () if one_per is None else (one_per,)
         columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
         columns |= {"labels_from": named.labels_from, "names": self.model.classes}
+        columns["confidence"] = named.confidence
         saved = read_predictions(path, by=by, **columns)
         if one_per is not None:
             try:
@@ -236,7 +237,8 @@ class Calibrate(OnModels):
     def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
         if self.output.apply is None:
             return None
-        return predictions_like("--apply", self.output.apply, ids, classes, " ".join(self.what))
+        like = ids, classes, " ".join(self.what), self.data.confidence
+        return predictions_like("--apply", self.output.apply, *like)
 
     def _from_model(
         self,

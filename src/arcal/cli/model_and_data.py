@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--classes", "--label", "--weight", "--id", "--labels-from", "--one-per")
+OF_PREDICTIONS = ("--classes", "--label", "--confidence", "--weight", "--id", "--labels-from")
+OF_PREDICTIONS += ("--one-per",)
 """The flags of data that a file of predictions has as well."""
 
 
@@ -65,6 +66,9 @@ class DataFlags:
     """Column of the texts. Of a file of predictions: what the page shows of each input."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
+    confidence: Annotated[str | None, flag("COLUMN")] = None
+    """For a file of predictions: column of the confidence in each answer, where that is all it has.
+    --label then names the column of what was correct."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
     """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
     label yet are left out."""
@@ -100,6 +104,7 @@ class OnlyDataFlags(DataFlags):
     """How the data is read. By default arcal finds this out from the data."""
 
     # of files of predictions: they are refused with the reason
+    confidence: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
     id: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
 
@@ -255,6 +260,10 @@ class OnModels:
         if (column := how.pop("id")) is not None:
             raise ArcalError(
                 f"--id {column} is of files of predictions: the ids of data are in a column `id`"
+            )
+        if (column := how.pop("confidence")) is not None:
+            raise ArcalError(
+                f"--confidence {column} is of files of predictions: a model says how sure it is"
             )
         if (file := how.pop("labels_from")) is not None:
             raise ArcalError(
