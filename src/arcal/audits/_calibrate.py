@@ -64,11 +64,11 @@ class Calibration:
     `choice` has the figures of each, with intervals, the calibrator that was picked, and in
     `choice.acting` from which confidence on the model may act alone with it, None if inputs are
     weighted. `model` is the classifier, None where there are only predictions. `stream` follows
-    inputs without labels, None if nothing can be fitted to the labelled ones; `today` is what it
-    says of the unlabelled inputs, if there were any, and `each` what it says of each of several
-    sets of them, by name. `of` names the model and `facts` are more to know of it. `doubts` are
-    what to mend before anything else is believed, and `conditions` what every figure is of where it
-    is not the plain data; mostly both are empty.
+    inputs without labels, None if nothing can be fitted to the labelled ones, or if these are
+    answers; `today` is what it says of the unlabelled inputs, if there were any, and `each` what it
+    says of each of several sets of them, by name. `of` names the model and `facts` are more to know
+    of it. `doubts` are what to mend before anything else is believed, and `conditions` what every
+    figure is of where it is not the plain data; mostly both are empty.
 
     >>> import arcal
     >>> _ = torch.manual_seed(0)
