@@ -118,3 +118,51 @@ def test_calibrated_json_lines_are_read_again(tmp_path):
     assert again.classes == ("cat", "dog")
     first = json.loads(out.read_text().splitlines()[1])
     assert first == {"id": "y", "predicted": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}
+
+
+DEEP = [
+    {
+        "id": i,
+        "meta": {"site": site, "a": {"truth": truth}},
+        "probabilities": {"cat": p, "dog": 1 - p},
+    }
+    for i, site, truth, p in ((1, "x", "cat", 0.75), (2, "y", "dog", 0.5), (3, "x", "dog", 0.25))
+]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_a_key_within_an_object_is_named_by_dots(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith("jsonl"):
+        path.write_text("".join(json.dumps(one) + "\n" for one in DEEP))
+    else:
+        pq.write_table(pa.Table.from_pylist(DEEP), path)
+    saved = read_predictions(path, label="meta.a.truth", by=["meta.site"])
+    assert saved.predictions.labels.tolist() == [0, 1, 1]
+    assert saved.by["meta.site"].to_pylist() == ["x", "y", "x"]
+    assert saved.classes == ("cat", "dog")
+    with pytest.raises(ArcalError, match=r"no meta\.site\.truth, only id, meta\.site, meta\.a"):
+        read_predictions(path, label="meta.site.truth")
+
+
+def test_answers_may_be_deep_in_objects(tmp_path):
+    rows = [
+        {"q": "?", "said": {"sure": 0.75, "ok": True}},
+        {"q": "?", "said": {"sure": 0.5, "ok": False}},
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    said = read_predictions(path, confidence="said.sure", label="said.ok").predictions
+    assert said.confidence.tolist() == [0.75, 0.5]
+    assert said.correct.tolist() == [True, False]
+
+
+def test_an_object_that_lacks_a_key_and_a_key_that_is_a_column_are_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    first = {"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}, "meta": {"site": "x"}}
+    path.write_text(json.dumps(first) + "\n" + json.dumps({**first, "meta": None}))
+    with pytest.raises(ArcalError, match="site"):
+        read_predictions(path, label="meta.site")
+    path.write_text(json.dumps({**first, "meta.site": "y"}))
+    with pytest.raises(ArcalError, match=r"a key meta\.site and a column meta\.site"):
+        read_predictions(path)

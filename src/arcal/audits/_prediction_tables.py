@@ -42,7 +42,8 @@ def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) ->
     """The table in a file with one of these suffixes, the outputs of each class a column.
 
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
-    for each class, as pipelines of transformers return, become columns such as `probabilities.cat`.
+    for each class, as pipelines of transformers return, become columns such as `probabilities.cat`;
+    other objects become a column for each key, such as `meta.site`.
     `named_so` are the names of `BESIDE` where they are called otherwise, and `by` those of the
     columns to group by: a CSV file does not say what is text there.
 
@@ -97,7 +98,7 @@ def known(there: Sequence[str], name: str) -> str:
 
 
 def _unfolded(table: pa.Table) -> pa.Table:
-    """The table with columns in place of each column of objects that belongs to the outputs."""
+    """The table with columns in place of each column of objects: of the outputs, one a class."""
     outputs = [one for names in OUTPUTS.values() for one in names]
     columns: list[tuple[str, Any]] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -105,8 +106,20 @@ def _unfolded(table: pa.Table) -> pa.Table:
         if isinstance(by_class, Mapping):
             columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
         else:
-            columns.append((name, by_class))
+            columns += (keys := _keys(name, by_class))
+            for key, _ in keys:
+                if key != name and table.column_names.count(key):
+                    raise ArcalError(f"there is a key {key} and a column {key}: leave one of them")
     return pa.table([one for _, one in columns], names=[name for name, _ in columns])
+
+
+def _keys(name: str, column: Any) -> list[tuple[str, Any]]:
+    """A column of objects as one for each key, however deep; any other as it is."""
+    if not pa.types.is_struct(column.type):
+        return [(name, column)]
+    keys = [field.name for field in column.type]
+    parts = ((f"{name}.{key}", pc.struct_field(column, [i])) for i, key in enumerate(keys))
+    return [one for part in parts for one in _keys(*part)]
 
 
 def _by_class(column: pa.ChunkedArray) -> Any:
