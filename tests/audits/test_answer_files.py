@@ -302,3 +302,14 @@ def test_a_confidence_is_called_the_same_where_it_is_calibrated(tmp_path, monkey
     rows = csv.read_csv("calibrated/calibrated.csv").to_pylist()
     assert [row["id"] for row in rows] == ["x", "y"]
     assert rows[0]["confidence"] > rows[1]["confidence"]
+
+
+def test_capitals_alone_make_no_wrong_answer_without_a_word(tmp_path):
+    head = "confidence,predicted,label\n"
+    path = written(tmp_path / "mine.csv", head + ".9,cat ,cat\n.8,Dog,dog")
+    with pytest.raises(ArcalError, match=r"'Dog' and label 'dog' in row 1, which differ in capit"):
+        read_predictions(path)
+    blanks = written(tmp_path / "blanks.csv", head + ".9,cat , cat\n.8,dog,cat")
+    assert read_predictions(blanks).predictions.correct.tolist() == [True, False]
+    letters = written(tmp_path / "letters.csv", head + ".9,A,a\n.8,A,A\n.7,a,a")
+    assert read_predictions(letters).predictions.correct.tolist() == [False, True, True]

@@ -76,6 +76,14 @@ def correct_of(
             f"{predicted} has {said[0]!r} and {label} {labels[0]!r}, of which one is a number and "
             "one a name: give both by the same names, or a column `correct`"
         )
+    said, labels = ([one.strip() for one in column] for column in (said, labels))
+    two_cases = len({one.casefold() for one in labels}) < len({*labels})  # as of letters
+    for row, (one, other) in enumerate(zip(said, labels, strict=True)):
+        if one != other and one.casefold() == other.casefold() and not two_cases:
+            raise ArcalError(
+                f"{predicted} has {one!r} and {label} {other!r} in row {row}, which differ in "
+                "capitals alone: write both alike, or give a column `correct`"
+            )
     return np.array(said) == np.array(labels), [predicted, label]
 
 
