@@ -1,9 +1,12 @@
-"""What a temperature for each batch of unlabelled inputs is worth, by the size of the batch.
+"""A temperature for each batch of unlabelled inputs: what it is worth, and the estimated accuracy.
 
     python -m benchmarks.batch_temperature
 
 Others' ResNet-20; everything is fitted on half of CIFAR-10's test images and shown on some of the
 others, clean and under eight corruptions that nothing was fitted on.
+
+The second table is of the accuracy that `arcal calibrate --unlabelled` estimates for each of these
+sets: from all probabilities, from the confidence alone, as of answers, and by the mean confidence.
 """
 
 from collections.abc import Callable
@@ -15,7 +18,11 @@ from torch import Tensor
 
 from arcal.auditing import Predictions
 from arcal.calibration import confidence_and_correct, ece
-from arcal.calibration.posthoc import fit_batch_temperature, fit_temperature
+from arcal.calibration.posthoc import (
+    fit_accuracy_by_threshold,
+    fit_batch_temperature,
+    fit_temperature,
+)
 from arcal.calibration.posthoc.batch_temperature import TemperatureByBatch
 from arcal.compute.processes import keep_memory
 from arcal.data import load
@@ -59,6 +66,29 @@ def table(fit: Predictions, clean: Predictions, shifted: list[Predictions]) -> s
     return "\n".join(lines)
 
 
+def accuracies(fit: Predictions, shown: list[Predictions]) -> str:
+    """How far the estimated accuracies of some sets are off, in points, a row for each estimate."""
+    temperature = fit_temperature(fit.log_probabilities, fit.labels)
+    by_entropy = fit_batch_temperature(fit.log_probabilities, fit.labels)
+    by_confidence = fit_accuracy_by_threshold(fit.confidence, fit.correct)
+    estimates: dict[str, Callable[[Predictions], float]] = {
+        "by the entropy, of all probabilities": (
+            lambda one: by_entropy.estimate(one.log_probabilities).accuracy
+        ),
+        "by the confidence alone": lambda one: by_confidence.estimate(one.confidence)[0],
+        "mean confidence after one temperature": (
+            lambda one: temperature(one.log_probabilities).exp().amax(1).mean().item()
+        ),
+        "mean confidence as it is": lambda one: one.confidence.mean().item(),
+    }
+    right = torch.tensor([one.correct.double().mean() for one in shown])
+    lines = ["| estimate | mean error, points | farthest off, points |", "|---|---|---|"]
+    for name, estimate in estimates.items():
+        off = 100 * (torch.tensor([estimate(one) for one in shown]) - right)
+        lines.append(f"| {name} | {off.abs().mean():.1f} | {off[off.abs().argmax()]:+.1f} |")
+    return "\n".join(lines)
+
+
 def main(data: str | None = None, weights: Path | None = None, images: int = 2000) -> None:
     """Predict, fit and print the table; `images` are shown."""
     keep_memory()
@@ -70,7 +100,7 @@ def main(data: str | None = None, weights: Path | None = None, images: int = 200
     fit, shown = (test.subset(test.ids[some.sort().values]) for some in (fitted, others[:images]))
     parts = [fit, shown, *(CorruptedImages().part(shown, *one) for one in CORRUPTIONS)]
     first, clean, *shifted = (predict_part([model], part) for part in parts)
-    print(table(first, clean, shifted))
+    print(table(first, clean, shifted), "", accuracies(first, [clean, *shifted]), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import { Curve, fromTo, type Point } from "./curve";
 import { Figure } from "./figure";
-import { count, ends, percent, plain, withInterval } from "./format";
+import { count, ends, noun, percent, plain, withInterval } from "./format";
 import type { Acting as Found, SureOf, Threshold } from "./payload";
 import { data, second, view } from "./state";
 
@@ -45,7 +45,7 @@ function Drawn({ found }: { found: Found }) {
       title="If it only acts when it is sure"
       words={
         <>
-          How often it is right on the inputs that it is most sure of, with the 95&nbsp;% interval. The more inputs it
+          How often it is right on the {noun}s that it is most sure of, with the 95&nbsp;% interval. The more {noun}s it
           acts on, the more of its doubtful answers are among them. The area above this curve, the AURC, is{" "}
           {withInterval(overall.aurc, plain)}: the smaller, the better.
         </>
@@ -69,9 +69,9 @@ function Drawn({ found }: { found: Found }) {
         across={[0, 1]}
         up={[Math.floor(20 * Math.max(0, least - 0.01)) / 20, 1]}
         unit="% right"
-        of="% of the inputs, the surest first"
+        of={`% of the ${noun}s, the surest first`}
         tick={(share) => String(Math.round(100 * share))}
-        label={`Accuracy by confidence, from ${first} of the surest inputs to ${last} of all; the table has the numbers`}
+        label={`Accuracy by confidence, from ${first} of the surest ${noun}s to ${last} of all; the table has the numbers`}
       />
       {wanted.length > 0 && <Thresholds wanted={wanted} />}
     </Figure>
@@ -87,7 +87,7 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
             <tr>
               <th scope="col">To be right on</th>
               <th scope="col">act from a confidence of</th>
-              <th scope="col">on so many inputs</th>
+              <th scope="col">on so many {noun}s</th>
             </tr>
           </thead>
           <tbody>
@@ -102,8 +102,8 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
         </table>
       </div>
       <p class="unit">
-        Each of these holds with a confidence of 95&nbsp;% for inputs like the audited ones. Where none is shown, there
-        is none, or it takes more inputs to show it.
+        Each of these holds with a confidence of 95&nbsp;% for {noun}s like the audited ones. Where none is shown, there
+        is none, or it takes more {noun}s to show it.
       </p>
     </>
   );

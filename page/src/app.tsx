@@ -8,7 +8,7 @@ import { ChangesSince } from "./changes";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
 import { Comparison, overRuns, Remarks } from "./comparison";
-import { count } from "./format";
+import { count, noun } from "./format";
 import { Groupings } from "./groupings";
 import { Inputs } from "./inputs";
 import { Levels } from "./levels";
@@ -93,10 +93,10 @@ function Jumps() {
       {comparison && (
         <>
           <JumpTo id="comparison">{overRuns(comparison) ? "Over all runs" : "All figures"}</JumpTo>
-          <JumpTo id="one-run">Input by input</JumpTo>
+          <JumpTo id="one-run">{noun === "input" ? "Input by input" : "Answer by answer"}</JumpTo>
         </>
       )}
-      <JumpTo id="inputs">The inputs</JumpTo>
+      <JumpTo id="inputs">{`The ${noun}s`}</JumpTo>
     </>
   );
 }
@@ -136,13 +136,13 @@ export function App() {
           )}
           {done.inputs < done.of && (
             <p class="first-page">
-              A first page, from {count(done.inputs)} of {count(done.of)} inputs. The intervals will be
+              A first page, from {count(done.inputs)} of {count(done.of)} {noun}s. The intervals will be
               narrower when the audit is done.
             </p>
           )}
           {payload.listed && (
             <p class="first-page">
-              The figures are of all {count(payload.data.n)} inputs; {count(data.N)} of them are
+              The figures are of all {count(payload.data.n)} {noun}s; {count(data.N)} of them are
               listed, and only these are counted where the page says so. {payload.listed}
             </p>
           )}
@@ -159,8 +159,8 @@ export function App() {
           <div class="part" id="one-run">
             <h2 class="part-title">
               {overRuns(comparison)
-                ? "One run of each, input by input"
-                : "Input by input"}
+                ? `One run of each, ${noun} by ${noun}`
+                : noun === "input" ? "Input by input" : "Answer by answer"}
             </h2>
             <p class="one-sentence">{model.sentence}</p>
           </div>

@@ -2,7 +2,7 @@
 
 import { Figure } from "./figure";
 import { restsOn } from "./figures";
-import { ends, plain, points, withInterval } from "./format";
+import { ends, noun, plain, points, withInterval } from "./format";
 import type { Calibration } from "./payload";
 import { Rows } from "./rows";
 import { compareWith, rival, view } from "./state";
@@ -29,9 +29,9 @@ export function Calibrations() {
           {calibrations.some((c) => c.recommended) ? (
             `The recommended one ${one.model.classes.length ? "keeps every prediction, " : ""}lowers the log-loss beyond chance, and is the simplest that is not shown to be worse than the best.`
           ) : (
-            <b>None{one.model.classes.length > 0 && " that keeps every prediction"} lowers the log-loss of these inputs beyond chance.</b>
+            <b>None{one.model.classes.length > 0 && " that keeps every prediction"} lowers the log-loss of these {noun}s beyond chance.</b>
           )}{" "}
-          {applied && "Choose it to see each input before and after."}
+          {applied && `Choose it to see each ${noun} before and after.`}
         </>
       }
       hint="Point at a calibrator to read what it does."

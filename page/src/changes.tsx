@@ -1,7 +1,7 @@
 // How the figures have changed since an earlier audit, and what of it chance does not explain.
 
 import { Figure, Numbers } from "./figure";
-import { count, ends, percent, plain, signed, type Show } from "./format";
+import { count, ends, noun, percent, plain, signed, type Show } from "./format";
 import type { Change, GroupChange } from "./payload";
 import { data, view } from "./state";
 
@@ -62,7 +62,7 @@ export function ChangesSince() {
       title={`Since ${since.since}`}
       words={
         <>
-          The figures of that audit, of {count(since.n)} inputs
+          The figures of that audit, of {count(since.n)} {noun}s
           {since.model !== model.name && <>, where the model is called {since.model}</>}, beside those of this one, of{" "}
           {count(model.overall.n)}. {shown ? "The last column says" : <b>No figure has changed beyond chance.</b>}
           {shown > 0 && " what chance does not explain, given how many rows there are."}

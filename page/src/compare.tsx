@@ -3,7 +3,7 @@
 import { batch } from "@preact/signals";
 import { Figure } from "./figure";
 import { amongListed, figuresOf, shareOf, type Interval } from "./figures";
-import { count, ends, percent } from "./format";
+import { count, ends, noun, percent } from "./format";
 import { Select } from "./inputs";
 import {
   choose,
@@ -41,11 +41,11 @@ export function Compare() {
     <Figure
       id="compare"
       wide
-      title="Side by side, input by input"
+      title={`Side by side, ${noun} by ${noun}`}
       words={
         two
-          ? `${one.model.name} and ${two.name} on the same inputs${amongListed()}. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
-          : "Choose what to compare with, on the same inputs: which one is right, how sure, and how far they differ."
+          ? `${one.model.name} and ${two.name} on the same ${noun}s${amongListed()}. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
+          : `Choose what to compare with, on the same ${noun}s: which one is right, how sure, and how far they differ.`
       }
       controls={
         <Select

@@ -1,6 +1,6 @@
 // A filter in words.
 
-import { percent, within } from "./format";
+import { noun, percent, within } from "./format";
 import { rangeOf } from "./positive";
 import { data, second, suspectsTitle, view, type Filter } from "./state";
 
@@ -47,5 +47,5 @@ export function describe(f: Filter): string {
   const text = parts(f)
     .map((part) => part.text)
     .join(", ");
-  return text ? text[0].toUpperCase() + text.slice(1) : "All inputs";
+  return text ? text[0].toUpperCase() + text.slice(1) : `All ${noun}s`;
 }

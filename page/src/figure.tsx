@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Chosen } from "./chosen";
+import { noun } from "./format";
 
 export interface TableOf {
   head: string[];
@@ -61,7 +62,7 @@ export function Figure({ id, title, words, table, controls, wide, hint, children
         </div>
       )}
       <p class="readout" aria-hidden="true" hidden={!reads.value || asTable.value}>
-        {readout.value ?? hint ?? "Point at a mark to read it, choose it to see its inputs."}
+        {readout.value ?? hint ?? `Point at a mark to read it, choose it to see its ${noun}s.`}
       </p>
       <Chosen from={id} />
     </section>

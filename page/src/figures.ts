@@ -1,7 +1,7 @@
 // The figures of some of the inputs, each counting by its weight where there are weights.
 
 import type { Numbers } from "./data";
-import { count, inputs } from "./format";
+import { count, inputs, noun } from "./format";
 import type { Estimate } from "./payload";
 import { data, isRight } from "./state";
 import { clopperPearson, effectiveNumber, meanOf, tooFew } from "./statistics";
@@ -55,4 +55,4 @@ export const restsOn = (n: number) =>
 
 /** What figures are counted from in the page, where it does not list every input. */
 export const amongListed = () =>
-  data.payload.listed ? ` among the ${count(data.N)} inputs that are listed` : "";
+  data.payload.listed ? ` among the ${count(data.N)} ${noun}s that are listed` : "";

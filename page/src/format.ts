@@ -17,7 +17,11 @@ export function fixed(value: number, digits: number): string {
 }
 
 export const count = (n: number) => n.toLocaleString("en-US");
-export const inputs = (n: number) => `${count(n)} ${n === 1 ? "input" : "inputs"}`;
+
+/** What is audited is called so: an input, or an answer. */
+export let noun: "input" | "answer" = "input";
+export const callThem = (word: typeof noun) => void (noun = word);
+export const inputs = (n: number) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 /** 0.7123 as 71.2 %; near 0 and 1 with the digits that tell it from them. */
 export function percent(value: Maybe, digits = 1): string {
@@ -92,7 +96,7 @@ export function gapWords(gap: Pick<Estimate, "value" | "low" | "high">): string 
 
 /** A gap whose interval leaves 0 out may still be chance where many groups are looked at. */
 export function verdictWords(gap: Pick<Estimate, "value" | "low" | "high">, verdict: Verdict, groups = "groups"): string {
-  if (verdict === "too few") return "too few inputs to say more";
+  if (verdict === "too few") return `too few ${noun}s to say more`;
   const alone = known(gap.low) && known(gap.high) && (gap.low > 0 || gap.high < 0);
   const chance = verdict === "not shown" && alone;
   return gapWords(gap) + (chance ? `, which may be chance, given the number of ${groups}` : "");

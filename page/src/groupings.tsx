@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { sureness } from "./classes";
 import { Figure } from "./figure";
-import { count, ends, percent, sideOf, signed } from "./format";
+import { count, ends, noun, percent, sideOf, signed } from "./format";
 import { groupCells, groupHead, groupSentence } from "./levels";
 import { Rows, type Row } from "./rows";
 import { choose, data, filter, view } from "./state";
@@ -53,7 +53,7 @@ function OneGrouping({ k }: { k: number }) {
           Confidence minus accuracy, in points, with its 95 % interval. At 0 the model is calibrated; to the
           right it is over-confident.
           {many && " The groups whose gap is most certain come first."}
-          {said.some(({ group }) => group.few) && " A pale dot is a group with too few inputs."}
+          {said.some(({ group }) => group.few) && ` A pale dot is a group with too few ${noun}s.`}
         </>
       }
       table={{

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { save } from "./csv";
 import { parts } from "./describe";
-import { count } from "./format";
+import { count, noun } from "./format";
 import { List } from "./list";
 import {
   clear,
@@ -70,7 +70,7 @@ export function Inputs() {
   return (
     <section class="inputs" id="inputs" aria-labelledby="inputs-title">
       <header>
-        <h2 id="inputs-title">The inputs</h2>
+        <h2 id="inputs-title">The {noun}s</h2>
         <div class="controls">
           <button type="button" onClick={save}>
             Export {count(rows.length)} as CSV

@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useWidth } from "./marks";
 import { data, filter, opened, ordered, second } from "./state";
 import { Thumbnail } from "./thumbnail";
+import { noun } from "./format";
 
 const GAP = 8;
 const PICTURE = { width: 100, height: 164 };
@@ -73,7 +74,7 @@ export function List() {
       class={pictures ? "list pictures" : "list"}
       ref={ref}
       role="list"
-      aria-label={`${rows.length} inputs`}
+      aria-label={`${rows.length} ${noun}s`}
       onScroll={(event) => (scrolled.value = event.currentTarget.scrollTop)}
       onKeyDown={move}
       onFocusIn={(event) => {
@@ -106,7 +107,7 @@ export function List() {
           </div>
         ))}
       </div>
-      {!rows.length && <p class="nothing">No input is like that.</p>}
+      {!rows.length && <p class="nothing">No {noun} is like that.</p>}
     </div>
   );
 }

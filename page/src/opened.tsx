@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import type { Numbers, Top } from "./data";
-import { percent, plain, within } from "./format";
+import { noun, percent, plain, within } from "./format";
 import { data, isRight, opened, ordered, second, suspectsTitle, view } from "./state";
 import { nameOf, Tile, wordsOf } from "./thumbnail";
 
@@ -52,13 +52,13 @@ function Content({ row }: { row: number }) {
     <article>
       <header>
         <div class="controls">
-          <button type="button" aria-label="Previous input" aria-disabled={place <= 0} onClick={() => go(-1)}>
+          <button type="button" aria-label={`Previous ${noun}`} aria-disabled={place <= 0} onClick={() => go(-1)}>
             ←
           </button>
           <span class="unit">
             {place < 0 ? "not in the list" : `${(place + 1).toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")}`}
           </span>
-          <button type="button" aria-label="Next input" aria-disabled={place === rows.length - 1} onClick={() => go(1)}>
+          <button type="button" aria-label={`Next ${noun}`} aria-disabled={place === rows.length - 1} onClick={() => go(1)}>
             →
           </button>
           <button type="button" class="close" aria-label="Close" onClick={() => (opened.value = null)}>
@@ -148,7 +148,7 @@ function TableRow({ row }: { row: number }) {
   const at = changed?.row.get(row);
   const after = at === undefined ? null : changed!.values;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="The input's columns">
+    <div class="scroll" tabIndex={0} role="region" aria-label={`The ${noun}'s columns`}>
       <table>
         <thead>
           <tr>

@@ -1,7 +1,7 @@
 // The figures over all inputs, of every model.
 
 import { restsOn } from "./figures";
-import { ends, inputs, percent, plain, points, signed, type Show } from "./format";
+import { ends, inputs, noun, percent, plain, points, signed, type Show } from "./format";
 import type { Difference, Estimate, Model, Overall } from "./payload";
 import { data, modelIndex, showModel } from "./state";
 
@@ -56,7 +56,7 @@ export function Overview() {
     </div>
     {differences.length > 0 && (
       <p class="words">
-        “Against the first” is the difference from {differences[0].than} on the same inputs, with its 95&nbsp;%
+        “Against the first” is the difference from {differences[0].than} on the same {noun}s, with its 95&nbsp;%
         interval: one that leaves out 0 shows a difference, though of twenty such intervals one may do so by chance.
       </p>
     )}

@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { binOf } from "./data";
 import { Figure } from "./figure";
-import { count, ends, inputs, percent, sideOf, verdictWords } from "./format";
+import { count, ends, inputs, noun, percent, sideOf, verdictWords } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
@@ -27,7 +27,7 @@ const gapOf = (bin: Bin) => ({
 const says = (bin: Bin) => verdictWords(gapOf(bin), bin.verdict, "ranges");
 
 function sentence(bin: Bin): string {
-  if (!bin.count) return `Confidence ${range(bin)}: no inputs`;
+  if (!bin.count) return `Confidence ${range(bin)}: no ${noun}s`;
   const interval = ends({ low: bin.accuracy_low, high: bin.accuracy_high }, percent);
   return (
     `Confidence ${range(bin)}: ${inputs(bin.count)}, ${percent(bin.accuracy)} right (${interval}), ` +
@@ -51,10 +51,10 @@ export function Reliability() {
           <b class="under">▼&nbsp;blue</b> where under-confident. On the dashed line the model would be
           calibrated.
           {bins.some((bin) => bin.count > 0 && bin.count < FEW) &&
-            ` A pale bar has fewer than ${FEW} inputs.`}
+            ` A pale bar has fewer than ${FEW} ${noun}s.`}
         </>
       }
-      hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."
+      hint={`Point at a bar to read it, choose it to see its ${noun}s; with Shift, among those chosen before.`}
       table={{
         head: ["Confidence", "Inputs", "Mean confidence", "Right", "95\u00a0% interval", "Gap"],
         rows: bins.map((bin) => [
@@ -150,7 +150,7 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
       />
       <line class="base" x1={x(0)} x2={x(1)} y1={base} y2={base} />
       <text class="unit" x={x(0) + 4} y={base - HISTOGRAM - 6} aria-hidden="true">
-        inputs, {count(most)} at most
+        {noun}s, {count(most)} at most
       </text>
     </svg>
   );

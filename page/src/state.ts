@@ -1,5 +1,6 @@
 // What is chosen: the model, what it is compared with, the filters, the order, the opened input.
 
+import { callThem } from "./format";
 import { batch, computed, signal } from "@preact/signals";
 import { binOf, read, type Data, type Numbers, type Top, type View } from "./data";
 import type { Payload } from "./payload";
@@ -306,5 +307,6 @@ function defaultSort(): { key: SortKey; descending: boolean } {
 
 export function start(payload: Payload): void {
   data = read(payload);
+  callThem(data.answers ? "answer" : "input");
   sort.value = defaultSort();
 }

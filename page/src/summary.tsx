@@ -1,7 +1,7 @@
 // Accuracy, confidence and gap of the inputs that are selected, with their intervals.
 
 import { figuresOf, type Figures } from "./figures";
-import { count, ends, gapWords, inputs, percent } from "./format";
+import { count, ends, gapWords, inputs, noun, percent } from "./format";
 import type { Model } from "./payload";
 import { byOutcome, data, isFiltered, second, view } from "./state";
 import { tooFew } from "./statistics";
@@ -16,7 +16,7 @@ function figuresOfAll({ overall }: Model): Figures | null {
 export function Summary({ rows }: { rows: Int32Array }) {
   const one = view.value;
   const two = second.value;
-  if (!rows.length) return <span class="summary">No inputs.</span>;
+  if (!rows.length) return <span class="summary">No {noun}s.</span>;
   return (
     <>
       <Line
@@ -50,13 +50,13 @@ function Line({ name, figures: f }: { name: string | null; figures: Figures }) {
   return (
     <span class="summary">
       {name && <b>{name}: </b>}
-      {name ? `${count(f.n)} inputs` : inputs(f.n)}
+      {name ? `${count(f.n)} ${noun}s` : inputs(f.n)}
       {data.payload.listed && " of those listed"}
       {f.n > 0 && byOutcome.value && <>, mean confidence {percent(f.confidence)}</>}
       {f.n > 0 && !byOutcome.value && (
         <>
           , {percent(f.accuracy.value)} right ({ends(f.accuracy, percent)}), mean confidence{" "}
-          {percent(f.confidence)}: {f.few ? "too few inputs to say more" : gapWords(f.gap)}
+          {percent(f.confidence)}: {f.few ? `too few ${noun}s to say more` : gapWords(f.gap)}
         </>
       )}
     </span>

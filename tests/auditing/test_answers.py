@@ -196,12 +196,53 @@ def test_what_is_no_confidence_or_no_truth_is_refused(confidence, correct, line)
         as_answers(confidence=confidence, correct=correct)
 
 
-def test_names_of_classes_and_unlabelled_answers_are_refused():
+def test_names_of_classes_are_refused():
     answers = as_answers(confidence=[0.2, 0.7] * 60, correct=[True, False] * 60)
     with pytest.raises(ArcalError, match="of no classes"):
         arcal.audit(answers, classes=["cat", "dog"])
-    with pytest.raises(ArcalError, match="confidence alone"):
-        arcal.calibrate(answers, unlabelled=answers)
+
+
+def test_how_many_unlabelled_answers_are_right_is_estimated_by_their_confidence():
+    c, right = drawn(1000, of=lambda c: 0.1 + 0.8 * c)
+    today = 0.8 * drawn(500, of=lambda c: c)[0]
+    unlabelled = as_answers(confidence=today, correct=torch.zeros(500))
+    given = arcal.calibrate(as_answers(confidence=c, correct=right), unlabelled=unlabelled)
+    threshold = np.sort(c.numpy())[::-1][int(right.sum()) - 1]
+    assert given.today is not None
+    assert given.today.accuracy == pytest.approx((today.numpy() >= threshold).mean(), abs=1e-12)
+    after = given.calibrator(unlabelled.log_probabilities)[:, 0].exp().mean().item()
+    assert given.today.confidence == pytest.approx(after)
+    assert given.stream is None
+    assert "unlabelled answers: about" in given.summary()
+    assert given.figures()["unlabelled"]["n"] == 500
+    assert "unlabelled.accuracy.low" in given.by_name()
+    assert "unlabelled.T" not in given.by_name()
+
+
+def test_sets_of_unlabelled_answers_are_estimated_one_by_one_and_weights_count():
+    c, right = drawn(600, of=lambda c: c)
+    labelled, times = as_answers(confidence=c, correct=right), torch.arange(600) % 3
+    rows = torch.arange(600).repeat_interleave(times)
+    sets = {
+        day: as_answers(confidence=c[some], correct=torch.zeros(len(c[some])))
+        for day, some in {"monday": c > 0.3, "tuesday": c < 0.1}.items()
+    }
+    weighted = arcal.calibrate(labelled, unlabelled=sets, weights=times.double())
+    repeated = arcal.calibrate(as_answers(confidence=c[rows], correct=right[rows]), unlabelled=sets)
+    assert [*weighted.each] == ["monday", "tuesday"]
+    for day, one in weighted.each.items():
+        assert one.accuracy == pytest.approx(repeated.each[day].accuracy, abs=0.005)
+    assert weighted.each["monday"].doubt is None
+    assert "nothing like the labelled ones" in str(weighted.each["tuesday"].doubt)
+
+
+def test_answers_and_predictions_are_not_mixed():
+    answers = as_answers(confidence=[0.2, 0.7] * 60, correct=[True, False] * 60)
+    two = as_predictions(probabilities=[0.2, 0.7] * 60, labels=[1, 0] * 60)
+    with pytest.raises(ArcalError, match="unlabelled inputs have the probabilities of all classes"):
+        arcal.calibrate(answers, unlabelled=two)
+    with pytest.raises(ArcalError, match="unlabelled inputs may have a confidence alone"):
+        arcal.calibrate(two, unlabelled={"may": answers})
 
 
 @pytest.mark.parametrize("name", ["temperature", "vector"])

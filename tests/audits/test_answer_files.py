@@ -229,16 +229,46 @@ def test_new_answers_need_a_confidence_alone(tmp_path):
         read_predictions(tmp_path / "new.npz")
 
 
-def test_unlabelled_answers_are_refused(tmp_path, monkeypatch, capsys):
+def calibrates(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", *arguments])
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def test_how_many_unlabelled_answers_are_right(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     many(tmp_path / "answers.csv")
-    monkeypatch.setattr(
-        "sys.argv", ["arcal", "calibrate", "answers.csv", "--unlabelled", "answers.csv"]
+    written(tmp_path / "may.csv", "sure\n" + "\n".join(["0.9", "0.8", "0.2"] * 40))
+    written(tmp_path / "june.csv", "sure\n" + "\n".join(["0.9", "0.3", "0.2"] * 40))
+    (tmp_path / "answers.csv").write_text(
+        (tmp_path / "answers.csv").read_text().replace("confidence", "sure")
     )
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    assert "confidence alone" in capsys.readouterr().err
+    days = ("--unlabelled", "may.csv", "june.csv", "--confidence", "sure")
+    assert calibrates(monkeypatch, *days) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "may.csv, 120 unlabelled answers: about" in words
+    assert "june.csv, 120 unlabelled answers:" in words
+    written_files = {path.name for path in (tmp_path / "calibrated").iterdir()}
+    assert written_files <= {"calibration.json", "calibrator.safetensors"}
+    figures = json.loads((tmp_path / "calibrated/calibration.json").read_text())["unlabelled"]
+    assert figures["may.csv"]["accuracy"] >= figures["june.csv"]["accuracy"]
+    assert figures["may.csv"]["T"] is None
+    assert calibrates(monkeypatch, *days, "--fail-if", "unlabelled.may.csv.accuracy<1") == 1
+    assert calibrates(monkeypatch, *days, "--fail-if", "unlabelled.may.csv.T<1") == 2
+
+
+@pytest.mark.parametrize("flag", ["--unlabelled", "--apply"])
+def test_a_confidence_alone_is_not_what_probabilities_were(tmp_path, monkeypatch, capsys, flag):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{p:.2f},{int(p > 0.6)}" for p in np.linspace(0.05, 0.95, 60)]
+    written(tmp_path / "answers.csv", "probability,label\n" + "\n".join(rows))
+    written(tmp_path / "may.csv", "confidence\n" + "\n".join(["0.9", "0.8", "0.2"] * 40))
+    assert calibrates(monkeypatch, flag, "may.csv") == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"{flag} may.csv has a confidence alone, and answers.csv the probabilities" in line
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import torch
 
 from arcal.auditing import as_predictions
-from benchmarks.batch_temperature import BATCHES, table
+from benchmarks.batch_temperature import BATCHES, accuracies, table
 
 
 def test_large_batches_are_nearer_the_temperature_of_a_shift():
@@ -20,6 +20,16 @@ def test_large_batches_are_nearer_the_temperature_of_a_shift():
     assert rows["batches of 400, shrink 0"][1] < rows["one temperature"][1] / 2
     assert rows["batches of 10, shrink 25"][1] > rows["batches of 10, shrink 0"][1]
     assert all(row[0] < 6 for name, row in rows.items() if "shrink 25" in name)
+
+
+def test_accuracies_are_off_by_as_much_as_is_said():
+    z = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.5, 0.0], [0.1, 0.0]]).repeat(50, 1)
+    half = as_predictions(logits=z, labels=torch.tensor([0, 0, 1, 1]).repeat(50))
+    surer = as_predictions(logits=z.sort(dim=0).values[50:], labels=torch.zeros(150).long())
+    _, _, *rows = map(cells, accuracies(half, [half, surer]).splitlines())
+    off = {name.strip(): (float(mean), float(most)) for _, name, mean, most, _ in rows}
+    assert off["by the confidence alone"] == (16.7, -33.3)  # 100 of 150 reach it, and all are right
+    assert len(off) == 4
 
 
 def cells(line):

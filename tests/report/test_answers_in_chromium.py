@@ -53,13 +53,20 @@ def test_nothing_of_classes_is_shown(reader):
     assert page.get_by_label("Predicted").count() == page.get_by_label("Label").count() == 0
 
 
+def test_nothing_is_called_an_input(reader):
+    page = reader.open(given()[1])
+    assert not re.search(r"\binputs?\b", page.inner_text("body"))
+    said = page.locator("[aria-label]").evaluate_all("all => all.map(one => one.ariaLabel)")
+    assert not [one for one in said if re.search(r"\binputs?\b", one)]
+
+
 def test_a_bar_counts_the_answers_of_its_confidence_and_who_is_right(reader):
     models, of = given()
     page = reader.open(of)
     bar = page.locator("#reliability .mark").last
     bar.click()
     n = of["models"][0]["reliability"][-1]["count"]
-    expect(page.locator(".list")).to_have_attribute("aria-label", re.compile(f"^{n} input"))
+    expect(page.locator(".list")).to_have_attribute("aria-label", re.compile(f"^{n} answer"))
     page.get_by_role("button", name="Clear all").click()
     page.get_by_label("Compare asked with").select_option("sampled")
     one, other = (model.predictions.correct for model in models)

@@ -28,6 +28,7 @@ from arcal.auditing import (
 from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import Examples, examples_or_loader, usable_device
 from arcal.audits._job import Job
+from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
 from arcal.calibration.posthoc import (
     BatchTemperature,
@@ -36,7 +37,6 @@ from arcal.calibration.posthoc import (
     Temperature,
     Today,
     check_posthoc,
-    fit_batch_temperature,
 )
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
@@ -135,7 +135,8 @@ class Calibration:
 
     def figures(self) -> dict[str, Any]:
         """Every figure as JSON values."""
-        more: dict[str, Any] = {name: vars(today) for name, today in self._estimates.items()}
+        no_T = {"T": None} if self.choice.answers else {}
+        more: dict[str, Any] = {name: vars(one) | no_T for name, one in self._estimates.items()}
         more = {"unlabelled": more.get("", more)} if more else {}
         return choice_json(self.choice) | more
 
@@ -161,10 +162,11 @@ class Calibration:
         figures, calibrator, unlabelled, stream = paths
         about = {"arcal": __version__, "of": self.of, "facts": dict(self.facts)}
         write_json(figures, about | self.figures())
-        own = [unlabelled] if self.today is not None else []
-        own += [Path(out, f"unlabelled-{i}.safetensors") for i in range(1, 1 + len(self.each))]
-        for path, today in zip(own, self._estimates.values(), strict=True):
-            save_calibrator(Temperature(today.T), path)
+        own: list[Path] = []
+        for i, today in enumerate(self._estimates.values(), start=1):
+            if not self.choice.answers:
+                own.append(unlabelled if self.today else Path(out, f"unlabelled-{i}.safetensors"))
+                save_calibrator(Temperature(today.T), own[-1])
         if self.choice.calibrator is not None:
             save_calibrator(self.choice.calibrator, calibrator)
         if self.stream is not None:
@@ -282,36 +284,13 @@ def calibration_of(
     doubts = [*doubts, *(line for line in said if line)]
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}
-    if sets and predictions.answers:
-        raise ArcalError(
-            "how often unlabelled answers are right is not estimated from their confidence alone: "
-            "leave them out"
-        )
-    for name, one in sets.items():
-        if one.classes != (Z := predictions.classes):
-            whose = f" {name}" if name else ""
-            raise ArcalError(f"the unlabelled inputs{whose} have {one.classes} classes, not {Z}")
+    check_alike(predictions, sets)
     choice = choose_calibrator(predictions, names=names, weights=weights, progress=progress)
-    if predictions.answers:
-        return Calibration(choice, doubts=doubts, **more)
-    stream, estimates = None, dict[str, Today]()
-    try:
-        labelled = predictions.log_probabilities, predictions.labels
-        stream = fit_batch_temperature(*labelled, weights=weights)
-    except ArcalError as error:
-        if sets:
-            doubts.append(f"nothing is said of the unlabelled inputs: {error}")
-    for name, one in sets.items():
-        if stream is None:
-            break
-        try:
-            some = without_zeros(one, like=as_given)[0].log_probabilities
-            estimates[name] = stream.estimate(some)
-        except ArcalError as error:
-            what = f"those of {name}" if name else "the unlabelled inputs"
-            doubts.append(f"nothing is said of {what}: {error}")
+    stream, estimates, unsaid = estimates_of(sets, as_given, choice.calibrator, weights)
     today = estimates.pop("", None)
-    return Calibration(choice, stream=stream, today=today, each=estimates, doubts=doubts, **more)
+    return Calibration(
+        choice, stream=stream, today=today, each=estimates, doubts=doubts + unsaid, **more
+    )
 
 
 def _are_several(unlabelled: Any) -> bool:

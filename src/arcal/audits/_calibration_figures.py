@@ -19,7 +19,7 @@ def calibration_figures(
     coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit,
     not with weights; before.accuracy and so on: of the model as it is;
     unlabelled.accuracy, .confidence and .T: what is estimated of inputs without labels, or
-    unlabelled.NAME.accuracy and so on, of a set that has a name and not "".
+    unlabelled.NAME.accuracy and so on, of a set that has a name and not ""; answers have no T.
     The ends of an interval are NAME.low and NAME.high.
 
     >>> from arcal.auditing import as_predictions, choose_calibrator
@@ -36,12 +36,16 @@ def calibration_figures(
     for target, threshold in choice.acting.thresholds.items() if choice.acting else ():
         flat[_coverage(target)] = threshold.coverage if threshold else 0.0
     for name, today in (estimates or {}).items():
-        values = (today.accuracy, today.low, today.high, today.confidence, today.T)
-        flat |= dict(zip(_estimated(name), values, strict=True))
+        values = [today.accuracy, today.low, today.high, today.confidence]
+        if not choice.answers:
+            values.append(today.T)
+        flat |= dict(zip(_estimated(name, choice.answers), values, strict=True))
     return flat
 
 
-def calibration_figure_names(*, weighted: bool, unlabelled: Sequence[str]) -> set[str]:
+def calibration_figure_names(
+    *, weighted: bool, unlabelled: Sequence[str], answers: bool = False
+) -> set[str]:
     """The names of all figures that there can be of a calibration that has not run yet.
 
     `unlabelled` are the names of the sets of unlabelled inputs, "" of one alone.
@@ -54,13 +58,13 @@ def calibration_figure_names(*, weighted: bool, unlabelled: Sequence[str]) -> se
     names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     if not weighted:
         names |= {*map(_coverage, TARGETS)}
-    return names | {figure for name in unlabelled for figure in _estimated(name)}
+    return names | {figure for name in unlabelled for figure in _estimated(name, answers)}
 
 
-def _estimated(name: str) -> list[str]:
+def _estimated(name: str, answers: bool) -> list[str]:
     """The names of the figures of a set of unlabelled inputs."""
     group = f"unlabelled.{name}" if name else "unlabelled"
-    return [f"{group}.{figure}" for figure in OF_TODAY]
+    return [f"{group}.{figure}" for figure in (OF_TODAY[:-1] if answers else OF_TODAY)]
 
 
 def _ends(name: str, estimate: Estimate) -> dict[str, float]:

@@ -37,12 +37,14 @@ def predictions_like(
     classes: tuple[str, ...],
     fitted_to: str,
     confidence: str | None = None,
+    *,
+    answers: bool = False,
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
-    The calibrator is fitted to those of `fitted_to`, which has these `classes`. Of answers
-    `confidence` names its column if it is called otherwise. Predictions of other classes, as far as
-    is known, raise `ArcalError`.
+    The calibrator is fitted to those of `fitted_to`, which has these `classes`, or `answers`, of
+    which `confidence` names the column if it is called otherwise. Predictions of other classes, as
+    far as is known, and answers beside probabilities raise `ArcalError`.
     """
     from arcal.audits import read_predictions
     from arcal.classifiers import check_class_names
@@ -51,6 +53,12 @@ def predictions_like(
     named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
     other = read_predictions(path, labelled=False, **named)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
+    if other.predictions.answers != answers:
+        has = ("the probabilities of all classes", "a confidence alone")
+        raise ArcalError(
+            f"{what} has {has[other.predictions.answers]}, and {fitted_to} {has[answers]}: give "
+            "both alike"
+        )
     if len(classes) != (Z := other.predictions.classes):
         only = [name for name in other.classes if name not in classes]
         known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""

@@ -150,7 +150,8 @@ class Calibrate(OnModels):
             job, given = self._from_model(models[0], data, formats)
         weighted = given.weights is not None
         for condition in failing:
-            condition.check(calibration_figure_names(weighted=weighted, unlabelled=sets))
+            figures = {"weighted": weighted, "answers": given.predictions.answers}
+            condition.check(calibration_figure_names(unlabelled=sets, **figures))
         conditions = self._conditions(given.weighed_by, given.labelled)
         facts = {} if job is None else facts_with(job.facts, job.caveats)
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
@@ -215,30 +216,28 @@ class Calibrate(OnModels):
                 saved = saved.one_per(one_per)
             except ArcalError as error:
                 raise ArcalError(f"{path}: {error}") from error
-        applied = self._applied_to(saved.classes, self.data.id)
+        answers = saved.predictions.answers
+        applied = self._applied_to(saved.classes, self.data.id, answers)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         unlabelled = self.calibration.unlabelled or ()
-        if unlabelled and saved.predictions.answers:
-            raise ArcalError(
-                f"--unlabelled {unlabelled[0]}: how often answers are right is not estimated from "
-                "their confidence alone: leave it out"
-            )
-        like = self.data.id, saved.classes, str(path)
+        like = self.data.id, saved.classes, str(path), named.confidence
         today = {
-            one: predictions_like("--unlabelled", Path(one), *like).predictions
+            one: predictions_like("--unlabelled", Path(one), *like, answers=answers).predictions
             for one in unlabelled
         }
         about = saved.weights, saved.weighed_by
         return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
-    def _applied_to(self, classes: tuple[str, ...], ids: str | None) -> "SavedPredictions | None":
+    def _applied_to(
+        self, classes: tuple[str, ...], ids: str | None, answers: bool = False
+    ) -> "SavedPredictions | None":
         if self.output.apply is None:
             return None
         like = ids, classes, " ".join(self.what), self.data.confidence
-        return predictions_like("--apply", self.output.apply, *like)
+        return predictions_like("--apply", self.output.apply, *like, answers=answers)
 
     def _from_model(
         self,
@@ -284,14 +283,14 @@ class Calibrate(OnModels):
         from arcal.auditing import suspect_drift
 
         classes, others = given.classes, {**given.unlabelled}
-        if given.predictions.answers:
-            classes = tuple(f"a {one} answer" for one in classes)
         if (applied := given.applied) is not None:
             others[str(self.output.apply)] = applied.predictions
         for path, other in others.items():
-            doubt = suspect_drift(
-                given.predictions.log_probabilities, other.log_probabilities, classes
-            )
+            both = given.predictions.log_probabilities, other.log_probabilities
+            if given.predictions.answers:  # of two classes the second is looked at
+                both = both[0].flip(1), both[1].flip(1)
+                classes = ("a wrong answer", "a right answer")
+            doubt = suspect_drift(*both, classes)
             if doubt is not None:
                 say(f"arcal: {path}: {doubt}")
 

@@ -53,6 +53,15 @@ OF_ANSWERS = {
 """What a post-hoc method comes to where there is one confidence and no classes."""
 
 
+def noun(*, answers: bool) -> str:
+    """What is audited is called so: an input, or an answer.
+
+    >>> noun(answers=True)
+    'answer'
+    """
+    return "answer" if answers else "input"
+
+
 def posthoc_names(name: str, *, answers: bool = False) -> tuple[str, str]:
     """The same of any method: one that was registered is called by its own name.
 

@@ -17,7 +17,7 @@ from arcal.auditing import Candidate, Choice, Subject
 from arcal.calibration.posthoc import Calibrator, Temperature, Today, VectorScaling
 from arcal.report.audited import acting_json, acts_alone, number
 from arcal.report.markup import PrintedTable, printed_tables
-from arcal.report.names import listed, name_subjects, posthoc_names
+from arcal.report.names import listed, name_subjects, noun, posthoc_names
 from arcal.report.numbers import plain
 from arcal.report.tables import Column
 
@@ -128,7 +128,8 @@ def _width(table: Table, console: Console) -> int:
 
 
 def _table(choice: Choice, *, short: bool = False) -> Table:
-    title = f"{choice.inputs:,} inputs, each judged by calibrators fitted without it"
+    title = f"{choice.inputs:,} {noun(answers=choice.answers)}s, each judged by calibrators fitted "
+    title += "without it"
     title += "; 95 % intervals"
     padding = 0 if short else (0, 1, 0, 0)
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=padding)
@@ -173,7 +174,11 @@ def sentences(choice: Choice) -> list[str]:
                 f"{choice.picked or 'the model'} by {lower:.4f}, more than by chance: compare "
                 f"with `--calibrators {better.name}`"
             )
-    acts = None if choice.acting is None else acts_alone(choice.acting, taken.accuracy.value)
+    acts = (
+        None
+        if choice.acting is None
+        else acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
+    )
     if acts is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
@@ -214,42 +219,53 @@ def _better_if_changed(choice: Choice) -> Candidate | None:
     return min(better, key=lambda one: one.nll.value, default=None)
 
 
+WHEN_IT_HOLDS = (
+    "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
+    "inputs of the same classes, is too low for inputs that the model is merely less sure of, and "
+    "too high where it has become wrong and stayed sure)"
+)
+WHEN_ANSWERS_HOLD = (
+    "(an estimate without labels, by the share of answers above a confidence: it is too low where "
+    "answers are merely less sure, for which the mean confidence is the better estimate, and too "
+    "high where they have become wrong and stayed sure)"
+)
+
+
 def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]:
     """How often the model is right on unlabelled inputs, and how sure it should be.
 
     The estimates are by the name of each set; a set alone needs none, "".
     """
-    labelled, whose = f"{100 * choice.before.accuracy.value:.1f}", "the model"
-    if choice.changed:  # what is estimated is that of its own predictions
-        whose += f", without {choice.picked},"
-    lines: list[str] = []
-    doubts: list[str] = []
+    labelled = f"(on the labelled ones {100 * choice.before.accuracy.value:.1f} %)"
+    lines, doubts = list[str](), list[str]()
     for name, today in estimates.items():
         right, low, high, sure = (
             f"{100 * share:.1f}"
             for share in (today.accuracy, today.low, today.high, today.confidence)
         )
         what = f"{name}, {today.n:,}" if name else f"the {today.n:,}"
-        if lines:
+        said, T = f"{right} % [{low}, {high}]", f"T={today.T:.4g}"
+        if choice.answers and lines:
+            lines.append(f"{what} unlabelled answers: {said}; mean confidence {sure} %")
+        elif choice.answers:
+            after = f" after {choice.picked}" if choice.picked else ""
             lines.append(
-                f"{what} unlabelled inputs: {right} % [{low}, {high}]; mean confidence {sure} %; "
-                f"T={today.T:.4g}"
+                f"{what} unlabelled answers: about {said} are right {labelled}; their mean "
+                f"confidence{after} is {sure} %"
             )
-        else:
+        elif lines:
+            lines.append(f"{what} unlabelled inputs: {said}; mean confidence {sure} %; {T}")
+        else:  # what is estimated is how often its own predictions are right
+            whose = f"the model, without {choice.picked}," if choice.changed else "the model"
             lines.append(
-                f"{what} unlabelled inputs: {whose} is right on about {right} % [{low}, {high}] "
-                f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its "
-                f"mean confidence on these is {sure} %; the temperature for these is "
-                f"T={today.T:.4g}"
+                f"{what} unlabelled inputs: {whose} is right on about {said} {labelled}; at the "
+                f"temperature of the labelled ones its mean confidence on these is {sure} %; the "
+                f"temperature for these is {T}"
             )
         if today.doubt is not None:
             doubts.append(f"{name}: {today.doubt}" if name else today.doubt)
     if lines:
-        lines.append(
-            "(an estimate without labels, by the share of inputs below an entropy: it holds only "
-            "for inputs of the same classes, is too low for inputs that the model is merely less "
-            "sure of, and too high where it has become wrong and stayed sure)"
-        )
+        lines.append(WHEN_ANSWERS_HOLD if choice.answers else WHEN_IT_HOLDS)
     return [*lines, *doubts]
 
 

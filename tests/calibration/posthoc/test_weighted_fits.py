@@ -110,10 +110,11 @@ def test_a_stream_begins_at_the_weighted_accuracy(given):
     right = (log_p.argmax(1) == labels).double()
     assert weighted.accuracy == pytest.approx((times * right).sum().item() / times.sum().item())
     assert abs(weighted.T - repeated.T) < 1e-6
-    assert weighted.threshold.score == pytest.approx(repeated.threshold.score)
+    one, other = weighted.by_threshold, repeated.by_threshold
+    assert one.threshold.score == pytest.approx(other.threshold.score)
     # fewer count than are there, so less is known of the accuracy
-    assert weighted.ends[0].score <= repeated.ends[0].score
-    assert weighted.ends[1].score >= repeated.ends[1].score
+    assert one.loosest.score <= other.loosest.score
+    assert one.strictest.score >= other.strictest.score
     assert weighted.estimate(log_p[rows]).accuracy == pytest.approx(weighted.accuracy, abs=1e-3)
 
 

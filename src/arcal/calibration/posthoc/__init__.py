@@ -12,6 +12,7 @@ ebs                    a temperature by the energy of the logits
 pts                    a temperature by the largest log-probabilities
 spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
+thresholded            how many unlabelled inputs are right, by a threshold on a score
 batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated; of a set
 calibrated             a classifier and its calibrator as one module, and an image seen twice
 
@@ -53,12 +54,17 @@ from arcal.calibration.posthoc.registry import (
 from arcal.calibration.posthoc.smart import Smart, fit_smart
 from arcal.calibration.posthoc.spline import Spline, fit_spline
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration.posthoc.thresholded import (
+    AccuracyByThreshold,
+    fit_accuracy_by_threshold,
+)
 from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
 
 __all__ = [
     "CALIBRATORS",
     "EVALUATED",
     "POSTHOC",
+    "AccuracyByThreshold",
     "BatchTemperature",
     "Calibrated",
     "CalibrationSet",
@@ -78,6 +84,7 @@ __all__ = [
     "VectorScaling",
     "as_calibration_set",
     "check_posthoc",
+    "fit_accuracy_by_threshold",
     "fit_batch_temperature",
     "fit_by_batch",
     "fit_dirichlet",

@@ -1,11 +1,9 @@
 """A temperature for each batch of unlabelled inputs, and the accuracy it is likely to have.
 
-The idea is average thresholded confidence, ATC (Garg, Balakrishnan, Lipton, Neyshabur, Sedghi,
-ICLR 2022): the share of inputs whose score passes a threshold estimates the accuracy, where the
-threshold is the one that reproduces the accuracy of validation inputs. Here the score is the
-negative entropy after temperature scaling, and the batch gets the temperature at which its mean
-confidence is that share. `BatchTemperature` follows a stream; `TemperatureByBatch` cuts a set into
-batches and treats each alone, to show what the method is worth on a test set.
+The accuracy is estimated by average thresholded confidence (`AccuracyByThreshold`), with the
+negative entropy after temperature scaling as the score, and the batch gets the temperature at which
+its mean confidence is the estimate. `BatchTemperature` follows a stream; `TemperatureByBatch` cuts
+a set into batches and treats each alone, to show what the method is worth on a test set.
 """
 
 import math
@@ -19,10 +17,14 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.calibration.intervals import exact_interval, tango
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.calibration.posthoc.temperature import Temperature
+from arcal.calibration.posthoc.thresholded import (
+    AccuracyByThreshold,
+    Threshold,
+    fit_accuracy_by_threshold,
+)
 from arcal.errors import ArcalError
 
 WINDOW = 1000
@@ -33,8 +35,6 @@ FARTHEST = 20.0
 divided by it."""
 EXACT = 1e-12
 """The tolerance of the logarithm of a batch's temperature."""
-TIE = 1e-9
-"""Scores this close are equal: those of equal rows differ by rounding from batch to batch."""
 NOTHING_LIKE = (
     "these inputs are nothing like the validation inputs: look at some, as they may be of other "
     "classes altogether, and then neither figure means anything"
@@ -51,8 +51,9 @@ class Today:
     as often as before, estimate and interval are too low; if the model has become wrong and stayed
     sure, as by a broken feature, they are too high. `confidence` is the mean at the validation
     temperature, and `T` the temperature at which it equals the accuracy, shrunk towards the
-    validation temperature for a small `n`. `doubt` is a line if the inputs are so far from the
-    validation inputs that neither may hold, else None.
+    validation temperature for a small `n`. Of answers (`arcal.auditing.as_answers`) `confidence` is
+    that after the calibrator that was picked, and `T` is nan. `doubt` is a line if the inputs are
+    so far from the validation inputs that neither may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
     True
@@ -67,38 +68,13 @@ class Today:
     doubt: str | None = None
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """A score, and the share of the inputs with this very score that counts as reaching it.
-
-    Where many inputs have one score, as those of a tree or of rounded probabilities do, no
-    threshold between scores is reached by a given share of them.
-
-    >>> Threshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
-    0.5
-    """
-
-    score: float
-    ties: float
-
-    def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
-        """The share of inputs with scores `(N,)` that reach it, of those that weigh so much."""
-        above, same = scores > self.score + TIE, (scores - self.score).abs() <= TIE
-        reach = above.double() + self.ties * same.double()
-        if weights is None:
-            return reach.mean().item()
-        return (weights @ reach / weights.sum()).nan_to_num(0).item()
-
-
 @dataclass(eq=False, repr=False)
 class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
-    `T` is the validation temperature, and `threshold` the negative entropy, at that temperature,
-    that as many validation inputs reach as are right; `ends` are the loosest and the strictest it
-    may be, by Tango's 95 % interval of the accuracy minus the share that reaches it. `accuracy` is
-    that of the validation inputs, and `classes` is Z. The last `window` inputs count, and `shrink`
-    more that stand for the validation temperature.
+    `T` is the validation temperature, and `by_threshold` says what share of inputs is right, by the
+    negative entropy at that temperature; `classes` is Z. The last `window` inputs count, and
+    `shrink` more that stand for the validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.
@@ -115,9 +91,7 @@ class BatchTemperature:
     """
 
     T: float
-    threshold: Threshold
-    ends: tuple[Threshold, Threshold]
-    accuracy: float
+    by_threshold: AccuracyByThreshold
     classes: int
     window: int = field(default=WINDOW, kw_only=True)
     shrink: float = field(default=SHRINK, kw_only=True)
@@ -126,8 +100,6 @@ class BatchTemperature:
         if self.window < 1 or not self.shrink >= 0:
             line = f"window is {self.window} and shrink {self.shrink}: 1 and 0 are the least"
             raise ArcalError(line)
-        if not 0 <= self.accuracy <= 1:
-            raise ArcalError(f"accuracy is {self.accuracy}: it is a share of 1")
         self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
         self._updating = Lock()  # two threads would each put a batch behind the same window
@@ -141,6 +113,11 @@ class BatchTemperature:
     def __repr__(self) -> str:
         seen = 0 if self._recent is None else len(self._recent)
         return f"BatchTemperature(T={self.T:.4g}, window={self.window}, seen={seen})"
+
+    @property
+    def accuracy(self) -> float:
+        """That of the validation inputs."""
+        return self.by_threshold.accuracy
 
     def update(self, log_p: TensorLike) -> Today:
         """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
@@ -164,10 +141,8 @@ class BatchTemperature:
     def _estimate(self, log_p: Tensor) -> Today:
         scaled = (log_p / self.T).log_softmax(1)
         n, Z = log_p.shape
-        scores = score(scaled)
-        share = self.threshold.share(scores)
+        share, low, high = self.by_threshold.estimate(score(scaled))
         confidence = scaled.exp().amax(1).mean().item()
-        low, high = self._interval(scores, share)
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
         doubt = None if high >= max(self.accuracy / 2, 1 / Z) else NOTHING_LIKE
@@ -182,7 +157,10 @@ class BatchTemperature:
 
     def state_dict(self) -> dict[str, Tensor]:
         """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""
-        thresholds = [[one.score, one.ties] for one in (self.threshold, *self.ends)]
+        fitted = self.by_threshold
+        thresholds = [
+            [one.score, one.ties] for one in (fitted.threshold, fitted.loosest, fitted.strictest)
+        ]
         recent = (
             torch.empty(0, self.classes, device="cpu") if self._recent is None else self._recent
         )
@@ -207,12 +185,10 @@ class BatchTemperature:
         recent, thresholds, *numbers = (state[name] for name in names)
         if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
             raise ArcalError("its tensors have other shapes: pass what state_dict gave")
-        threshold, *ends = (Threshold(*one) for one in thresholds.tolist())
+        threshold, loosest, strictest = (Threshold(*one) for one in thresholds.tolist())
         stream = cls(
             state["T"].item(),
-            threshold,
-            (ends[0], ends[1]),
-            state["accuracy"].item(),
+            AccuracyByThreshold(threshold, loosest, strictest, state["accuracy"].item()),
             recent.shape[1],
             window=int(state["window"]),
             shrink=state["shrink"].item(),
@@ -236,13 +212,6 @@ class BatchTemperature:
                 "pass what the same model says"
             )
         return log_p
-
-    def _interval(self, scores: Tensor, share: float) -> tuple[float, float]:
-        """Of the share of a batch: the draw of the batch and that of the threshold, together."""
-        low, high = (end.item() for end in exact_interval([share * len(scores)], [len(scores)]))
-        most, least = (end.share(scores) for end in self.ends)
-        below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
-        return max(share - below, 0.0), min(share + above, 1.0)
 
 
 def _exact(values: Any) -> Tensor:
@@ -268,29 +237,11 @@ def fit_batch_temperature(
     0.75
     """
     given = as_calibration_set(log_p, labels, weights)
-    T, log_p, w, n = given.T, given.log_p, given.weights, given.n
-    wrong = log_p.argmax(1) != given.labels
-    accuracy = w[~wrong].sum().item() / n
-    scores = score((log_p / T).log_softmax(1))
-    ordered, order = scores.sort(descending=True)
-    reached = w[order].cumsum(0)
-
-    def reached_by(share: float) -> Threshold:
-        """What this share of the validation inputs reach."""
-        k = share * n if given.weighted else round(share * n)
-        if not k > TIE:
-            return Threshold(math.inf, 0.0)
-        last = ordered[int((reached < k - TIE).sum().clamp(max=len(ordered) - 1))].item()
-        above, same = scores > last + TIE, (scores - last).abs() <= TIE
-        ties = (k - w[above].sum().item()) / w[same].sum().item()
-        return Threshold(last, min(ties, 1.0))
-
-    threshold = reached_by(accuracy)
-    sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
-    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right and do not reach it
-    ends = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
-    Z = log_p.shape[1]
-    return BatchTemperature(T, threshold, ends, accuracy, Z, window=window, shrink=shrink)
+    log_p, T, Z = given.log_p, given.T, given.log_p.shape[1]
+    scores, correct = score((log_p / T).log_softmax(1)), log_p.argmax(1) == given.labels
+    weights_of = given.weights if given.weighted else None
+    fitted = fit_accuracy_by_threshold(scores, correct, weights_of)
+    return BatchTemperature(T, fitted, Z, window=window, shrink=shrink)
 
 
 def score(log_p: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 _figures   findings by name
 _words     findings in sentences
+_acting    from which confidence on it may act alone
 _changes   how figures have changed since an earlier audit
 _markdown  findings as Markdown
 _amounts   a figure as text
@@ -10,6 +11,7 @@ _payload   findings with the inputs, or a sample of too many, which is what the 
 notebook   what a notebook shows of an audit; it draws, and is imported when asked for
 """
 
+from arcal.report.audited._acting import acts_alone
 from arcal.report.audited._amounts import number
 from arcal.report.audited._figures import Finding, figure_names, figures
 from arcal.report.audited._json import FORMAT, acting_json, as_json
@@ -17,7 +19,6 @@ from arcal.report.audited._markdown import markdown, model_card
 from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     WEIGHED_BY,
-    acts_alone,
     doubts,
     headline,
     notes,

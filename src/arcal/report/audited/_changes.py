@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from arcal.auditing import Change, Changes, Estimate
+from arcal.auditing import Audited, Change, Changes, Estimate
 from arcal.report.audited._amounts import (
     in_points,
     moved,
@@ -13,7 +13,7 @@ from arcal.report.audited._amounts import (
     points,
     signed,
 )
-from arcal.report.names import listed
+from arcal.report.names import listed, noun
 
 TITLES = {
     "accuracy": "accuracy",
@@ -30,12 +30,9 @@ MOST = 5
 """Groups that a line names at most."""
 
 
-def changed(since: Changes, name: str, classes: Sequence[str]) -> list[str]:
-    """What has changed since then, what is not shown to have, and what could not be compared.
-
-    The model has this `name` here.
-    """
-    titles = {figure: title.format(classes[1]) for figure, title in TITLES.items()}
+def changed(since: Changes, model: Audited) -> list[str]:
+    """What has changed since then, what is not shown to have, and what could not be compared."""
+    titles = {figure: title.format(model.classes[1]) for figure, title in TITLES.items()}
     known = [(figure, since.figures[figure]) for figure in titles if figure in since.figures]
     shown = [f"{titles[figure]} {_shown(figure, one)}" for figure, one in known if _is_shown(one)]
     chance = f", which may be chance among {len(known)} figures"
@@ -44,9 +41,10 @@ def changed(since: Changes, name: str, classes: Sequence[str]) -> list[str]:
         for figure, one in known
         if not _is_shown(one)
     ]
-    there = "" if since.model == name else f"{since.model}, "
+    there = "" if since.model == model.name else f"{since.model}, "
     what = "; ".join(shown) or "no change beyond chance"
-    lines = [f"since {since.since} ({there}{since.n:,} inputs): {what}"]
+    inputs = f"{since.n:,} {noun(answers=model.predictions.answers)}s"
+    lines = [f"since {since.since} ({there}{inputs}): {what}"]
     if rest:
         lines.append(f"not changed beyond chance since then: {', '.join(rest)}")
     for column, groups in since.groupings.items():

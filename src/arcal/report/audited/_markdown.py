@@ -43,7 +43,7 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
             if one.difference is None
             else [f"- {_escaped(differs(one.difference, answers=one.model.predictions.answers))}"]
         )
-        since = [] if changes is None else changed(changes, model.name, model.classes)
+        since = [] if changes is None else changed(changes, model)
         lines += [f"- {_escaped(line)}" for line in (*since, *stands_out(model))] + [""]
     return "\n".join(lines)
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from arcal.auditing import (
     MISCALIBRATED,
-    Acting,
     Audited,
     Caveat,
     Difference,
@@ -18,6 +17,7 @@ from arcal.auditing import (
     suspect_inputs,
     suspect_order,
 )
+from arcal.report.audited._acting import acts_above
 from arcal.report.audited._amounts import (
     ece,
     in_points,
@@ -26,11 +26,10 @@ from arcal.report.audited._amounts import (
     percent,
     points,
     signed,
-    sure,
 )
 from arcal.report.audited._changes import changed, same_inputs
 from arcal.report.audited._figures import Finding, worst_group
-from arcal.report.names import listed, posthoc_names
+from arcal.report.names import noun, posthoc_names
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
@@ -44,8 +43,7 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
-    one = "answer" if model.predictions.answers else "input"
-    inputs = f"{over.n:,} {one if over.n == 1 else one + 's'}"
+    inputs = f"{over.n:,} {_one(model)}{'' if over.n == 1 else 's'}"
     sentence = f"{model.name} is right on {right} of {inputs}, with a mean confidence of "
     sentence += f"{confidence}: "
     if over.gap.sign > 0:
@@ -92,7 +90,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
-            f"inputs and tested on the other {posthoc.shown_on:,}."
+            f"{_one(first)}s and tested on the other {posthoc.shown_on:,}."
         )
     return lines
 
@@ -121,8 +119,8 @@ def doubts(model: Audited) -> list[str]:
         worth = effective_number(model.weights.double())
         source = f", {where}" if (where := model.facts.get(WEIGHED_BY)) else ""
         lines.append(
-            f"every figure counts inputs by their weights{source}: the {len(model):,} say as much "
-            f"as {worth:,.0f} that weigh alike"
+            f"every figure counts {_one(model)}s by their weights{source}: the {len(model):,} say "
+            f"as much as {worth:,.0f} that weigh alike"
         )
     return lines
 
@@ -245,7 +243,7 @@ def summary(findings: Sequence[Finding], data: str) -> str:
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *([] if one.difference is None else [differs(one.difference, answers=answers)]),
-            *([] if one.changes is None else changed(one.changes, model.name, model.classes)),
+            *([] if one.changes is None else changed(one.changes, model)),
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
@@ -266,7 +264,7 @@ def stands_out(model: Audited) -> list[str]:
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(
                 f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
-                f"{points(worst.gap)} ({worst.n:,} inputs)"
+                f"{points(worst.gap)} ({worst.n:,} {_one(model)}s)"
             )
     if (line := acts_above(model)) is not None:
         lines.append(line)
@@ -326,47 +324,12 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     than, right, loss, risk = from_first.than, from_first.accuracy, from_first.nll, from_first.aurc
     order = f", AURC {moved(risk, number, number(risk, '+'))}" if answers else ""
     return (
-        f"against {than}, on the same inputs: accuracy {moved(right, points, signed(right))}, "
-        f"log-loss {moved(loss, number, number(loss, '+'))}{order}; right where {than} is wrong on "
+        f"against {than}, on the same {noun(answers=answers)}s: accuracy "
+        f"{moved(right, points, signed(right))}, log-loss "
+        f"{moved(loss, number, number(loss, '+'))}{order}; right where {than} is wrong on "
         f"{percent(from_first.positive_flips)}, wrong where it is right on "
         f"{percent(from_first.negative_flips)}"
     )
-
-
-def acts_above(model: Audited) -> str | None:
-    """From which confidence on it is right more often than on all inputs, if one is shown."""
-    right = model.overall.accuracy.value
-    for target, one in model.acting.thresholds.items() if model.acting else ():
-        if target > right and one is not None:
-            return (
-                f"right on at least {100 * target:g} % where it is {sure(one.confidence)} "
-                f"confident or more: {percent(one.coverage)} of the inputs"
-            )
-    return None
-
-
-def acts_alone(acting: Acting, right: float) -> str | None:
-    """The same for each accuracy above `right`, that on all inputs; None if none is above.
-
-    >>> from arcal.auditing import acting, as_predictions
-    >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
-    >>> acts_alone(acting(surer.scores), right=0.98)
-    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); at no \
-confidence shown to be right on 99.9 %'
-    """
-    shown, missing = [], []
-    for target, one in acting.thresholds.items():
-        if target > right and one is None:
-            missing.append(f"{100 * target:g} %")
-        elif target > right and one is not None:
-            shown.append(
-                f"on at least {100 * target:g} % where it is {sure(one.confidence)} confident or "
-                f"more ({percent(one.coverage)} of the inputs)"
-            )
-    lines = [f"right {', '.join(shown)}"] if shown else []
-    if missing:
-        lines.append(f"at no confidence shown to be right on {listed(missing, last='or')}")
-    return "; ".join(lines) or None
 
 
 def mends(model: Audited) -> str:
@@ -379,12 +342,12 @@ def mends(model: Audited) -> str:
             return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
             "no calibrator lowers the log-loss beyond chance on the "
-            f"{posthoc.shown_on:,} inputs it was not fitted on: `arcal calibrate` tries more, on "
-            "all inputs"
+            f"{posthoc.shown_on:,} {_one(model)}s it was not fitted on: `arcal calibrate` tries "
+            f"more, on all {_one(model)}s"
         )
     best = posthoc.outcomes[posthoc.recommended]
     halved = posthoc.shown_on < model.overall.n
-    fitted = ", fitted on one half of the inputs," if halved else ""
+    fitted = f", fitted on one half of the {_one(model)}s," if halved else ""
     where = " of the other" if halved else ""
     before, after = best.ece.before.value, best.ece.after
     does = f"brings the ECE{where}"
@@ -392,6 +355,10 @@ def mends(model: Audited) -> str:
         does = f"lowers the log-loss{where}, but raises the ECE"
     words = posthoc_names(best.name, answers=model.predictions.answers)[1]
     return f"{words}{fitted} {does} from {in_points(before)} to {ece(after)}: see `arcal calibrate`"
+
+
+def _one(model: Audited) -> str:
+    return noun(answers=model.predictions.answers)
 
 
 def share(model: Audited) -> str:

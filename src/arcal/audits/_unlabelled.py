@@ -1,0 +1,104 @@
+"""What a calibration says of inputs without labels: how many are right, and how sure to be."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from arcal.arrays import TensorLike
+from arcal.auditing import Predictions, without_zeros
+from arcal.calibration.posthoc import (
+    BatchTemperature,
+    Calibrator,
+    Temperature,
+    Today,
+    as_calibration_set,
+    fit_accuracy_by_threshold,
+    fit_batch_temperature,
+)
+from arcal.errors import ArcalError
+
+UNLIKE_ANSWERS = (
+    "these answers are nothing like the labelled ones: look at some before you believe the estimate"
+)
+
+
+def check_alike(labelled: Predictions, unlabelled: Mapping[str, Predictions]) -> None:
+    """Refuse sets, by name, of other classes than the labelled inputs'.
+
+    So are answers of which only a confidence is known, where those with labels have probabilities.
+    """
+    has = ("the probabilities of all classes", "a confidence alone")
+    for name, one in unlabelled.items():
+        what = f"the unlabelled inputs {name}".rstrip()
+        if one.answers != labelled.answers:
+            raise ArcalError(
+                f"{what} have {has[one.answers]}, and the labelled ones {has[labelled.answers]}: "
+                "give both alike"
+            )
+        if one.classes != labelled.classes:
+            raise ArcalError(f"{what} have {one.classes} classes, not {labelled.classes}")
+
+
+def estimates_of(
+    unlabelled: Mapping[str, Predictions],
+    labelled: Predictions,
+    calibrator: Calibrator | None,
+    weights: TensorLike | None = None,
+) -> tuple[BatchTemperature | None, dict[str, Today], list[str]]:
+    """The stream, an estimate of each set by name, and what could not be estimated and why.
+
+    The stream is fitted to the `labelled` predictions, with their `weights`, and is None of
+    answers. The `calibrator` is the one that was picked, if any.
+    """
+    stream, estimates, doubts = None, dict[str, Today](), list[str]()
+    try:
+        given = without_zeros(labelled)[0]
+        if given.answers:
+            estimate = _by_confidence(given, calibrator or Temperature(1.0), weights)
+        else:
+            stream = fit_batch_temperature(given.log_probabilities, given.labels, weights=weights)
+            estimate = _by_entropy(stream)
+    except ArcalError as error:
+        return None, {}, [f"nothing is said of the unlabelled inputs: {error}"] * bool(unlabelled)
+    for name, one in unlabelled.items():
+        try:
+            estimates[name] = estimate(without_zeros(one, like=labelled)[0])
+        except ArcalError as error:
+            what = f"those of {name}" if name else "the unlabelled inputs"
+            doubts.append(f"nothing is said of {what}: {error}")
+    return stream, estimates, doubts
+
+
+Estimating = Callable[[Predictions], Today]
+
+
+def _by_entropy(stream: BatchTemperature) -> Estimating:
+    return lambda some: stream.estimate(some.log_probabilities)
+
+
+def _by_confidence(
+    labelled: Predictions, calibrator: Calibrator, weights: TensorLike | None
+) -> Estimating:
+    """Of answers the confidence is all there is to go by.
+
+    The share that is right depends on the order of the confidences alone, which no calibrator
+    changes; the mean confidence is that after the `calibrator`.
+    """
+    given = as_calibration_set(labelled.log_probabilities, labelled.labels, weights)
+    w = given.weights if given.weighted else None
+    fitted = fit_accuracy_by_threshold(_sure(given.log_p), given.labels == 0, w)
+
+    def estimate(some: Predictions) -> Today:
+        log_p = some.log_probabilities
+        share, low, high = fitted.estimate(_sure(log_p))
+        confidence = _sure(calibrator(log_p)).mean().item()
+        doubt = None if high >= fitted.accuracy / 2 else UNLIKE_ANSWERS
+        return Today(len(log_p), share, low, high, confidence, torch.nan, doubt)
+
+    return estimate
+
+
+def _sure(log_p: Tensor) -> Tensor:
+    """The confidence in each answer, of log-probabilities `(N, 2)` of right and wrong."""
+    return log_p[:, 0].exp()

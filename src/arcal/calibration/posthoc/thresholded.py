@@ -1,0 +1,121 @@
+"""Average thresholded confidence: how many unlabelled inputs a classifier is right on.
+
+ATC (Garg, Balakrishnan, Lipton, Neyshabur, Sedghi, ICLR 2022): the share of inputs whose score
+reaches a threshold estimates the accuracy, where the threshold is the one that reproduces the
+accuracy of labelled inputs. A score is anything that is higher where the classifier is surer.
+"""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from arcal.arrays import TensorLike, as_tensor
+from arcal.calibration.checks import as_correct, as_weights
+from arcal.calibration.intervals import exact_interval, tango
+from arcal.errors import ArcalError
+
+TIE = 1e-9
+"""Scores this close are equal: those of equal rows differ by rounding from batch to batch."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score, and the share of the inputs with this very score that counts as reaching it.
+
+    Where many inputs have one score, as those of a tree or of rounded probabilities do, no
+    threshold between scores is reached by a given share of them.
+
+    >>> import torch
+    >>> Threshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
+    0.5
+    """
+
+    score: float
+    ties: float
+
+    def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
+        """The share of inputs with scores `(N,)` that reach it, of those that weigh so much."""
+        above, same = scores > self.score + TIE, (scores - self.score).abs() <= TIE
+        reach = above.double() + self.ties * same.double()
+        if weights is None:
+            return reach.mean().item()
+        return (weights @ reach / weights.sum()).nan_to_num(0).item()
+
+
+@dataclass(frozen=True)
+class AccuracyByThreshold:
+    """The threshold that as many labelled inputs reach as are right, which is their `accuracy`.
+
+    `loosest` and `strictest` are the ends it may have, by Tango's 95 % interval of the accuracy
+    minus the share that reaches it.
+
+    Made by `fit_accuracy_by_threshold`.
+    """
+
+    threshold: Threshold
+    loosest: Threshold
+    strictest: Threshold
+    accuracy: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.accuracy <= 1:
+            raise ArcalError(f"accuracy is {self.accuracy}: it is a share of 1")
+
+    def estimate(self, scores: Tensor) -> tuple[float, float, float]:
+        """The accuracy of unlabelled inputs with scores `(N,)`, and the ends of its 95 % interval.
+
+        It is over draws of such inputs and of the labelled ones.
+        """
+        scores = scores.double()
+        share = self.threshold.share(scores)
+        low, high = (end.item() for end in exact_interval([share * len(scores)], [len(scores)]))
+        most, least = (end.share(scores) for end in (self.loosest, self.strictest))
+        below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
+        return share, max(share - below, 0.0), min(share + above, 1.0)
+
+
+def fit_accuracy_by_threshold(
+    scores: TensorLike, correct: TensorLike, weights: TensorLike | None = None
+) -> AccuracyByThreshold:
+    """That of labelled inputs with scores `(N,)`, of which the `correct` bool `(N,)` are right.
+
+    With `weights` `(N,)`, at least 0, each counts as much, and all as many as their effective
+    number. No inputs, nan, and other shapes raise `ArcalError`.
+
+    >>> import torch
+    >>> scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
+    >>> fitted = fit_accuracy_by_threshold(scores, [True, True, True, False])
+    >>> share, low, high = fitted.estimate(scores - 0.15)
+    >>> fitted.accuracy, share
+    (0.75, 0.5)
+    """
+    scores = as_tensor(scores, "scores").double()
+    if scores.ndim != 1 or not len(scores) or scores.isnan().any():
+        what = "nan" if scores.isnan().any() else f"shape {tuple(scores.shape)}"
+        raise ArcalError(f"the scores have {what}: give a number for each input, one or more")
+    correct = as_correct(correct, len(scores))
+    w = as_weights(weights, len(scores))
+    if weights is not None:
+        w = w * (w.sum() / w.square().sum())
+    n = w.sum().item()
+    wrong = ~correct
+    accuracy = w[correct].sum().item() / n
+    ordered, order = scores.sort(descending=True)
+    reached = w[order].cumsum(0)
+
+    def reached_by(share: float) -> Threshold:
+        """What this share of the labelled inputs reach."""
+        k = round(share * n) if weights is None else share * n
+        if not k > TIE:
+            return Threshold(math.inf, 0.0)
+        last = ordered[int((reached < k - TIE).sum().clamp(max=len(ordered) - 1))].item()
+        above, same = scores > last + TIE, (scores - last).abs() <= TIE
+        ties = (k - w[above].sum().item()) / w[same].sum().item()
+        return Threshold(last, min(ties, 1.0))
+
+    threshold = reached_by(accuracy)
+    sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
+    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right and do not reach it
+    loosest, strictest = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
+    return AccuracyByThreshold(threshold, loosest, strictest, accuracy)
