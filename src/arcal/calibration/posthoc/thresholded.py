@@ -88,7 +88,7 @@ def fit_accuracy_by_threshold(
     >>> fitted = fit_accuracy_by_threshold(scores, [True, True, True, False])
     >>> share, low, high = fitted.estimate(scores - 0.15)
     >>> fitted.accuracy, share
-    (0.75, 0.5)
+    (0.75, 0.25)
     """
     scores = as_tensor(scores, "scores").double()
     if scores.ndim != 1 or not len(scores) or scores.isnan().any():
