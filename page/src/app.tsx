@@ -8,7 +8,7 @@ import { ChangesSince } from "./changes";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
 import { Comparison, overRuns, Remarks } from "./comparison";
-import { count, noun } from "./format";
+import { count, heading, noun } from "./format";
 import { Groupings } from "./groupings";
 import { Inputs } from "./inputs";
 import { Levels } from "./levels";
@@ -184,7 +184,7 @@ export function App() {
         </div>
         <Inputs />
         <footer>
-          <FactList title="The data" facts={{ Name: payload.data.name, Inputs: count(payload.data.n), ...payload.data.facts }} />
+          <FactList title="The data" facts={{ Name: payload.data.name, [heading()]: count(payload.data.n), ...payload.data.facts }} />
           {data.views.map(({ model }, i) => (
             <FactList key={i} title={model.name} facts={model.facts} />
           ))}

@@ -115,7 +115,7 @@ export function Classes() {
         </label>
       }
       table={{
-        head: ["Class", ...groupHead, "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r + 1}`)],
+        head: ["Class", ...groupHead(), "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r + 1}`)],
         rows: said.map(({ group, index }) => [
           group.name,
           ...groupCells(group),

@@ -3,7 +3,7 @@
 import { batch } from "@preact/signals";
 import { Figure } from "./figure";
 import { amongListed, figuresOf, shareOf, type Interval } from "./figures";
-import { count, ends, noun, percent } from "./format";
+import { count, ends, heading, noun, percent } from "./format";
 import { Select } from "./inputs";
 import {
   choose,
@@ -56,7 +56,7 @@ export function Compare() {
         />
       }
       table={{
-        head: ["Who is right", "Inputs", "Share", "95\u00a0%", "Mean confidence, first", "Mean confidence, second"],
+        head: ["Who is right", heading(), "Share", "95\u00a0%", "Mean confidence, first", "Mean confidence, second"],
         rows: groups.map((g) => [
           g.title,
           count(g.n),

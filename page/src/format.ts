@@ -21,6 +21,8 @@ export const count = (n: number) => n.toLocaleString("en-US");
 /** What is audited is called so: an input, or an answer. */
 export let noun: "input" | "answer" = "input";
 export const callThem = (word: typeof noun) => void (noun = word);
+/** The heading of a column of numbers of them. */
+export const heading = () => (noun === "input" ? "Inputs" : "Answers");
 export const inputs = (n: number) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 /** 0.7123 as 71.2 %; near 0 and 1 with the digits that tell it from them. */

@@ -57,7 +57,7 @@ function OneGrouping({ k }: { k: number }) {
         </>
       }
       table={{
-        head: [name, ...groupHead, "Share of all errors"],
+        head: [name, ...groupHead(), "Share of all errors"],
         rows: said.map(({ group }) => [group.name, ...groupCells(group), percent(group.error_share)]),
       }}
     >

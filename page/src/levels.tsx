@@ -2,7 +2,7 @@
 
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
-import { count, ends, inputs, percent, plain, points, sideOf, signed, verdictWords } from "./format";
+import { count, ends, heading, inputs, percent, plain, points, sideOf, signed, verdictWords } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Level } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
@@ -42,7 +42,7 @@ export const VERDICTS = {
   "too few": "too few inputs",
 };
 
-export const groupHead = ["Inputs", "Right", "95\u00a0%", "Confidence", "Gap, points", "95\u00a0%", "ECE, points", "95\u00a0%", "Verdict"];
+export const groupHead = () => [heading(), "Right", "95\u00a0%", "Confidence", "Gap, points", "95\u00a0%", "ECE, points", "95\u00a0%", "Verdict"];
 export const groupCells = (group: Level) => [
   count(group.n),
   percent(group.accuracy.value),
@@ -80,7 +80,7 @@ function Drawn({ levels }: { levels: Level[] }) {
         </>
       }
       table={{
-        head: ["Level", ...groupHead, "Distance"],
+        head: ["Level", ...groupHead(), "Distance"],
         rows: levels.map((level) => [level.name, ...groupCells(level), distances(level)]),
       }}
     >

@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { binOf } from "./data";
 import { Figure } from "./figure";
-import { count, ends, inputs, noun, percent, sideOf, verdictWords } from "./format";
+import { count, ends, heading, inputs, noun, percent, sideOf, verdictWords } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
@@ -56,7 +56,7 @@ export function Reliability() {
       }
       hint={`Point at a bar to read it, choose it to see its ${noun}s; with Shift, among those chosen before.`}
       table={{
-        head: ["Confidence", "Inputs", "Mean confidence", "Right", "95\u00a0% interval", "Gap"],
+        head: ["Confidence", heading(), "Mean confidence", "Right", "95\u00a0% interval", "Gap"],
         rows: bins.map((bin) => [
           range(bin),
           count(bin.count),

@@ -1,8 +1,8 @@
 // What is chosen: the model, what it is compared with, the filters, the order, the opened input.
 
-import { callThem } from "./format";
 import { batch, computed, signal } from "@preact/signals";
 import { binOf, read, type Data, type Numbers, type Top, type View } from "./data";
+import { callThem } from "./format";
 import type { Payload } from "./payload";
 
 export let data: Data;

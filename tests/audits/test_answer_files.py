@@ -116,7 +116,7 @@ def many(path, of=lambda c: 0.1 + 0.3 * c, N=600, seed=0):
 
 def test_the_audit_speaks_of_answers_and_shows_their_questions(tmp_path):
     path = many(tmp_path / "answers.csv")
-    audited = open_predictions([str(path)], ["mine"], 10, by=["topic"], text="question")
+    audited = open_predictions([str(path)], ["mine"], 10, by=["topic"], text=["question"])
     audit = Audit("answers.csv", tuple(audited))
     summary = audit.summary()
     assert "of 600 answers" in summary
@@ -218,6 +218,13 @@ def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
         read_predictions(written(tmp_path / "mine.csv", text))
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_several_columns_are_shown_line_by_line(tmp_path):
+    rows = "id,confidence,correct,question,answer\na,0.9,1,Who?,Me\nb,0.8,0,When?,"
+    path = written(tmp_path / "mine.csv", rows)
+    (audited,) = open_predictions([str(path)], ["mine"], 10, text=["question", "answer"])
+    assert audited.texts == ("question: Who?\nanswer: Me", "question: When?")
 
 
 def test_new_answers_need_a_confidence_alone(tmp_path):

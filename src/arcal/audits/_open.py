@@ -1,7 +1,7 @@
 """From what a user types to jobs: models by name, data by path, files of predictions."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -41,7 +41,7 @@ def open_predictions(
     classes: Sequence[str] | None = None,
     labels_from: Path | None = None,
     class_names: Sequence[str] = (),
-    text: str | None = None,
+    text: Sequence[str] = (),
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
@@ -49,7 +49,7 @@ def open_predictions(
     Rows are matched
     by their ids, and one is drawn of each value in the column `one_per`. A file of the same
     `classes`, or else of those of the first file, gets their order. `class_names` are those of
-    lists of outputs. The page shows of each input what is in the column `text`.
+    lists of outputs. The page shows of each input what is in the columns `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -59,7 +59,7 @@ def open_predictions(
     audited: list[Audited] = []
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
-        own = (*by, *(one for one in (one_per, text) if one is not None))
+        own = (*by, *text, *(() if one_per is None else (one_per,)))
         named: dict[str, Any] = {"label": label, "confidence": confidence, "weight": weight}
         named |= {"id": id, "labels_from": labels_from}
         saved = read_predictions(Path(path), by=own, names=class_names, **named)
@@ -87,7 +87,7 @@ def open_predictions(
             classes=saved.classes,
             weights=saved.weights,
             names=saved.names,
-            texts=None if text is None else _texts(saved.by[text]),
+            texts=_texts({name: saved.by[name] for name in text}),
             groupings=grouped,
             R=R,
             facts=facts,
@@ -97,10 +97,26 @@ def open_predictions(
     return audited
 
 
-def _texts(column: Any) -> tuple[str, ...]:
-    """What is in a column of N values, as text; nothing where there is none."""
-    values = column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()
-    return tuple("" if value is None else str(value) for value in values)
+def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
+    r"""What is in columns of N values, as text; nothing where there is none.
+
+    Of several columns it is a line for each, which begins with its name; of none None.
+
+    >>> import numpy as np
+    >>> _texts({"question": np.array(["Who?"]), "answer": np.array([42])})
+    ('question: Who?\nanswer: 42',)
+    """
+    lists = [
+        column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()
+        for column in columns.values()
+    ]
+    texts = [["" if value is None else str(value) for value in column] for column in lists]
+    if len(texts) < 2:
+        return tuple(texts[0]) if texts else None
+    return tuple(
+        "\n".join(f"{name}: {one}" for name, one in zip(columns, row, strict=True) if one)
+        for row in zip(*texts, strict=True)
+    )
 
 
 @contextmanager

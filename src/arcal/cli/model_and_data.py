@@ -62,8 +62,9 @@ class DataFlags:
     calibrate` prefers validation. For a run: train, validation or test."""
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
-    text: Annotated[str | None, flag("COLUMN")] = None
-    """Column of the texts. Of a file of predictions: what the page shows of each input."""
+    text: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
+    """Column of the texts. Of a file of predictions: what the page shows of each input, such as
+    question, answer and reference."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     confidence: Annotated[str | None, flag("COLUMN")] = None
@@ -269,6 +270,13 @@ class OnModels:
             raise ArcalError(
                 f"--labels-from {file} is of files of predictions: data have their own labels"
             )
+        texts = how.pop("text")
+        if len(texts) > 1:
+            raise ArcalError(
+                f"--text {' '.join(texts)}: a model reads the texts of one column: name one (of "
+                "files of predictions several may be shown)"
+            )
+        how["text"] = texts[0] if texts else None
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
         return open_job(

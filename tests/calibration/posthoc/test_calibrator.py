@@ -239,3 +239,13 @@ def test_a_set_may_be_made_in_inference_mode(kind):
         found = POSTHOC[kind](inside, inside.labels, energy=energy_of(log_p))
     expected = POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
     torch.testing.assert_close(applied(found, log_p), applied(expected, log_p))
+
+
+@every_kind
+@pytest.mark.parametrize("N", [25, 60, 200])
+def test_the_order_of_the_rows_does_not_count(kind, N):
+    log_p, labels = draw(N=N)
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(N))
+    one = POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
+    other = POSTHOC[kind](log_p[order], labels[order], energy=energy_of(log_p[order]))
+    assert torch.allclose(applied(one, log_p).exp(), applied(other, log_p).exp(), atol=1e-6)

@@ -1,5 +1,6 @@
 """Dirichlet calibration (Kull, Perelló-Nieto, Kängsepp, Silva Filho, Song, Flach, NeurIPS 2019)."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +17,10 @@ from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradie
 from arcal.errors import ArcalError
 
 LEFT_OUT = 3
-"""One of so many inputs of each label is left out, to choose the strength by."""
+"""One of so many inputs of each label is left out, to choose the strength by.
+
+They are taken in the order of the label's probability: the same in any order of the rows, and as
+hard as the others."""
 STRENGTHS = (10.0, 1.0, 0.1)
 """Of lambda = mu, from the strongest; each fit begins where the one before it ended."""
 
@@ -115,8 +119,10 @@ def _fit(
 
 
 def _strength(log_p: Tensor, labels: Tensor, weights: Tensor) -> float:
+    own = log_p.gather(1, labels[:, None])[:, 0]
+    order = np.lexsort([key.numpy() for key in (log_p.amax(1), own, labels)])
     out = torch.empty(len(labels), dtype=torch.bool, device="cpu")
-    out[labels.argsort(stable=True)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
+    out[torch.from_numpy(order)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
     if len(labels[~out].unique()) < 2:  # such as three inputs, of which one is of its class alone
         return STRENGTHS[0]
     linear, losses = _identity(log_p.shape[1]), {}
