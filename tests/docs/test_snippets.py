@@ -26,6 +26,7 @@ PAGES += (
     "docs/calibrate.md",
     "docs/methods.md",
     "docs/predictions.md",
+    "docs/production.md",
     "docs/score-a-million.md",
     "docs/scoring.md",
     "docs/the-method.md",
@@ -198,6 +199,8 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
         names = names | {"labels": names["labels"] % 2, **text()}
     if page == "docs/score-a-million.md":
         write_scores(names)
+    if page == "docs/production.md":
+        arcal.calibrate(names["model"], names["validation_loader"]).save("calibrated")
     if page == "docs/your-training-loop.md":
         names = names | training_loop(names)
     if page == "docs/train-your-network.md":
