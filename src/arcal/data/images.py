@@ -85,6 +85,7 @@ class Header(NamedTuple):
     turned: bool
     sixteen_bits: bool
     transparent: bool
+    one_of_several: bool
 
 
 KINDS: dict[type, type] = {int: np.int32, bool: bool}
@@ -103,6 +104,7 @@ def read_header(source: Path | BinaryIO, where: str) -> Header:
             turn in TURNS,
             image.mode.startswith("I") or ";16" in codec,
             image.mode in TRANSPARENT or "transparency" in image.info,
+            _has_more_frames(image),
         )
         if image.format == "TIFF":
             image.load()  # Pillow turns a TIFF itself, and forgets its orientation
@@ -170,6 +172,14 @@ def _check_depth(image: Image.Image) -> None:
 
 def _plain(image: Image.Image) -> bool:
     return all(tile[0] == "raw" for tile in getattr(image, "tile", ()))
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Whether the file has more than what is read: frames of an animation, or pages of a TIFF."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a damaged second frame, which Pillow looks for in a GIF
+        return True
 
 
 def _orientation(image: Image.Image) -> int:
