@@ -19,7 +19,7 @@ from arcal.calibration.posthoc import (
 from arcal.classifiers import check_formats, export_calibrated, open_classifier
 from arcal.classifiers._exporting import run_onnx
 from arcal.errors import ArcalError
-from arcal.networks import build
+from arcal.networks import Normalize, build
 from arcal.store import load_tensors
 
 
@@ -51,6 +51,19 @@ def test_a_pt2_file_is_a_model_again(network, tmp_path):
             p = opened.model(images(N)).softmax(1)
         assert p.dtype == torch.float32
         torch.testing.assert_close(p.double(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float64])
+def test_a_program_refuses_inputs_of_another_dtype(dtype, tmp_path):
+    """Behind a normalisation uint8 would become floats, of 0 to 255 and not in [0, 1]."""
+    network = nn.Sequential(Normalize(torch.zeros(3, 1, 1), torch.ones(3, 1, 1)), nn.Flatten())
+    network.append(nn.Linear(3 * 16 * 16, 5))
+    classifier = Calibrated(network.eval(), Temperature(2.0))
+    (path,) = export_calibrated(classifier, images(4), tmp_path, ["pt2"])
+    program = torch.export.load(path).module()
+    assert program(images(3)).shape == (3, 5)
+    with pytest.raises(RuntimeError, match="dtype mismatch! Expected: Float"):
+        program((255 * images(3)).to(dtype))
 
 
 NAMES = ("owl", "cat", "emu", "ape", "dog")

@@ -11,7 +11,9 @@ from resizing import picture, preprocessed, to_tensor
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import check_model
-from arcal.classifiers import check_class_names, open_classifier
+from arcal.audits import Reading, open_job
+from arcal.audits.blocks import Settings
+from arcal.classifiers import NOT_IMITATED, check_class_names, open_classifier
 from arcal.errors import ArcalError
 
 transformers: Any = pytest.importorskip(
@@ -58,6 +60,7 @@ def vit(size=32, channels=3, **options):
 PROCESSORS = {
     "both sides": ("ViT", {"size": {"height": 32, "width": 32}, "image_mean": [0.1, 0.2, 0.3]}),
     "bicubic": ("ViT", {"size": {"height": 32, "width": 32}, "resample": 3}),
+    "lanczos": ("ViT", {"size": {"height": 32, "width": 32}, "resample": 1}),
     "short side": ("CLIP", {"size": {"shortest_edge": 36}, "crop_size": 32}),
     "both, then a crop": ("DeiT", {"size": {"height": 40, "width": 40}, "crop_size": 32}),
     "by a share": ("ConvNext", {"size": {"shortest_edge": 32}, "crop_pct": 0.8}),
@@ -126,6 +129,34 @@ def test_a_normalisation_that_is_given_needs_no_processor(tmp_path):
     x = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(opened.model(x), network((x - 0.5) / 0.25).logits)
     assert (opened.input_shape, opened.preprocessing) == ((3, 32, 32), None)
+
+
+def test_a_normalisation_that_is_given_leaves_the_size_and_crop_to_the_processor(tmp_path):
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": 36}, crop_size=32)
+    _, folder = saved(vit(), tmp_path, processor)
+    opened = open_classifier(f"hf:{folder}", normalize=(0.5, 0.25))
+    assert opened.preprocessing == open_classifier(f"hf:{folder}").preprocessing is not None
+    assert opened.facts["Normalisation"] == "mean 0.5, deviation 0.25, as given"
+
+
+CROPPED_FIRST = {"size": {"height": 32, "width": 32}, "crop_size": {"height": 40, "width": 40}}
+
+
+def test_images_that_are_resized_otherwise_than_by_the_processor_are_warned_of(tmp_path):
+    processor = transformers.PerceiverImageProcessor(**CROPPED_FIRST)
+    _, folder = saved(vit(), tmp_path, processor)
+    opened = open_classifier(f"hf:{folder}")
+    assert (opened.preprocessing, opened.facts["Preprocessing"]) == (None, NOT_IMITATED)
+    for side, words in ((48, ["short side resized to 37, centre 32 x 32 cropped"]), (32, [])):
+        for name in NAMES:
+            (tmp_path / str(side) / name).mkdir(parents=True)
+            picture(side, side).save(tmp_path / str(side) / name / "0.png")
+        options = {"weights": None, "normalize": None, "name": "vit", "panel": ()}
+        data = str(tmp_path / str(side))
+        job = open_job(f"hf:{folder}", data, Reading(), Settings(order=None), **options)
+        said = [one.sentence for one in job.caveats if one.title == "Preprocessing"]
+        assert len(said) == len(words)
+        assert all(word in line for word, line in zip(words, said, strict=True))
 
 
 def test_half_precision_runs_in_float32_and_names_are_held_against_the_datas(tmp_path):

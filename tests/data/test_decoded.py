@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -107,6 +108,7 @@ def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, tmp_path, monk
     assert len(list(cache.iterdir())) == 2
     again = Decoder(fill=9)
     decoded([tmp_path / "c"], again)
+    sleep(0.05)  # for a coarse clock, by which b would be as old as c
     decoded([tmp_path / "b"], again)
     assert not again.calls
     assert (decoded([tmp_path / "a"], again) == 9).all(), "the oldest was deleted"

@@ -1,4 +1,5 @@
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -280,3 +281,18 @@ def test_a_test_set_needs_no_folder_to_train_on(root, tmp_path):
     assert load_test(str(tmp_path / "pets")).name == "pets/test"
     fill(tmp_path / "pets" / "train", 6, 2)
     assert load_test(str(tmp_path / "pets")).name == "pets/test"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_to_an_image_is_one_and_a_broken_link_is_not_left_out_in_silence(tmp_path):
+    root = fill(tmp_path / "photos", 6, 2)
+    (root / "n00" / "link.png").symlink_to(root / "n00" / "002.png")
+    assert len(load_part(str(root), size=8)) == len(Folder(root, size=8)) == 7
+    broken = root / "n01" / "gone.png"
+    broken.symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(ArcalError, match=r"n01/gone\.png: the image cannot be read \(No such file"):
+        load_part(str(root), size=8)
+    part = load_part(str(root), size=8, skip_broken=True)
+    assert ([one.where for one in part.skipped], len(part)) == ([str(broken)], 7)
+    with pytest.raises(ArcalError, match=r"gone\.png"):
+        Folder(root, size=8).images(torch.arange(8))

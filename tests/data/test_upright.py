@@ -157,8 +157,23 @@ def test_damaged_exif_does_not_make_an_image_unreadable():
     assert np.array_equal(np.asarray(read_upright(io.BytesIO(data), "", rgb=True)), expected)
 
 
-def test_of_an_animation_the_first_frame_is_read():
+@pytest.mark.parametrize("format", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_of_several_frames_or_pages_the_first_is_read_and_that_is_known(format):
+    frames = [Image.fromarray(np.full((5, 4), value, np.uint8)) for value in (40, 200)]
+    file, alone = io.BytesIO(), io.BytesIO()
+    options = {"lossless": True} if format == "WEBP" else {}
+    frames[0].save(file, format=format, save_all=True, append_images=frames[1:], **options)
+    assert np.asarray(read_upright(file, "", rgb=False)).tolist() == [[40] * 4] * 5
+    assert read_header(file, "").one_of_several
+    frames[0].save(alone, format=format, **options)
+    assert not read_header(alone, "").one_of_several
+
+
+def test_a_damaged_second_frame_leaves_the_first():
     frames = [Image.fromarray(np.full((5, 4), value, np.uint8)) for value in (40, 200)]
     file = io.BytesIO()
     frames[0].save(file, format="GIF", save_all=True, append_images=frames[1:])
-    assert np.asarray(read_upright(file, "", rgb=False)).tolist() == [[40] * 4] * 5
+    for length in range(len(file.getvalue()) - 30, len(file.getvalue())):
+        cut = io.BytesIO(file.getvalue()[:length])
+        assert np.asarray(read_upright(cut, "", rgb=False)).tolist() == [[40] * 4] * 5
+        assert read_header(cut, "").height == 5

@@ -93,16 +93,17 @@ def headers(*rows: tuple) -> np.ndarray:
 
 def test_the_sentence_says_what_is_done_and_to_how_many():
     some = headers(
-        (300, 400, False, True, False, False),
-        (300, 400, True, False, True, False),
-        (500, 400, True, False, False, True),
+        (300, 400, False, True, False, False, False),
+        (300, 400, True, False, True, False, True),
+        (500, 400, True, False, False, True, False),
     )
     view = choose_view("pets", some, str, Settings(224))
     assert view == View(3, 224, 224, 256)
     assert describe(view, some) == (
         "short side resized to 256, centre 224 x 224 cropped; 2 of 3 images grey, repeated to "
         "3 channels; 1 of 3 images scaled from 16 bits a channel to 8; 1 of 3 images stripped of "
-        "transparency; 1 of 3 images turned upright as EXIF says"
+        "transparency; 1 of 3 images turned upright as EXIF says; 1 of 3 images cut to the first "
+        "of several frames or pages"
     )
     grey = choose_view("pets", some, str, Settings(32, "squash", channels=1))
     assert describe(grey, some).startswith(
@@ -113,7 +114,7 @@ def test_the_sentence_says_what_is_done_and_to_how_many():
 
 
 def test_images_of_one_size_stay_as_they_are():
-    some = headers((30, 40, True, False, False, False), (30, 40, True, False, False, False))
+    some = headers(*[(30, 40, True, False, False, False, False)] * 2)
     view = choose_view("pets", some, str, Settings())
     assert view.shape == (1, 30, 40)
     assert describe(view, some) == "as they are"
@@ -124,10 +125,10 @@ def test_images_of_one_size_stay_as_they_are():
 
 def test_several_sizes_without_a_size_are_one_error():
     some = headers(
-        (30, 40, True, False, False, False),
-        (30, 40, True, False, False, False),
-        (20, 50, True, False, False, False),
-        (10, 10, True, False, False, False),
+        (30, 40, True, False, False, False, False),
+        (30, 40, True, False, False, False, False),
+        (20, 50, True, False, False, False, False),
+        (10, 10, True, False, False, False, False),
     )
     message = (
         r"pets has images of 3 sizes, such as 40 x 30 \(image 0\) and 50 x 20 \(image 2\): add "

@@ -124,6 +124,7 @@ def _pictures(folder: Path) -> None:
         "large.png": png_that_claims(10_000, 10_000),
         "nothing.png": png_that_claims(0, 0),
         "deep.png": encoded(Image.fromarray(np.zeros((16, 16), np.uint16))),
+        "whole.tif": encoded(Image.fromarray(np.ones((16, 16), np.int32)), "TIFF"),
         "script.eps.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n",
     }
     for name, data in broken.items():

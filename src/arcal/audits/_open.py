@@ -16,7 +16,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
-from arcal.classifiers import AS_THEY_ARE, OpenedClassifier, open_classifier
+from arcal.classifiers import AS_THEY_ARE, NOT_IMITATED, OpenedClassifier, open_classifier
 from arcal.data.listings import Names
 from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
@@ -229,7 +229,13 @@ def open_job(
             **examples.facts,
             **({} if reading.weight is None else {WEIGHED_BY: f"the column {reading.weight}"}),
         },
-        caveats=[*opened.caveats, *examples.caveats, *twice, *shared],
+        caveats=[
+            *opened.caveats,
+            *_otherwise_resized(opened, examples),
+            *examples.caveats,
+            *twice,
+            *shared,
+        ],
         options=("--classes", "--normalize") if images else ("--classes",),
         R=R,
         reopen=reopen,
@@ -242,6 +248,18 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
     if examples.kind != "images" or opened.facts.get(title) != AS_THEY_ARE:
         return {}
     return {title: "none added: the model takes inputs in [0, 1]"}
+
+
+def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Caveat]:
+    """What is to be said of images that are not resized as the model's configuration does."""
+    how = examples.facts.get("Images", "")
+    if opened.facts.get("Preprocessing") != NOT_IMITATED or "resized" not in how:
+        return []
+    said = (
+        "the model's configuration brings images to their size in a way that is not imitated, and "
+        f"they are not as it expects them ({how}): give images that were brought to it before"
+    )
+    return [Caveat("Preprocessing", said, about="scale")]
 
 
 def _validation(

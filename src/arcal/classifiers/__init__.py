@@ -15,7 +15,12 @@ _class_names        a model's class names against the data's
 from arcal.classifiers._class_names import GENERIC, check_class_names, reorder
 from arcal.classifiers._exporting import FORMATS, check_formats, export_calibrated
 from arcal.classifiers._open import open_classifier
-from arcal.classifiers._opened_classifier import AS_THEY_ARE, OpenedClassifier, Preprocessing
+from arcal.classifiers._opened_classifier import (
+    AS_THEY_ARE,
+    NOT_IMITATED,
+    OpenedClassifier,
+    Preprocessing,
+)
 from arcal.external import NORMALIZATIONS, Normalization, as_normalization
 
 __all__ = [
@@ -23,6 +28,7 @@ __all__ = [
     "FORMATS",
     "GENERIC",
     "NORMALIZATIONS",
+    "NOT_IMITATED",
     "Normalization",
     "OpenedClassifier",
     "Preprocessing",

@@ -64,9 +64,9 @@ def export_calibrated(
 ) -> list[Path]:
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
-    Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one, and return
-    log-probabilities `(N, Z)` of the dtype of `x`. With what a tokenizer gives for `x`, int64
-    `(N, length)` by name, they take the same names, texts of any length that the model has
+    Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one and of no other
+    dtype, and return log-probabilities `(N, Z)` of that dtype. With what a tokenizer gives for `x`,
+    int64 `(N, length)` by name, they take the same names, texts of any length that the model has
     positions for, and return float32. Inside, the calibrator is float64 as fitted, which Apple's
     GPUs do not have: move the classifier by `.to(torch.float32)` first if they are to run it.
 
@@ -184,9 +184,14 @@ class _Program(nn.Module):
 
 
 class _SameDtype(_Program):
-    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants."""
+    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants.
+
+    Its program refuses inputs of another dtype: pixels of 0 to 255 as uint8 would be taken for
+    inputs in [0, 1] by any model that begins with a normalisation.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        torch.ops.aten._assert_tensor_metadata(x, dtype=x.dtype)
         return self.classifier(x).to(x.dtype)
 
 

@@ -54,6 +54,7 @@ def load_timm(name: str, weights: Path | None) -> Loaded:
     with torch.random.fork_rng(devices=[]):
         network = timm.create_model(name, pretrained=False, num_classes=classes, in_chans=channels)
     fitted = load_into(network, read, f"timm:{name}")
+    preprocessing = _preprocessing(config, (H, W))
     return Loaded(
         name,
         network,
@@ -68,7 +69,8 @@ def load_timm(name: str, weights: Path | None) -> Loaded:
         kind="images",
         classes=classes,
         input_shape=(channels, H, W),
-        preprocessing=_preprocessing(config, (H, W)),
+        preprocessing=preprocessing,
+        not_imitated=preprocessing is None,
     )
 
 
@@ -77,11 +79,14 @@ def _names(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _preprocessing(config: Any, size: tuple[int, int]) -> Preprocessing | None:
-    """What timm's transform for evaluation does; None if it adds a border, or for oblong inputs."""
+    """What timm's transform for evaluation does; None if it adds a border, or for oblong inputs.
+
+    A crop of more than the picture, as of some VOLO, adds a border too.
+    """
     scaled = tuple(math.floor(length / config.crop_pct) for length in size)
     if config.crop_mode == "squash":
         return Preprocessing(size, scaled, config.interpolation)
-    if config.crop_mode == "border" or scaled[0] != scaled[1]:
+    if config.crop_mode == "border" or scaled[0] != scaled[1] or scaled[0] < size[0]:
         return None
     return Preprocessing(size, scaled[0], config.interpolation)
 

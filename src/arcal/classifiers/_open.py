@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from arcal.auditing import Caveat, Method, as_model
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
-from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
+from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
 from arcal.errors import ArcalError
 from arcal.external import (
     Normalization,
@@ -90,8 +90,9 @@ def open_classifier(
         **loaded.facts,
         "Normalisation": normalization.words if normalization else normalized,
     }
-    if loaded.preprocessing:
-        facts["Preprocessing"] = loaded.preprocessing.words
+    if loaded.preprocessing or loaded.not_imitated:
+        how = loaded.preprocessing
+        facts["Preprocessing"] = how.words if how else NOT_IMITATED
     return loaded.opened(
         model=model,
         facts=facts | ({"Library": loaded.library} if loaded.library else {}),

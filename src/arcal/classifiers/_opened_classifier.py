@@ -14,6 +14,8 @@ from arcal.external import Normalization
 
 AS_THEY_ARE = "none added: the model takes inputs as they are"
 """The normalisation of a network that has none before it."""
+NOT_IMITATED = "its own, of a kind that is not imitated"
+"""The preprocessing of a network whose configuration has one that no `Preprocessing` describes."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,15 @@ class Loaded(OpenedClassifier):
     """What a loader gives: `model` is the network as it came, of any type.
 
     `normalization` is what its inputs need before it; where it is None, `normalized` says why.
-    `library` are the versions that it was made with.
+    `library` are the versions that it was made with. `not_imitated` is whether its configuration
+    brings pictures to their size in a way that no `Preprocessing` describes.
     """
 
     model: Any
     normalization: Normalization | None = None
     normalized: str = AS_THEY_ARE
     library: str = ""
+    not_imitated: bool = False
 
     def opened(self, **changed: Any) -> OpenedClassifier:
         """The classifier once it is opened, which has `changed` some fields."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torchvision.transforms import functional as F
 from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
 from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
+from arcal.data.views import Interpolation, View
 from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization, library, parameters, versions
 from arcal.files import parse_json
@@ -43,9 +44,9 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     `id2label`, unless they are only numbers.
 
     Of images, the processor's scaling and normalisation become those of the classifier, and its
-    size and crop the preprocessing; without `processed` the processor is left alone. A sequence
-    classifier takes a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and what
-    else its tokenizer gives, which `tokenize` makes of texts.
+    size and crop the preprocessing; without `processed` only these do, if it can be read. A
+    sequence classifier takes a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and
+    what else its tokenizer gives, which `tokenize` makes of texts.
 
     A folder that is not of such a classifier, weights that are missing, and a regression or a
     classifier of several labels at once raise `ArcalError`.
@@ -136,16 +137,23 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
         "kind": "images",
         "input_shape": (channels, *size) if size else None,
     }
-    if not processed:
-        return inputs
     if not (folder / "preprocessor_config.json").is_file():
+        if not processed:
+            return inputs
         raise ArcalError(
             f"{folder} has no preprocessor_config.json, which says how images are normalised: save "
             "the processor there, too, or give the normalisation"
         )
-    processor = _read(transformers, transformers.AutoImageProcessor, folder)
-    normalization, preprocessing = measured(processor, channels, folder)
+    try:
+        processor = _read(transformers, transformers.AutoImageProcessor, folder)
+        normalization, preprocessing = measured(processor, channels, folder)
+    except ArcalError:
+        if not processed:
+            return inputs | {"not_imitated": True}
+        raise
     inputs |= {"normalization": normalization, "preprocessing": preprocessing}
+    sizes = any(getattr(processor, step, None) for step in ("do_resize", "do_center_crop"))
+    inputs["not_imitated"] = preprocessing is None and sizes
     if preprocessing is not None:
         inputs["input_shape"] = (channels, *preprocessing.size)
     return inputs
@@ -241,7 +249,7 @@ def measured(
     std = torch.tensor(normalization.std, device="cpu").view(-1, 1, 1)
     expected = processed[0] * std + torch.tensor(normalization.mean, device="cpu").view(-1, 1, 1)
     for candidate in _candidates(processor, (H, W)):
-        if candidate.interpolation not in ("nearest", "bilinear", "bicubic"):
+        if candidate.interpolation not in get_args(Interpolation) or channels not in (1, 3):
             continue
         apart = (_resized(upright, candidate) / 255 - expected).abs().mean()
         if float(apart) * 255 < ROUNDING:
@@ -293,7 +301,7 @@ def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
     named = named if isinstance(named, dict) else dict(vars(named))
     resample = getattr(processor, "resample", None)
     interpolation = RESAMPLE[2 if resample is None else int(resample)]
-    resizes: list[int | tuple[int, int] | None] = [None]
+    resizes: list[int | tuple[int, int]] = []
     if named.get("height") and named.get("width"):
         resizes.append((named["height"], named["width"]))
     if short := named.get("shortest_edge"):
@@ -303,10 +311,10 @@ def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
 
 
 def _resized(picture: Tensor, how: Preprocessing) -> Tensor:
-    if how.resize is not None:
-        size = [how.resize] if isinstance(how.resize, int) else list(how.resize)
-        picture = F.resize(picture, size, F.InterpolationMode(how.interpolation), antialias=True)
-    return F.center_crop(picture, list(how.size))
+    """The picture as the data will be resized and cropped."""
+    interpolation: Any = how.interpolation
+    view = View(len(picture), *how.size, how.resize, interpolation)
+    return torch.from_numpy(view.array(picture.numpy()).copy())
 
 
 def _picture(channels: int, H: int, W: int) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.lib.format import write_array_header_1_0
 
 from arcal.files import NO_ARRAY, write_whole
 
-FORMAT = 2
+FORMAT = 3
 """Increased when a change of the code changes what is decoded."""
 WORTH = 2**20
 """Bytes of files from which on they are kept: fewer are decoded in a fraction of a second."""

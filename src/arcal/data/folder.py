@@ -159,8 +159,9 @@ def class_folders(root: Path) -> tuple[str, ...]:
 
 
 def is_image_file(entry: os.DirEntry[str]) -> bool:
-    """Whether this is an image file by its name, and not hidden."""
-    return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()
+    """Whether this is an image file by its name, and not hidden; a broken link is one, too."""
+    named = entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES)
+    return named and (entry.is_file() or (entry.is_symlink() and not entry.is_dir()))
 
 
 def image_files(folder: Path) -> list[str]:

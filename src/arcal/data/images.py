@@ -73,6 +73,7 @@ TURNS = {
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 METADATA = ("exif", "Raw profile type exif", "xmp")
 """Where Pillow keeps what may hold an orientation."""
+BITS, PHOTOMETRIC, PLANAR, SIGN = 258, 262, 284, 339  # tags of TIFF
 
 
 class Header(NamedTuple):
@@ -84,6 +85,7 @@ class Header(NamedTuple):
     turned: bool
     sixteen_bits: bool
     transparent: bool
+    one_of_several: bool
 
 
 KINDS: dict[type, type] = {int: np.int32, bool: bool}
@@ -102,6 +104,7 @@ def read_header(source: Path | BinaryIO, where: str) -> Header:
             turn in TURNS,
             image.mode.startswith("I") or ";16" in codec,
             image.mode in TRANSPARENT or "transparency" in image.info,
+            _has_more_frames(image),
         )
         if image.format == "TIFF":
             image.load()  # Pillow turns a TIFF itself, and forgets its orientation
@@ -115,9 +118,9 @@ def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool | None = None
 
     Without `rgb` grey images become grey, and all others RGB.
 
-    Transparency is dropped, 16 bits are scaled to 8, and of an animation the first frame is read.
-    An image that is damaged, missing, or of 32 bits or floats raises `ArcalError`, in which `where`
-    names it.
+    Transparency is dropped, 12 and 16 bits are scaled to 8, and of an animation the first frame is
+    read. An image that is damaged, missing, of 32 bits, floats or numbers with a sign raises
+    `ArcalError`, in which `where` names it.
     """
     with opened_image(source, where) as image:
         _check_depth(image)
@@ -132,18 +135,51 @@ def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool | None = None
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """A grey image of 16 bits scaled to 8, by 255 / 65535 and rounded; others as they are."""
+    """A grey image of 16 bits, or a TIFF of 12, with its full range scaled to 8; others unchanged.
+
+    Values are rounded. A TIFF in which 0 is white is turned into one in which it is black, as
+    Pillow does with 8 bits or fewer.
+    """
     if not image.mode.startswith("I"):
         return image
+    tags = getattr(image, "tag_v2", {})
+    full = 2 ** max(tags.get(BITS, (16,))) - 1
     values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("it has 32 bits a channel; 8 or 16 can be read")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if tags.get(PHOTOMETRIC) == 0:
+        values = full - values
+    return Image.fromarray(((values * 255 + full // 2) // full).astype(np.uint8))
 
 
 def _check_depth(image: Image.Image) -> None:
+    """Raise unless the channels are whole numbers of 16 bits or fewer, which Pillow reads rightly.
+
+    Beside TIFF, no format that is read has others.
+    """
+    tags, can = getattr(image, "tag_v2", {}), "8 or 16 bits a channel can be read"
+    bits = max(tags.get(BITS, (8,)))
     if image.mode.startswith("F"):
-        raise ValueError("its pixels are floats; 8 or 16 bits a channel can be read")
+        raise ValueError(f"its pixels are floats; {can}")
+    if bits > 16:
+        raise ValueError(f"it has {bits} bits a channel; 8 or 16 can be read")
+    if 2 in tags.get(SIGN, ()):
+        raise ValueError(f"its pixels are numbers with a sign; {can}, without one")
+    if bits == 16 and tags.get(PLANAR) == 2 and len(image.getbands()) > 1 and _plain(image):
+        raise ValueError(
+            "it has 16 bits in channels one after another, which Pillow misreads; save them "
+            "pixel by pixel, or compressed"
+        )
+
+
+def _plain(image: Image.Image) -> bool:
+    return all(tile[0] == "raw" for tile in getattr(image, "tile", ()))
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """Whether the file has more than what is read: frames of an animation, or pages of a TIFF."""
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a damaged second frame, which Pillow looks for in a GIF
+        return True
 
 
 def _orientation(image: Image.Image) -> int:

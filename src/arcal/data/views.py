@@ -191,6 +191,7 @@ def describe(view: View, headers: np.ndarray) -> str:
         ("sixteen_bits", "scaled from 16 bits a channel to 8"),
         ("transparent", "stripped of transparency"),
         ("turned", "turned upright as EXIF says"),
+        ("one_of_several", "cut to the first of several frames or pages"),
     ):
         if count := int(headers[field].sum()):
             more.append(f"{_images(count, whole)} {what}")
