@@ -285,7 +285,7 @@ def test_a_state_is_of_its_z_and_r_only():
         (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([1])), "ids h"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), torch.ones(2, 1)), "(2, 1)"),
         (lambda s: s(torch.zeros(1, 9), torch.zeros(1).long(), torch.tensor([1])), "(1, 10)"),
-        (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "not in"),
+        (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "is nan"),
         (lambda s: s.update(torch.tensor([1.1]), torch.tensor([True])), "not in"),
         (lambda s: s.update(torch.tensor([-0.1]), torch.tensor([True])), "not in"),
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([[1]])), "give (1,)"),

@@ -380,6 +380,8 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
                 f"confidence has shape {tuple(confidence.shape)} and correct is {correct.dtype} of "
                 f"shape {tuple(correct.shape)}: give N floats and N booleans, N at least 1"
             )
+        if confidence.isnan().any():
+            raise ArcalError("a validation confidence is nan: if training diverged, lower its rate")
         if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
             raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
         if ids is not None and ids.shape != correct.shape:

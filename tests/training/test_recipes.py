@@ -109,6 +109,8 @@ def test_every_recipe_takes_a_step(name):
         ({"learning_rate": -1.0}, "learning rate -1.0"),
         ({"learning_rate": float("inf")}, "learning rate inf"),
         ({"weight_decay": float("inf")}, "weight decay inf"),
+        ({"learning_rate": 1e39}, "give finite numbers"),
+        ({"learning_rate": float("nan")}, "learning rate nan"),
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown: choose from steps, linear"),
         ({"schedule": "linear"}, "linear schedule of 16 epochs with steps"),
         ({"schedule": "linear", "steps": (), "warmup": 16}, "a warm-up shorter than"),
@@ -142,3 +144,16 @@ def test_a_linear_schedule_rises_and_falls_on_straight_lines():
     assert (short.epochs, short.warmup) == (2, 1)
     assert [short.rate(done) for done in (0.5, 1, 1.5)] == pytest.approx([0.2, 0.4, 0.2])
     assert recipe.shortened(1).rate(0) == 0.4
+
+
+def test_a_linear_schedule_is_torch_s_a_step_ahead():
+    """Of 5 batches an epoch, without a warm-up: torch's first step has the whole rate."""
+    recipe = replace(RECIPES["demo"], epochs=4, learning_rate=0.4, steps=(), schedule="linear")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
+    linear = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=20)
+    rates = []
+    for _ in range(20):
+        optimizer.step()
+        linear.step()
+        rates += linear.get_last_lr()
+    assert [recipe.rate(step / 5) for step in range(1, 21)] == pytest.approx(rates, abs=1e-12)

@@ -1,5 +1,7 @@
 """From a configuration to a trained folder: AR-AdaLS on the fly."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -110,6 +112,16 @@ class Then(nn.Module):
         return self.function(x)
 
 
+class Differs(nn.Module):
+    def __init__(self, classes, function):
+        super().__init__()
+        self.layer, self.function = nn.Linear(784, classes), function
+
+    def forward(self, x):
+        logits = self.layer(x.flatten(1))
+        return self.function(logits) if self.training else logits
+
+
 def then(classes, function):
     return nn.Sequential(nn.Flatten(), nn.Linear(784, classes), Then(function))
 
@@ -127,6 +139,8 @@ def then(classes, function):
         ("then(classes, lambda z: z - z.mean(0))", "depend on the others of its batch"),
         ("then(classes, lambda z: z.double())", r"let it return `logits.to\(torch.float32\)`"),
         ("then(classes, lambda z: z.softmax(1))", "returns probabilities"),
+        ("Differs(classes, lambda z: (z, z))", "in training mode gives a tuple for 2 images"),
+        ("Differs(classes, lambda z: z[:, :2])", r"gives \(2, 2\) .* logits of shape \(2, 3\)"),
     ],
 )
 def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path):
@@ -134,6 +148,15 @@ def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path)
     (file := tmp_path / "own.py").write_text(code)
     run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", validation=40)
     with pytest.raises(ArcalError, match=says):
+        train(run, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_batch_at_the_end_of_a_linear_schedule_is_refused(tmp_path):
+    """Its rate is 0, so the network would stay as it was drawn."""
+    recipe = replace(RECIPES["small"].shortened(1), steps=(), schedule="linear", batch_size=512)
+    run = Run(str(write_tiny(tmp_path / "data")), recipe=recipe, validation=40)
+    with pytest.raises(ArcalError, match="whose learning rate is 0: take more epochs"):
         train(run, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 

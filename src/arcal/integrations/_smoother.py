@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from arcal.arrays import moved
 from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
@@ -151,6 +152,8 @@ class Smoother:
     ) -> Tensor:
         """The mean loss of a training batch; plain cross-entropy before there are levels."""
         if not self.ranked:
+            if weight is not None:  # perhaps in half precision, or on the device before fitting
+                weight = moved(weight, logits.device, torch.float32)
             return F.cross_entropy(logits.float(), labels, weight)
         self.loss.weight = weight
         return self.loss(logits, labels, ids)

@@ -54,6 +54,9 @@ class RobustSmoothing(Smoother, Callback):
     current: Tensor | None = None
     """The ids of the batch that a step is in, None where none are wanted."""
 
+    softened: bool | None = None
+    """Whether training steps since the last update took the loss; None where there were none."""
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
             return
@@ -104,6 +107,13 @@ class RobustSmoothing(Smoother, Callback):
     ) -> None:
         self.current, _, labels = self.unpacked(batch)
         self.labels = None if batch_idx else labels
+        self.softened = bool(self.softened)
+
+    def soft_loss(
+        self, logits: Tensor, labels: Tensor, ids: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        self.softened = True
+        return super().soft_loss(logits, labels, ids, weight)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -127,6 +137,14 @@ class RobustSmoothing(Smoother, Callback):
                 "no validation step called the module's CrossEntropyLoss, so there is nothing to "
                 "learn from: compute the loss of logits and labels in validation_step, too"
             )
+        if self.softened is False:
+            loss = "the module's CrossEntropyLoss"
+            if self.method is not None:
+                loss = "smoothing.augmented_loss(self, ids, x, labels)"
+            raise ArcalError(
+                f"no training step took the loss with soft labels: return {loss} in training_step"
+            )
+        self.softened = None
         pl_module.log_dict(self.learn(), sync_dist=True)
         if self.ranks_after(trainer.current_epoch + 1):
             self._rank(trainer, pl_module, pl_module)

@@ -104,14 +104,27 @@ def _check_network(run: Run, data: Data) -> None:
         with torch.random.fork_rng(devices=[]):
             some = torch.rand(2, *data.shape, generator=generator, device="cpu")
             check_model(network.eval(), some, classes=len(data.classes))
+            logits = network.train()(some)
     except ArcalError as error:
         raise ArcalError(f"{run.network} in evaluation mode: {error}") from None
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+    if shape != (wanted := (2, len(data.classes))):
+        raise ArcalError(
+            f"{run.network} in training mode gives {shape} for 2 images: let it return logits of "
+            f"shape {wanted} alone, as in evaluation mode"
+        )
 
 
 def checked_method(run: Run, data: Data) -> Method:
     """The method of a run; data with too few images or classes for it raises `ArcalError`."""
     if len(data.classes) < 2:
         raise ArcalError(f"{data.name} has one class: give a data set with at least 2")
+    recipe, images = run.recipe, len(data.train)
+    if recipe.schedule == "linear" and recipe.epochs == 1 and images <= recipe.batch_size:
+        raise ArcalError(
+            f"one epoch of {images} images is one batch of {recipe.batch_size}, the last of a "
+            "linear schedule, whose learning rate is 0: take more epochs or smaller batches"
+        )
     method = method_named(run.method, len(data.classes), run.settings)
     smallest = min(len(data.train), len(data.validation))
     if method.ranks and smallest < method.R:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
+import torch
 from torch import nn, optim
 
 from arcal.errors import ArcalError
@@ -24,8 +25,9 @@ class Recipe:
     The learning rate is `learning_rate`, times the factor of the last `(epochs done, factor)` of
     `steps` that has been reached, after a linear warm-up over `warmup` epochs. With the `schedule`
     "linear" it has no steps, and falls on a straight line from the end of the warm-up to 0 at the
-    end of training, a little with every batch. In "bf16-mixed" the convolutions train in bf16,
-    all else and every evaluation is in float32. `weight_decay` adds
+    end of training, a little with every batch; the last batch of all has the rate 0, and moves no
+    weight. In "bf16-mixed" the convolutions train in bf16, all else and every evaluation is in
+    float32. `weight_decay` adds
     `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
     l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
     as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
@@ -70,7 +72,8 @@ class Recipe:
             raise ArcalError(
                 f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
             )
-        finite = self.learning_rate < math.inf and self.weight_decay < math.inf
+        most = torch.finfo(torch.float32).max
+        finite = self.learning_rate <= most and self.weight_decay <= most
         if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
             raise ArcalError(
                 f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
