@@ -8,6 +8,7 @@ _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
+_overlap       inputs that are there twice
 _inputs_table  what each model says of each input, as a table
 _calibration_figures   its figures by name
 _conditions    when a build should fail

@@ -238,38 +238,6 @@ def _content(x: InputsLike) -> bytes:
     )
 
 
-def overlap(
-    audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
-) -> list[Caveat]:
-    """What is to be said of validation and other inputs that are audited as well, if any.
-
-    >>> import torch
-    >>> first, second = (
-    ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
-    ... )
-    >>> overlap(first, second)[0].sentence
-    '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
-    """
-    if validation is None and not other:
-        return []
-    caveats, mine = [], {*audited.digests()}
-    if validation is not None and (both := len(mine & {*validation.digests()})):
-        said = (
-            f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
-            "calibrators look better than they are"
-        )
-        caveats.append(Caveat("Overlap", said))
-    shared = []
-    for one in other:
-        both = sum(digest in mine for digest in one.digests())
-        if both:
-            shared.append(
-                f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
-                "and cannot be told from themselves"
-            )
-    return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
-
-
 def usable_device(name: str | torch.device) -> torch.device:
     """The device of this name, refused if there is none here."""
     try:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from arcal.auditing import Audited, Caveat, EvaluationSet, groupings, without_zeros
-from arcal.audits._examples import DRAWN, Examples, drawn_of_each, overlap
+from arcal.audits._examples import DRAWN, Examples, drawn_of_each
 from arcal.audits._job import Job, panel_for
+from arcal.audits._overlap import overlap, repeated
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
@@ -214,6 +215,7 @@ def open_job(
         twice = overlap(examples, known, others)
         if images and (line := shared_with_training(data, reading.part, names)):
             twice.append(Caveat("Training images", line))
+        twice += repeated(examples)
     return Job(
         name=name,
         model=opened.model,

@@ -27,7 +27,7 @@ def shared_images(first: Part, second: Part) -> int | None:
     if max(len(first), len(second)) > MOST_IMAGES:
         return None
     files = files_of(first), files_of(second)
-    one, other = _digests_of_files(*files) if all(files) else map(_digests, (first, second))
+    one, other = _digests_of_files(*files) if all(files) else map(digests_of, (first, second))
     if one is None or other is None:
         return None
     known = {*other}
@@ -66,7 +66,7 @@ def sentence_for(test: Part, train: Part) -> str | None:
     )
 
 
-def _digests(part: Part) -> list[bytes] | None:
+def digests_of(part: Part) -> list[bytes] | None:
     """A digest of each image, of its pixels or its bytes; None of files, and where it is costly."""
     if isinstance(part, InMemory):
         images = (np.ascontiguousarray(image).data for image in part.pixels.numpy())

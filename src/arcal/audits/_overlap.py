@@ -1,0 +1,80 @@
+"""Inputs that are there twice: among those that are audited, and in other data."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from arcal.auditing import Caveat
+from arcal.audits._examples import Examples
+from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
+from arcal.data.repeats import repeated_images, repeats
+
+
+def overlap(
+    audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
+) -> list[Caveat]:
+    """What is to be said of validation and other inputs that are audited as well, if any.
+
+    >>> import torch
+    >>> first, second = (
+    ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
+    ... )
+    >>> overlap(first, second)[0].sentence
+    '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
+    """
+    if validation is None and not other:
+        return []
+    caveats, mine = [], {*audited.digests()}
+    if validation is not None and (both := len(mine & {*validation.digests()})):
+        said = (
+            f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
+            "calibrators look better than they are"
+        )
+        caveats.append(Caveat("Overlap", said))
+    shared = []
+    for one in other:
+        both = sum(digest in mine for digest in one.digests())
+        if both:
+            shared.append(
+                f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
+                "and cannot be told from themselves"
+            )
+    return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
+
+
+def repeated(audited: Examples) -> list[Caveat]:
+    """What is to be said of images or texts that are there more than once, if any are.
+
+    Rows of a table may well be alike, and nothing is said of them.
+
+    >>> import torch
+    >>> x = torch.eye(4)[[0, 1, 2, 0]]
+    >>> repeated(Examples.from_tensors(x, torch.arange(4)))
+    []
+    """
+    found, what = None, audited.kind
+    if audited.part is not None:
+        found = repeated_images(audited.part)
+    elif audited.texts is not None:
+        found = repeats(audited.texts, audited.labels)
+    elif _are_few_images(audited):
+        found, what = repeats(audited.digests(), audited.labels), "images"
+    if found is None:
+        return []
+    one, other = (f"input {audited.ids[i]}" for i in found.pair)
+    if audited.names is not None:
+        one, other = (audited.names[i] for i in found.pair)
+    said = f"{found.n:,} of the {len(audited):,} {what} are there more than once"
+    if found.contradicted:
+        some = "they" if found.contradicted == found.n else f"{found.contradicted:,} of these"
+        said += f", and {some} have several labels, which cannot all be right"
+    return [Caveat("Repeated", f"{said}: {one} is {other}")]
+
+
+def _are_few_images(audited: Examples) -> bool:
+    """Whether these are images `(N, C, H, W)` in memory, and not too many to compare."""
+    first = audited.read(torch.tensor([0], device="cpu"))
+    if not isinstance(first, Tensor) or first.ndim != 4:
+        return False
+    return len(audited) <= MOST_IMAGES and len(audited) * first.nbytes <= MOST_BYTES

@@ -1,0 +1,82 @@
+"""Inputs that are in a data set more than once, and perhaps under several labels."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from arcal.data.contents import Files, files_of
+from arcal.data.overlap import MOST_BYTES, MOST_IMAGES, digests_of
+from arcal.data.part import Part
+
+
+class Repeats(NamedTuple):
+    """How many inputs are there more than once, and how many of these under several labels.
+
+    `pair` has the positions of two that are the same: under two labels, if there are such.
+    Made by `repeats`.
+    """
+
+    n: int
+    contradicted: int
+    pair: tuple[int, int]
+
+
+def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
+    """Those of inputs whose `keys` are equal where they are the same, with labels `(N,)`.
+
+    A key of None is that of an input that is like no other.
+
+    >>> import torch
+    >>> repeats(["a", "b", "a", "c", "b", "b"], torch.tensor([0, 1, 0, 1, 1, 0]))
+    Repeats(n=5, contradicted=3, pair=(1, 5))
+    """
+    counts = Counter(key for key in keys if key is not None)
+    several = {key for key, count in counts.items() if count > 1}
+    if not several:
+        return None
+    first, contradicted = dict[Hashable, int](), dict[Hashable, tuple[int, int]]()
+    alike: tuple[int, int] | None = None
+    for i, (key, label) in enumerate(zip(keys, labels.tolist(), strict=True)):
+        if key not in several or (j := first.setdefault(key, i)) == i:
+            continue
+        alike = alike or (j, i)
+        if label != int(labels[j]):
+            contradicted.setdefault(key, (j, i))
+    assert alike is not None
+    n, doubted = (sum(counts[key] for key in some) for some in (several, contradicted))
+    return Repeats(n, doubted, next(iter(contradicted.values()), alike))
+
+
+def repeated_images(part: Part) -> Repeats | None:
+    """The images of a part with equal pixels or files; None if there are none, or it is not known.
+
+    Files are read only where another is as long.
+    """
+    if len(part) > MOST_IMAGES:
+        return None
+    files = files_of(part)
+    if files is not None:
+        keys = _keys_of_files(files)
+    else:
+        while (inner := getattr(part, "part", None)) is not None:
+            part = inner
+        keys = digests_of(part)
+    return None if keys is None else repeats(keys, part.labels)
+
+
+def _keys_of_files(files: Files) -> list[Hashable] | None:
+    try:
+        sizes = np.array([files.contents.path(i).stat().st_size for i in files.positions])
+    except OSError:  # which is said when they are read
+        return None
+    _, place, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    alike = counts[place] > 1
+    if int(sizes[alike].sum()) > MOST_BYTES:
+        return None
+    keys: list[Hashable] = [None] * len(sizes)
+    for i in np.flatnonzero(alike):
+        keys[i] = files.contents.digest(files.positions[i])
+    return keys

@@ -1,0 +1,31 @@
+"""Inputs that are audited more than once are counted, and said."""
+
+import torch
+from torch import nn
+
+import arcal
+from arcal.audits import Examples
+from arcal.audits._overlap import repeated
+from arcal.data import Texts
+
+
+def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
+    x = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    x[7], x[40], x[9] = x[0], x[1], x[0]
+    y = torch.arange(60) % 2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
+    said = arcal.audit(model, (x, y), order=None, shift=[]).summary()
+    said = " ".join(said.split())
+    assert "5 of the 60 images are there more than once, and they have several labels" in said
+    assert "which cannot all be right: input 0 is input 7" in said
+    assert "more than once" not in arcal.audit(model[1], (x.flatten(1), y), order=None).summary()
+
+
+def test_texts_are_compared_too():
+    texts = ("Yes.", "No.", "Yes.", "Yes.", "Why?", "No.")
+    part = Texts(
+        "mine", torch.arange(6), torch.tensor([0, 1, 0, 0, 1, 1]), ("good", "bad"), texts, None
+    )
+    examples = Examples.labelled_as(part, lambda rows: rows, kind="texts", texts=texts)
+    (caveat,) = repeated(examples)
+    assert caveat.sentence == "5 of the 6 texts are there more than once: input 0 is input 2"
