@@ -219,8 +219,18 @@ def test_load_halves_val_where_there_is_no_labelled_test(tmp_path):
 def test_parts_with_different_classes_raise(tmp_path):
     fill(tmp_path / "train", 10, 2)
     fill(tmp_path / "test", 9, 3)
-    with pytest.raises(ArcalError, match=r"test and .*/train have different classes"):
+    with pytest.raises(ArcalError, match=r"test/\S+ is of a class that the training images lack"):
         load(str(tmp_path), validation=2)
+
+
+def test_a_class_may_be_missing_from_validation_and_test(tmp_path):
+    fill(tmp_path / "train", 12, 4)
+    for part in ("val", "test"):
+        fill(tmp_path / part, 8, 4)
+        shutil.rmtree(sorted((tmp_path / part).iterdir())[1])
+    data = load(str(tmp_path))
+    assert data.test.classes == data.validation.classes == data.train.classes
+    assert {*data.test.labels.tolist()} == {*data.validation.labels.tolist()} == {0, 2, 3}
 
 
 def test_grey_files_are_fine(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import PurePath
 from time import monotonic
+from typing import Any
 
 from arcal.data._load_part import load_part
 from arcal.data.fewer import drawn, only_classes, split
@@ -81,7 +82,9 @@ def _difference(first: Sequence[str], second: Sequence[str]) -> str:
     k, (a, b) = next(
         (k, pair) for k, pair in enumerate(zip_longest(first, second)) if pair[0] != pair[1]
     )
-    return f"class {k} is {a or 'missing'}, not {b or 'missing'}"
+    if a is None or b is None:
+        return f"only the {'second' if a is None else 'first'} has {b if a is None else a}"
+    return f"class {k} is {a}, not {b}"
 
 
 def load(
@@ -218,11 +221,12 @@ def _parts(
             {name: files for name, (_, files) in chosen.items()}, there.name
         )
     if there.format == "folder":
-        usual = {} if size is None else {"size": size}
-        return there.name, {
-            name: Folder(folder, name=title, **usual)
-            for name, (title, (folder, *_)) in chosen.items()
-        }
+        usual: dict[str, Any] = {} if size is None else {"size": size}
+        parts = dict[str, Folder]()
+        for name, (title, (folder, *_)) in chosen.items():  # first the training part
+            classes = parts["train"].classes if parts else None
+            parts[name] = Folder(folder, name=title, classes=classes, **usual)
+        return there.name, parts
     archive = find_archive(there.path)
     assert archive is not None  # or the format would be another
     return there.name, {

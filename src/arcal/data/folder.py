@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,7 @@ from arcal.data.on_demand import ImageFiles
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.data.views import Settings, View, before_crop
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 from arcal.transforms.augment import random_boxes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -28,9 +29,10 @@ class Folder:
 
     Creating it lists the files but opens none. The id of an image is its position among all files,
     sorted by class and file name. Images are RGB, turned upright by their EXIF tag, and `size` x
-    `size`: the short side is resized to 256 * size / 224 and the centre is cropped. A root without
-    classes, a class without images or with images in a subfolder, or a size out of range raises
-    `ArcalError`; so does a damaged file, when it is read.
+    `size`: the short side is resized to 256 * size / 224 and the centre is cropped. `classes` are
+    those of the training part, of which another may lack some. A root without classes, or with one
+    that is not among these, a class without images or with images in a subfolder, or a size out of
+    range raises `ArcalError`; so does a damaged file, when it is read.
 
     >>> for name in ("cat", "dog"):
     ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
@@ -45,16 +47,29 @@ class Folder:
     _draws: Tensor | None = None
     """Random numbers `(5, N)` in [0, 1) for random views: four for the box, one for the flip."""
 
-    def __init__(self, root: str | Path, *, size: int = 224, name: str | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        size: int = 224,
+        name: str | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         self.root: Path = Path(root)
         self.name: str = name or self.root.name
         self.size = size
         Settings(size)  # raises on one out of range
         self._files, labels, _ = list_images(self.root)
-        self.classes: tuple[str, ...] = tuple(dict.fromkeys(labels))
-        if not self.classes:
+        there = tuple(dict.fromkeys(labels))
+        if not there:
             raise ArcalError(
                 f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
+            )
+        self.classes: tuple[str, ...] = there if classes is None else tuple(classes)
+        if unknown := [label for label in there if label not in self.classes]:
+            raise ArcalError(
+                f"{self.root / unknown[0]} is of a class that the training images lack, which have "
+                f"{first_few(self.classes)}: add training images, or remove the folder"
             )
         number = {label: z for z, label in enumerate(self.classes)}
         self.labels: Tensor = torch.tensor([number[label] for label in labels], device="cpu")
