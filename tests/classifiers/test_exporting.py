@@ -66,6 +66,19 @@ def test_a_program_refuses_inputs_of_another_dtype(dtype, tmp_path):
         program((255 * images(3)).to(dtype))
 
 
+def test_what_a_program_returns_needs_no_gradient_but_inputs_may(network, tmp_path):
+    needed = [weight.requires_grad for weight in network.parameters()]
+    assert any(needed)
+    (path,) = export_calibrated(Calibrated(network, Temperature(2.0)), images(4), tmp_path, ["pt2"])
+    assert [weight.requires_grad for weight in network.parameters()] == needed
+    program = torch.export.load(path).module()
+    assert program(images(3)).numpy().shape == (3, 5)
+    x = images(3).requires_grad_()
+    program(x)[:, 0].sum().backward()
+    assert x.grad is not None
+    assert x.grad.any()
+
+
 NAMES = ("owl", "cat", "emu", "ape", "dog")
 
 

@@ -150,9 +150,12 @@ def _exported(
 
 @contextmanager
 def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
-    """Evaluation mode on the CPU; modes, weights and buffers are then where they were."""
+    """Evaluation mode on the CPU and weights that need no gradient; then all is as it was.
+
+    What a program returns has then no gradient, so that `.numpy()` is enough.
+    """
     modes = [(module, module.training) for module in classifier.modules()]
-    weights = [(weight, weight.data) for weight in classifier.parameters()]
+    weights = [(one, one.data, one.requires_grad) for one in classifier.parameters()]
     # Of some devices torch makes new parameters when it moves them.
     held = [
         (module, module._parameters.copy(), dict(module.named_buffers(recurse=False)))
@@ -161,17 +164,19 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
     try:
         for module, _ in modes:  # an exported program inside refuses `.eval()`
             module.training = False
-        classifier.cpu()
+        classifier.cpu().requires_grad_(False)
         yield
     finally:
         for module, training in modes:
             module.training = training
-        for weight, data in weights:
+        for weight, data, _ in weights:
             weight.data = data
         for module, parameters, buffers in held:
             module._parameters.update(parameters)
             for name, buffer in buffers.items():
                 setattr(module, name, buffer)
+        for weight, _, needed in weights:
+            weight.requires_grad_(needed)
 
 
 class _Program(nn.Module):
