@@ -177,3 +177,11 @@ def test_a_damaged_second_frame_leaves_the_first():
         cut = io.BytesIO(file.getvalue()[:length])
         assert np.asarray(read_upright(cut, "", rgb=False)).tolist() == [[40] * 4] * 5
         assert read_header(cut, "").height == 5
+
+
+def test_an_image_that_pillow_takes_for_a_bomb_is_said_to_be_too_large(monkeypatch, tmp_path):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    path = tmp_path / "large.png"
+    Image.new("1", (2100, 1000)).save(path)
+    with pytest.raises(UnreadableImageError, match="more than 2 million pixels"):
+        read_header(path, str(path))

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+import warnings
 from contextlib import nullcontext
 
 from arcal._version import __version__
@@ -61,6 +62,7 @@ def _run(arguments: list[str]) -> None:
         raise ArcalError("--quiet and --verbose: give one of them")
     from arcal.cli._parsed import command
 
+    warnings.filterwarnings("ignore", message="Image size .* decompression bomb")  # and it is opened
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
     from arcal.compute.processes import keep_memory
     from arcal.console import say_less_or_more

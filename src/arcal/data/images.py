@@ -42,6 +42,9 @@ def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
             yield image
     except UnidentifiedImageError as error:  # its message shows a memory address
         raise UnreadableImageError(where, "no known format") from error
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UnreadableImageError(where, f"more than {most:.0f} million pixels") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
         reason = error.strerror if isinstance(error, OSError) and error.strerror else None
         raise UnreadableImageError(where, reason or first_line(error)) from error
