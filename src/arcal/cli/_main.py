@@ -62,7 +62,8 @@ def _run(arguments: list[str]) -> None:
         raise ArcalError("--quiet and --verbose: give one of them")
     from arcal.cli._parsed import command
 
-    warnings.filterwarnings("ignore", message="Image size .* decompression bomb")  # and it is opened
+    # Pillow opens such an image all the same.
+    warnings.filterwarnings("ignore", message="Image size .* decompression bomb")
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
     from arcal.compute.processes import keep_memory
     from arcal.console import say_less_or_more
