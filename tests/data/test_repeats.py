@@ -12,7 +12,7 @@ from PIL import Image
 
 from arcal.data import Folder, InMemory, load, load_part
 from arcal.data.contents import Contents
-from arcal.data.repeats import repeated_images, repeats
+from arcal.data.repeats import contradicted, repeated_images, repeats
 
 
 def pixels(N):
@@ -83,3 +83,14 @@ def test_cifar_100_has_two_test_images_twice_under_two_labels_each(shared):
     assert found is not None
     assert found.n == found.contradicted == len(several) == 4
     assert {*found.pair} < {*several.tolist()}
+
+
+def test_training_images_of_several_labels_are_said(tmp_path):
+    root = folder(tmp_path / "train", pixels(12))
+    shutil.copy(root / "cat/004.png", root / "cat/zz.png")
+    assert contradicted(Folder(root)) is None
+    shutil.copy(root / "cat/004.png", root / "dog/zz.png")
+    line = contradicted(Folder(root))
+    assert line is not None
+    assert line.startswith("3 of the 14 training images are there more than once, and they have")
+    assert line.endswith(f"{root}/cat/004.png is {root}/dog/zz.png")

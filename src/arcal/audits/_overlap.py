@@ -62,14 +62,12 @@ def repeated(audited: Examples) -> list[Caveat]:
         found, what = repeats(audited.digests(), audited.labels), "images"
     if found is None:
         return []
-    one, other = (f"input {audited.ids[i]}" for i in found.pair)
-    if audited.names is not None:
-        one, other = (audited.names[i] for i in found.pair)
-    said = f"{found.n:,} of the {len(audited):,} {what} are there more than once"
-    if found.contradicted:
-        some = "they" if found.contradicted == found.n else f"{found.contradicted:,} of these"
-        said += f", and {some} have several labels, which cannot all be right"
-    return [Caveat("Repeated", f"{said}: {one} is {other}")]
+    names = audited.names
+    said = found.sentence(
+        f"the {len(audited):,} {what}",
+        lambda i: f"input {audited.ids[i]}" if names is None else names[i],
+    )
+    return [Caveat("Repeated", said)]
 
 
 def _are_few_images(audited: Examples) -> bool:

@@ -105,6 +105,7 @@ class Train:
     def __call__(self) -> None:
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
+        from arcal.data.repeats import contradicted
         from arcal.methods import method_class
         from arcal.methods.method import Method
         from arcal.training.many import load_all, train_all
@@ -129,8 +130,9 @@ class Train:
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
         loaded = load_all([run])
         for data in loaded.values():
-            if (overlap := sentence_for(data.test, data.train)) is not None:
-                say(f"arcal: {overlap}")
+            for doubt in (sentence_for(data.test, data.train), contradicted(data.train)):
+                if doubt is not None:
+                    say(f"arcal: {doubt}")
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(

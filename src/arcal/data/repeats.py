@@ -1,7 +1,7 @@
 """Inputs that are in a data set more than once, and perhaps under several labels."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,20 @@ class Repeats(NamedTuple):
     n: int
     contradicted: int
     pair: tuple[int, int]
+
+    def sentence(self, of: str, name: Callable[[int], str]) -> str:
+        """A line about the inputs `of` a data set; `name` is that of an input at a position.
+
+        >>> Repeats(4, 2, (0, 3)).sentence("the 60 images", lambda i: f"{i}.png")
+        '4 of the 60 images are there more than once, and 2 of these have several labels, which \
+cannot all be right: 0.png is 3.png'
+        """
+        said = f"{self.n:,} of {of} are there more than once"
+        if self.contradicted:
+            some = "they" if self.contradicted == self.n else f"{self.contradicted:,} of these"
+            said += f", and {some} have several labels, which cannot all be right"
+        one, other = map(name, self.pair)
+        return f"{said}: {one} is {other}"
 
 
 def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
@@ -48,6 +62,15 @@ def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
     assert alike is not None
     n, doubted = (sum(counts[key] for key in some) for some in (several, contradicted))
     return Repeats(n, doubted, next(iter(contradicted.values()), alike))
+
+
+def contradicted(train: Part) -> str | None:
+    """A sentence if training images are there under several labels, or None."""
+    found = repeated_images(train)
+    if found is None or not found.contradicted:
+        return None
+    key: Callable[[int], str] = getattr(train, "path", lambda i: f"image {train.ids[i]}")
+    return found.sentence(f"the {len(train):,} training images", lambda i: str(key(i)))
 
 
 def repeated_images(part: Part) -> Repeats | None:
