@@ -90,8 +90,20 @@ def test_equal_width_bins_hide_what_crowds_into_one_of_them():
     assert equal_mass_ece(confidence, correct, 2) == pytest.approx(0.03, abs=1e-7)
 
 
+def test_confidences_that_differ_by_rounding_alone_are_equal():
+    correct = torch.tensor([False, True, False])
+    almost = torch.tensor([0.5, 1.0, 1 - 2**-53], dtype=torch.float64)
+    alike = torch.tensor([0.5, 1.0, 1.0], dtype=torch.float64)
+    assert equal_mass_ece(almost, correct, 9) == pytest.approx(
+        equal_mass_ece(alike, correct, 9), abs=1e-15
+    )
+
+
+MILLIONTHS = st.integers(0, 10**6).map(lambda n: n / 10**6)
+"""Confidences that differ by more than rounding, or not at all."""
+
 inputs = st.lists(
-    st.tuples(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0])), st.booleans()),
+    st.tuples(st.one_of(MILLIONTHS, st.sampled_from([0.0, 0.5, 1.0])), st.booleans()),
     min_size=1,
     max_size=40,
 )

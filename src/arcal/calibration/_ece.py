@@ -203,8 +203,9 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     `(N,)` and `correct` `(N,)` are those of `ece`, but of all inputs at once, because the edges of
     the bins depend on all of them. Sorted by confidence, each bin gets exactly N/K rows; where K
     does not divide N, a row on an edge is shared between two bins in proportion. Rows of equal
-    confidence count as one block with their mean accuracy, and the block is shared in the same way:
-    so the order of the rows does not matter, and repeating every row does not change the result.
+    confidence, or apart by rounding alone, count as one block with their mean accuracy, and the
+    block is shared in the same way: so the order of the rows does not matter, and repeating every
+    row does not change the result.
     No inputs, or fewer than one bin, raise `ArcalError`.
 
     >>> confidence = torch.tensor([0.5, 0.5, 0.75, 0.875])
