@@ -1,5 +1,6 @@
 """Classifiers of transformers: logits are held against its own processors and tokenizers."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from arcal.auditing import check_model
 from arcal.audits import Reading, open_job
 from arcal.audits.blocks import Settings
 from arcal.classifiers import NOT_IMITATED, check_class_names, open_classifier
+from arcal.data.views import View
 from arcal.errors import ArcalError
 
 transformers: Any = pytest.importorskip(
@@ -94,6 +96,27 @@ def test_logits_are_those_of_the_processor_and_the_network(kind, tmp_path):
     batch = processor(images=(255 * x[0]).byte(), return_tensors="pt", **off)
     torch.testing.assert_close(opened.model(x), network(**batch).logits, rtol=1e-5, atol=1e-5)
     check_model(opened.model, torch.rand(3, 3, side, side), classes=3)
+
+
+@pytest.mark.parametrize("name", ["CLIP", "Levit"])
+def test_the_crop_of_a_picture_of_any_size_is_the_processors_to_the_pixel(name, tmp_path):
+    kind = getattr(transformers, f"{name}ImageProcessor")
+    processor = kind(size={"shortest_edge": 36}, crop_size=32)
+    how = open_classifier(f"hf:{saved(vit(), tmp_path, processor)[1]}").preprocessing
+    assert how is not None
+    assert how.round_down
+    short: Any = how.resize
+    for width, height in ((short + 3, short), (short, short + 7), (short + 2, short)):
+        image = picture(width, height)
+        x = processor(images=np.array(image), return_tensors="pt", do_normalize=False)
+        ours = View(3, 32, 32, short, round_down=True).read(encoded(image), "here")
+        assert np.abs(255 * x["pixel_values"][0].numpy() - ours).max() < 1
+
+
+def encoded(image):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return io.BytesIO(file.getvalue())
 
 
 def test_a_fingerprint_does_not_depend_on_how_the_folder_is_written(tmp_path, monkeypatch):

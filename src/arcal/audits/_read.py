@@ -189,6 +189,7 @@ def _images(
     if size is None and how is not None:
         size = how.size
         view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
+        view["round_down"] = how.round_down
     elif size is None and shape is not None and len(shape) == 3:
         size = tuple(shape[1:])
     opens_all = reading.check or reading.skip_broken

@@ -24,7 +24,8 @@ class Preprocessing:
 
     `resize` comes first: an int is the length of the short side, whose ratio to the long one stays;
     a pair (h, w) is the new size, whatever the ratio; None leaves the picture as it is. Then the
-    central `size` is cropped. `interpolation` has Pillow's names, in lower case.
+    central `size` is cropped, after as many pixels as it is off the edge, rounded to an even number
+    or with `round_down` down. `interpolation` has Pillow's names, in lower case.
 
     >>> Preprocessing((224, 224), 256, "bicubic").words
     'short side to 256 (bicubic), then the central 224 x 224'
@@ -33,6 +34,7 @@ class Preprocessing:
     size: tuple[int, int]
     resize: int | tuple[int, int] | None = None
     interpolation: str = "bilinear"
+    round_down: bool = False
 
     @property
     def words(self) -> str:

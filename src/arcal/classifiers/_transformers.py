@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
@@ -242,19 +243,49 @@ def measured(
     """
     normalization = _normalization(processor, channels, folder)
     upright = _picture(channels, 300, 400)
-    processed = [_processed(processor, picture) for picture in (upright, upright.mT)]
-    if processed[0].shape != processed[1].shape:
+    first, turned = (_unscaled(processor, one, normalization) for one in (upright, upright.mT))
+    if first.shape != turned.shape:
         return normalization, None
-    H, W = processed[0].shape[1:]
-    std = torch.tensor(normalization.std, device="cpu").view(-1, 1, 1)
-    expected = processed[0] * std + torch.tensor(normalization.mean, device="cpu").view(-1, 1, 1)
-    for candidate in _candidates(processor, (H, W)):
+    for candidate in _candidates(processor, (first.shape[1], first.shape[2])):
         if candidate.interpolation not in get_args(Interpolation) or channels not in (1, 3):
             continue
-        apart = (_resized(upright, candidate) / 255 - expected).abs().mean()
-        if float(apart) * 255 < ROUNDING:
-            return normalization, candidate
+        if _apart(first, upright, candidate) < ROUNDING:
+            down = _rounds_down(processor, normalization, candidate, channels)
+            return normalization, replace(candidate, round_down=down)
     return normalization, None
+
+
+def _rounds_down(
+    processor: Any, normalization: Normalization, how: Preprocessing, channels: int
+) -> bool:
+    """Whether half a pixel before the crop is rounded down, and not to an even number.
+
+    This is seen on a picture that needs no resizing, of whose width 3, 7 or so pixels are cut.
+    """
+    if not isinstance(how.resize, int):
+        return False
+    short = how.resize
+    width = next(w for w in range(short, short + 4) if (w - how.size[1]) % 4 == 3)
+    picture = _picture(channels, short, width)
+    processed = _unscaled(processor, picture, normalization)
+    even, down = (
+        _apart(processed, picture, replace(how, round_down=down)) for down in (False, True)
+    )
+    return down < even
+
+
+def _apart(processed: Tensor, picture: Tensor, how: Preprocessing) -> float:
+    """How far a processor's picture is from ours, in steps of 1/255, in the mean."""
+    return float((_resized(picture, how) / 255 - processed).abs().mean()) * 255
+
+
+def _unscaled(processor: Any, picture: Tensor, normalization: Normalization) -> Tensor:
+    """What the processor makes of a picture before it normalises it, float `(C, H, W)`."""
+    mean, std = (
+        torch.tensor(numbers, device="cpu").view(-1, 1, 1)
+        for numbers in (normalization.mean, normalization.std)
+    )
+    return _processed(processor, picture) * std + mean
 
 
 def _processed(processor: Any, image: Tensor, **options: bool) -> Tensor:
@@ -313,7 +344,7 @@ def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
 def _resized(picture: Tensor, how: Preprocessing) -> Tensor:
     """The picture as the data will be resized and cropped."""
     interpolation: Any = how.interpolation
-    view = View(len(picture), *how.size, how.resize, interpolation)
+    view = View(len(picture), *how.size, how.resize, interpolation, how.round_down)
     return torch.from_numpy(view.array(picture.numpy()).copy())
 
 
@@ -321,7 +352,10 @@ def _picture(channels: int, H: int, W: int) -> Tensor:
     """A picture with structure of several sizes, uint8 `(C, H, W)`."""
     draw = torch.Generator().manual_seed(1)
     layers = [
-        F.resize(torch.rand(channels, H // s, W // s, generator=draw, device="cpu"), [H, W])
+        F.resize(
+            torch.rand(channels, max(H // s, 1), max(W // s, 1), generator=draw, device="cpu"),
+            [H, W],
+        )
         for s in (5, 20, 50)
     ]
     return (torch.stack(layers).mean(0) * 255).to(torch.uint8)

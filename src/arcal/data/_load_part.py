@@ -46,6 +46,7 @@ def load_part(
     interpolation: Interpolation = "bilinear",
     channels: int | None = None,
     keep: bool = False,
+    round_down: bool = False,
     limit: int | None = None,
     skip_broken: bool = False,
     seed: int = 0,
@@ -69,10 +70,11 @@ def load_part(
     centre, as is usual for ImageNet; "short-side" resizes the short side to the size and crops the
     centre; "squash" resizes both sides. Of a pair, the longer counts. `resize` says it to the
     pixel instead: the short side's length or a pair, before the centre is cropped. `interpolation`
-    is one of Pillow's, with antialiasing. With `keep`, images that all have the size already are
-    used as they are, neither resized nor cropped. With `channels` (1 or 3) images become grey or
-    colour; by default they are grey if all of them are. They are turned upright as their EXIF data
-    says. `how` says what was done.
+    is one of Pillow's, with antialiasing. Half a pixel before the crop is rounded to an even
+    number, or with `round_down` down, as transformers does. With `keep`, images that all have the
+    size already are used as they are, neither resized nor cropped. With `channels` (1 or 3) images
+    become grey or colour; by default they are grey if all of them are. They are turned upright as
+    their EXIF data says. `how` says what was done.
 
     With a `limit` only so many images are used, drawn at random by `seed` as `load` draws
     `test_images`; `--limit` of the command line draws others. With `skip_broken` every image is
@@ -89,7 +91,7 @@ def load_part(
     ('fashion/test', (1, 28, 28), 100, 'as they are')
     """
     started = monotonic()
-    settings = Settings(size, crop, resize, interpolation, channels, keep)
+    settings = Settings(size, crop, resize, interpolation, channels, keep, round_down)
     there = find_source(source)
     key, name, paths = there.choose(part)
     names = Names(image, label, weight, classes, labelled)

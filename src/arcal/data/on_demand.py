@@ -207,7 +207,8 @@ class OnDemand(Labelled):
 
     def _content(self) -> Iterator[bytes]:
         """The view; of files names and sizes (`files` knows more), of all else every byte."""
-        yield f"{self.view.resize} {self.view.interpolation}".encode()
+        down = " down" if self.view.round_down else ""
+        yield f"{self.view.resize} {self.view.interpolation}{down}".encode()
         for rows in self.rows.split(BLOCK):
             yield from self.encoded.content(rows.tolist())
 

@@ -1,5 +1,6 @@
 """How an image of any size becomes the pixels of a part, and the sentence that says so."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,9 @@ class View:
 
     `resize` comes first: an int is the new length of the short side, a pair (h, w) the new size,
     whatever the ratio, and None leaves images as they are. Then the central `height` x `width` is
-    cropped. `interpolation` has Pillow's names, all of which are antialiased but "nearest".
+    cropped; half a pixel before it is rounded to an even number, as torchvision does, or down, as
+    transformers does. `interpolation` has Pillow's names, all of which are antialiased but
+    "nearest".
     """
 
     channels: int
@@ -30,6 +33,7 @@ class View:
     width: int
     resize: int | tuple[int, int] | None = None
     interpolation: Interpolation = "bilinear"
+    round_down: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -65,7 +69,8 @@ class View:
         else:
             height, width = self.resize
         image = image.resize((width, height), resampling)
-        left, top = round((width - self.width) / 2), round((height - self.height) / 2)
+        rounded = math.floor if self.round_down else round
+        left, top = (rounded(more / 2) for more in (width - self.width, height - self.height))
         return image.crop((left, top, left + self.width, top + self.height))
 
     @property
@@ -104,6 +109,7 @@ class Settings:
     interpolation: Interpolation = "bilinear"
     channels: int | None = None
     keep: bool = False
+    round_down: bool = False
 
     def __post_init__(self) -> None:
         for option, value, choices in (
@@ -145,7 +151,7 @@ class Settings:
                 "short-side": long,
                 "squash": self.height_and_width,
             }[self.crop]
-        return View(channels, *self.height_and_width, resize, self.interpolation)
+        return View(channels, *self.height_and_width, resize, self.interpolation, self.round_down)
 
 
 def choose_view(
