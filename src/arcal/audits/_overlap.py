@@ -53,17 +53,17 @@ def repeated(audited: Examples) -> list[Caveat]:
     >>> repeated(Examples.from_tensors(x, torch.arange(4)))
     []
     """
-    found, what = None, audited.kind
+    same, what = None, audited.kind
     if audited.part is not None:
-        found = repeated_images(audited.part)
+        same = repeated_images(audited.part)
     elif audited.texts is not None:
-        found = repeats(audited.texts, audited.labels)
+        same = repeats(audited.texts, audited.labels)
     elif _are_few_images(audited):
-        found, what = repeats(audited.digests(), audited.labels), "images"
-    if found is None:
+        same, what = repeats(audited.digests(), audited.labels), "images"
+    if same is None:
         return []
     names = audited.names
-    said = found.sentence(
+    said = same.sentence(
         f"the {len(audited):,} {what}",
         lambda i: f"input {audited.ids[i]}" if names is None else names[i],
     )

@@ -66,11 +66,11 @@ def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
 
 def contradicted(train: Part) -> str | None:
     """A sentence if training images are there under several labels, or None."""
-    found = repeated_images(train)
-    if found is None or not found.contradicted:
+    same = repeated_images(train)
+    if same is None or not same.contradicted:
         return None
     key: Callable[[int], str] = getattr(train, "path", lambda i: f"image {train.ids[i]}")
-    return found.sentence(f"the {len(train):,} training images", lambda i: str(key(i)))
+    return same.sentence(f"the {len(train):,} training images", lambda i: str(key(i)))
 
 
 def repeated_images(part: Part) -> Repeats | None:
