@@ -157,10 +157,7 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
     modes = [(module, module.training) for module in classifier.modules()]
     weights = [(one, one.data, one.requires_grad) for one in classifier.parameters()]
     # Of some devices torch makes new parameters when it moves them.
-    held = [
-        (module, module._parameters.copy(), dict(module.named_buffers(recurse=False)))
-        for module, _ in modes
-    ]
+    held = [(module, module._parameters.copy(), module._buffers.copy()) for module, _ in modes]
     try:
         for module, _ in modes:  # an exported program inside refuses `.eval()`
             module.training = False
@@ -173,8 +170,7 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
             weight.data = data
         for module, parameters, buffers in held:
             module._parameters.update(parameters)
-            for name, buffer in buffers.items():
-                setattr(module, name, buffer)
+            module._buffers.update(buffers)
         for weight, _, needed in weights:
             weight.requires_grad_(needed)
 
