@@ -78,6 +78,7 @@ def names():
         "ids": ids,
         "labels": labels,
         "images": images,
+        "new_images": images,
         "logits": logits,
         "logits_in_fog": logits,
         "names": data.classes,
