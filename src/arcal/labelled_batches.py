@@ -23,18 +23,19 @@ from arcal.errors import ArcalError, first_line
 from arcal.labels import as_whole_numbers
 
 
-def as_loader(data: Any) -> Any:
+def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     """Batches of a pair `(x, labels)` of arrays, of a data set or a part; anything else as it is.
 
     They are in the order of the data, each of as many inputs as `usual_batch` says. Of a part of
-    `arcal.data` they have its ids, and images are in [0, 1]. A path, and a data set without a
-    length or of what cannot be put into batches, raise `ArcalError`.
+    `arcal.data` they have its ids, and images are in [0, 1]. A data set that is not `labelled` is
+    one of inputs, with or without labels. A path, what cannot be iterated over, and a data set
+    without a length or of what cannot be put into batches, raise `ArcalError` with the `name`.
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
     """
     if isinstance(data, str | Path):
-        raise ArcalError("data is a path: give what `arcal.data.load_part` reads of it")
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
     arrays = Tensor | np.ndarray
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
         x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
@@ -48,6 +49,11 @@ def as_loader(data: Any) -> Any:
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
+        if not hasattr(data, "__iter__"):
+            raise ArcalError(
+                f"{name} is a {type(data).__name__}: give a loader, a data set, a pair (x, labels) "
+                "or images that `arcal.data.load_part` read"
+            )
         return data
     if not isinstance(data, Sized):
         raise ArcalError(
@@ -56,7 +62,8 @@ def as_loader(data: Any) -> Any:
         )
     if not len(data):
         return []
-    _, x, _ = unpacked(_collated([data[0]]), 0)
+    few = _collated([data[0]])
+    x = unpacked(few, 0)[1] if labelled else inputs_alone(few)
     size = usual_batch(x, torch.device("cpu"))
     return DataLoader(data, batch_size=size, collate_fn=_collated)
 
@@ -120,11 +127,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
             f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
             f"with `labels`{', and make arrays of lists of numbers' * lists}"
         )
-    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
-        raise ArcalError(
-            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
-            "tuple of several"
-        )
+    x = _as_inputs(x)
     if isinstance(ids, Tensor) and ids.dtype == torch.bool:
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
     if np.ndim(labels) == 0:
@@ -132,11 +135,36 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
             "a batch has one label and no list of them, as single inputs have: give a DataLoader "
             "of the data set"
         )
-    x = Inputs.of(x)
     N = len(x)
     positions = torch.arange(seen, seen + N, device="cpu")
     ids = positions if ids is None else as_whole_numbers(ids, N, "ids")
     return ids, x, as_whole_numbers(labels, N, "labels")
+
+
+def inputs_alone(batch: Any) -> Inputs:
+    """The inputs of a batch with or without labels, which are not looked at.
+
+    A batch is as in `unpacked`, or the inputs alone: a tensor, a tuple or list of one, or a dict.
+
+    >>> x = torch.rand(2, 3)
+    >>> [len(inputs_alone(batch)) for batch in (x, [x], (x, [1, 0]), {"image": x, "ids": [7, 8]})]
+    [2, 2, 2, 2]
+    """
+    if isinstance(batch, Mapping):
+        rest = {name: value for name, value in batch.items() if name not in (*LABELS, "ids")}
+        return _as_inputs(next(iter(rest.values())) if len(rest) == 1 else rest)
+    if isinstance(batch, tuple | list) and 1 <= len(batch) <= 3:
+        batch = batch[1] if len(batch) == 3 else batch[0]
+    return _as_inputs(batch)
+
+
+def _as_inputs(x: Any) -> Inputs:
+    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
+        raise ArcalError(
+            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
+            "tuple of several"
+        )
+    return Inputs.of(x)
 
 
 def has_ids(batch: Any) -> bool:

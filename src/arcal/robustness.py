@@ -134,11 +134,6 @@ def score(
     reason, known, Z = "", set[int](), None
     loader = as_loader(data)
     copies = Copies(loader)
-    if not hasattr(loader, "__iter__"):
-        raise ArcalError(
-            f"data is a {type(data).__name__}: give a loader, a data set, a pair (x, labels), or "
-            "images that `arcal.data.load_part` read"
-        )
     for n, batch in enumerate(loader):
         try:
             ids, x, labels = unpacked(batch, len(known))

@@ -122,8 +122,8 @@ def test_a_model_that_is_calibrated_stays_as_it_is():
     ("options", "line"),
     [
         ({"calibrators": ["plat"]}, "plat"),
-        ({"unlabelled": [1, 2, 3]}, "unlabelled is a loader"),
-        ({"unlabelled": {"may": [1, 2, 3]}}, "may is a loader"),
+        ({"unlabelled": [1, 2, 3]}, "unlabelled: the inputs of a batch are a int"),
+        ({"unlabelled": {"may": [1, 2, 3]}}, "may: the inputs of a batch are a int"),
         ({"unlabelled": torch.zeros(0, 3)}, "unlabelled is empty"),
         ({"classes": ["a", "b"]}, "2"),
         ({"device": "tpu9"}, "tpu9"),

@@ -51,7 +51,7 @@ def job(folder, data="data", validation=None, normalize=None, R=2, other=(), **r
 
 def test_the_validation_part_of_a_data_set_validates(folder):
     validation = job(folder, validation="data").validation
-    assert validation is not None
+    assert isinstance(validation, Examples)
     assert validation.name == "data/validation"
     assert len(validation) == 20
 
@@ -62,7 +62,7 @@ def test_validation_data_that_lacks_a_class_has_the_numbers_of_the_audited(folde
             (folder / place / name).mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (28, 28), (i, len(place), 0)).save(folder / place / name / f"{i}.png")
     validation = job(folder, "photos", "more").validation
-    assert validation is not None
+    assert isinstance(validation, Examples)
     assert validation.labels.unique().tolist() == [1, 2]
     with pytest.raises(ArcalError, match="'d'"):
         job(folder, "photos", "wrong")
@@ -82,6 +82,7 @@ def test_other_images_need_no_folders_of_classes_and_are_not_the_audited_ones(fo
         (folder / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
         image.save(folder / "photos" / "ab"[i % 2] / f"{i}.png")
     (other,) = job(folder, size=28, other=["flat"]).other
+    assert isinstance(other, Examples)
     assert other.part is not None
     assert (len(other), other.part.shape) == (6, (1, 28, 28))
     (caveat,) = job(folder, "photos", other=["flat"]).caveats
@@ -105,6 +106,7 @@ def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder)
         Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(file)
     with_other = job(folder, other=["animals"], classes=("0", "1"))
     (other,) = with_other.other
+    assert isinstance(other, Examples)
     assert other.part is not None
     assert other.part.shape == (1, 32, 32)
     assert other.classes == ("bird", "fish", "newt")

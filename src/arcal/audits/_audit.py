@@ -38,6 +38,7 @@ from arcal.audits._examples import (
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
+from arcal.audits._loaded import Loaded, examples_or_loaded
 from arcal.audits._overlap import overlap, repeated
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
@@ -271,12 +272,12 @@ def audit(
     "gradient" and "margin", or None for no levels. `shift` are corruptions to show the images of a
     part under, by default a panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
-    sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
-    part, a pair or predictions counts, and `by` has values `(N,)` to group them by, such as
-    `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or numbers, which are
-    cut into ranges. `against` is the folder of an audit of other inputs, such as last month's, or
-    its `audit.json`: `changes` then says how the figures have changed since. What cannot be audited
-    raises `ArcalError`.
+    sets of classes the model does not know, by name, and need no labels. `weights` `(N,)` say how
+    much each input of a part, a pair or predictions counts, and `by` has values `(N,)` to group
+    them by, such as `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or
+    numbers, which are cut into ranges. `against` is the folder of an audit of other inputs, such as
+    last month's, or its `audit.json`: `changes` then says how the figures have changed since. What
+    cannot be audited raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -302,8 +303,7 @@ def audit(
         return Audit("predictions", tuple(audited), against=earlier)
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
-    if isinstance(data, Iterator) and len(models) > 1:
-        raise ArcalError("data can be read once, and there are several models: give a list of it")
+    _check_read_again(data, "data", models)
     if not isinstance(other or {}, Mapping):
         raise ArcalError(
             f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
@@ -320,14 +320,13 @@ def audit(
         device=usable_device(device),
     )
 
-    def known(more: Any, title: str) -> Examples:
-        examples, _ = examples_or_loader(more, title, bounds, order)
-        if examples is None:
-            raise ArcalError(f"{title} is a loader: give a part or a pair (x, y)")
-        return replace(examples, name=title)
+    def known(more: Any, title: str, *, labelled: bool) -> Examples | Loaded:
+        _check_read_again(more, title, models)
+        some = examples_or_loaded(more, title, settings, labelled=labelled)
+        return replace(some, name=title)
 
-    fitted_on = None if validation is None else known(validation, "validation")
-    others = [known(of, title) for title, of in (other or {}).items()]
+    fitted_on = None if validation is None else known(validation, "validation", labelled=True)
+    others = [known(of, title, labelled=False) for title, of in (other or {}).items()]
     twice = [] if examples is None else overlap(examples, fitted_on, others)
     twice += [] if examples is None else repeated(examples)
     jobs = [
@@ -347,6 +346,14 @@ def audit(
     ]
     audited = run_jobs(jobs, against=earlier, progress=progress)
     return Audit.from_jobs(jobs, audited, against=earlier)
+
+
+def _check_read_again(data: Any, title: str, models: Mapping[str, Any]) -> None:
+    """Refuse data that can be read once only, if there are several models."""
+    if isinstance(data, Iterator) and len(models) > 1:
+        raise ArcalError(
+            f"{title} can be read once, and there are several models: give a list of it"
+        )
 
 
 def _from_predictions(

@@ -8,14 +8,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
 from arcal._version import __version__
-from arcal.arrays import TensorLike, as_tensor
-from arcal.attacks import Inputs, Model
+from arcal.arrays import TensorLike
+from arcal.attacks import Model
 from arcal.auditing import (
     Choice,
     Predictions,
@@ -26,8 +25,9 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._calibration_figures import calibration_figures
-from arcal.audits._examples import Examples, examples_or_loader, usable_device
+from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
+from arcal.audits._loaded import examples_or_loaded
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
 from arcal.calibration.posthoc import (
@@ -206,11 +206,11 @@ def calibrate(
     picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
     that is not shown to be worse than the best. Where all that are named can change predictions, as
     `["vector"]`, it is one of them. If there is none, the model stays as it is. `unlabelled`
-    inputs, such as today's, are a tensor or array, a part or a pair, whose labels are not looked
-    at, or `Predictions`: how often the model is right on them, and how sure it should be, is
-    estimated. A mapping from names to several of these (tensors in pairs, since a mapping of
-    tensors is one input's) has each estimated by itself. `progress` is told how many fits of all
-    are done, six of each calibrator. What cannot be calibrated raises `ArcalError`.
+    inputs, such as today's, are a tensor or array, a part, a loader or a data set, whose labels
+    are not looked at, or `Predictions`: how often the model is right on them, and how sure it
+    should be, is estimated. A mapping from names to several of these (tensors in pairs, since a
+    mapping of tensors is one input's) has each estimated by itself. `progress` is told how many
+    fits of all are done, six of each calibrator. What cannot be calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -236,7 +236,7 @@ def calibrate(
     job = Job(name, opened, examples, loader, known, settings=settings)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
     read = {
-        name: _read(one, name or "unlabelled", settings)
+        name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
         for name, one in sets.items()
         if one is not None and not isinstance(one, Predictions)
     }
@@ -300,14 +300,6 @@ def _are_several(unlabelled: Any) -> bool:
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
 
 
-def _read(unlabelled: Any, name: str, settings: Settings) -> Examples:
-    """Unlabelled inputs, whose labels are not looked at."""
-    inputs, _ = examples_or_loader(_without_labels(unlabelled), name, settings.bounds, None)
-    if inputs is None:
-        raise ArcalError(f"{name} is a loader: give a tensor or an array, a part or a pair (x, y)")
-    return inputs
-
-
 def _predicted(job: Job) -> tuple[Job, Predictions]:
     """What the model says of the job's inputs, and the job with what was noticed of it."""
     if job.examples is not None:
@@ -319,14 +311,3 @@ def _predicted(job: Job) -> tuple[Job, Predictions]:
         raise ArcalError("there is nothing to calibrate on: the data is empty")
     whole = joined(blocks)
     return job, as_predictions(ids=whole.ids, labels=whole.labels, logits=whole.logits)
-
-
-def _without_labels(inputs: Any) -> Any:
-    """Inputs alone as a pair with labels that are not looked at; anything else as it is."""
-    if isinstance(inputs, np.ndarray):
-        inputs = as_tensor(inputs, "unlabelled", copied=False)
-    if isinstance(inputs, Tensor | Inputs) or (
-        isinstance(inputs, Mapping) and all(isinstance(one, Tensor) for one in inputs.values())
-    ):
-        return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64, device="cpu")
-    return inputs

@@ -257,8 +257,13 @@ def examples_or_loader(
     classes: Sequence[str] | None = None,
     weights: Any = None,
     by: Any = None,
+    *,
+    labelled: bool = True,
 ) -> tuple[Examples | None, Iterable[Any]]:
-    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader."""
+    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
+
+    That of inputs that are not `labelled` need not have labels.
+    """
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
@@ -279,7 +284,7 @@ def examples_or_loader(
     for title, given in (("weights", weights), ("by", by)):
         if given is not None:
             raise ArcalError(f"{title} is of a part or a pair (x, y), and {name} is a loader")
-    return None, as_loader(data)
+    return None, as_loader(data, name, labelled=labelled)
 
 
 def check_one_order(loader: Any) -> None:
@@ -313,17 +318,17 @@ def _examples(
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
         if order is not None:
-            _check_within(x, bounds, name)
+            try:
+                check_within(x, bounds)
+            except ArcalError as error:
+                raise ArcalError(f"{name}: {error}") from None
         return examples
     return None
 
 
-def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
+def check_within(x: InputsLike, bounds: Bounds) -> None:
     """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
     inputs = Inputs.of(x)
     perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
     if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
-        try:
-            checked_bounds(perturbed, bounds)
-        except ArcalError as error:
-            raise ArcalError(f"{name}: {error}") from None
+        checked_bounds(perturbed, bounds)

@@ -17,6 +17,7 @@ from arcal.auditing import (
     suspect_scale,
 )
 from arcal.audits._examples import Examples
+from arcal.audits._loaded import Loaded
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined
 from arcal.audits.engine import (
     PROBED,
@@ -64,8 +65,8 @@ class Job:
     examples: Examples | None
     loader: Iterable[Any] = ()
     classes: tuple[str, ...] | None = None
-    validation: Examples | None = None
-    other: Sequence[Examples] = ()
+    validation: Examples | Loaded | None = None
+    other: Sequence[Examples | Loaded] = ()
     settings: Settings = field(default_factory=Settings)
     fingerprint: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +78,9 @@ class Job:
     sharing: Sharing | None = None
 
     def __len__(self) -> int:
-        return sum(map(len, (self.examples or (), self.validation or (), *self.other)))
+        """How many inputs there are, as far as is known before loaders are read."""
+        every = (self.examples, self.validation, *self.other)
+        return sum(len(one) for one in every if isinstance(one, Examples))
 
     def checked(self) -> "Job":
         """The job, once its model has answered a few inputs; what cannot be audited is refused.
@@ -113,7 +116,7 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         as_labels(examples.labels, len(examples), Z)
-        if self.validation is not None and not self.validation.numbered:
+        if isinstance(self.validation, Examples) and not self.validation.numbered:
             try:
                 check_class_names(self.validation.classes, examples.classes)
             except ArcalError as error:
@@ -123,7 +126,7 @@ class Job:
                     "load both with the same `classes`"
                 ) from error
         for one in (self.validation, *self.other):
-            if one is not None:
+            if isinstance(one, Examples):
                 try:
                     check_model(self.model, self._read(one, PROBED))
                 except ArcalError as error:
@@ -192,14 +195,35 @@ class Job:
         blocks = ScoreBlocks(self, self.examples, self.settings)
         return in_order(blocks, advance, share_of(blocks))
 
-    def predictions(self, examples: Examples, advance: Advance = lambda done: None) -> Predictions:
+    def predictions(
+        self, some: Examples | Loaded, advance: Advance = lambda done: None
+    ) -> Predictions:
         """What the model says of other inputs, with nothing attacked or corrupted.
 
         `advance` is told how many are done.
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
-        blocks = AuditBlocks(self, examples, settings)
-        whole = by_id(joined([block for block, _ in in_order(blocks, advance, share_of(blocks))]))
+        if isinstance(some, Examples):
+            blocks = AuditBlocks(self, some, settings)
+            done = in_order(blocks, advance, share_of(blocks))
+        else:
+            own = {"examples": None, "loader": some.batches(), "caveats": []}
+            within = None if self.settings.order is None else self.settings.bounds
+            done = from_loader(replace(self, settings=settings, **own), advance, within)
+        try:
+            parts = [block for block, _ in done]
+        except ArcalError as error:
+            if isinstance(some, Examples):
+                raise
+            raise type(error)(f"{some.name}: {error}") from error
+        if not parts:
+            raise ArcalError(f"{some.name} is empty")
+        whole = by_id(joined(parts))
+        if len(row := whole.logits.isnan().any(dim=1).nonzero()):
+            raise ArcalError(
+                f"{some.name}: the logits hold NaN in row {int(row[0])}: leave such inputs out, or "
+                "mend the model"
+            )
         return Predictions(whole.ids, whole.labels, whole.logits[None])
 
 

@@ -7,14 +7,19 @@ from torch import Tensor
 
 from arcal.auditing import Caveat
 from arcal.audits._examples import Examples
+from arcal.audits._loaded import Loaded
 from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
 from arcal.data.repeats import repeated_images, repeats
 
 
 def overlap(
-    audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
+    audited: Examples,
+    validation: Examples | Loaded | None,
+    other: Sequence[Examples | Loaded] = (),
 ) -> list[Caveat]:
     """What is to be said of validation and other inputs that are audited as well, if any.
+
+    Inputs of loaders are not looked at.
 
     >>> import torch
     >>> first, second = (
@@ -23,17 +28,18 @@ def overlap(
     >>> overlap(first, second)[0].sentence
     '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
     """
-    if validation is None and not other:
+    others = [one for one in other if isinstance(one, Examples)]
+    if not isinstance(validation, Examples) and not others:
         return []
     caveats, mine = [], {*audited.digests()}
-    if validation is not None and (both := len(mine & {*validation.digests()})):
+    if isinstance(validation, Examples) and (both := len(mine & {*validation.digests()})):
         said = (
             f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
             "calibrators look better than they are"
         )
         caveats.append(Caveat("Overlap", said))
     shared = []
-    for one in other:
+    for one in others:
         both = sum(digest in mine for digest in one.digests())
         if both:
             shared.append(

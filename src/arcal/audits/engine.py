@@ -16,9 +16,9 @@ from torch import Tensor
 
 from arcal._version import __version__
 from arcal.arrays import digest_state
-from arcal.attacks import Inputs, frozen
+from arcal.attacks import Bounds, Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
-from arcal.audits._examples import Examples
+from arcal.audits._examples import Examples, check_within
 from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block
 from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
@@ -218,12 +218,15 @@ def further(advance: Advance, before: int, done: int) -> None:
     advance(before + done)
 
 
-def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tuple[Block, bool]]:
+def from_loader(
+    job: "Job", advance: Advance = lambda done: None, within: Bounds | None = None
+) -> Iterator[tuple[Block, bool]]:
     """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
     Inputs without ids are numbered in the loader's order. The model is checked on the first batch,
-    as by `checked_classes`, and labels and ids are before each is run. What goes wrong in a later
-    batch says in which. `advance` is told after each batch how many inputs are done.
+    as by `checked_classes`; labels and ids are before each is run, and that inputs are `within`
+    bounds, if any are given. What goes wrong in a later batch says in which. `advance` is told
+    after each batch how many inputs are done.
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
@@ -234,6 +237,8 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
             ids, x, labels = unpacked(batch, seen)
             if not has_ids(batch):
                 copies.refuse(x, labels)
+            if within is not None:
+                check_within(x, within)
             if not seen:
                 Z = checked_classes(job, x, labels)
                 few = x.rows(slice(usual_batch(x, settings.device)))
@@ -322,7 +327,8 @@ class BlocksElsewhere:
     def _blocks(self, device: torch.device) -> Blocks[Any]:
         job = _opened(self.reopen, device)
         every = (job.examples, job.validation, *job.other)
-        examples = next((one for one in every if one and one.content == self.data), None)
+        known = (one for one in every if isinstance(one, Examples))
+        examples = next((one for one in known if one.content == self.data), None)
         if examples is None or job.fingerprint != self.model:
             drawn = [one.sentence for one in job.caveats if one.about == "weights"]
             if examples is not None and drawn:

@@ -245,7 +245,7 @@ class Calibrate(OnModels):
         data: str,
         formats: tuple[str, ...],
     ) -> "tuple[Job, Given]":
-        from arcal.audits import names_of, with_perturbed, with_views
+        from arcal.audits import Examples, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
@@ -268,7 +268,8 @@ class Calibrate(OnModels):
             applied = self._applied_to(job.examples.classes, None)
             seen = with_perturbed(job) if self.calibration.perturb else job
             assert seen.examples is not None
-            predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
+            others = [one for one in seen.other if isinstance(one, Examples)]  # no loaders here
+            predictions, *more = (_predicted(seen, some) for some in (seen.examples, *others))
         say_doubt(job, predictions.predicted, predictions.labels)
         weighed_by = None if self.data.weight is None else f"the column {self.data.weight}"
         weights = job.examples.weights_by_id
