@@ -103,7 +103,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x, labels = batch
     elif isinstance(batch, tuple | list) and len(batch) == 3:
         ids, x, labels = batch
-        if np.ndim(ids) > 2:
+        if np.ndim(ids) > 2 or (np.ndim(ids) == 2 and np.shape(ids)[1] > 1):
             raise ArcalError(
                 f"the first of a batch of three is {tuple(np.shape(ids))}, and no ids: give "
                 "(ids, x, labels), or (x, labels) without what else there is"
@@ -116,9 +116,10 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x = next(iter(rest.values())) if len(rest) == 1 else rest
     else:
         lists = isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch)
+        several = f" of {len(batch)}" if isinstance(batch, tuple | list) and not lists else ""
         raise ArcalError(
-            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
-            f"with `labels`{', and make arrays of lists of numbers' * lists}"
+            f"a batch is a {type(batch).__name__}{several}: give (x, labels), (ids, x, labels), or "
+            f"a dict with `labels`{', and make arrays of lists of numbers' * lists}"
         )
     if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
         raise ArcalError(
