@@ -88,8 +88,9 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
         "note;label;probabilities_a;probabilities_b;weight\n1,5;a;0,75;0,25;1,5\n;b;1;0,0e0;2\n",
         "label\tprobabilities_a\tprobabilities_b\tweight\na\t0.75\t0.25\t1.5\nb\t1\t0\t2\n",
         "label, probabilities_a, probabilities_b, weight\na, 0.75, 0.25, 1.5\nb, 1, 0, 2\n",
+        "probabilities_a, probabilities_b, weight, label\n0.75, 0.25, 1.5, a  \n1, 0, 2, b  \n",
     ],
-    ids=["decimal commas", "tabs", "spaces"],
+    ids=["decimal commas", "tabs", "spaces", "padded"],
 )
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "CSV"])
 def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
