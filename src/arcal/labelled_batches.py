@@ -110,11 +110,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x, labels = batch
     elif isinstance(batch, tuple | list) and len(batch) == 3:
         ids, x, labels = batch
-        if np.ndim(ids) > 2:
-            raise ArcalError(
-                f"the first of a batch of three is {tuple(np.shape(ids))}, and no ids: give "
-                "(ids, x, labels), or (x, labels) without what else there is"
-            )
+        _check_may_be_ids(ids)
     elif isinstance(batch, Mapping) and not batch.keys().isdisjoint(LABELS):
         title = next(name for name in LABELS if name in batch)
         labels = batch[title]
@@ -123,9 +119,10 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x = next(iter(rest.values())) if len(rest) == 1 else rest
     else:
         lists = isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch)
+        several = f" of {len(batch)}" if isinstance(batch, tuple | list) and not lists else ""
         raise ArcalError(
-            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
-            f"with `labels`{', and make arrays of lists of numbers' * lists}"
+            f"a batch is a {type(batch).__name__}{several}: give (x, labels), (ids, x, labels), or "
+            f"a dict with `labels`{', and make arrays of lists of numbers' * lists}"
         )
     x = _as_inputs(x)
     if isinstance(ids, Tensor) and ids.dtype == torch.bool:
@@ -153,9 +150,20 @@ def inputs_alone(batch: Any) -> Inputs:
     if isinstance(batch, Mapping):
         rest = {name: value for name, value in batch.items() if name not in (*LABELS, "ids")}
         return _as_inputs(next(iter(rest.values())) if len(rest) == 1 else rest)
-    if isinstance(batch, tuple | list) and 1 <= len(batch) <= 3:
-        batch = batch[1] if len(batch) == 3 else batch[0]
+    if isinstance(batch, tuple | list) and len(batch) == 3:
+        _check_may_be_ids(batch[0])
+        return _as_inputs(batch[1])
+    if isinstance(batch, tuple | list) and 1 <= len(batch) <= 2:
+        return _as_inputs(batch[0])
     return _as_inputs(batch)
+
+
+def _check_may_be_ids(first: Any) -> None:
+    if np.ndim(first) > 2 or (np.ndim(first) == 2 and np.shape(first)[1] > 1):
+        raise ArcalError(
+            f"the first of a batch of three is {tuple(np.shape(first))}, and no ids: give "
+            "(ids, x, labels), or (x, labels) without what else there is"
+        )
 
 
 def _as_inputs(x: Any) -> Inputs:

@@ -215,6 +215,16 @@ def test_a_callable_that_depends_on_the_batch(model):
     says("a row's logits depend on the others of its batch|fails on 1 of them", model)
 
 
+def test_a_dynamically_quantised_model_is_to_be_given_batches_of_one():
+    def quantised(x):  # with one scale for the batch, as torch's dynamic quantisation has
+        scale = x.abs().amax() / 15
+        return network()((x / scale).round() * scale)
+
+    x = torch.linspace(0.1, 1, 40).view(8, 5)
+    says("quantised dynamically takes one scale for a batch: give it batches of one", quantised, x)
+    check_model(quantised, x[:1])
+
+
 def test_a_mask_held_beside_the_inputs_is_refused_and_given_with_them_is_not():
     def closure(x):  # of the right shape for the whole batch alone
         return attends(x, MASK)

@@ -295,6 +295,11 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
         (Singles(), "a batch has one label and no list of them, as single inputs have"),
         ([(torch.rand(3), 0), (torch.rand(3), 1)], "a batch has one label and no list of them"),
         ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), and no"),
+        (
+            [(torch.rand(2, 3), [0, 1], ["a", "b"])],
+            "first of a batch of three is (2, 3), and no ids",
+        ),
+        ([(torch.rand(2, 3), [0, 1], [5, 6], [7, 8])], "a batch is a tuple of 4: give (x, labels)"),
         ("photos", "data is a path: give what `arcal.data.load_part` reads of it"),
     ],
 )

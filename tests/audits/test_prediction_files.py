@@ -88,8 +88,9 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
         "note;label;probabilities_a;probabilities_b;weight\n1,5;a;0,75;0,25;1,5\n;b;1;0,0e0;2\n",
         "label\tprobabilities_a\tprobabilities_b\tweight\na\t0.75\t0.25\t1.5\nb\t1\t0\t2\n",
         "label, probabilities_a, probabilities_b, weight\na, 0.75, 0.25, 1.5\nb, 1, 0, 2\n",
+        "probabilities_a, probabilities_b, weight, label\n0.75, 0.25, 1.5, a  \n1, 0, 2, b  \n",
     ],
-    ids=["decimal commas", "tabs", "spaces"],
+    ids=["decimal commas", "tabs", "spaces", "padded"],
 )
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "CSV"])
 def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
@@ -143,6 +144,7 @@ TWO = "label,logits_0,logits_1\n"
         (TWO + "0,1,2\n2,1,2\n", "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (TWO + "0,.25,.75\n1,.5,.5\n", "give them as prob"),
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
+        ("cat,dog,truth\n.7,.3,cat\n.1,.9,dog\n", "no labels, .* of which cat, dog sum to 1, as"),
         ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: give each class a column"),
         ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),

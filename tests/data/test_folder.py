@@ -270,6 +270,15 @@ def test_the_folder_to_name_instead_is_said(tmp_path):
         load_part(tmp_path / "pets" / "images" / "test" / "cat")
 
 
+def test_folders_within_every_class_are_not_taken_for_a_data_set_each(tmp_path):
+    for name in ("cat/monday", "cat/tuesday", "dog/monday"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        _save(tmp_path / "pets" / name / "1.png")
+    says = r"if cat is a class, move its images up to \S+/cat/IMAGE; if it is a data set, name"
+    with pytest.raises(ArcalError, match=says):
+        load_part(tmp_path / "pets")
+
+
 def _save(path: Path) -> None:
     Image.new("RGB", (10, 8)).save(path)
 

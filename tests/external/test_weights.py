@@ -39,6 +39,10 @@ FORMS = {
         "state_dict": prefixed("model.", net.state_dict()) | {"loss.weight": torch.ones(2)}
     },
     "a wrapper's": lambda net: {"state_dict": prefixed("net.", net.state_dict())},
+    "a wrapper's, with metrics": lambda net: {
+        "state_dict": {"train_accuracy.tp": torch.ones(2), "loss.weight": torch.ones(2)}
+        | prefixed("net.", net.state_dict())
+    },
     "compiled": lambda net: prefixed("_orig_mod.", net.state_dict()),
     "both": lambda net: prefixed("_orig_mod.module.", net.state_dict()),
     "averaged": lambda net: AveragedModel(net).state_dict(),
@@ -57,6 +61,7 @@ def test_every_form_gives_the_same_network(form, net, tmp_path):
         assert torch.equal(value.float(), own[name].float()), name
     words = {"lightning": "1 without the prefix model. left out", "parallel": "prefix module. rem"}
     words["a wrapper's"] = "prefix net. removed"
+    words["a wrapper's, with metrics"] = "2 without the prefix net. left out, prefix net. removed"
     assert words.get(form, "SHA-256") in fitted.words
 
 
@@ -80,6 +85,13 @@ def test_safetensors_without_the_counts_of_batch_norms(net, tmp_path):
     other = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     load_into(other, read_weights(tmp_path / "w.safetensors"), "net")
     assert torch.equal(other.state_dict()["0.weight"], net.state_dict()["0.weight"])
+
+
+def test_weights_of_a_student_and_a_teacher_are_refused(net, tmp_path):
+    both = prefixed("student.", net.state_dict()) | prefixed("teacher.", net.state_dict())
+    torch.save(both, tmp_path / "both.pt")
+    with pytest.raises(ArcalError, match=r"lacks 0\.weight .* has in addition student\.0\.weight"):
+        load_into(net, read_weights(tmp_path / "both.pt"), "net")
 
 
 def test_a_prefix_that_is_a_name_in_the_network_stays(tmp_path):

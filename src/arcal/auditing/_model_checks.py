@@ -24,7 +24,8 @@ PLENTY = 8
 
 DEPENDENT = (
     "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
-    "batch norm need evaluation mode"
+    "batch norm need evaluation mode; a model quantised dynamically takes one scale for a batch: "
+    "give it batches of one, by a loader"
 )
 
 SQUEEZED = (

@@ -8,7 +8,7 @@ _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
-_overlap       inputs that are there twice
+_overlap       inputs that are there twice, or were trained on
 _inputs_table  what each model says of each input, as a table
 _calibration_figures   its figures by name
 _conditions    when a build should fail
@@ -38,6 +38,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
 from arcal.audits._open import open_job, open_predictions
+from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading
 from arcal.audits.blocks import PANEL, Settings
@@ -71,6 +72,7 @@ __all__ = [
     "run_jobs",
     "score_job",
     "split_names",
+    "training_part",
     "with_perturbed",
     "with_views",
     "write_calibrated",

@@ -39,7 +39,7 @@ from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits._loaded import Loaded, examples_or_loaded
-from arcal.audits._overlap import overlap, repeated
+from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
@@ -328,7 +328,7 @@ def audit(
     fitted_on = None if validation is None else known(validation, "validation", labelled=True)
     others = [known(of, title, labelled=False) for title, of in (other or {}).items()]
     twice = [] if examples is None else overlap(examples, fitted_on, others)
-    twice += [] if examples is None else repeated(examples)
+    twice += [] if examples is None else [*training_part(examples), *repeated(examples)]
     jobs = [
         Job(
             name=title,

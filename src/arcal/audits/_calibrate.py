@@ -28,6 +28,7 @@ from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._loaded import examples_or_loaded
+from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
 from arcal.calibration.posthoc import (
@@ -245,6 +246,7 @@ def calibrate(
         name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
     }
     names = known or tuple(map(str, range(predictions.classes)))
+    trained_on = [] if examples is None else [one.sentence for one in training_part(examples)]
     suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     return calibration_of(
         predictions,
@@ -252,7 +254,7 @@ def calibrate(
         model=opened,
         of=name,
         facts=facts_with(job.facts, job.caveats),
-        doubts=suspected,
+        doubts=[*suspected, *trained_on],
         weights=None if examples is None else examples.weights_by_id,
         names=calibrators,
         progress=progress,

@@ -13,7 +13,7 @@ import torch
 from arcal.auditing import Audited, Caveat, EvaluationSet, groupings, without_zeros
 from arcal.audits._examples import DRAWN, Examples, drawn_of_each
 from arcal.audits._job import Job, panel_for
-from arcal.audits._overlap import overlap, repeated
+from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
@@ -209,10 +209,10 @@ def open_job(
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
-    twice: list[Caveat] = []
+    twice = training_part(examples)
     images = examples.kind == "images"
     if device is None:
-        twice = overlap(examples, known, others)
+        twice += overlap(examples, known, others)
         if images and (line := shared_with_training(data, reading.part, names)):
             twice.append(Caveat("Training images", line))
         twice += repeated(examples)

@@ -1,4 +1,4 @@
-"""Inputs that are there twice: among those that are audited, and in other data."""
+"""Inputs that are there twice, among those audited or in other data, or trained on."""
 
 from collections.abc import Sequence
 
@@ -74,6 +74,23 @@ def repeated(audited: Examples) -> list[Caveat]:
         lambda i: f"input {audited.ids[i]}" if names is None else names[i],
     )
     return [Caveat("Repeated", said)]
+
+
+def training_part(audited: Examples) -> list[Caveat]:
+    """What is to be said if these inputs are the training part of a data set.
+
+    >>> import torch
+    >>> part = Examples.from_tensors(torch.eye(4), torch.arange(4), name="pets/train")
+    >>> training_part(part)[0].title
+    'Training part'
+    """
+    if not audited.name.endswith("/train"):
+        return []
+    said = (
+        f"{audited.name} is a training part: if the model was trained on it, accuracy and "
+        "calibration look better than they are on other inputs"
+    )
+    return [Caveat("Training part", said)]
 
 
 def _are_few_images(audited: Examples) -> bool:

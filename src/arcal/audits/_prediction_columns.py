@@ -128,6 +128,12 @@ def columns(
             read += (sure := _answers(table, entries, name, named_so[0], labelled))
             if confidence is not None and not sure:
                 raise ArcalError(NOT_TOLD)
+        elif labelled and labels is None and _probabilities(table, left) is not None:
+            raise ArcalError(
+                f"there are no labels, only {first_few(there)}, of which {first_few(left)} sum to "
+                "1, as probabilities do: name them `labels`, or say which they are, by --label, or "
+                "which file they are in, by --labels-from"
+            )
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
 

@@ -160,6 +160,7 @@ def _json_lines(path: Path) -> pa.Table:
 def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
     """The columns of a CSV file; where semicolons separate them, commas may be decimal.
 
+    Names of columns and texts lose the spaces around them, as of fields padded to one width.
     Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
     group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
     class is called so.
@@ -173,11 +174,13 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
         }
         table = csv.read_csv(path, **options)
         header = table.column_names
-        table = table.rename_columns([name.strip() for name in header])
+        trimmed = [pc.utf8_trim_whitespace(one) if is_text(one) else one for one in table.columns]
+        table = pa.table(trimmed, names=[name.strip() for name in header])
         for i in _perhaps_names(table, named_so, by):
             types = {header[i]: pa.string()}
             convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
             written = csv.read_csv(path, **options, convert_options=convert).column(0)
+            written = pc.utf8_trim_whitespace(written)
             if pc.any(pc.match_substring_regex(written, ZEROS_BEFORE)).as_py():
                 table = table.set_column(i, table.column_names[i], written)
     except UnicodeDecodeError as error:

@@ -123,6 +123,7 @@ class Calibrate(OnModels):
             failures,
             names_of,
             split_names,
+            training_part,
         )
         from arcal.console import bar
         from arcal.external import blamed_on
@@ -154,6 +155,7 @@ class Calibrate(OnModels):
             condition.check(calibration_figure_names(unlabelled=sets, **figures))
         conditions = self._conditions(given.weighed_by, given.labelled)
         facts = {} if job is None else facts_with(job.facts, job.caveats)
+        trained_on = [] if job is None or job.examples is None else training_part(job.examples)
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
         with blamed_on(own), bar("calibrating", "fits") as progress:
             calibration = calibration_of(
@@ -165,6 +167,7 @@ class Calibrate(OnModels):
                 facts=({} if job is None else facts_with(job.facts, job.caveats))
                 | facts
                 | conditions,
+                doubts=[one.sentence for one in trained_on],
                 conditions=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,

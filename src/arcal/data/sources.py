@@ -161,6 +161,11 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
     if there is None:
         what = "holds no data set" if path.is_dir() else "is not there"
         deeper = _deeper(path)
+        if deeper is not None and deeper.parent == path and _are_several(path):
+            raise ArcalError(
+                f"{source} holds folders of folders of images: if {deeper.name} is a class, move "
+                f"its images up to {deeper}/IMAGE; if it is a data set, name {deeper}"
+            )
         raise ArcalError(f"{source} {what}: {f'name {deeper}, or ' * bool(deeper)}{advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
@@ -183,6 +188,12 @@ def _deeper(path: Path) -> Path | None:
                     return folder if one.name.lower() in WORDS else one
                 waiting.append(one)
     return None
+
+
+def _are_several(path: Path) -> bool:
+    """Whether more than one of the subfolders, the first of them, have folders of images."""
+    folders = [path / name for name in class_folders(path)[:LOOKED_INTO]]
+    return sum(map(has_class_folders, folders)) > 1
 
 
 def _suffix(path: Path) -> str:

@@ -52,15 +52,22 @@ class Weights:
         return ", ".join((self.path.name, f"SHA-256 {self.digest[:16]}", *self.changes))
 
     def without_prefixes(self, known: Callable[[str], bool]) -> "Weights":
-        """The weights with prefixes removed until `known` is true of a name, as far as they go."""
+        """The weights with prefixes removed until `known` is true of a name, as far as they go.
+
+        They are the usual ones, or else the only one of all names, or of names that are `known`.
+        """
         state, changes = self.state, list(self.changes)
         while not any(map(known, state)):
-            firsts = {name.partition(".")[0] + "." for name in state}  # one: a wrapper's attribute
-            prefixes = (*PREFIXES, *(firsts if len(firsts) == 1 else ()))
-            inner = {p: {k[len(p) :]: state[k] for k in state if k.startswith(p)} for p in prefixes}
-            prefix = max(prefixes, key=lambda prefix: len(inner[prefix]))
-            if not inner[prefix]:
+            firsts = dict.fromkeys(name.partition(".")[0] + "." for name in state)
+            inner = {
+                p: {k[len(p) :]: state[k] for k in state if k.startswith(p)}
+                for p in (*PREFIXES, *firsts)
+            }
+            usual = [prefix for prefix in PREFIXES if inner[prefix]]
+            wrapping = [p for p in firsts if len(firsts) == 1 or any(map(known, inner[p]))]
+            if not usual and len(wrapping) != 1:  # none, or a student's and a teacher's
                 return self
+            prefix = max(usual or wrapping, key=lambda prefix: len(inner[prefix]))
             if left := len(state) - len(inner[prefix]):
                 changes.append(f"{left} without the prefix {prefix} left out")
             state = inner[prefix]

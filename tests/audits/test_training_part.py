@@ -1,0 +1,50 @@
+"""Inputs of a training part are audited and calibrated with a warning."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import nn
+
+import arcal
+from arcal.auditing import Caveat
+from arcal.audits import training_part
+from arcal.audits._examples import Examples
+from arcal.data import load_part
+from tests.command_line import arcal as command
+
+SAID = "is a training part: if the model was trained on it"
+NETWORK = "from torch import nn\nnet = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()\n"
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A training part of classes, beside test images without any."""
+    rng = np.random.default_rng(0)
+    names = [f"train/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(30)]
+    for name in (*names, "test/1.png"):
+        path = tmp_path / "pets" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    (tmp_path / "linear.py").write_text(NETWORK)
+    return tmp_path / "pets"
+
+
+def test_an_audit_and_a_calibration_of_the_only_labelled_part_which_is_for_training_are_warned(
+    pets, monkeypatch
+):
+    monkeypatch.chdir(pets.parent)
+    done = command("audit", "linear.py:net", "pets", "--order", "none", "--shift", "none")
+    said = " ".join(done.stdout.split())
+    assert f"pets/train {SAID}, accuracy and calibration look better than they are" in said
+    done = command("calibrate", "linear.py:net", "pets", "--calibrators", "temperature")
+    assert f"pets/train {SAID}" in " ".join(done.stderr.split())
+
+
+def test_so_they_are_in_python_and_other_parts_are_not(pets):
+    part = load_part(pets)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
+    assert SAID in " ".join(arcal.audit(model, part, order=None, shift=[]).summary().split())
+    calibration = arcal.calibrate(model, part, calibrators=["temperature"])
+    assert any(SAID in doubt for doubt in calibration.doubts)
+    assert training_part(Examples.from_part(load_part("fashion", limit=20))) == []
+    assert isinstance(training_part(Examples.from_part(part))[0], Caveat)
