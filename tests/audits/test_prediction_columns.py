@@ -126,6 +126,7 @@ def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):
         ("p0,p1", "1", ("0", "1")),
         ("prob0,Proba1", "1", ("0", "1")),
         ("p_cat,p_dog", "dog", ("cat", "dog")),
+        (".pred_cat,.pred_dog", "dog", ("cat", "dog")),
         ("p.1,p.2", "2", ("1", "2")),
     ],
 )

@@ -79,20 +79,20 @@ def test_csv_is_read_as_numpy_reads_it(tmp_path, rows, format):
     assert torch.equal(greatest, torch.from_numpy(rows.max(0)))
 
 
-@pytest.mark.parametrize("format", ["csv", "tsv", "semicolons", "parquet", "jsonl"])
+@pytest.mark.parametrize("format", ["csv", "tsv", "semicolons", "bars", "parquet", "jsonl"])
 def test_a_real_table_in_every_format(tmp_path, format):
     wine: Any = load_wine()
     columns = {name: wine.data[:, d] for d, name in enumerate(wine.feature_names)}
     columns["class"] = np.array(["first", "second", "third"])[wine.target]
     rows = pa.table(columns)
-    path = tmp_path / f"wine-test.{'csv' if format == 'semicolons' else format}"
+    path = tmp_path / f"wine-test.{'csv' if format in ('semicolons', 'bars') else format}"
     if format == "parquet":
         pq.write_table(rows, path)
     elif format == "jsonl":
         lines = [str(row).replace("'", '"') for row in rows.to_pylist()]
         path.write_text("\n".join(lines))
     else:
-        mark = {"csv": ",", "tsv": "\t", "semicolons": ";"}[format]
+        mark = {"csv": ",", "tsv": "\t", "semicolons": ";", "bars": "|"}[format]
         with path.open("w", newline="") as file:
             writer = csv.writer(file, delimiter=mark)
             writer.writerow(rows.column_names)

@@ -42,8 +42,9 @@ from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
-SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
-"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
+SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
+"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
+as in R's tidymodels `.pred_cat` and `.pred_dog`."""
 SCORE = ("score",)
 """How the probability of class 1 is also called, where no other column could be an output."""
 

@@ -19,7 +19,7 @@ from arcal.files import parse_json
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
-DELIMITERS = (",", "\t", ";")
+DELIMITERS = (",", "\t", ";", "|")
 LOOKED_AT = 6
 """Lines by which the mark that separates the fields is told."""
 DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
@@ -45,9 +45,9 @@ class TextTable(InTables):
 def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
-    The fields are separated by commas, tabs or semicolons; beside semicolons decimal commas become
-    points. Names of columns lose spaces around them. A file that is empty, is not UTF-8 or has rows
-    of different lengths raises `ArcalError`.
+    The fields are separated by commas, tabs, semicolons or vertical bars; beside semicolons decimal
+    commas become points. Names of columns lose spaces around them. A file that is empty, is not
+    UTF-8 or has rows of different lengths raises `ArcalError`.
     """
     try:
         delimiter, header = csv_header(file)
@@ -77,8 +77,8 @@ def read_csv(file: Path) -> pa.Table:
 def csv_header(file: Path) -> tuple[str, list[str]]:
     """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
 
-    It is a comma, a tab or a semicolon: the first of them that gives the first rows as many fields
-    as the header, where a tab comes first in a `.tsv` file. Where the header has none of them, it
+    It is a comma, a tab, a semicolon or a vertical bar: the first of them that gives the first rows
+    as many fields as the header, where a tab comes first in a `.tsv` file. Where the header has none of them, it
     is the name of one column, in which the first number may have a decimal comma. A beginning that
     is not UTF-8 raises `UnicodeDecodeError`.
     """
