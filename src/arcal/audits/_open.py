@@ -34,7 +34,7 @@ def open_predictions(
     R: int,
     *,
     label: str | None = None,
-    confidence: str | None = None,
+    confidence: Sequence[str] = (),
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
@@ -46,11 +46,11 @@ def open_predictions(
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `confidence`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`.
-    Rows are matched
-    by their ids, and one is drawn of each value in the column `one_per`. A file of the same
-    `classes`, or else of those of the first file, gets their order. `class_names` are those of
-    lists of outputs. The page shows of each input what is in the columns `text`.
+    `label`, `confidence`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`, but
+    that several names of `confidence` are one for each file. Rows are matched by their ids, and one
+    is drawn of each value in the column `one_per`. A file of the same `classes`, or else of those
+    of the first file, gets their order. `class_names` are those of lists of outputs. The page shows
+    of each input what is in the columns `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -59,9 +59,10 @@ def open_predictions(
     """
     audited: list[Audited] = []
     first: SavedPredictions | None = None
-    for path, name in zip(paths, names, strict=True):
+    sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
+    for path, name, column in zip(paths, names, sure, strict=True):
         own = (*by, *text, *(() if one_per is None else (one_per,)))
-        named: dict[str, Any] = {"label": label, "confidence": confidence, "weight": weight}
+        named: dict[str, Any] = {"label": label, "confidence": column, "weight": weight}
         named |= {"id": id, "labels_from": labels_from}
         saved = read_predictions(Path(path), by=own, names=class_names, **named)
         first = first or saved
@@ -80,8 +81,10 @@ def open_predictions(
             facts["Labels"] = saved.labelled
         if saved.weighed_by is not None:
             facts[WEIGHED_BY] = saved.weighed_by
-        if saved.unused:
-            facts["Not used"] = first_few(saved.unused)
+        if column is not None:
+            facts["Confidence"] = f"the column {column}"
+        if unused := [one for one in saved.unused if one not in confidence]:
+            facts["Not used"] = first_few(unused)
         one = Audited(
             name=name,
             predictions=predictions,

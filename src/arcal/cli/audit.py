@@ -135,7 +135,15 @@ class Audit(OnModels):
 
         check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
-        names = names_of(models, self.output.names)
+        titles, columns = self.output.names, self.data.confidence
+        if data is None and len(columns) > 1:
+            if len(models) > 1:
+                raise ArcalError(
+                    f"--confidence names {len(columns)} columns, and there are {len(models)} "
+                    "files: name several columns of one file, or one column"
+                )
+            models, titles = models * len(columns), titles or columns
+        names = names_of(models, titles)
         against = self._earlier(names)
         out, images = self.output.out, not self.output.no_images
         if data is None:

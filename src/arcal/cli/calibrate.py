@@ -212,7 +212,7 @@ class Calibrate(OnModels):
         by = () if one_per is None else (one_per,)
         columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
         columns |= {"labels_from": named.labels_from, "names": self.model.classes}
-        columns["confidence"] = named.confidence
+        columns["confidence"] = self._confidence()
         saved = read_predictions(path, by=by, **columns)
         if one_per is not None:
             try:
@@ -226,7 +226,7 @@ class Calibrate(OnModels):
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         unlabelled = self.calibration.unlabelled or ()
-        like = self.data.id, saved.classes, str(path), named.confidence
+        like = self.data.id, saved.classes, str(path), self._confidence()
         today = {
             one: predictions_like("--unlabelled", Path(one), *like, answers=answers).predictions
             for one in unlabelled
@@ -234,12 +234,20 @@ class Calibrate(OnModels):
         about = saved.weights, saved.weighed_by
         return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
 
+    def _confidence(self) -> str | None:
+        if len(columns := self.data.confidence) > 1:
+            raise ArcalError(
+                f"--confidence names {len(columns)} columns: calibrate one, which `arcal audit` of "
+                "all of them may help to choose"
+            )
+        return columns[0] if columns else None
+
     def _applied_to(
         self, classes: tuple[str, ...], ids: str | None, answers: bool = False
     ) -> "SavedPredictions | None":
         if self.output.apply is None:
             return None
-        like = ids, classes, " ".join(self.what), self.data.confidence
+        like = ids, classes, " ".join(self.what), self._confidence()
         return predictions_like("--apply", self.output.apply, *like, answers=answers)
 
     def _from_model(

@@ -67,9 +67,9 @@ class DataFlags:
     question, answer and reference."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
-    confidence: Annotated[str | None, flag("COLUMN")] = None
+    confidence: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """For a file of predictions: column of the confidence in each answer, where that is all it has.
-    --label then names the column of what was correct."""
+    --label then names the column of what was correct. `arcal audit` compares several of a file."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
     """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
     label yet are left out."""
@@ -105,7 +105,7 @@ class OnlyDataFlags(DataFlags):
     """How the data is read. By default arcal finds this out from the data."""
 
     # of files of predictions: they are refused with the reason
-    confidence: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
+    confidence: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
     id: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
 
@@ -262,7 +262,7 @@ class OnModels:
             raise ArcalError(
                 f"--id {column} is of files of predictions: the ids of data are in a column `id`"
             )
-        if (column := how.pop("confidence")) is not None:
+        for column in how.pop("confidence"):
             raise ArcalError(
                 f"--confidence {column} is of files of predictions: a model says how sure it is"
             )

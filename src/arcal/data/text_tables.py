@@ -78,9 +78,9 @@ def csv_header(file: Path) -> tuple[str, list[str]]:
     """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
 
     It is a comma, a tab, a semicolon or a vertical bar: the first of them that gives the first rows
-    as many fields as the header, where a tab comes first in a `.tsv` file. Where the header has none of them, it
-    is the name of one column, in which the first number may have a decimal comma. A beginning that
-    is not UTF-8 raises `UnicodeDecodeError`.
+    as many fields as the header, where a tab comes first in a `.tsv` file. Where the header has
+    none of them, it is the name of one column, in which the first number may have a decimal comma.
+    A beginning that is not UTF-8 raises `UnicodeDecodeError`.
     """
     marks = sorted(DELIMITERS, key=lambda mark: mark != "\t") if _is_tsv(file) else DELIMITERS
     read = {mark: _first_rows(file, mark) for mark in marks}
