@@ -46,6 +46,7 @@ def test_of_calibrated_groups_the_worst_leaves_0_out_in_one_draw_of_twenty_or_fe
         right = torch.rand(30, n, generator=draw) < 0.85
         groups = groups_of(right.sum(1).tolist(), n, 0.85)
         worst = worst_group(groups)
+        assert worst is not None
         beyond += worst.gap.sign != 0
         alone += any(one.gap.sign != 0 for one in groups)
     assert beyond <= 0.05 * draws + 6  # two deviations above 5 %
@@ -58,6 +59,7 @@ def test_the_interval_of_the_worst_mostly_holds_its_gap():
     for _ in range(draws):
         right = torch.rand(30, n, generator=draw) < 0.85 - gap
         worst = worst_group(groups_of(right.sum(1).tolist(), n, 0.85))
+        assert worst is not None
         missed += not worst.gap.low <= gap <= worst.gap.high
     assert missed <= 0.05 * draws + 6
 
@@ -65,5 +67,6 @@ def test_the_interval_of_the_worst_mostly_holds_its_gap():
 def test_the_worst_with_a_verdict_leaves_0_out():
     groups = groups_of([85, 84, 66, 90, 86, 85], 100, 0.85)
     worst = worst_group(groups)
+    assert worst is not None
     assert worst.verdict == "over-confident"
     assert 0 < worst.gap.low < groups[2].gap.low
