@@ -171,7 +171,7 @@ def farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float
     """By what factor the ends of exact intervals lie farther from each share than at 5 %.
 
     >>> [[round(one, 2) for one in pair] for pair in farther([accuracy_from(0.9, 100)], 0.05 / 10)]
-    [[1.38, 1.37]]
+    [[1.47, 1.28]]
     """
     n = torch.tensor([one.n for one in shares], dtype=torch.float64, device="cpu")
     p = torch.tensor([one.value for one in shares], dtype=torch.float64, device="cpu").clamp(0, 1)

@@ -165,7 +165,7 @@ def with_joint_intervals(groups: Iterable[Group]) -> list[Group]:
     >>> for one in (groups[1], with_joint_intervals(groups)[1]):
     ...     print(round(one.gap.low, 3), round(one.gap.high, 3))
     0.053 0.253
-    0.039 0.266
+    0.041 0.267
     """
     judged = [one for one in groups if not one.few]
     return [

@@ -260,7 +260,7 @@ def stands_out(model: Audited) -> list[str]:
     if (worst := worst_group(model.by_class)) and worst.verdict in MISCALIBRATED:
         lines.append(
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
-            f"({worst.n:,} inputs{_of_several(model.by_class)})"
+            f"({worst.n:,} inputs{_multiplicity(model.by_class)})"
         )
     if (line := _positive(model)) is not None:
         lines.append(line)
@@ -268,7 +268,7 @@ def stands_out(model: Audited) -> list[str]:
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(
                 f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
-                f"{points(worst.gap)} ({worst.n:,} {_one(model)}s{_of_several(groups)})"
+                f"{points(worst.gap)} ({worst.n:,} {_one(model)}s{_multiplicity(groups)})"
             )
     if (line := acts_above(model)) is not None:
         lines.append(line)
@@ -299,7 +299,7 @@ def stands_out(model: Audited) -> list[str]:
     return lines
 
 
-def _of_several(groups: Sequence[Group]) -> str:
+def _multiplicity(groups: Sequence[Group]) -> str:
     """That an interval is wider than the group's own, which says too much of the worst of many."""
     judged = sum(not one.few for one in groups)
     return f"; the interval is for the worst of {judged:,}" if judged > 1 else ""
