@@ -1,5 +1,7 @@
 """Paired tests over seeds, against scipy's."""
 
+import math
+
 import pytest
 import torch
 from scipy import stats
@@ -11,6 +13,7 @@ from arcal.auditing import (
     paired_differences,
     shift_sets,
 )
+from arcal.auditing._paired import paired_t
 from arcal.calibration import holm
 from arcal.errors import ArcalError
 
@@ -50,6 +53,25 @@ def test_differences_are_those_of_scipy_in_the_order_of_the_seeds():
     assert by["accuracy"].mean == by["accuracy"].low == 0  # a scale changes no prediction
     assert by["accuracy"].p == by["accuracy"].corrected == 1
     assert [one.corrected for one in by.values()] == holm([one.p for one in by.values()])
+
+
+@pytest.mark.parametrize("right", [[190, 171], [190, 171, 150], [190, 171, 166, 150, 133, 121]])
+def test_the_same_difference_on_every_seed_is_as_likely_as_the_sign_test_says(right):
+    ours, theirs = torch.tensor([[n, n - 3] for n in right]).double().T / 200  # of 200 inputs
+    assert (ours - theirs).unique().numel() > 1  # by rounding
+    mean, low, high, p = paired_t(ours - theirs)
+    assert mean == pytest.approx(0.015)
+    assert math.isnan(low)
+    assert math.isnan(high)
+    assert p == pytest.approx(stats.binomtest(len(right), len(right)).pvalue)
+
+
+def test_of_two_equal_methods_one_in_twenty_or_fewer_is_called_better():
+    draw = torch.Generator().manual_seed(0)
+    accuracies = (0.9 + 0.003 * torch.randn(2, 3000, 2, generator=draw).double()) * 200
+    ours, theirs = accuracies.round() / 200  # of 200 inputs, on two seeds
+    p = torch.tensor([paired_t(one)[3] for one in ours - theirs])
+    assert (p < 0.05).double().mean() <= 0.05  # 0.12 with a p-value of 0 for equal differences
 
 
 def test_under_shift_it_is_the_mean_over_the_sets():

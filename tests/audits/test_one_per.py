@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.auditing import one_per
+from arcal.auditing import as_predictions, by_group, one_per
 from arcal.audits import Examples
 from arcal.calibration import clopper_pearson
 from arcal.errors import ArcalError
@@ -67,6 +67,61 @@ def test_the_interval_holds_that_of_inputs_that_are_alike_does_not():
             inside[which] += bool(low <= 0.8 <= high)
     assert inside["one of each"] / 300 > 0.93
     assert inside["all"] / 300 < 0.6
+
+
+def test_inputs_without_weight_are_drawn_only_of_values_that_have_no_others():
+    patient = np.repeat(np.arange(500), 10)
+    weights = np.tile([0.0] * 9 + [2.0], 500)
+    weights[:10] = 0
+    rows = one_per(patient, weights=weights)
+    assert patient[rows].tolist() == [*range(500)]
+    assert (weights[rows][1:] == 2).all()
+    assert one_per(patient, weights=np.ones(5000)).tolist() == one_per(patient).tolist()
+
+
+def test_figures_are_of_a_patient_and_weighted_by_how_many_there_are_of_an_input():
+    of_patient, of_input, confused, draws = 0, 0, 0, 300
+    for seed in range(draws):
+        drawn = np.random.default_rng(seed)
+        size = drawn.choice([1, 20], 200)
+        patient = np.repeat(np.arange(200), size)
+        share = np.where(size == 1, 0.95, 0.6)  # those with many are harder
+        right = drawn.uniform(size=len(patient)) < drawn.beta(9 * share, 9 * (1 - share))[patient]
+        rows = one_per(patient).numpy()
+        p = np.where(size == 1, 0.95, 0.6)[patient[rows]]
+        predictions = as_predictions(
+            probabilities=np.stack([p, 1 - p], 1), labels=np.where(right[rows], 0, 1)
+        )
+        weights = torch.from_numpy(size[patient[rows]])
+        mean, weighted = (accuracy_of(predictions, w) for w in (None, weights))
+        of_patient += mean.low <= (0.95 + 0.6) / 2 <= mean.high
+        of_input += weighted.low <= (0.95 + 20 * 0.6) / 21 <= weighted.high
+        confused += mean.low <= (0.95 + 20 * 0.6) / 21 <= mean.high
+    assert min(of_patient, of_input) / draws > 0.92
+    assert confused / draws < 0.05
+
+
+def accuracy_of(predictions, weights):
+    w = torch.ones(len(predictions.ids)) if weights is None else weights
+    (group,) = by_group(predictions, torch.zeros(len(w)).long(), ["all"], w, resamples=1)
+    return group.accuracy
+
+
+def test_files_are_drawn_from_inputs_that_weigh_something(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    table = {
+        "patient": np.repeat(np.arange(200), 5),
+        "label": draws.integers(0, 2, 1000),
+        "probability": draws.uniform(size=1000).round(3),
+        "weight": np.tile([0, 0, 0, 0, 1], 200),
+    }
+    csv.write_csv(pa.table(table), "old.csv")
+    csv.write_csv(pa.table({n: v for n, v in table.items() if n != "weight"}), "new.csv")
+    done = arcal("audit", "old.csv", "new.csv", "--one-per", "patient", "--json")
+    assert done.code == 0, done.stderr
+    models = json.loads((tmp_path / "audit" / "audit.json").read_text())["models"]
+    assert [one["overall"]["accuracy"]["n"] for one in models] == [200, 200]  # not 40 of the first
 
 
 def test_a_limit_after_it_favours_no_value():

@@ -39,7 +39,7 @@ from arcal.auditing._change import Change, Changes, Standing, changes, mover, st
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
-from arcal.auditing._estimate import RANGES, Estimate, effective_number
+from arcal.auditing._estimate import RANGES, Estimate, effective_number, jointly
 from arcal.auditing._grouping import Grouping, grouping, groupings, one_per
 from arcal.auditing._groups import (
     LEAST,
@@ -49,6 +49,7 @@ from arcal.auditing._groups import (
     by_group,
     by_level,
     verdicts,
+    with_joint_intervals,
 )
 from arcal.auditing._halves import ENOUGH_TO_FIT, Halves, Outcome, posthoc_on_halves
 from arcal.auditing._measures import (
@@ -174,6 +175,7 @@ __all__ = [
     "fragile",
     "grouping",
     "groupings",
+    "jointly",
     "means",
     "measure",
     "measure_set",
@@ -199,6 +201,7 @@ __all__ = [
     "suspicion",
     "under_shift",
     "verdicts",
+    "with_joint_intervals",
     "without_extra",
     "without_zeros",
 ]

@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import torch
 from scipy.special import ndtri
 from torch import Tensor
 
 from arcal.auditing._audited import Audited
-from arcal.auditing._estimate import Estimate, accuracy_from
-from arcal.auditing._groups import SIGNIFICANCE, Group
+from arcal.auditing._estimate import SIGNIFICANCE, Estimate, accuracy_from, farther
+from arcal.auditing._groups import Group
 from arcal.auditing._positive import probability_of
-from arcal.calibration import exact_interval
 from arcal.calibration.checks import as_weights
 from arcal.calibration.selective import NORMAL
 
@@ -276,10 +274,10 @@ def _at_significance(
     """
     z = float(ndtri(1 - significance / 2))
     known = [share for one in tests for share in one.shares if share is not None and share.n]
-    farther = iter(_farther(known, significance))
+    factors = iter(farther(known, significance))
 
     def stretched(one: Estimate, share: Estimate | None, sign: int, extra: float) -> Estimate:
-        below, above = next(farther)[::sign] if share is not None and share.n else (z / NORMAL,) * 2
+        below, above = next(factors)[::sign] if share is not None and share.n else (z / NORMAL,) * 2
         low = math.hypot(below * (one.value - one.low), z * math.sqrt(extra))
         high = math.hypot(above * (one.high - one.value), z * math.sqrt(extra))
         return replace(one, low=one.value - low, high=one.value + high)
@@ -292,15 +290,3 @@ def _at_significance(
         for one in tests
         for after, before in [one.shares]
     ]
-
-
-def _farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float, float]]:
-    """By what factor the ends of exact intervals lie farther from each share than at 5 %."""
-    n = torch.tensor([one.n for one in shares], dtype=torch.float64, device="cpu")
-    p = torch.tensor([one.value for one in shares], dtype=torch.float64, device="cpu").clamp(0, 1)
-    usual, wanted = (exact_interval(p * n, n, 1 - one) for one in (SIGNIFICANCE, significance))
-    factors = [
-        torch.where(one != p, (end - p) / (one - p), 1)
-        for one, end in zip(usual, wanted, strict=True)
-    ]
-    return list(zip(*(one.tolist() for one in factors), strict=True))

@@ -1,7 +1,7 @@
 """A figure with its 95 % interval and the number of inputs it rests on."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,6 +36,9 @@ RANGES = {
     "difference.positive_flips": (0.0, 1.0),
 }
 """What each figure can be; a change is a difference, too."""
+
+SIGNIFICANCE = 0.05
+"""How often an interval, or a verdict where there is nothing, may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,45 @@ def accuracy_from(share: float, effective: float) -> Estimate:
     pair = torch.tensor([[right], [effective]], dtype=torch.float64, device="cpu")
     (accuracy,) = accuracies(*pair)
     return accuracy
+
+
+def farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float, float]]:
+    """By what factor the ends of exact intervals lie farther from each share than at 5 %.
+
+    >>> [[round(one, 2) for one in pair] for pair in farther([accuracy_from(0.9, 100)], 0.05 / 10)]
+    [[1.47, 1.28]]
+    """
+    n = torch.tensor([one.n for one in shares], dtype=torch.float64, device="cpu")
+    p = torch.tensor([one.value for one in shares], dtype=torch.float64, device="cpu").clamp(0, 1)
+    usual, wanted = (exact_interval(p * n, n, 1 - one) for one in (SIGNIFICANCE, significance))
+    factors = [
+        torch.where(one != p, (end - p) / (one - p), 1)
+        for one, end in zip(usual, wanted, strict=True)
+    ]
+    return list(zip(*(one.tolist() for one in factors), strict=True))
+
+
+def jointly(shares: Sequence[Estimate]) -> list[Estimate]:
+    """Shares of G groups whose intervals hold all of them at once in 95 % of draws.
+
+    Each is that of 1 - 0.05 / G (Bonferroni), so that it also holds for the group that was picked
+    because it stands out. Of one group it stays as it is; each has one input or more.
+
+    >>> one = accuracy_from(0.9, 100)
+    >>> low, high = exact_interval(torch.tensor([90]), torch.tensor([100]), 1 - 0.05 / 2)
+    >>> both = jointly([one, one])
+    >>> round(both[0].low - low.item(), 9), round(both[0].high - high.item(), 9)
+    (0.0, 0.0)
+    """
+    factors = farther(shares, SIGNIFICANCE / max(len(shares), 1))
+    return [
+        replace(
+            one,
+            low=one.value - below * (one.value - one.low),
+            high=one.value + above * (one.high - one.value),
+        )
+        for one, (below, above) in zip(shares, factors, strict=True)
+    ]
 
 
 def gap_to(accuracy: Estimate, confidence: float) -> Estimate:

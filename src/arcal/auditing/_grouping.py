@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.checks import as_integers
+from arcal.calibration.checks import as_integers, as_weights
 from arcal.errors import ArcalError, first_line
 from arcal.printable import printable
 from arcal.robustness import random_order
@@ -114,13 +114,23 @@ def groupings(by: Any, N: int) -> tuple[Grouping, ...]:
     return made
 
 
-def one_per(values: Any, ids: TensorLike | None = None, *, name: str = "values") -> Tensor:
+def one_per(
+    values: Any,
+    ids: TensorLike | None = None,
+    *,
+    weights: TensorLike | None = None,
+    name: str = "values",
+) -> Tensor:
     """Where one input of each value is, drawn at random: ascending int64 positions `(n,)`.
 
     `values` `(N,)` are as of `grouping`, such as the patients that N images are of. Intervals,
     tests and the folds of calibrators take each input as one of its own, which several of a patient
     are not: they are alike. The draw goes by the `ids` int64 `(N,)`, by default 0 .. N-1, and not
-    by the order of the inputs. A missing value, and another number of ids, raise `ArcalError`.
+    by the order of the inputs. Inputs whose `weights` `(N,)` are 0 are only drawn of values that
+    have no others. A missing value, and another number of ids, raise `ArcalError`.
+
+    Figures are then of a patient, of which each counts as much however many images are of it. For
+    those of an image give each that is drawn the number of its patient's images as a weight.
 
     >>> one_per(["Ann", "Bo", "Ann", "Bo", "Cy"])
     tensor([1, 2, 4])
@@ -137,7 +147,8 @@ def one_per(values: Any, ids: TensorLike | None = None, *, name: str = "values")
     if len(ids) != N:
         raise ArcalError(f"{name} has {N:,} values for {len(ids):,} inputs")
     group = column.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-    order = random_order(ids, seed=DRAW).numpy().argsort(kind="stable")
+    nothing = as_weights(weights, N).numpy() == 0
+    order = np.lexsort((random_order(ids, seed=DRAW).numpy(), nothing))
     _, first = np.unique(group[order], return_index=True)
     return torch.from_numpy(order[first]).sort().values
 

@@ -1,7 +1,7 @@
 """Groups of inputs: where a classifier is over- or under-confident, and where that is not shown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
+from arcal.auditing._estimate import (
+    SIGNIFICANCE,
+    Estimate,
+    accuracies,
+    ece_from,
+    effective_numbers,
+    gap_to,
+    jointly,
+)
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance, exact_interval, holm
@@ -30,8 +38,6 @@ FEW = 0.21
 
 LEAST = 16
 """A group of fewer inputs is too few however sure the model is of them."""
-
-SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,28 @@ def verdicts(right: Tensor, n: Tensor, confidence: Tensor) -> tuple[list[Verdict
         if corrected < SIGNIFICANCE:
             said[g] = "over-confident" if over else "under-confident"
     return said, p
+
+
+def with_joint_intervals(groups: Iterable[Group]) -> list[Group]:
+    """Those that are not few, with intervals of accuracy and gap that hold all at once.
+
+    See `jointly`: where a group is looked at because it stands out among m, its own interval says
+    too much. Wherever there is a verdict, that of one group or more leaves a gap of 0 out.
+
+    >>> right, wrong = ([0] * 70 + [1] * 30, [0] * 60 + [1] * 40)
+    >>> from arcal.auditing import as_predictions
+    >>> some = as_predictions(probabilities=[[0.75, 0.25]] * 200, labels=right + wrong)
+    >>> groups = by_group(some, torch.arange(200) // 100, ["north", "south"])
+    >>> for one in (groups[1], with_joint_intervals(groups)[1]):
+    ...     print(round(one.gap.low, 3), round(one.gap.high, 3))
+    0.053 0.253
+    0.041 0.267
+    """
+    judged = [one for one in groups if not one.few]
+    return [
+        replace(one, accuracy=share, gap=gap_to(share, one.confidence))
+        for one, share in zip(judged, jointly([one.accuracy for one in judged]), strict=True)
+    ]
 
 
 def by_level(

@@ -1,5 +1,6 @@
 """Two methods over the same seeds: by how much a figure differs, and whether by chance."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,9 @@ from arcal.errors import ArcalError
 TESTED = ("accuracy", "ece", "nll", "brier")
 """What is compared unless told otherwise."""
 
+ROUNDING = 1e-12
+"""Differences no farther apart are the same one: figures are sums of up to millions of numbers."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -25,7 +29,8 @@ class PairedDifference:
     `ours` and `other` have the figures of n seeds in the same order, `mean` is that of their
     differences, and `low` to `high` its 95 % interval by Student's t. `p` is the two-sided p-value
     of the paired t-test, and `corrected` the same by Holm's method for all measures that were
-    compared. On `lower` of the seeds ours is the lower one. All is about other seeds of the same
+    compared. If all differences are the same and not 0, the interval is nan and `p` that of the
+    sign test. On `lower` of the seeds ours is the lower one. All is about other seeds of the same
     data: about other test inputs the intervals of `difference` say more. Made by
     `paired_differences`.
     """
@@ -102,15 +107,21 @@ def paired_differences(
 def paired_t(differences: torch.Tensor) -> tuple[float, float, float, float]:
     """Mean, the ends of its 95 % interval, and the two-sided p-value of differences `(n,)`.
 
-    Differences that are all the same have an interval of no width, and a p-value of 0, or of 1
-    where they are 0.
+    Differences that are all the same, up to rounding, do not show how much they vary, as those of
+    two or three accuracies on the same few inputs often are: the ends are then nan, and the p-value
+    is that of the sign test, 2^(1 - n). If all are 0, so are the ends, and the p-value is 1.
 
     >>> [round(x, 3) for x in paired_t(torch.tensor([1.0, 2.0, 3.0]))]
     [2.0, -0.484, 4.484, 0.074]
+    >>> paired_t(torch.tensor([0.5, 0.5, 0.5]))
+    (0.5, nan, nan, 0.25)
     """
     n, d = len(differences), differences.double()
-    mean, error = float(d.mean()), float(d.std(correction=1)) / n**0.5
-    if error == 0:
-        return mean, mean, mean, float(mean == 0)
+    mean = float(d.mean())
+    if float(d.max() - d.min()) <= ROUNDING:
+        if abs(mean) <= ROUNDING:
+            return 0.0, 0.0, 0.0, 1.0
+        return mean, math.nan, math.nan, 2.0 ** (1 - n)
+    error = float(d.std(correction=1)) / n**0.5
     half = float(stdtrit(n - 1, 0.975)) * error
     return mean, mean - half, mean + half, float(2 * stdtr(n - 1, -abs(mean) / error))

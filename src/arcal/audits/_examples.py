@@ -198,7 +198,7 @@ class Examples:
 
     def one_per(self, column: str, values: Any) -> "Examples":
         """One input drawn of each of the `values` `(N,)` in a column."""
-        chosen = one_per(values, self.ids, name=column)
+        chosen = one_per(values, self.ids, weights=self.weights, name=column)
         said = drawn_of_each(column, len(chosen), len(self))
         some = self.rows(chosen, f"one per {column}")
         return replace(some, facts={**self.facts, DRAWN: said})

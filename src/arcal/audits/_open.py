@@ -69,7 +69,7 @@ def open_predictions(
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
         N = len(saved.predictions.ids)
         with _naming(path):
-            saved = saved if one_per is None else saved.one_per(one_per)
+            saved = saved if one_per is None else saved.one_per(one_per, first.weights)
             columns = {name: saved.by[name] for name in by}
             grouped = groupings(columns, len(saved.predictions.ids))
         predictions, zeros = without_zeros(saved.predictions)

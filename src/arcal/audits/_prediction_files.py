@@ -104,9 +104,13 @@ class SavedPredictions:
             by={name: column.take(chosen.numpy()) for name, column in self.by.items()},
         )
 
-    def one_per(self, column: str) -> "SavedPredictions":
-        """The same of one input drawn of each value in a column of `by`."""
-        return self.rows(one_per(self.by[column], self.predictions.ids, name=column))
+    def one_per(self, column: str, weights: Tensor | None = None) -> "SavedPredictions":
+        """The same of one input drawn of each value in a column of `by`.
+
+        Its own `weights` count in the draw, unless others are given.
+        """
+        weights, ids = self.weights if weights is None else weights, self.predictions.ids
+        return self.rows(one_per(self.by[column], ids, weights=weights, name=column))
 
     def with_classes_like(self, classes: Sequence[str]) -> "SavedPredictions":
         """The same with its classes in the order of these; as it is if they are others."""

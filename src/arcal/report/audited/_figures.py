@@ -18,6 +18,7 @@ from arcal.auditing import (
     EvaluationSet,
     Group,
     Grouping,
+    with_joint_intervals,
 )
 from arcal.calibration.checks import as_weights
 
@@ -53,6 +54,7 @@ def figures(finding: Finding) -> dict[str, float]:
     as ImageNet's crane, is followed by the class's number: class.crane (134)
     positive.probability (the mean), .frequency, .gap, .ece: of the second of exactly two classes
     by.COLUMN.GROUP, worst_group: the same of inputs grouped by a column
+    (the intervals of worst_class and worst_group are for the worst of so many)
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
     distance.median, distance.none_found (the share of inputs)
     other.NAME.auroc_confidence, other.NAME.auroc_entropy
@@ -174,14 +176,15 @@ def _bare(change: str) -> str:
 def worst_group(groups: Iterable[Group]) -> Group | None:
     """The group that 0 is farthest from the interval of its gap.
 
-    It is one of those with a verdict, if there are any: of many groups the interval of a small one
-    may leave 0 out by chance.
+    It is one of those with a verdict, if there are any. Its intervals are those that hold for all
+    groups at once: of many, that of one group alone may leave 0 out by chance, and seldom holds the
+    gap of the one that stands out.
     """
 
     def sureness(group: Group) -> tuple[bool, float]:
         return group.verdict != "not shown", max(group.gap.low, -group.gap.high)
 
-    return max((group for group in groups if not group.few), key=sureness, default=None)
+    return max(with_joint_intervals(groups), key=sureness, default=None)
 
 
 def _median(values: Tensor, weights: Tensor) -> float:

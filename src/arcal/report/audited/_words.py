@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from shlex import quote
 
 from torch import Tensor
@@ -11,9 +12,12 @@ from arcal.auditing import (
     Audited,
     Caveat,
     Difference,
+    Group,
     Option,
     Predictions,
+    ProbabilityBin,
     effective_number,
+    jointly,
     suspect_inputs,
     suspect_order,
 )
@@ -256,7 +260,7 @@ def stands_out(model: Audited) -> list[str]:
     if (worst := worst_group(model.by_class)) and worst.verdict in MISCALIBRATED:
         lines.append(
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
-            f"({worst.n:,} inputs)"
+            f"({worst.n:,} inputs{_multiplicity(model.by_class)})"
         )
     if (line := _positive(model)) is not None:
         lines.append(line)
@@ -264,7 +268,7 @@ def stands_out(model: Audited) -> list[str]:
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(
                 f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
-                f"{points(worst.gap)} ({worst.n:,} {_one(model)}s)"
+                f"{points(worst.gap)} ({worst.n:,} {_one(model)}s{_multiplicity(groups)})"
             )
     if (line := acts_above(model)) is not None:
         lines.append(line)
@@ -295,6 +299,12 @@ def stands_out(model: Audited) -> list[str]:
     return lines
 
 
+def _multiplicity(groups: Sequence[Group]) -> str:
+    """That an interval is wider than the group's own, which says too much of the worst of many."""
+    judged = sum(not one.few for one in groups)
+    return f"; the interval is for the worst of {judged:,}" if judged > 1 else ""
+
+
 def _positive(model: Audited) -> str | None:
     """Of two classes: whether the probability of the second is too high or too low, or where."""
     one = model.positive
@@ -304,7 +314,13 @@ def _positive(model: Audited) -> str | None:
     if one.verdict in MISCALIBRATED:
         where, right, whose = "", one, "the inputs"
     else:
-        judged = [each for each in one.bins if each.verdict in MISCALIBRATED]
+        tested = [each for each in (one, *one.bins) if each.verdict != "too few"]
+        shares = jointly([each.frequency for each in tested])  # also of the one that stands out
+        judged = [
+            replace(each, frequency=share)
+            for each, share in zip(tested, shares, strict=True)
+            if isinstance(each, ProbabilityBin) and each.verdict in MISCALIBRATED
+        ]
         right = max(judged, key=lambda each: max(each.gap.low, -each.gap.high))
         where = f" where it is {percent(right.probability)} in the mean"
         whose = f"these {right.n:,} inputs"
