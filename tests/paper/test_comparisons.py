@@ -31,6 +31,8 @@ def test_paired_p_is_that_of_the_mean_difference_over_its_error():
     assert paired_p(LOW, MIDDLE) == pytest.approx(by_definition)
     assert paired_p(MIDDLE, LOW) == pytest.approx(by_definition), "it is two-sided"
     assert paired_p(LOW, LOW) == 1.0
+    shifted = Spread(tuple(value + 1 for value in LOW.values))
+    assert paired_p(LOW, shifted) == 2.0 ** (1 - len(LOW.values)), "of the sign test"
 
 
 def test_comparisons_without_a_test_are_not_counted():

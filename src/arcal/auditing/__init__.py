@@ -70,7 +70,7 @@ from arcal.auditing._measures import (
 )
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import overall
-from arcal.auditing._paired import PairedDifference, paired_differences
+from arcal.auditing._paired import PairedDifference, paired_differences, paired_t
 from arcal.auditing._positive import (
     ClassProbability,
     ProbabilityBin,
@@ -187,6 +187,7 @@ __all__ = [
     "over_types",
     "overall",
     "paired_differences",
+    "paired_t",
     "posthoc_on_halves",
     "reliability",
     "reliability_by_run",
