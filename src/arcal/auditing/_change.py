@@ -20,6 +20,7 @@ from arcal.auditing._positive import probability_of
 from arcal.calibration import exact_interval
 from arcal.calibration.checks import as_weights
 from arcal.calibration.selective import NORMAL
+from arcal.calibration.weighted import weighted_mean
 
 Direction = Literal["higher", "lower", "not shown", "too few"]
 
@@ -102,8 +103,7 @@ def standing(model: Audited) -> Standing:
     w = as_weights(model.weights, len(model))
 
     def variance(values: Tensor) -> float:
-        mean = (w * values).sum() / w.sum()
-        return ((w * (values - mean).square()).sum() / w.sum()).item()
+        return weighted_mean((values - weighted_mean(values, w)).square(), w).item()
 
     names = ("accuracy", "confidence", "gap", "nll", "brier", "aurc")
     figures = {name: getattr(over, name) for name in names}

@@ -16,6 +16,7 @@ from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 
@@ -104,7 +105,7 @@ def difference(
     )
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
     whole = effective_of_pairs(w, gained | lost)
-    less_often, more_often = (((w * one).sum() / w.sum()).item() * whole for one in (lost, gained))
+    less_often, more_often = (weighted_mean(one, w).item() * whole for one in (lost, gained))
     accuracy = Estimate(
         (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
     )
@@ -113,17 +114,13 @@ def difference(
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
         low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
         figures["gap"] = replace(figures["gap"], low=low, high=high)
-
-    def share(inputs: Tensor) -> float:
-        return ((w * inputs).sum() / w.sum()).item()
-
     changed = gained | lost if predictions.answers else predictions.predicted != other.predicted
     return Difference(
         than,
         **figures,
-        churn=share(changed),
-        negative_flips=share(lost),
-        positive_flips=share(gained),
+        churn=weighted_mean(changed, w).item(),
+        negative_flips=weighted_mean(lost, w).item(),
+        positive_flips=weighted_mean(gained, w).item(),
     )
 
 

@@ -11,6 +11,7 @@ from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.few_errors import ENOUGH, errors_of
+from arcal.calibration.weighted import weighted_mean
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -172,9 +173,8 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
 
 def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
     """That of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
-    right, sure = ((weights * one).sum().item() for one in (correct, confidence))
-    whole = weights.sum().item()
-    return gap_to(accuracy_from(right / whole, effective_of(weights, confidence)), sure / whole)
+    right, sure = (weighted_mean(one, weights).item() for one in (correct, confidence))
+    return gap_to(accuracy_from(right, effective_of(weights, confidence)), sure)
 
 
 def effective_number(weights: Tensor) -> float:

@@ -28,6 +28,7 @@ from arcal.calibration.bins import ROUNDING
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 BINS = 15
@@ -150,8 +151,8 @@ def class_probability(
         raise ArcalError(f"z must be a class, 0 .. {predictions.classes - 1}, not {z}")
     p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
-    mean = ((w * p).sum() / w.sum()).item()
-    frequency = accuracy_from(((w * positives).sum() / w.sum()).item(), effective_of(w, p))
+    mean, share = (weighted_mean(one, w).item() for one in (p, positives))
+    frequency = accuracy_from(share, effective_of(w, p))
     gap = gap_to(frequency, mean)
     options = {
         "weights": None if weights is None else w,

@@ -20,6 +20,7 @@ from arcal.auditing import (
     Grouping,
 )
 from arcal.calibration.checks import as_weights
+from arcal.calibration.weighted import weighted_mean
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
@@ -95,7 +96,7 @@ def figures(finding: Finding) -> dict[str, float]:
     if model.robustness is not None and model.robustness.success is not None:
         w = as_weights(model.weights, len(model))
         flat["distance.median"] = _median(model.robustness.robustness, w)
-        flat["distance.none_found"] = float((w * ~model.robustness.success).sum() / w.sum())
+        flat["distance.none_found"] = weighted_mean(~model.robustness.success, w).item()
     for other in model.other:
         (one,) = other.runs
         flat[f"other.{other.name}.auroc_confidence"] = one.auroc_confidence
