@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from arcal.auditing._acting import TARGETS, coverage_name
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
@@ -24,7 +25,7 @@ RANGES = {
     "aurc": (0.0, 1.0),
     "positive.probability": (0.0, 1.0),
     "positive.frequency": (0.0, 1.0),
-    **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
+    **{coverage_name(target): (0.0, 1.0) for target in TARGETS},
     "difference.accuracy": (-1.0, 1.0),
     "difference.confidence": (-1.0, 1.0),
     "difference.frequency": (-1.0, 1.0),
@@ -66,6 +67,10 @@ class Estimate:
     def width(self) -> float:
         """From end to end of the interval."""
         return self.high - self.low
+
+    def named(self, name: str) -> dict[str, float]:
+        """The value and the ends, as figures of an audit are called: NAME, NAME.low, NAME.high."""
+        return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
 
 
 def from_draws(
