@@ -223,8 +223,7 @@ def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
     if not mean.n * (1 - mean.value) < FEW_DOUBTS:
         return mean, None
     share = accuracy_from(mean.value, mean.n)
-    wider = replace(mean, low=min(mean.low, share.low), high=max(mean.high, share.high))
-    return wider, share
+    return mean.reaching(share.low, share.high), share
 
 
 def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:

@@ -1,13 +1,13 @@
 """How two models differ on the same inputs, with paired intervals."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from arcal.auditing._estimate import Estimate, effective_number, effective_of, gap_to
-from arcal.auditing._few_errors import FIGURES, score_estimates, stretched
+from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
@@ -93,9 +93,9 @@ def difference(
     variance = influence.square().sum().item()
     less, reach = aurc(*ours, weights=w) - aurc(*theirs, weights=w), NORMAL * math.sqrt(variance)
     both = predictions.scores, other.scores
-    draws_apart = {name: second[name] - first[name] for name in FIGURES}
-    figures = score_estimates(draws_apart, n, w, *both, names=tuple(FIGURES))
-    figures["aurc"] = stretched(
+    draws_apart = {name: second[name] - first[name] for name in VALUES}
+    figures = score_estimates(draws_apart, n, w, *both, names=tuple(VALUES))
+    figures["aurc"] = with_few_errors(
         Estimate(less, less - reach, less + reach, n),
         "difference.aurc",
         *(_costs(one, w) for one in both),
@@ -112,8 +112,7 @@ def difference(
     figures["accuracy"] = accuracy
     if errors_of(predictions.correct & other.correct, w) < ENOUGH:
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
-        low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
-        figures["gap"] = replace(figures["gap"], low=low, high=high)
+        figures["gap"] = figures["gap"].reaching(given.low, given.high)
     changed = gained | lost if predictions.answers else predictions.predicted != other.predicted
     return Difference(
         than,

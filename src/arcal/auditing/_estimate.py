@@ -68,6 +68,10 @@ class Estimate:
         """From end to end of the interval."""
         return self.high - self.low
 
+    def reaching(self, low: float, high: float) -> "Estimate":
+        """The same with an interval that reaches at least as far as these ends."""
+        return replace(self, low=min(self.low, low), high=max(self.high, high))
+
     def named(self, name: str) -> dict[str, float]:
         """The value and the ends, as figures of an audit are called: NAME, NAME.low, NAME.high."""
         return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
@@ -87,7 +91,7 @@ def from_draws(
     least, most = ends or (-math.inf, math.inf)
     interval = draws.outer if biased else draws.percentile
     low, high = (min(max(end, least), most) for end in interval)
-    return Estimate(value, min(low, value), max(high, value), n)
+    return Estimate(value, low, high, n).reaching(value, value)
 
 
 def estimates(
