@@ -206,12 +206,10 @@ class Calibrate(OnModels):
                 f"--export needs a model, and {path} holds predictions: leave it out (the "
                 "calibrator is written anyway)"
             )
-        named, one_per = self.data, self.data.one_per
+        one_per = self.data.one_per
         by = () if one_per is None else (one_per,)
-        columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
-        columns |= {"labels_from": named.labels_from, "names": self.model.classes}
-        columns["confidence"] = named.confidence
-        saved = read_predictions(path, by=by, **columns)
+        named = self.data.columns_named()
+        saved = read_predictions(path, by=by, names=self.model.classes, **named)
         if one_per is not None:
             try:
                 saved = saved.one_per(one_per)
@@ -224,7 +222,7 @@ class Calibrate(OnModels):
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         unlabelled = self.calibration.unlabelled or ()
-        like = self.data.id, saved.classes, str(path), named.confidence
+        like = self.data.id, saved.classes, str(path), self.data.confidence
         today = {
             one: predictions_like("--unlabelled", Path(one), *like, answers=answers).predictions
             for one in unlabelled
