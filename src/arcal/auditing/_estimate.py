@@ -225,3 +225,18 @@ def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: in
     telling = sure * unsure / variance  # 1 - m would round to 0 where all are sure
     alike = ~(telling < (1 - 1e-9) * kish)  # as for equal weights, up to rounding, or no variance
     return torch.where(alike, kish, telling).nan_to_num(0)
+
+
+def counted(
+    confidence: Tensor, correct: Tensor, weights: Tensor, groups: Tensor, G: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each of G groups, `(G,)`: how many are right, of how many, and the mean confidence.
+
+    Both numbers are those of `effective_numbers`, which has the same arguments.
+    """
+    whole, right, sure = (
+        torch.bincount(groups, weights=values, minlength=G).double()
+        for values in (weights, weights * correct, weights * confidence)
+    )
+    n = effective_numbers(weights, confidence, groups, G)
+    return (right / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
