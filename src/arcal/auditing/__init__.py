@@ -31,7 +31,7 @@ models         anything that gives logits becomes a model; saved predictions are
 Nothing here reads or writes a file.
 """
 
-from arcal.auditing._acting import TARGETS, Acting, acting
+from arcal.auditing._acting import TARGETS, Acting, acting, coverage_name
 from arcal.auditing._answers import RIGHT_OR_WRONG, as_answers
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._caveat import Caveat, Option, facts_with
@@ -164,6 +164,7 @@ __all__ = [
     "check_model",
     "choose_calibrator",
     "class_probability",
+    "coverage_name",
     "difference",
     "effective_number",
     "ensemble",

@@ -25,6 +25,23 @@ class Acting:
     curve: SelectiveAccuracy
     thresholds: Mapping[float, Threshold | None]
 
+    @property
+    def coverages(self) -> dict[str, float]:
+        """The share of inputs above each threshold by the figure's name, 0 where there is none."""
+        return {
+            coverage_name(target): threshold.coverage if threshold else 0.0
+            for target, threshold in self.thresholds.items()
+        }
+
+
+def coverage_name(target: float) -> str:
+    """What the coverage at which a model is right so often is called among an audit's figures.
+
+    >>> coverage_name(0.999)
+    'coverage_at_99.9'
+    """
+    return f"coverage_at_{100 * target:g}"
+
 
 def acting(scores: Scores) -> Acting:
     """Where a model with these scores may act alone.

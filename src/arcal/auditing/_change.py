@@ -18,6 +18,7 @@ from arcal.auditing._groups import Group
 from arcal.auditing._positive import probability_of
 from arcal.calibration.checks import as_weights
 from arcal.calibration.selective import NORMAL
+from arcal.calibration.weighted import weighted_mean
 
 Direction = Literal["higher", "lower", "not shown", "too few"]
 
@@ -100,8 +101,7 @@ def standing(model: Audited) -> Standing:
     w = as_weights(model.weights, len(model))
 
     def variance(values: Tensor) -> float:
-        mean = (w * values).sum() / w.sum()
-        return ((w * (values - mean).square()).sum() / w.sum()).item()
+        return weighted_mean((values - weighted_mean(values, w)).square(), w).item()
 
     names = ("accuracy", "confidence", "gap", "nll", "brier", "aurc")
     figures = {name: getattr(over, name) for name in names}
@@ -221,8 +221,7 @@ def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
     if not mean.n * (1 - mean.value) < FEW_DOUBTS:
         return mean, None
     share = accuracy_from(mean.value, mean.n)
-    wider = replace(mean, low=min(mean.low, share.low), high=max(mean.high, share.high))
-    return wider, share
+    return mean.reaching(share.low, share.high), share
 
 
 def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:

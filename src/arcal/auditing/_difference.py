@@ -1,13 +1,13 @@
 """How two models differ on the same inputs, with paired intervals."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from arcal.auditing._estimate import Estimate, effective_number, effective_of, gap_to
-from arcal.auditing._few_errors import FIGURES, score_estimates, stretched
+from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
@@ -16,6 +16,7 @@ from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 
@@ -92,9 +93,9 @@ def difference(
     variance = influence.square().sum().item()
     less, reach = aurc(*ours, weights=w) - aurc(*theirs, weights=w), NORMAL * math.sqrt(variance)
     both = predictions.scores, other.scores
-    draws_apart = {name: second[name] - first[name] for name in FIGURES}
-    figures = score_estimates(draws_apart, n, w, *both, names=tuple(FIGURES))
-    figures["aurc"] = stretched(
+    draws_apart = {name: second[name] - first[name] for name in VALUES}
+    figures = score_estimates(draws_apart, n, w, *both, names=tuple(VALUES))
+    figures["aurc"] = with_few_errors(
         Estimate(less, less - reach, less + reach, n),
         "difference.aurc",
         *(_costs(one, w) for one in both),
@@ -104,26 +105,21 @@ def difference(
     )
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
     whole = effective_of_pairs(w, gained | lost)
-    less_often, more_often = (((w * one).sum() / w.sum()).item() * whole for one in (lost, gained))
+    less_often, more_often = (weighted_mean(one, w).item() * whole for one in (lost, gained))
     accuracy = Estimate(
         (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
     )
     figures["accuracy"] = accuracy
     if errors_of(predictions.correct & other.correct, w) < ENOUGH:
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
-        low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
-        figures["gap"] = replace(figures["gap"], low=low, high=high)
-
-    def share(inputs: Tensor) -> float:
-        return ((w * inputs).sum() / w.sum()).item()
-
+        figures["gap"] = figures["gap"].reaching(given.low, given.high)
     changed = gained | lost if predictions.answers else predictions.predicted != other.predicted
     return Difference(
         than,
         **figures,
-        churn=share(changed),
-        negative_flips=share(lost),
-        positive_flips=share(gained),
+        churn=weighted_mean(changed, w).item(),
+        negative_flips=weighted_mean(lost, w).item(),
+        positive_flips=weighted_mean(gained, w).item(),
     )
 
 

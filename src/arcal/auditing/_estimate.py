@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from arcal.auditing._acting import TARGETS, coverage_name
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.few_errors import ENOUGH, errors_of
+from arcal.calibration.weighted import weighted_mean
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -23,7 +25,7 @@ RANGES = {
     "aurc": (0.0, 1.0),
     "positive.probability": (0.0, 1.0),
     "positive.frequency": (0.0, 1.0),
-    **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
+    **{coverage_name(target): (0.0, 1.0) for target in TARGETS},
     "difference.accuracy": (-1.0, 1.0),
     "difference.confidence": (-1.0, 1.0),
     "difference.frequency": (-1.0, 1.0),
@@ -69,6 +71,14 @@ class Estimate:
         """From end to end of the interval."""
         return self.high - self.low
 
+    def reaching(self, low: float, high: float) -> "Estimate":
+        """The same with an interval that reaches at least as far as these ends."""
+        return replace(self, low=min(self.low, low), high=max(self.high, high))
+
+    def named(self, name: str) -> dict[str, float]:
+        """The value and the ends, as figures of an audit are called: NAME, NAME.low, NAME.high."""
+        return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
+
 
 def from_draws(
     draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, biased: bool = False
@@ -84,7 +94,7 @@ def from_draws(
     least, most = ends or (-math.inf, math.inf)
     interval = draws.outer if biased else draws.percentile
     low, high = (min(max(end, least), most) for end in interval)
-    return Estimate(value, min(low, value), max(high, value), n)
+    return Estimate(value, low, high, n).reaching(value, value)
 
 
 def estimates(
@@ -214,9 +224,8 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
 
 def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
     """That of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
-    right, sure = ((weights * one).sum().item() for one in (correct, confidence))
-    whole = weights.sum().item()
-    return gap_to(accuracy_from(right / whole, effective_of(weights, confidence)), sure / whole)
+    right, sure = (weighted_mean(one, weights).item() for one in (correct, confidence))
+    return gap_to(accuracy_from(right, effective_of(weights, confidence)), sure)
 
 
 def effective_number(weights: Tensor) -> float:
@@ -258,3 +267,18 @@ def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: in
     telling = sure * unsure / variance  # 1 - m would round to 0 where all are sure
     alike = ~(telling < (1 - 1e-9) * kish)  # as for equal weights, up to rounding, or no variance
     return torch.where(alike, kish, telling).nan_to_num(0)
+
+
+def counted(
+    confidence: Tensor, correct: Tensor, weights: Tensor, groups: Tensor, G: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each of G groups, `(G,)`: how many are right, of how many, and the mean confidence.
+
+    Both numbers are those of `effective_numbers`, which has the same arguments.
+    """
+    whole, right, sure = (
+        torch.bincount(groups, weights=values, minlength=G).double()
+        for values in (weights, weights * correct, weights * confidence)
+    )
+    n = effective_numbers(weights, confidence, groups, G)
+    return (right / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole

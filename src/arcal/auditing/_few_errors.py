@@ -12,7 +12,7 @@ from arcal.calibration import Bootstrap
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.resampled import Scores
 
-FIGURES: Mapping[str, Callable[[Scores], tuple[Tensor, Tensor]]] = {
+VALUES: Mapping[str, Callable[[Scores], tuple[Tensor, Tensor]]] = {
     "nll": lambda scores: (scores.loss, _flipped_loss(scores)),
     "brier": lambda scores: (scores.brier, _flipped_brier(scores)),
     "gap": lambda scores: (
@@ -38,10 +38,10 @@ def score_estimates(
     They are those of the `draws`, percentile, and stretched where there are few errors.
     """
     return {
-        name: stretched(
+        name: with_few_errors(
             from_draws(draws[name], n),
             f"difference.{name}" if len(scores) == 2 else name,
-            *map(FIGURES[name], scores),
+            *map(VALUES[name], scores),
             scores=scores,
             weights=weights,
         )
@@ -49,7 +49,7 @@ def score_estimates(
     }
 
 
-def stretched(
+def with_few_errors(
     estimate: Estimate,
     name: str,
     *values: tuple[Tensor, Tensor],
@@ -59,11 +59,10 @@ def stretched(
 ) -> Estimate:
     """The interval of a figure with this `name`, stretched if fewer than 100 inputs are wrong.
 
-    It then reaches as far as `few_errors_interval` as well. The `values` are as in `FIGURES`. Of
+    It then reaches as far as `few_errors_interval` as well. The `values` are as in `VALUES`. Of
     two models an input is wrong if either is.
     """
     right = torch.stack([one.correct for one in scores]).all(0)
-    low, high = estimate.low, estimate.high
     if errors_of(right, weights) < ENOUGH and math.isfinite(estimate.value):
         surest = torch.stack([one.confidence * one.correct for one in scores]).amax(0)
         mean, flipped = (one[0] - sum(one[1:]) for one in zip(*values, strict=True))
@@ -75,9 +74,9 @@ def stretched(
             chance=torch.where(surest > 0, (1 - surest).clamp(min=0), 0),
             variance=variance,
         )
-        low, high = min(low, ends[0]), max(high, ends[1])
+        estimate = estimate.reaching(*ends)
     least, most = RANGES[name]
-    return replace(estimate, low=max(low, least), high=min(high, most))
+    return replace(estimate, low=max(estimate.low, least), high=min(estimate.high, most))
 
 
 def _flipped_loss(scores: Scores) -> Tensor:

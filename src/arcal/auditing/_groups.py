@@ -13,8 +13,8 @@ from arcal.auditing._estimate import (
     SIGNIFICANCE,
     Estimate,
     accuracies,
+    counted,
     ece_from,
-    effective_numbers,
     gap_to,
     jointly,
 )
@@ -100,16 +100,15 @@ def by_group(
     confidence, correct = predictions.confidence, predictions.correct
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
-    size, right, effective = _counted(confidence, correct, groups, G, w)
-    mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
+    size = torch.bincount(groups, minlength=G)
+    right, effective, mean = counted(confidence, correct, w, groups, G)
     said, p = verdicts(right, effective, mean)
     few = torch.tensor([one == "too few" for one in said], device="cpu")
     tested = (~few).nonzero()[:, 0]
     accuracy = accuracies(right, effective)
     gaps = [gap_to(one, sure) for one, sure in zip(accuracy, mean.tolist(), strict=True)]
-    counted = None if weights is None else w
-    ece = _eces(predictions, groups, tested, counted, gaps, resamples)
-    wrong = _sums(w * ~correct, groups, G)
+    ece = _eces(predictions, groups, tested, None if weights is None else w, gaps, resamples)
+    wrong = torch.bincount(groups, weights=w * ~correct, minlength=G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
         Group(
@@ -221,7 +220,7 @@ def by_class(
     Z = _named(predictions, classes)
     labels = predictions.labels
     w = as_weights(weights, len(labels))
-    _, right, effective = _counted(predictions.confidence, predictions.correct, labels, Z, w)
+    right, effective, _ = counted(predictions.confidence, predictions.correct, w, labels, Z)
     groups = by_group(predictions, predictions.predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
@@ -270,7 +269,7 @@ def _eces(
     number = torch.full((len(gaps),), -1, device="cpu")
     number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
-    counted = ~correct if weights is None else ~correct & (weights > 0)
+    errors = ~correct if weights is None else ~correct & (weights > 0)
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
     weights = None if weights is None else weights[rows]
@@ -279,7 +278,7 @@ def _eces(
     drawn = predictions.chance if rows.all() else Chance(confidence[rows])
     chance = ece_by_chance(drawn, *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    wrong = torch.bincount(groups[counted], minlength=len(gaps))
+    wrong = torch.bincount(groups[errors], minlength=len(gaps))
     eces = {}
     for i, g in enumerate(chosen.tolist()):
         n = gaps[g].n
@@ -287,19 +286,6 @@ def _eces(
         draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
         eces[g] = ece_from(draws, n, calibrated.high, gaps[g], int(wrong[g])), calibrated
     return eces
-
-
-def _counted(
-    confidence: Tensor, correct: Tensor, groups: Tensor, G: int, w: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The size `(G,)` of each group, and how many are right of its effective number of inputs."""
-    effective = effective_numbers(w, confidence, groups, G)
-    share = (_sums(w * correct, groups, G) / _sums(w, groups, G)).nan_to_num(0).clamp(max=1)
-    return torch.bincount(groups, minlength=G), share * effective, effective
-
-
-def _sums(values: Tensor, groups: Tensor, G: int) -> Tensor:
-    return torch.bincount(groups, weights=values, minlength=G).double()
 
 
 def _named(predictions: Predictions, classes: Sequence[str]) -> int:

@@ -214,25 +214,16 @@ def stability(
     (0.5, [1.0, 0.0])
     """
     check_same_inputs(runs)
-    probabilities = torch.stack([run.log_probabilities.exp() for run in runs])
-    readings, differ = (
-        variance(probabilities),
-        churn_per_input(torch.stack([run.predicted for run in runs])),
-    )
-    whole = {
-        "variance_all_classes": readings.all_classes,
-        "variance_fixed_class": readings.fixed_class,
-        "variance_own_maximum": readings.own_maximum,
-        "churn": differ.mean().item(),
-    }
-    if levels is None:
-        return whole, {}
+    readings = variance(torch.stack([run.log_probabilities.exp() for run in runs]))
     per_input = {
         "variance_all_classes": readings.all_classes_per_input,
         "variance_fixed_class": readings.fixed_class_per_input,
         "variance_own_maximum": readings.own_maximum_per_input,
-        "churn": differ,
+        "churn": churn_per_input(torch.stack([run.predicted for run in runs])),
     }
+    whole = {name: values.mean().item() for name, values in per_input.items()}
+    if levels is None:
+        return whole, {}
     return whole, {
         name: mean_by_level(values, levels, R).tolist() for name, values in per_input.items()
     }

@@ -16,8 +16,8 @@ from arcal.auditing._estimate import (
     Estimate,
     accuracies,
     accuracy_from,
+    counted,
     ece_from,
-    effective_numbers,
     effective_of,
     gap_to,
 )
@@ -28,6 +28,7 @@ from arcal.calibration.bins import ROUNDING
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 BINS = 15
@@ -85,7 +86,7 @@ def calibration_curve(
     p, positives, w = _checked(probability, positive, weights)
     high = _upper_ends(p, w, bins, binning)
     k = _bin_numbers(p, high)
-    right, n, mean = _counted(p, positives, w, k, len(high))
+    right, n, mean = counted(p, positives, w, k, len(high))
     said, _ = verdicts(right, n, mean)
     return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
 
@@ -150,8 +151,8 @@ def class_probability(
         raise ArcalError(f"z must be a class, 0 .. {predictions.classes - 1}, not {z}")
     p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
-    mean = ((w * p).sum() / w.sum()).item()
-    frequency = accuracy_from(((w * positives).sum() / w.sum()).item(), effective_of(w, p))
+    mean, share = (weighted_mean(one, w).item() for one in (p, positives))
+    frequency = accuracy_from(share, effective_of(w, p))
     gap = gap_to(frequency, mean)
     options = {
         "weights": None if weights is None else w,
@@ -167,8 +168,8 @@ def class_probability(
     right, n, means = (
         torch.cat([whole, parts])
         for whole, parts in zip(
-            _counted(p, positives, w, everything, 1),
-            _counted(p, positives, w, k, len(high)),
+            counted(p, positives, w, everything, 1),
+            counted(p, positives, w, k, len(high)),
             strict=True,
         )
     )
@@ -225,17 +226,6 @@ def _upper_ends(p: Tensor, w: Tensor, bins: int, binning: str) -> Tensor:
     high = high[_bin_numbers(p, high).unique()]
     high[-1] = 1 if binning == "mass" else high[-1]
     return high
-
-
-def _counted(
-    p: Tensor, positives: Tensor, w: Tensor, k: Tensor, K: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each bin: how many are of the class, of which effective number, and the mean of `p`."""
-    whole, many, sure = (
-        torch.bincount(k, weights=values, minlength=K) for values in (w, w * positives, w * p)
-    )
-    n = effective_numbers(w, p, k, K)
-    return (many / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
 
 
 def _curve(

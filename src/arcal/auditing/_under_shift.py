@@ -1,7 +1,7 @@
 """The same inputs under several shifts: means over the sets, and what they have lost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from operator import and_
@@ -19,9 +19,7 @@ from arcal.auditing._estimate import (
     gap_to,
     stretched,
 )
-from arcal.auditing._few_errors import FIGURES as FEW_ERRORS
-from arcal.auditing._few_errors import score_estimates
-from arcal.auditing._few_errors import stretched as with_few
+from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap
@@ -148,7 +146,7 @@ def _together(
     for name in ("gap", "nll", "brier"):
         values = [_mean_values(name, some) for some in (sets, less) if some]
         one, kind = figures[name], f"difference.{name}" if less else name
-        figures[name] = with_few(one, kind, *values, scores=every, weights=weights)
+        figures[name] = with_few_errors(one, kind, *values, scores=every, weights=weights)
     right = torch.stack([one.correct for one in sets]).double().mean(0)
     if less:
         gained = right - less[0].correct.double()
@@ -163,22 +161,18 @@ def _together(
         n = min(effective_of(weights, one.confidence) for one in sets)
         accuracy = accuracy_from(figures["accuracy"].value, n)
         ends = accuracy.low, accuracy.high
-    accuracy = figures["accuracy"] = _reaching(figures["accuracy"], *ends)
+    accuracy = figures["accuracy"] = figures["accuracy"].reaching(*ends)
     given = gap_to(accuracy, figures["confidence"].value)
-    figures["gap"] = _reaching(figures["gap"], given.low, given.high)
+    figures["gap"] = figures["gap"].reaching(given.low, given.high)
     if not less:
         figures["ece"] = stretched(figures["ece"], figures["gap"], wrong)
     return ShiftFigures(**figures)
 
 
 def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
-    """The mean over sets of what `_few_errors.FIGURES` has of each input."""
-    values, flipped = zip(*map(FEW_ERRORS[name], sets), strict=True)
+    """The mean over sets of what `VALUES` has of each input."""
+    values, flipped = zip(*map(VALUES[name], sets), strict=True)
     return torch.stack(values).mean(0), torch.stack(flipped).mean(0)
-
-
-def _reaching(one: Estimate, low: float, high: float) -> Estimate:
-    return replace(one, low=min(one.low, low), high=max(one.high, high))
 
 
 def _mean(draws: list[Bootstrap]) -> Bootstrap:

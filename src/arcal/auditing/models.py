@@ -39,19 +39,13 @@ class Classifier(nn.Module):
         self.training: bool = classifier.training
 
     def forward(self, x: InputsLike) -> Tensor:
-        return _no_finer(logits_of(self._output(x), self.classes), x)
-
-    def _output(self, x: InputsLike) -> Any:
         if self.takes_rows:
-            return _called(self.classifier, _in_rows(x))
-        try:
-            return _called(self.classifier, x)
-        except RuntimeError as error:
-            if not is_of_view(error):
-                raise
             output = _called(self.classifier, _in_rows(x))
-            self.takes_rows = True
-            return output
+        else:
+            output, takes_rows = _called_in_either_layout(self.classifier, x)
+            if takes_rows:
+                self.takes_rows = True
+        return _no_finer(logits_of(output, self.classes), x)
 
 
 def as_model(classifier: Any, *, classes: int | None = None) -> Model:
@@ -97,17 +91,10 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"
         )
 
-    def output_of(x: InputsLike) -> Any:
-        try:
-            return _called(classifier, x)
-        except RuntimeError as error:
-            if not is_of_view(error):
-                raise
-            return _called(classifier, _in_rows(x))
-
     def model(x: InputsLike) -> Tensor:
         try:
-            logits = _no_finer(logits_of(output_of(x), classes), x)
+            output, _ = _called_in_either_layout(classifier, x)
+            logits = _no_finer(logits_of(output, classes), x)
             return logits.to(Inputs.of(x).device)
         except RuntimeError as error:
             if "requires grad" not in str(error):
@@ -129,6 +116,16 @@ def _check_problem(network: nn.Module) -> None:
             f"the model's config says problem_type={problem!r}, and only what chooses one class of "
             f"several can be audited{more if problem.startswith('multi') else ''}"
         )
+
+
+def _called_in_either_layout(classifier: Callable[..., Any], x: InputsLike) -> tuple[Any, bool]:
+    """The output for images laid out as they come, or else as usual; and whether it took that."""
+    try:
+        return _called(classifier, x), False
+    except RuntimeError as error:
+        if not is_of_view(error):
+            raise
+        return _called(classifier, _in_rows(x)), True
 
 
 def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:

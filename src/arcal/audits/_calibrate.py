@@ -1,7 +1,7 @@
 """`arcal.calibrate`: a classifier and labelled data in, the same classifier calibrated out."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from io import StringIO
@@ -27,6 +27,7 @@ from arcal.auditing import (
 from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
+from arcal.audits._jobs import Progress
 from arcal.audits._loaded import examples_or_loaded
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
@@ -54,8 +55,6 @@ CALIBRATION_FILES = (
 """What `Calibration.save` writes."""
 EACH = re.compile(r"unlabelled-\d+\.safetensors$")
 """And if there are several sets of unlabelled inputs, of each."""
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,21 +220,20 @@ def calibrate(
     """
     for one in calibrators or ():
         check_posthoc(one)
+    sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
+    more: dict[str, Any] = {"of": name, "names": calibrators, "progress": progress}
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        sets = unlabelled if _are_several(unlabelled) else {"": unlabelled}
         if not all(isinstance(one, Predictions | None) for one in sets.values()):
             raise ArcalError("unlabelled inputs of predictions are predictions too")
-        more: dict[str, Any] = {"weights": weights, "names": calibrators, "progress": progress}
-        return calibration_of(model, unlabelled, of=name, **more)
+        return calibration_of(model, sets, weights=weights, **more)
     known = None if classes is None else tuple(map(str, classes))
     settings = Settings(order=None, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
     examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
     job = Job(name, opened, examples, loader, known, settings=settings)
-    sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
     read = {
         name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
         for name, one in sets.items()
@@ -250,14 +248,12 @@ def calibrate(
     suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     return calibration_of(
         predictions,
-        others if _are_several(unlabelled) else others[""],
+        others,
         model=opened,
-        of=name,
         facts=facts_with(job.facts, job.caveats),
         doubts=[*suspected, *trained_on],
         weights=None if examples is None else examples.weights_by_id,
-        names=calibrators,
-        progress=progress,
+        **more,
     )
 
 

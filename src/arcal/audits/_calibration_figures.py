@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from arcal.auditing import TARGETS, Choice, Estimate
+from arcal.auditing import TARGETS, Choice, coverage_name
 from arcal.calibration.posthoc import Today
 
 OF_CANDIDATE = ("accuracy", "nll", "ece", "brier")
@@ -29,12 +29,11 @@ def calibration_figures(
     (0.75, 0.203, True)
     """
     picked = choice.before if choice.picked is None else choice.candidates[choice.picked]
-    flat = _ends("change", picked.change)
+    flat = picked.change.named("change")
     for name in OF_CANDIDATE:
-        flat |= _ends(name, getattr(picked, name))
-        flat |= _ends(f"before.{name}", getattr(choice.before, name))
-    for target, threshold in choice.acting.thresholds.items() if choice.acting else ():
-        flat[_coverage(target)] = threshold.coverage if threshold else 0.0
+        flat |= getattr(picked, name).named(name)
+        flat |= getattr(choice.before, name).named(f"before.{name}")
+    flat |= choice.acting.coverages if choice.acting else {}
     for name, today in (estimates or {}).items():
         values = [today.accuracy, today.low, today.high, today.confidence]
         if not choice.answers:
@@ -57,7 +56,7 @@ def calibration_figure_names(
     estimates = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
     names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     if not weighted:
-        names |= {*map(_coverage, TARGETS)}
+        names |= {*map(coverage_name, TARGETS)}
     return names | {figure for name in unlabelled for figure in _estimated(name, answers)}
 
 
@@ -65,11 +64,3 @@ def _estimated(name: str, answers: bool) -> list[str]:
     """The names of the figures of a set of unlabelled inputs."""
     group = f"unlabelled.{name}" if name else "unlabelled"
     return [f"{group}.{figure}" for figure in (OF_TODAY[:-1] if answers else OF_TODAY)]
-
-
-def _ends(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}.low": estimate.low, f"{name}.high": estimate.high}
-
-
-def _coverage(target: float) -> str:
-    return f"coverage_at_{100 * target:g}"

@@ -91,7 +91,7 @@ def perturbed(examples: Examples) -> Examples:
             which = drawn[positions] == number
             type, intensity = kinds[number]
             some = corrupt(images[which], ids[positions][which], type=type, intensity=intensity)
-            changed[which] = as_input(some, "cpu") if some.dtype == torch.uint8 else some
+            changed[which] = as_input(some, "cpu")
         return changed
 
     content = sha256(f"{examples.content} perturbed".encode()).hexdigest()[:16]

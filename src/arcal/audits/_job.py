@@ -134,7 +134,7 @@ class Job:
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
-        if "16 bits" in examples.facts.get("Images", ""):
+        if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
         return job
 

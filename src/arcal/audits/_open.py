@@ -17,7 +17,7 @@ from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
-from arcal.classifiers import AS_THEY_ARE, NOT_IMITATED, OpenedClassifier, open_classifier
+from arcal.classifiers import AS_THEY_ARE, OpenedClassifier, open_classifier
 from arcal.data.listings import Names
 from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
@@ -182,7 +182,7 @@ def open_job(
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
     if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
-        opened = replace(opened, facts=facts)
+        opened = replace(opened, facts=facts, not_imitated=False)
     examples = read_examples(data, opened, reading, by=by, one_per=one_per)
     if words and examples.kind == "table":
         raise ArcalError(
@@ -257,12 +257,12 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
 
 def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Caveat]:
     """What is to be said of images that are not resized as the model's configuration does."""
-    how = examples.facts.get("Images", "")
-    if opened.facts.get("Preprocessing") != NOT_IMITATED or "resized" not in how:
+    if not (opened.not_imitated and getattr(examples.part, "resized", False)):
         return []
     said = (
         "the model's configuration brings images to their size in a way that is not imitated, and "
-        f"they are not as it expects them ({how}): give images that were brought to it before"
+        f"they are not as it expects them ({examples.facts['Images']}): give images that were "
+        "brought to it before"
     )
     return [Caveat("Preprocessing", said, about="scale")]
 

@@ -34,6 +34,7 @@ from arcal.audits._prediction_tables import (
     BESIDE,
     IDS,
     LABELS,
+    OUTPUT_NAMES,
     OUTPUTS,
     WEIGHTS,
     belongs,
@@ -129,8 +130,7 @@ def holds_predictions(path: Path) -> bool:
     if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
         return False
     names = _names(path)
-    outputs = any(belongs(name, outputs) for name in names for outputs in OUTPUTS.values())
-    return outputs or holds_answers(names)
+    return any(belongs(name, OUTPUT_NAMES) for name in names) or holds_answers(names)
 
 
 def read_predictions(

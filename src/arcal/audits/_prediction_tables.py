@@ -34,6 +34,7 @@ OUTPUTS = {
     "probabilities": ("probabilities", "probability", "proba", "prob", "y_prob", "y_score"),
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
+OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
 
@@ -82,12 +83,16 @@ def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str
     """
     if chosen is not None:
         known(there, chosen)
-    several = [
-        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
-    ]
+    several = _all_named(there, names, chosen)
     if len(several) > 1:
         raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
     return several[0] if several else None
+
+
+def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> list[str]:
+    return [
+        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
+    ]
 
 
 def known(there: Sequence[str], name: str) -> str:
@@ -99,10 +104,9 @@ def known(there: Sequence[str], name: str) -> str:
 
 def _unfolded(table: pa.Table) -> pa.Table:
     """The table with columns in place of each column of objects: of the outputs, one a class."""
-    outputs = [one for names in OUTPUTS.values() for one in names]
     columns: list[tuple[str, Any]] = []
     for name, column in zip(table.column_names, table.columns, strict=True):
-        by_class = _by_class(column) if belongs(name, outputs) else column
+        by_class = _by_class(column) if belongs(name, OUTPUT_NAMES) else column
         if isinstance(by_class, Mapping):
             columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
         else:
@@ -117,8 +121,8 @@ def _keys(name: str, column: Any) -> list[tuple[str, Any]]:
     """A column of objects as one for each key, however deep; any other as it is."""
     if not pa.types.is_struct(column.type):
         return [(name, column)]
-    keys = [field.name for field in column.type]
-    parts = ((f"{name}.{key}", pc.struct_field(column, [i])) for i, key in enumerate(keys))
+    keys = enumerate(column.type)
+    parts = ((f"{name}.{key.name}", pc.struct_field(column, [i])) for i, key in keys)
     return [one for part in parts for one in _keys(*part)]
 
 
@@ -136,13 +140,12 @@ def _by_class(column: pa.ChunkedArray) -> Any:
             return column
         return column if is_text(column) else _by_class(column)
     if pa.types.is_struct(kind):
-        names = [kind.field(i).name for i in range(kind.num_fields)]
-        return {name: pc.struct_field(column, [i]) for i, name in enumerate(names)}
+        return {field.name: pc.struct_field(column, [i]) for i, field in enumerate(kind)}
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     if (
         is_list
         and pa.types.is_struct(kind.value_type)
-        and {field.name for field in kind.value_type} == {"label", "score"}
+        and {field.name for field in kind.value_type} == SCORED
     ):
         rows = [{one["label"]: one["score"] for one in row or ()} for row in column.to_pylist()]
         names = sorted({name for row in rows for name in row}, key=str)  # each is in another order
@@ -194,11 +197,10 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
         ) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         raise ArcalError(refusal)
-    outputs = [one for names in OUTPUTS.values() for one in names]
-    prefixed = any(belongs(name, outputs) for name in table.column_names)
+    prefixed = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
     numbers = (named_so[2], *by)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
-        expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
+        expected = name in numbers or belongs(name, [*WEIGHTS, *OUTPUT_NAMES]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))
@@ -210,10 +212,7 @@ def _perhaps_names(
 ) -> Sequence[int]:
     """The places of the columns of whole numbers that would be names with zeros before them."""
     names, (label, id, _) = table.column_names, named_so
-    ids = [name for name in names if (name.casefold() in IDS if id is None else name == id)]
-    labels = [
-        name for name in names if (name.casefold() in LABELS if label is None else name == label)
-    ]
+    ids, labels = _all_named(names, IDS, id), _all_named(names, LABELS, label)
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
     wanted = {*ids, *by, *(labels if named_by_class else ())}
     return [

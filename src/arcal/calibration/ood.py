@@ -11,6 +11,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.checks import as_scores, as_weights, check_log_probabilities
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -57,7 +58,7 @@ def auroc(
     wins, w = below + not_above, as_weights(weights, len(inside))
     if weights is None:
         return int(wins.sum()) / (2 * len(inside) * len(outside))
-    return ((w * wins).sum() / w.sum() / (2 * len(outside))).item()
+    return (weighted_mean(wins, w) / (2 * len(outside))).item()
 
 
 def entropy_shares(

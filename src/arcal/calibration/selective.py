@@ -18,6 +18,7 @@ from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -260,7 +261,7 @@ def _aurc(
     block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # of equal confidence
     total, wrong = w.cumsum(0)[last][block], (w * e).cumsum(0)[last][block]
     risk = (wrong / total).nan_to_num(0)  # before the first that weighs anything
-    value = (w * risk).sum() / w.sum()
+    value = weighted_mean(risk, w)
     first = F.pad(last[:-1] + 1, (1, 0))[block]
     share = (w / total).nan_to_num(0)
     below, below_risk = (one.flip(0).cumsum(0).flip(0)[first] for one in (share, share * risk))

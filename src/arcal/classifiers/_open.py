@@ -17,9 +17,10 @@ from arcal.errors import ArcalError
 from arcal.external import (
     Normalization,
     as_normalization,
+    check_name,
+    check_needs_none,
     load_into,
     named_in_code,
-    names_in,
     needed_arguments,
     one_line,
     parameters,
@@ -131,10 +132,7 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
             f"{spec} is only weights: say which network they belong to, as timm:NAME, "
             f"torchvision:NAME or file.py:name, with weights {spec}"
         )
-    if path.suffix == ".py":
-        names = names_in(path)
-        example = f"it defines {', '.join(names)}" if names else "such as a function in it"
-        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
+    check_name(spec, "a function in it")
     if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # which is a path of Windows
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is no classifier: give {FORMS}")
@@ -272,11 +270,7 @@ def _build(spec: str, value: Any, name: str) -> Any:
             "function from inputs to logits"
         )
     needed = needed_arguments(value)
-    if needed and isinstance(value, type):
-        raise ArcalError(
-            f"{spec} needs {', '.join(needed)}: write a function without arguments that returns "
-            f"{name}({', '.join(needed)}), and name that"
-        )
+    check_needs_none(spec, value, needed)
     if needed and len(needed) > 1:
         raise ArcalError(
             f"{spec} needs {' and '.join(needed)}: name a function without arguments that returns "

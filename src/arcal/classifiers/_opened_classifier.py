@@ -60,6 +60,7 @@ class OpenedClassifier:
     classes        Z, and `class_names` their names in the order of the logits; None if unknown
     input_shape    the shape (C, H, W) of one image, or of one input of another kind, if known
     preprocessing  how pictures of other sizes are brought to that shape, if the configuration says
+    not_imitated   whether it says so in a way that no `Preprocessing` describes
     tokenize       makes inputs of texts; None for other kinds
     facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
     caveats        what must be said before any figure, such as that its weights are drawn
@@ -82,6 +83,7 @@ class OpenedClassifier:
     class_names: tuple[str, ...] | None = None
     input_shape: tuple[int, ...] | None = None
     preprocessing: Preprocessing | None = None
+    not_imitated: bool = False
     tokenize: Tokenizer | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: tuple[Caveat, ...] = ()
@@ -110,15 +112,13 @@ class Loaded(OpenedClassifier):
     """What a loader gives: `model` is the network as it came, of any type.
 
     `normalization` is what its inputs need before it; where it is None, `normalized` says why.
-    `library` are the versions that it was made with. `not_imitated` is whether its configuration
-    brings pictures to their size in a way that no `Preprocessing` describes.
+    `library` are the versions that it was made with.
     """
 
     model: Any
     normalization: Normalization | None = None
     normalized: str = AS_THEY_ARE
     library: str = ""
-    not_imitated: bool = False
 
     def opened(self, **changed: Any) -> OpenedClassifier:
         """The classifier once it is opened, which has `changed` some fields."""

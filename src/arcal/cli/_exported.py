@@ -83,6 +83,5 @@ def export(
     assert examples is not None
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
-    numbers = tuple(map(str, range(len(examples.classes))))
-    names = job.classes or (() if examples.classes == numbers else examples.classes)
+    names = job.classes or (() if examples.numbered else examples.classes)
     return export_calibrated(calibration.classifier, x, out, formats, class_names=names)

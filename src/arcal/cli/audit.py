@@ -216,14 +216,17 @@ class Audit(OnModels):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
-        how = self.data
-        named: dict[str, Any] = {"label": how.label, "weight": how.weight, "id": how.id}
-        named |= {"labels_from": how.labels_from, "class_names": self.model.classes}
-        named["confidence"] = how.confidence
-        levels, by = self.analysis.levels, self.analysis.by
-        classes = None if against is None else against.classes
-        more = {"text": how.text, "by": by, "one_per": self.data.one_per, "classes": classes}
-        audited = open_predictions(files, names, levels, **named, **more)
+        audited = open_predictions(
+            files,
+            names,
+            self.analysis.levels,
+            **self.data.columns_named(),
+            by=self.analysis.by,
+            one_per=self.data.one_per,
+            classes=None if against is None else against.classes,
+            class_names=self.model.classes,
+            text=self.data.text,
+        )
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
             if labelled := one.facts.get("Labels"):

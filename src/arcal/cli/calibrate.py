@@ -164,9 +164,7 @@ class Calibrate(OnModels):
                 weights=given.weights,
                 names=tried or None,
                 of=" ".join(self.what),
-                facts=({} if job is None else facts_with(job.facts, job.caveats))
-                | facts
-                | conditions,
+                facts=facts | conditions,
                 doubts=[one.sentence for one in trained_on],
                 conditions=list(conditions.values()),
                 model=None if job is None else job.model,
@@ -208,12 +206,10 @@ class Calibrate(OnModels):
                 f"--export needs a model, and {path} holds predictions: leave it out (the "
                 "calibrator is written anyway)"
             )
-        named, one_per = self.data, self.data.one_per
+        one_per = self.data.one_per
         by = () if one_per is None else (one_per,)
-        columns: dict[str, Any] = {"label": named.label, "weight": named.weight, "id": named.id}
-        columns |= {"labels_from": named.labels_from, "names": self.model.classes}
-        columns["confidence"] = self._confidence()
-        saved = read_predictions(path, by=by, **columns)
+        named: dict[str, Any] = self.data.columns_named() | {"confidence": self._confidence()}
+        saved = read_predictions(path, by=by, names=self.model.classes, **named)
         if one_per is not None:
             try:
                 saved = saved.one_per(one_per)
@@ -250,12 +246,7 @@ class Calibrate(OnModels):
         like = ids, classes, " ".join(self.what), self._confidence()
         return predictions_like("--apply", self.output.apply, *like, answers=answers)
 
-    def _from_model(
-        self,
-        spec: str,
-        data: str,
-        formats: tuple[str, ...],
-    ) -> "tuple[Job, Given]":
+    def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
         from arcal.audits import Examples, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
@@ -284,11 +275,9 @@ class Calibrate(OnModels):
         say_doubt(job, predictions.predicted, predictions.labels)
         weighed_by = None if self.data.weight is None else f"the column {self.data.weight}"
         weights = job.examples.weights_by_id
-        numbers = tuple(map(str, range(predictions.classes)))
-        names = job.classes or job.examples.classes
-        names = names if len(names) == len(numbers) else numbers
+        classes = job.classes or job.examples.classes
         today = dict(zip(unlabelled, more, strict=True))
-        return job, Given(predictions, weights, weighed_by, today, applied, names)
+        return job, Given(predictions, weights, weighed_by, today, applied, classes)
 
     def _say_drift(self, given: Given) -> None:
         """Say of the inputs without labels if they are others than those with labels."""

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 OF_PREDICTIONS = ("--classes", "--label", "--confidence", "--weight", "--id", "--labels-from")
 OF_PREDICTIONS += ("--one-per",)
 """The flags of data that a file of predictions has as well."""
+ONLY_OF_PREDICTIONS = {
+    "id": "the ids of data are in a column `id`",
+    "confidence": "a model says how sure it is",
+    "labels_from": "data have their own labels",
+}
+"""Those that only such a file has, and why."""
 
 
 def flag(metavar: str | None = None) -> Any:
@@ -98,6 +104,11 @@ class DataFlags:
     one_per: Annotated[str | None, flag("COLUMN")] = None
     """Column that tells which inputs belong together, such as patient: use one of each, drawn at
     random. With several that are much alike, intervals would be too narrow."""
+
+    def columns_named(self) -> dict[str, Any]:
+        """What columns of a file of predictions are called, as `read_predictions` takes it."""
+        names = ("label", "confidence", "weight", "id", "labels_from")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -258,18 +269,11 @@ class OnModels:
             )
         own = weights[number] if weights else None
         how = asdict(self.data)
-        if (column := how.pop("id")) is not None:
-            raise ArcalError(
-                f"--id {column} is of files of predictions: the ids of data are in a column `id`"
-            )
-        for column in how.pop("confidence"):
-            raise ArcalError(
-                f"--confidence {column} is of files of predictions: a model says how sure it is"
-            )
-        if (file := how.pop("labels_from")) is not None:
-            raise ArcalError(
-                f"--labels-from {file} is of files of predictions: data have their own labels"
-            )
+        for name, why in ONLY_OF_PREDICTIONS.items():
+            if (value := how.pop(name)) not in (None, ()):
+                value = value[0] if isinstance(value, tuple) else value
+                typed = f"--{name.replace('_', '-')} {value}"
+                raise ArcalError(f"{typed} is of files of predictions: {why}")
         texts = how.pop("text")
         if len(texts) > 1:
             raise ArcalError(

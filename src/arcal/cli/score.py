@@ -163,17 +163,8 @@ class Score(OnModels):
         from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = (
-            "--json",
-            "--curve",
-            "--radii",
-            "--part",
-            "--threads",
-            "--accelerator",
-            "--devices",
-            "--nodes",
-        )
-        own += ("--loaders",)
+        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
+        own += ("--devices", "--nodes", "--loaders")
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order

@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import torch
@@ -134,9 +135,17 @@ def _seen(
         undecodable = check_images(part, progress)
         part, headers = _without(part, headers, undecodable)
         broken += undecodable
-    how = "; ".join(filter(None, (describe(view, headers), part.how)))
     skipped = tuple(sorted(broken, key=lambda image: image.id))
-    return dataclasses.replace(part, how=how, skipped=skipped)
+    return dataclasses.replace(part, skipped=skipped, **_done(view, headers, part.how))
+
+
+def _done(view: View, headers: np.ndarray, note: str = "") -> dict[str, Any]:
+    """What was done to images with these headers, as fields of their part."""
+    return {
+        "how": "; ".join(filter(None, (describe(view, headers), note))),
+        "resized": view.resize is not None,
+        "sixteen_bits": bool(headers["sixteen_bits"].any()),
+    }
 
 
 def _without(
@@ -158,17 +167,10 @@ def _decoded(part: OnDemand) -> InMemory:
     pixels = torch.empty((len(part), *part.shape), dtype=torch.uint8, device="cpu")
     for positions in torch.arange(len(part), device="cpu").split(BLOCK):
         pixels[positions] = part.images(positions)
-    return InMemory(
-        part.name,
-        part.ids,
-        part.labels,
-        part.classes,
-        pixels,
-        part.weights,
-        part.how,
-        part.skipped,
-        tuple(map(part.key, range(len(part)))) if len(part) and part.key(0) else None,
-    )
+    fields = [one.name for one in dataclasses.fields(InMemory)]
+    known = {name: getattr(part, name) for name in fields if hasattr(part, name)}
+    names = tuple(map(part.key, range(len(part)))) if len(part) and part.key(0) else None
+    return InMemory(**known, pixels=pixels, names=names)
 
 
 def _viewed(part: InMemory, settings: Settings) -> InMemory:
@@ -181,4 +183,4 @@ def _viewed(part: InMemory, settings: Settings) -> InMemory:
         pixels = torch.empty((N, *view.shape), dtype=torch.uint8, device="cpu")
         for place, image in zip(pixels.numpy(), part.pixels.numpy(), strict=True):
             place[:] = view.array(image)
-    return dataclasses.replace(part, pixels=pixels, how=describe(view, header))
+    return dataclasses.replace(part, pixels=pixels, **_done(view, header))

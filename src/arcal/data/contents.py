@@ -76,6 +76,11 @@ class Files(NamedTuple):
     contents: Contents
     positions: list[int]
 
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """How many bytes each file has, `(n,)`; one that is not there raises `OSError`."""
+        paths = map(self.contents.path, self.positions)
+        return np.array([path.stat().st_size for path in paths], np.int64)
+
     def known(self) -> np.ndarray:
         """What this process knows of them, uint8 `(n, 32)`, for `learn` in another one."""
         return self.contents.known[self.positions]

@@ -26,6 +26,9 @@ from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 from arcal.transforms.corruptions import CORRUPTIONS
 
+INTENSITIES = 5
+REMEDY = "unpack the official archive again"
+
 
 def official_types(root: Path) -> tuple[str, ...]:
     """The corruptions in the folder, in the order of `CORRUPTIONS`; none raises `ArcalError`."""
@@ -60,8 +63,8 @@ def open_official(root: Path, type: str, intensity: int, clean: Part) -> Part:
     """
     if type not in (types := official_types(root)):
         raise ArcalError(f"{root} has no corruption {type!r}: choose from {', '.join(types)}")
-    if intensity not in range(1, 6):
-        raise ArcalError(f"intensity {intensity} of {type} is unknown: choose 1 to 5")
+    if intensity not in range(1, INTENSITIES + 1):
+        raise ArcalError(f"intensity {intensity} of {type} is unknown: choose 1 to {INTENSITIES}")
     name = f"{clean.name} under official {type}, intensity {intensity}"
     if (root / f"{type}.npy").is_file():
         return open_cifar_c(root, type, intensity, clean, name)
@@ -92,7 +95,7 @@ class _Cropped(Folder):
         if image.size != CROP:
             raise ArcalError(
                 f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "
-                "ImageNet-C: unpack the official archive again"
+                f"ImageNet-C: {REMEDY}"
             )
         return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
@@ -117,22 +120,19 @@ def open_imagenet_c(root: Path, clean: Part, name: str) -> Folder:
         folder = root / part.classes[label]
         if not folder.is_dir():
             raise ArcalError(
-                f"{folder} is missing, but {clean.name} has images of that class: unpack the "
-                "official archive again"
+                f"{folder} is missing, but {clean.name} has images of that class: {REMEDY}"
             )
         positions = (part.labels == label).nonzero()[:, 0].tolist()
         names = {part.path(position).name for position in positions}
         if missing := sorted(names - {*image_files(folder)}):
             raise ArcalError(
                 f"{folder / missing[0]} is missing, one of {len(missing)} images of "
-                f"{clean.name}: unpack the official archive again"
+                f"{clean.name}: {REMEDY}"
             )
     return part
 
 
-INTENSITIES = 5
 BLOCK = 1024  # images hashed at a time
-REMEDY = "unpack the official archive again"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -143,8 +143,8 @@ class OnDemand(Labelled):
     """A part whose images are files, members of tar files or rows, decoded when they are read.
 
     `encoded` are the images of the whole data, `rows` int64 `(N,)` the places of this part's in it,
-    and `view` is how they become uint8 `(C, H, W)`. `ids`, `labels`, `classes`, `weights`, `how`
-    and `skipped` are those of `InMemory`. Other values raise `ArcalError`; so does a damaged image,
+    and `view` is how they become uint8 `(C, H, W)`. The other fields are
+    those of `InMemory`. Other values raise `ArcalError`; so does a damaged image,
     when it is read.
 
     >>> from PIL import Image
@@ -167,6 +167,8 @@ class OnDemand(Labelled):
     weights: Tensor | None = None
     how: str = "as they are"
     skipped: tuple[Broken, ...] = ()
+    resized: bool = False
+    sixteen_bits: bool = False
 
     def __post_init__(self) -> None:
         check_rows(self, self.rows, "images")

@@ -79,9 +79,7 @@ def digests_of(part: Part) -> list[bytes] | None:
 
 def _digests_of_files(*both: Any) -> Sequence[list[bytes] | None]:
     """The digests of those files alone that are as long as one of the other part."""
-    sizes = [
-        np.array([files.contents.path(i).stat().st_size for i in files.positions]) for files in both
-    ]
+    sizes = [files.sizes() for files in both]
     same = [np.isin(one, other) for one, other in (sizes, sizes[::-1])]
     if sum(int(size[mask].sum()) for size, mask in zip(sizes, same, strict=True)) > MOST_BYTES:
         return None, None

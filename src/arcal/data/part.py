@@ -140,9 +140,9 @@ class InMemory(Labelled):
 
     `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names.
     `weights`, where there are any, are float64 `(N,)`: what each image counts, at least 0. `how`
-    says what was done to the images, `skipped` lists those that could not be read, and `names` are
-    what the data calls them, N of them, where its ids are no numbers. Other values raise
-    `ArcalError`.
+    says what was done to the images, whether they were `resized`, and whether some had
+    `sixteen_bits` a channel; `skipped` lists those that could not be read, and `names` are what the
+    data calls them, N of them, where its ids are no numbers. Other values raise `ArcalError`.
 
     >>> pixels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 2, 2)
     >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
@@ -161,6 +161,8 @@ class InMemory(Labelled):
     how: str = "as they are"
     skipped: tuple[Broken, ...] = ()
     names: tuple[str, ...] | None = None
+    resized: bool = False
+    sixteen_bits: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:

@@ -92,7 +92,7 @@ def repeated_images(part: Part) -> Repeats | None:
 
 def _keys_of_files(files: Files) -> list[Hashable] | None:
     try:
-        sizes = np.array([files.contents.path(i).stat().st_size for i in files.positions])
+        sizes = files.sizes()
     except OSError:  # which is said when they are read
         return None
     _, place, counts = np.unique(sizes, return_inverse=True, return_counts=True)

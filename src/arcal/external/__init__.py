@@ -23,7 +23,13 @@ from arcal.external._library import (
 )
 from arcal.external._networks import NetworkSource
 from arcal.external._normalization import NORMALIZATIONS, Normalization, as_normalization
-from arcal.external._python_code import named_in_code, names_in, needed_arguments, one_line
+from arcal.external._python_code import (
+    check_name,
+    check_needs_none,
+    named_in_code,
+    needed_arguments,
+    one_line,
+)
 from arcal.external._weights import Weights, load_into, read_weights
 
 __all__ = [
@@ -35,11 +41,12 @@ __all__ = [
     "Weights",
     "as_normalization",
     "blamed_on",
+    "check_name",
+    "check_needs_none",
     "check_torchvision",
     "library",
     "load_into",
     "named_in_code",
-    "names_in",
     "near",
     "needed_arguments",
     "no_weights",

@@ -12,13 +12,13 @@ from arcal.attacks import ATTACKS, Adversarial, Bounds, Model, OwnAttack, as_att
 from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.external._python_code import (
+    check_name,
+    check_needs_none,
     code_digest,
     named_in_code,
-    names_in,
     needed_arguments,
     one_line,
 )
-from arcal.files import expanded
 
 
 def open_attack(spec: str) -> Any:
@@ -37,10 +37,7 @@ def open_attack(spec: str) -> Any:
     >>> open_attack("mine.py:noise").settings["kind"]
     'noise'
     """
-    if expanded(spec).suffix == ".py":
-        names = names_in(expanded(spec))
-        example = f"it defines {', '.join(names)}" if names else "such as a class in it"
-        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
+    check_name(spec, "a class in it")
     named = named_in_code(spec)
     attack = _made(spec, named.value, named.name)
     if type(attack) in {type(one) for one in ATTACKS.values()}:
@@ -78,11 +75,7 @@ def _made(spec: str, value: Any, name: str) -> Any:
             "inputs and bounds, or a function or class that gives one"
         )
     needed = needed_arguments(_called(value))
-    if needed and isinstance(value, type):
-        raise ArcalError(
-            f"{spec} needs {', '.join(needed)}: write a function without arguments that returns "
-            f"{name}({', '.join(needed)}), and name that"
-        )
+    check_needs_none(spec, value, needed)
     if needed == [] and not _takes_three(value):
         with one_line(spec, f"in {name}()"):
             value = value()

@@ -10,8 +10,7 @@ from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
 from arcal.errors import ArcalError
-from arcal.external._python_code import code_digest, named_in_code, names_in, one_line
-from arcal.files import expanded
+from arcal.external._python_code import check_name, code_digest, named_in_code, one_line
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,7 @@ def open_calibrator(spec: str) -> OwnCalibrator:
     >>> from arcal.calibration.posthoc import EVALUATED, POSTHOC
     >>> del POSTHOC["flattened"], EVALUATED["flattened"], CALIBRATORS["flattened"]
     """
-    if expanded(spec).suffix == ".py":
-        names = names_in(expanded(spec))
-        example = f"it defines {', '.join(names)}" if names else "such as a class in it"
-        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
+    check_name(spec, "a class in it")
     named = named_in_code(spec)
     value = named.value
     if not isinstance(value, type) or not issubclass(value, Calibrator):

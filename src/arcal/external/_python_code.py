@@ -215,6 +215,24 @@ def names_in(path: Path) -> list[str]:
     return [name for name in names if not name.startswith("_")]
 
 
+def check_name(spec: str, example: str) -> None:
+    """Refuse a Python file without a name in it, for which `example` stands in the message."""
+    if expanded(spec).suffix == ".py":
+        names = names_in(expanded(spec))
+        said = f"it defines {', '.join(names)}" if names else f"such as {example}"
+        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {said}")
+
+
+def check_needs_none(spec: str, value: Any, needed: list[str] | None) -> None:
+    """Refuse a class that cannot be called without arguments, because of those it has `needed`."""
+    if needed and isinstance(value, type):
+        some = ", ".join(needed)
+        raise ArcalError(
+            f"{spec} needs {some}: write a function without arguments that returns "
+            f"{spec.rpartition(':')[2]}({some}), and name that"
+        )
+
+
 def needed_arguments(value: Callable[..., Any]) -> list[str] | None:
     """The arguments without a default; None if they cannot be known."""
     try:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import row_blocks
+from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
 
 TOLERANCE = 1e-10
@@ -30,8 +31,8 @@ def worse_than_uniform(z: Tensor, labels: Tensor, weights: Tensor) -> bool:
     labels' log-probabilities are in the mean no higher than the others'.
     """
     labelled, mean_z = z.gather(1, labels[:, None])[:, 0], z.mean(1)
-    above = (weights * (labelled - mean_z)).sum() / weights.sum()
-    return bool(above <= CONSTANT * (weights * (z.amax(1) - mean_z)).sum() / weights.sum())
+    above = weighted_mean(labelled - mean_z, weights)
+    return bool(above <= CONSTANT * weighted_mean(z.amax(1) - mean_z, weights))
 
 
 def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:

@@ -7,12 +7,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.calibration_set import (
-    LogProbabilities,
-    as_calibration_set,
-    weighted_deviation,
-    weighted_mean,
-)
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import (
     Calibrator,
     as_energy,
@@ -21,6 +16,7 @@ from arcal.calibration.posthoc.calibrator import (
     with_gradients,
 )
 from arcal.calibration.posthoc.temperature import as_temperature
+from arcal.calibration.weighted import weighted_deviation, weighted_mean
 from arcal.errors import ArcalError
 
 LEAST = 0.1

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,13 +14,14 @@ from arcal.auditing import (
     Audited,
     Changes,
     Difference,
-    Estimate,
     EvaluationSet,
     Group,
     Grouping,
+    coverage_name,
     with_joint_intervals,
 )
 from arcal.calibration.checks import as_weights
+from arcal.calibration.weighted import weighted_mean
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
@@ -68,9 +69,8 @@ def figures(finding: Finding) -> dict[str, float]:
     over = model.overall
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
     for name in OVERALL:
-        flat |= _ends(name, getattr(over, name))
-    for target, threshold in model.acting.thresholds.items() if model.acting else ():
-        flat[_coverage(target)] = threshold.coverage if threshold else 0.0
+        flat |= getattr(over, name).named(name)
+    flat |= model.acting.coverages if model.acting else {}
     for r, level in enumerate(model.levels or (), 1):
         flat |= _group(f"level_{r}", level)
     if model.levels:
@@ -83,7 +83,7 @@ def figures(finding: Finding) -> dict[str, float]:
     if model.positive is not None:
         flat["positive.probability"] = model.positive.probability
         for name in OF_POSITIVE:
-            flat |= _ends(f"positive.{name}", getattr(model.positive, name))
+            flat |= getattr(model.positive, name).named(f"positive.{name}")
     grouped = [one for groups in model.by_grouping for one in groups]
     for name, one in zip(_by_groups(model.groupings), grouped, strict=True):
         flat |= _group(name, one)
@@ -91,13 +91,13 @@ def figures(finding: Finding) -> dict[str, float]:
         flat |= _group("worst_group", worst)
     if model.shift is not None:
         for name in OF_SHIFT:
-            flat |= _ends(f"shift.{name}", getattr(model.shift.mean, name))
+            flat |= getattr(model.shift.mean, name).named(f"shift.{name}")
             for where, one in model.shift.by_set.items():
-                flat |= _ends(f"{_set_name(where)}.{name}", getattr(one, name))
+                flat |= getattr(one, name).named(f"{_set_name(where)}.{name}")
     if model.robustness is not None and model.robustness.success is not None:
         w = as_weights(model.weights, len(model))
         flat["distance.median"] = _median(model.robustness.robustness, w)
-        flat["distance.none_found"] = float((w * ~model.robustness.success).sum() / w.sum())
+        flat["distance.none_found"] = weighted_mean(~model.robustness.success, w).item()
     for other in model.other:
         (one,) = other.runs
         flat[f"other.{other.name}.auroc_confidence"] = one.auroc_confidence
@@ -105,15 +105,15 @@ def figures(finding: Finding) -> dict[str, float]:
     flat["suspects"] = len(model.suspects)
     if difference is not None:
         for name in DIFFERENCES:
-            flat |= _ends(f"difference.{name}", getattr(difference, name))
+            flat |= getattr(difference, name).named(f"difference.{name}")
         flat |= {f"difference.{name}": getattr(difference, name) for name in FLIPS}
     if changes is not None:
         for name, change in changes.figures.items():
-            flat |= _ends(f"changes.{name}", change.by)
+            flat |= change.by.named(f"changes.{name}")
         for column, groups in changes.groupings.items():
             for name, group in groups.items():
                 for figure, change in group.items():
-                    flat |= _ends(f"changes.by.{column}.{name}.{figure}", change.by)
+                    flat |= change.by.named(f"changes.by.{column}.{name}.{figure}")
     return flat
 
 
@@ -157,7 +157,7 @@ def figure_names(
     estimates += [f"positive.{figure}" for figure in OF_POSITIVE if two]
     estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
     return {
-        *("n", "ece_if_calibrated", "suspects", *map(_coverage, TARGETS)),
+        *("n", "ece_if_calibrated", "suspects", *map(coverage_name, TARGETS)),
         *(f"{name}{end}" for name in estimates for end in ("", ".low", ".high")),
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),
@@ -195,10 +195,6 @@ def _median(values: Tensor, weights: Tensor) -> float:
     return float(ordered[torch.stack([*ends])].mean())
 
 
-def _coverage(target: float) -> str:
-    return f"coverage_at_{100 * target:g}"
-
-
 def _class_groups(classes: Sequence[str]) -> list[str]:
     count = Counter(classes)
     numbers = (f" ({z})" if count[name] > 1 else "" for z, name in enumerate(classes))
@@ -213,13 +209,9 @@ def _set_name(where: EvaluationSet) -> str:
     return f"shift.{where.corruption}-{where.intensity}"
 
 
-def _ends(name: str, estimate: Estimate) -> Mapping[str, float]:
-    return {name: estimate.value, f"{name}.low": estimate.low, f"{name}.high": estimate.high}
-
-
 def _group(name: str, group: Group) -> dict[str, float]:
     flat: dict[str, float] = {f"{name}.n": group.n, f"{name}.confidence": group.confidence}
     for figure in OF_GROUP:
         if (estimate := getattr(group, figure)) is not None:
-            flat |= _ends(f"{name}.{figure}", estimate)
+            flat |= estimate.named(f"{name}.{figure}")
     return flat

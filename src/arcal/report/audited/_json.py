@@ -227,13 +227,8 @@ def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
 def group(of: Group) -> dict[str, Any]:
     """The figures of a level, a class or a cell."""
     return {
-        "name": of.name,
-        "n": of.n,
-        "accuracy": of.accuracy,
-        "confidence": of.confidence,
-        "gap": of.gap,
+        **_named(of, ("name", "n", "accuracy", "confidence", "gap")),
         "ece": of.ece or Estimate(math.nan, math.nan, math.nan, of.n),
         "error_share": of.share_of_errors,
-        "few": of.few,
-        "verdict": of.verdict,
+        **_named(of, ("few", "verdict")),
     }

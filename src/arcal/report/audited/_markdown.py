@@ -36,15 +36,11 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
         table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
     lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
     for one in findings:
-        model, changes = one.model, one.changes
-        lines += [_escaped(headline(model)), ""]
-        lines += (
-            []
-            if one.difference is None
-            else [f"- {_escaped(differs(one.difference, answers=one.model.predictions.answers))}"]
-        )
-        since = [] if changes is None else changed(changes, model)
-        lines += [f"- {_escaped(line)}" for line in (*since, *stands_out(model))] + [""]
+        model = one.model
+        said = [*changed(one.changes, model), *stands_out(model)]
+        if one.difference is not None:
+            said.insert(0, differs(one.difference, answers=model.predictions.answers))
+        lines += [_escaped(headline(model)), "", *(f"- {_escaped(line)}" for line in said), ""]
     return "\n".join(lines)
 
 

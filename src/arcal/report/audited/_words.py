@@ -247,7 +247,7 @@ def summary(findings: Sequence[Finding], data: str) -> str:
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *([] if one.difference is None else [differs(one.difference, answers=answers)]),
-            *([] if one.changes is None else changed(one.changes, model)),
+            *changed(one.changes, model),
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
