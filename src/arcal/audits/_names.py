@@ -53,6 +53,15 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     return list(what[:-1]), what[-1]
 
 
+def refuse_text(names: object, what: str) -> None:
+    """Refuse one text where a list of names is needed, since its letters would be taken for them.
+
+    >>> refuse_text(["cat", "dog"], "classes")
+    """
+    if isinstance(names, str):
+        raise ArcalError(f"{what} is the text {names!r}: give a list of names, such as [{names!r}]")
+
+
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
     """A name for each model: those given, or the shortest that tell them apart.
 
