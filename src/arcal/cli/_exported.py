@@ -85,4 +85,5 @@ def export(
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     numbers = tuple(map(str, range(len(examples.classes))))
     names = job.classes or (() if examples.classes == numbers else examples.classes)
-    return export_calibrated(calibration.classifier, x, out, formats, class_names=names)
+    more: dict[str, Any] = {"class_names": names, "calibrated_on": examples.content}
+    return export_calibrated(calibration.classifier, x, out, formats, **more)
