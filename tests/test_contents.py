@@ -19,6 +19,11 @@ def test_names_are_there_from_their_modules_and_modules_when_asked_for():
     assert not missing
 
 
+def test_what_an_editor_completes_is_public():
+    shown = [name for name in dir(arcal) if not name.startswith("__")]
+    assert {*shown} == {*arcal.__all__, *arcal._MODULES} - {"__version__"}
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys; sys.argv = ['arcal', '--help']\n"

@@ -382,3 +382,13 @@ def test_a_share_without_rows_may_be_lists():
 def test_a_weight_that_is_none(weight):
     with pytest.raises(ArcalError, match="weight has to be 3 numbers of at least 0"):
         AdaptiveLabelSmoothing(3, weight=weight)
+
+
+def test_its_text_says_its_settings_and_how_many_levels_it_has():
+    smoothing = AdaptiveLabelSmoothing(10, 2, alpha="auto", update="joint")
+    smoothing.assign("train", torch.arange(1200), torch.arange(1200) % 2)
+    said = str(smoothing)
+    assert "Z=10, R=2, alpha='auto', update='joint', epoch=0" in said
+    assert "(train_levels): LevelsById(2 levels of 1,200 ids)" in said
+    assert "(validation_levels): LevelsById(2 levels of 0 ids)" in said
+    assert "alpha={0: 0.5}" in str(AdaptiveLabelSmoothing(4, alpha=0.5))

@@ -51,6 +51,9 @@ class LevelsById(ById):
         self.register_buffer("ids", torch.empty(0, dtype=torch.int64, device="cpu"))
         self.register_buffer("levels", torch.empty(0, dtype=torch.int64, device="cpu"))
 
+    def extra_repr(self) -> str:
+        return f"{self.R} levels of {len(self.ids):,} ids"
+
     def assign(self, ids: Tensor, levels: Tensor) -> None:
         """Fill the table: unique int64 ids `(N,)` and their levels `(N,)` in [0, R)."""
         if ids.shape != levels.shape or ids.ndim != 1:

@@ -203,6 +203,10 @@ class AdaptiveLabelSmoothing(nn.Module):
             self.soft_label = exact.to(self.soft_label.device)
         return self
 
+    def extra_repr(self) -> str:
+        alpha = "'auto'" if self.alpha is None else self.alpha
+        return f"Z={self.Z}, R={self.R}, alpha={alpha}, update={self.rule!r}, epoch={self.epoch}"
+
     @property
     def epsilon(self) -> Tensor:
         """Eq. 4: the degree of smoothing of each level, float64 `(R,)` in [0, 1)."""
@@ -296,7 +300,6 @@ class AdaptiveLabelSmoothing(nn.Module):
         count = torch.bincount(r, minlength=self.R)
         total = torch.zeros(self.R, dtype=torch.float64, device="cpu")
         gap = total.index_add(0, r, difference) / count.clamp(min=1)
-
         low = 1 / self.Z + MARGIN
         if self.rule == "joint":
             filled = count > 0
@@ -324,9 +327,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         if self.R == 1:
             return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
         if ids is None:
-            raise ArcalError(
-                f"the ids are missing: with {self.R} levels, pass the ids of the {n} examples"
-            )
+            raise ArcalError(f"ids are missing: for {self.R} levels pass the ids of {n} examples")
         ids = as_tensor(ids, "ids")
         if ids.shape != (n,):
             raise ArcalError(f"ids have shape {tuple(ids.shape)}: give ({n},), one an example")

@@ -22,6 +22,8 @@ from tests.audits.tiny import X, Y, batches
          "probabilities"),
         (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
         (3, "part", "no classifier"),
+        ("timm:resnet18", "part", "'timm:resnet18' is only a name: give the module, such as"),
+        ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
         (tiny.Brightness(), [], "nothing to audit"),
         (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
@@ -84,6 +86,7 @@ def test_data_that_do_not_fit_are_one_line(data, line):
             r"shift is 'none': name corruptions by .*or give \(\) for none",
         ),
         ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
+        ((X, Y), {"classes": "ab"}, r"classes is the text 'ab': give a list of names, such as"),
         ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
         (
             Texts("toy", torch.arange(2), torch.arange(2), ("no", "yes"), ("Never.", "Superb.")),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import arcal
 from arcal.auditing import as_predictions, choose_calibrator
 from arcal.audits import Examples
 from arcal.calibration.posthoc import Temperature, fit_temperature
+from arcal.errors import ArcalError
 from arcal.store import load_calibrator, load_stream
 
 TRIED = ["temperature", "ets"]
@@ -196,3 +198,11 @@ def test_inputs_of_another_scale_than_in_training_are_doubted():
     calibration = arcal.calibrate(model, (images, y), calibrators=["temperature"])
     (doubt,) = calibration.doubts
     assert calibration.summary().startswith(doubt)
+
+
+@pytest.mark.parametrize("what", ["calibrators", "classes"])
+def test_one_text_is_no_list_of_names(overconfident, what):
+    model, x, y = overconfident
+    given: dict[str, Any] = {what: "ets"}
+    with pytest.raises(ArcalError, match=f"{what} is the text 'ets': give a list of names"):
+        arcal.calibrate(model, (x, y), **given)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arcal.audits import names_of
+from arcal.audits import names_of, split_names
 from arcal.errors import ArcalError
 
 
@@ -34,3 +34,15 @@ def test_models_are_told_apart():
     assert names_of(["a.py:net", "b.py:net"], ["first", "second"]) == ["first", "second"]
     with pytest.raises(ArcalError, match="two models are called same"):
         names_of(["a.py:net", "b.py:net"], ["same", "same"])
+
+
+def test_a_model_in_the_place_of_the_data_is_one_line(tmp_path):
+    run = tmp_path / "vanilla-s1"
+    run.mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (run / name).write_bytes(b"{}")
+    with pytest.raises(ArcalError, match="vanilla-s1 is a run folder, and stands where DATA is"):
+        split_names([str(tmp_path / "vanilla-s0"), str(run)])
+    with pytest.raises(ArcalError, match=r"net\.py:net is a model, and stands where DATA is"):
+        split_names(["photos", "net.py:net"])
+    assert split_names(["net.py:net", str(tmp_path)]) == (["net.py:net"], str(tmp_path))

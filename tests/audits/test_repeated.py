@@ -1,5 +1,6 @@
 """Inputs that are audited more than once are counted, and said."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -7,6 +8,7 @@ import arcal
 from arcal.audits import Examples
 from arcal.audits._overlap import repeated
 from arcal.data import Texts
+from arcal.errors import ArcalError
 
 
 def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
@@ -29,3 +31,15 @@ def test_texts_are_compared_too():
     examples = Examples.labelled_as(part, lambda rows: rows, kind="texts", texts=texts)
     (caveat,) = repeated(examples)
     assert caveat.sentence == "5 of the 6 texts are there more than once: input 0 is input 2"
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_images_of_half_precision_are_compared_too(dtype):
+    x = (torch.arange(60 * 16) / 960).reshape(60, 1, 4, 4)
+    x[7] = x[0]
+    x, y = x.to(dtype), torch.arange(60) % 2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval().to(dtype)
+    audit = arcal.audit(model, (x, y), order=None, shift=[])
+    assert "are there more than once" in " ".join(audit.summary().split())
+    with pytest.raises(ArcalError, match=r"convert them and the model, by `.float\(\)`"):
+        arcal.audit(model, (x, y))

@@ -1,5 +1,7 @@
 """Inputs of a training part are audited and calibrated with a warning."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,3 +50,31 @@ def test_so_they_are_in_python_and_other_parts_are_not(pets):
     assert any(SAID in doubt for doubt in calibration.doubts)
     assert training_part(Examples.from_part(load_part("fashion", limit=20))) == []
     assert isinstance(training_part(Examples.from_part(part))[0], Caveat)
+
+
+SURE = """
+net[1].weight.data[:] = torch.tensor([[-0.2], [0.2]])
+net[1].bias.data[:] = torch.tensor([20.0, -20.0])
+"""
+
+
+def test_an_audit_of_the_inputs_that_a_model_was_calibrated_on_is_warned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for i, brightness in enumerate(rng.normal([110, 145], 30, (60, 2)).clip(0, 255)):
+        for kind, grey in zip(("dark", "light"), brightness, strict=True):
+            path = Path("lamps", kind, f"{i}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8, 3), grey, np.uint8)).save(path)
+    Path("sure.py").write_bytes(f"import torch\n{NETWORK}{SURE}".encode())
+    options = ("--calibrators", "temperature", "--export", "pt2")
+    done = command("calibrate", "sure.py:net", "lamps", *options)
+    assert done.code == 0, done.stderr
+    usual = ("--order", "none", "--shift", "none")
+    said = "the model was calibrated on these inputs: on others its calibration will look worse"
+    done = command("audit", "calibrated/calibrated.pt2", "lamps", *usual)
+    assert said in " ".join(done.stdout.split()), done.stderr
+    Path("lamps/dark/0.png").unlink()
+    done = command("audit", "calibrated/calibrated.pt2", "lamps", *usual)
+    assert done.code == 0, done.stderr
+    assert said not in " ".join(done.stdout.split())

@@ -87,9 +87,11 @@ def test_programs_keep_the_names_of_the_classes(network, tmp_path):
     formats = ["pt2"]
     if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
         formats.append("onnx")
-    for path in export_calibrated(classifier, images(4), tmp_path, formats, class_names=NAMES):
+    more = {"class_names": NAMES, "calibrated_on": "0123456789abcdef"}
+    for path in export_calibrated(classifier, images(4), tmp_path, formats, **more):
         opened = open_classifier(str(path))
         assert opened.class_names == NAMES
+        assert opened.calibrated_on == "0123456789abcdef"
         assert opened.model(images(2)).shape == (2, 5)
     with pytest.raises(ArcalError, match="2 class names for 5 classes"):
         export_calibrated(classifier, images(4), tmp_path, ["pt2"], class_names=NAMES[:2])

@@ -35,7 +35,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
         elif x.is_floating_point():
             how = "give one input as a batch, `x[None]`"
             if x.ndim > 1:
-                how = "convert them, by `.float()`"
+                how = "convert them and the model, by `.float()`"
         raise ArcalError(
             f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed; {how}"
         )

@@ -1,6 +1,7 @@
 """One door for classifiers: anything that gives logits becomes a model, or saved predictions."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -86,6 +87,11 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
                 "place of it and the data"
             )
         inside = ", here its attribute `model`" if hasattr(classifier, "model") else ""
+        if isinstance(classifier, str | Path):
+            raise ArcalError(
+                f"{str(classifier)!r} is only a name: give the module, such as "
+                "`arcal.classifiers.open_classifier(...).model`"
+            )
         raise ArcalError(
             f"{type(classifier).__name__} is no classifier: give a module, an exported program or "
             f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"

@@ -39,6 +39,7 @@ from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits._loaded import Loaded, examples_or_loaded
+from arcal.audits._names import refuse_text
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
@@ -291,8 +292,11 @@ def audit(
     >>> since.changes[0].figures["accuracy"].verdict
     'not shown'
     """
+    if isinstance(model, list | tuple):
+        raise ArcalError("the model is a list: give one, or a mapping from names to several")
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
+    refuse_text(classes, "classes")
     classes = None if classes is None else tuple(map(str, classes))
     if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:

@@ -29,6 +29,7 @@ from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
 from arcal.audits._loaded import examples_or_loaded
+from arcal.audits._names import refuse_text
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
@@ -218,6 +219,8 @@ def calibrate(
     >>> arcal.calibrate(sure, calibrators=["temperature"]).calibrator
     Temperature(T=2.731)
     """
+    refuse_text(classes, "classes")
+    refuse_text(calibrators, "calibrators")
     for one in calibrators or ():
         check_posthoc(one)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}

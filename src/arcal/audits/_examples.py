@@ -233,7 +233,7 @@ def drawn_of_each(column: str, n: int, N: int) -> str:
 
 def _content(x: InputsLike) -> bytes:
     return b"".join(
-        repr(tuple(one.shape)).encode() + one.contiguous().cpu().numpy().tobytes()
+        repr(tuple(one.shape)).encode() + bytes(bytes_of(one))
         for one in Inputs.of(x).named.values()
     )
 

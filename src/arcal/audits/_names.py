@@ -50,7 +50,21 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             if ":" in what[0] or path.exists()
             else f"{what[0]} is missing: give MODEL and DATA, or a file of predictions with labels"
         )
-    return list(what[:-1]), what[-1]
+    *models, data = what
+    if Path(data, "config.json").is_file() and Path(data, "metrics.jsonl").is_file():
+        raise ArcalError(f"{data} is a run folder, and stands where DATA is: give DATA after it")
+    if ".py:" in data and not Path(data).exists():
+        raise ArcalError(f"{data} is a model, and stands where DATA is: give DATA after the models")
+    return models, data
+
+
+def refuse_text(names: object, what: str) -> None:
+    """Refuse one text where a list of names is needed, since its letters would be taken for them.
+
+    >>> refuse_text(["cat", "dog"], "classes")
+    """
+    if isinstance(names, str):
+        raise ArcalError(f"{what} is the text {names!r}: give a list of names, such as [{names!r}]")
 
 
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:

@@ -213,6 +213,9 @@ def open_job(
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
     twice = training_part(examples)
+    if opened.calibrated_on is not None and opened.calibrated_on in (whole, examples.content):
+        said = "the model was calibrated on these inputs: on others its calibration will look worse"
+        twice.append(Caveat("Calibrated on", said))
     images = examples.kind == "images"
     if device is None:
         twice += overlap(examples, known, others)

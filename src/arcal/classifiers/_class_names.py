@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from arcal.errors import ArcalError
 from arcal.files import parse_json
 
+CALIBRATED_ON = "calibrated_on.json"
+"""Where a program keeps the fingerprint of the inputs that its calibrator was fitted to."""
+
 GENERIC = re.compile(r"(label|class)[ _-]?\d+", re.IGNORECASE)
 """A name that says only which number the class has."""
 
@@ -111,3 +114,16 @@ def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
     if not isinstance(names, list) or len(names) < 2:
         return None
     return tuple(names) if all(isinstance(name, str) for name in names) else None
+
+
+def read_calibrated_on(text: str | bytes | None) -> str | None:
+    """The fingerprint that a program keeps; None if it keeps none, or something else by that name.
+
+    >>> read_calibrated_on('"0123456789abcdef"'), read_calibrated_on("[1]")
+    ('0123456789abcdef', None)
+    """
+    try:
+        said = parse_json(text) if text else None
+    except ValueError:
+        return None
+    return said if isinstance(said, str) else None

@@ -16,7 +16,12 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
+from arcal.classifiers._class_names import (
+    CALIBRATED_ON,
+    CLASS_NAMES,
+    read_calibrated_on,
+    read_class_names,
+)
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import versions
@@ -65,15 +70,17 @@ def load_exported(path: Path) -> Loaded:
         library=versions(),
         normalized="none added: what there is, is inside the program",
         kind=kind_of_shape(shape),
-        class_names=_class_names(content),
+        class_names=read_class_names(_entry(content, CLASS_NAMES)),
+        calibrated_on=read_calibrated_on(_entry(content, CALIBRATED_ON)),
         input_shape=shape,
     )
 
 
-def _class_names(content: bytes) -> tuple[str, ...] | None:
+def _entry(content: bytes, name: str) -> bytes | None:
+    """What the archive has under this name, beside the program."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = [name for name in archive.namelist() if name.endswith(f"/{CLASS_NAMES}")]
-        return read_class_names(archive.read(entries[0])) if entries else None
+        entries = [one for one in archive.namelist() if one.endswith(f"/{name}")]
+        return archive.read(entries[0]) if entries else None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated, Calibrator
-from arcal.classifiers._class_names import CLASS_NAMES
+from arcal.classifiers._class_names import CALIBRATED_ON, CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
 from arcal.classifiers._onnx_file import (
     onnx_network,
@@ -61,6 +61,7 @@ def export_calibrated(
     formats: Sequence[str],
     *,
     class_names: Sequence[str] = (),
+    calibrated_on: str | None = None,
 ) -> list[Path]:
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
@@ -71,7 +72,8 @@ def export_calibrated(
     GPUs do not have: move the classifier by `.to(torch.float32)` first if they are to run it.
 
     `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
-    reads them there.
+    reads them there. So it is with `calibrated_on`, the fingerprint of the inputs that the
+    calibrator was fitted to, by which an audit of the same inputs knows them.
 
     The classifier is left as it was, training mode and device included.
 
@@ -87,7 +89,7 @@ def export_calibrated(
     """
     check_formats(formats)
     with _evaluated_on_cpu(classifier):
-        return _exported(classifier, x, folder, formats, class_names)
+        return _exported(classifier, x, folder, formats, class_names, calibrated_on)
 
 
 def _exported(
@@ -96,6 +98,7 @@ def _exported(
     folder: Path,
     formats: Sequence[str],
     class_names: Sequence[str],
+    calibrated_on: str | None,
 ) -> list[Path]:
     network = onnx_network(classifier.model)
     if network is not None and set(formats) != {"onnx"}:
@@ -116,6 +119,9 @@ def _exported(
         expected = _called(module, x).double().exp()
     if class_names and len(class_names) != (Z := expected.shape[1]):
         raise ArcalError(f"{len(class_names)} class names for {Z} classes: give one each")
+    metadata = {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
+    if calibrated_on is not None:
+        metadata[CALIBRATED_ON] = json.dumps(calibrated_on)
     written = []
     for name in formats:
         path = folder / f"calibrated.{name}"
@@ -125,14 +131,14 @@ def _exported(
         elif name == "pt2":
             program = _program(module, x)
             buffer = io.BytesIO()
-            torch.export.save(program, buffer, extra_files=_metadata(class_names))
+            torch.export.save(program, buffer, extra_files={**metadata})
             content = buffer.getvalue()
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
             with torch.no_grad(), quietly():
                 again = torch.export.load(io.BytesIO(content)).module()
                 _check(path, _called(again, x), expected)
         else:
-            write_whole(path, lambda temporary: _save_onnx(module, x, temporary, class_names))
+            write_whole(path, lambda temporary: _save_onnx(module, x, temporary, metadata))
             try:
                 with _exporting("to ONNX"):
                     if network is None:
@@ -217,7 +223,7 @@ def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
 
 
 def _save_onnx(
-    module: _Program, x: Tensor | Tokens, path: Path, class_names: Sequence[str]
+    module: _Program, x: Tensor | Tokens, path: Path, metadata: Mapping[str, str]
 ) -> None:
     network = onnx_network(module.classifier.model)
     if network is None:
@@ -226,17 +232,12 @@ def _save_onnx(
         assert isinstance(x, Tensor)
         with _exporting("to ONNX"):
             save_onnx_calibrated(network, module.classifier.calibrator, path, _save_module, x)
-    if class_names:
+    if metadata:
         onnx: Any = library("onnx", "the format onnx")
         written = onnx.load(str(path), load_external_data=False)
-        metadata = {one.key: one.value for one in written.metadata_props} | _metadata(class_names)
-        onnx.helper.set_model_props(written, metadata)
+        before = {one.key: one.value for one in written.metadata_props}
+        onnx.helper.set_model_props(written, before | dict(metadata))
         onnx.save(written, str(path))
-
-
-def _metadata(class_names: Sequence[str]) -> dict[str, str]:
-    """What a program says of itself, beside its graph."""
-    return {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
 
 
 def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from arcal.auditing.models import Classifier
 from arcal.calibration.posthoc import Calibrated, Calibrator
-from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
+from arcal.classifiers._class_names import (
+    CALIBRATED_ON,
+    CLASS_NAMES,
+    read_calibrated_on,
+    read_class_names,
+)
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
@@ -174,6 +179,7 @@ def load_onnx(path: Path) -> Loaded:
         normalized="none added: what there is, is inside the graph",
         kind=kind_of_shape(shape),
         class_names=read_class_names(said.get(CLASS_NAMES)),
+        calibrated_on=read_calibrated_on(said.get(CALIBRATED_ON)),
         input_shape=shape,
     )
 

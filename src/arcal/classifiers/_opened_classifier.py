@@ -58,6 +58,7 @@ class OpenedClassifier:
                    inputs are floats in [0, 1] and normalisation is a layer inside
     kind           what the inputs are, None if nothing says so
     classes        Z, and `class_names` their names in the order of the logits; None if unknown
+    calibrated_on  the fingerprint of the inputs that a calibrator inside was fitted to, if known
     input_shape    the shape (C, H, W) of one image, or of one input of another kind, if known
     preprocessing  how pictures of other sizes are brought to that shape, if the configuration says
     not_imitated   whether it says so in a way that no `Preprocessing` describes
@@ -81,6 +82,7 @@ class OpenedClassifier:
     kind: Kind | None = None
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
+    calibrated_on: str | None = None
     input_shape: tuple[int, ...] | None = None
     preprocessing: Preprocessing | None = None
     not_imitated: bool = False

@@ -84,4 +84,5 @@ def export(
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     names = job.classes or (() if examples.numbered else examples.classes)
-    return export_calibrated(calibration.classifier, x, out, formats, class_names=names)
+    more: dict[str, Any] = {"class_names": names, "calibrated_on": examples.content}
+    return export_calibrated(calibration.classifier, x, out, formats, **more)
