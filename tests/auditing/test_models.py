@@ -301,7 +301,7 @@ def test_features_beside_logits_are_not_audited_as_logits(net, x):
 @pytest.mark.parametrize(
     ("classifier", "says"),
     [
-        ("resnet20.pt", "str is no"),
+        ("resnet20.pt", "^.resnet20.pt. is only a name: give the module, such as .arcal.class"),
         (torch.rand(5, 3), "Tensor.*as_predictions"),
         (nn.Linear, "type is no"),
     ],
