@@ -387,7 +387,7 @@ def test_labels_that_are_not_asked_for_may_have_gaps(tmp_path):
         ("label,probability\nyes,.5\n", "such as probability_yes"),
         ("label,probability,probability\n1,.5,.5\n", "2 columns probability: leave one"),
         (
-            "# exported\nlabel,probability\n1,.5\n",
+            "exported\nlabel,probability\n1,.5\n",
             "as many fields as the header, which comes first",
         ),
         ("label,pd\n1,.5\n", "the probability of class 1 `probability`"),

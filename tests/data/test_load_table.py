@@ -241,6 +241,32 @@ def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
         load_table(str(path))
 
 
+@pytest.mark.parametrize(
+    ("above", "mark"),
+    [
+        ("sep=;\n", ";"),
+        ("sep=\t\r\n", "\t"),
+        ("# of model 3, on monday\n# and tuesday\n", ","),
+        ("\n# of model 3\n\n", ","),
+        ("\ufeff# of model 3\n", "|"),
+        ('# a quote " without end\n', ","),
+    ],
+)
+def test_lines_above_the_header(tmp_path, above, mark):
+    rows = [["age", "income", "label"], ["31", "2", "yes"], ["58", "-1", "no"]]
+    path = tmp_path / "rows.csv"
+    path.write_text(above + "".join(f"{mark.join(row)}\n" for row in rows), encoding="utf-8")
+    table = load_table(str(path))
+    assert table.rows.tolist() == [[31, 2], [58, -1]]
+    assert (table.columns, table.classes) == (("age", "income"), ("no", "yes"))
+
+
+def test_the_first_name_may_begin_with_a_hash(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("# a comment\n#age,income,label\n31,2,yes\n58,-1,no\n")
+    assert load_table(str(path)).columns == ("#age", "income")
+
+
 def test_a_column_alone_has_decimal_commas(tmp_path):
     """Where nothing separates the fields of the header, a comma separates none below it."""
     path = tmp_path / "rows.csv"

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import (
-    BLOCK,
     csv_header,
     first_json_line,
     read_json_lines,
@@ -67,7 +66,7 @@ def names_in(path: Path) -> list[str]:
         return pq.read_schema(path).names
     if path.name.lower().endswith(JSON_LINES):
         return [*first_json_line(path)]
-    return [name.strip() for name in csv_header(path)[1]]
+    return [name.strip() for name in csv_header(path).names]
 
 
 def belongs(column: str, names: Sequence[str]) -> bool:
@@ -170,10 +169,10 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
     """
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
-        delimiter, _ = csv_header(path)
+        start = csv_header(path)
         options: dict[str, Any] = {
-            "read_options": csv.ReadOptions(block_size=BLOCK),
-            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            "read_options": start.read_options,
+            "parse_options": start.parse_options,
         }
         table = csv.read_csv(path, **options)
         header = table.column_names
@@ -199,7 +198,7 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
         raise ArcalError(refusal)
     prefixed = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
     numbers = (named_so[2], *by)
-    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
+    for i, name in enumerate(table.column_names if start.delimiter == ";" else ()):
         expected = name in numbers or belongs(name, [*WEIGHTS, *OUTPUT_NAMES]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:

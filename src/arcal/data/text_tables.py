@@ -6,6 +6,8 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +24,8 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 DELIMITERS = (",", "\t", ";", "|")
 LOOKED_AT = 6
 """Lines by which the mark that separates the fields is told."""
+ABOVE = r"\s*$|#|sep=."
+"""A line above the header."""
 DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
 BLOCK = 64 * 2**20  # bytes: the longest row
 
@@ -50,21 +54,21 @@ def read_csv(file: Path) -> pa.Table:
     UTF-8 or has rows of different lengths raises `ArcalError`.
     """
     try:
-        delimiter, header = csv_header(file)
-        if not header:
+        header = csv_header(file)
+        if not header.names:
             raise ArcalError(f"{file} is empty: give a CSV file with a header and rows")
         table = arrow_csv.read_csv(
             file,
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK),
-            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            read_options=header.read_options,
+            parse_options=header.parse_options,
             convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()),
+                column_types=dict.fromkeys(header.names, pa.string()),
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
         )
-        if delimiter == ";":
+        if header.delimiter == ";":
             columns = [with_points(column) for column in table.columns]
             table = pa.table(columns, names=table.column_names)
         return table.rename_columns([name.strip() for name in table.column_names])
@@ -74,16 +78,50 @@ def read_csv(file: Path) -> pa.Table:
         raise ArcalError(f"{file} cannot be read as CSV ({first_line(error)})") from error
 
 
-def csv_header(file: Path) -> tuple[str, list[str]]:
-    """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
+@dataclass(frozen=True)
+class CsvHeader:
+    """How a CSV file begins: what separates its fields, the columns' names, lines above these."""
 
-    It is a comma, a tab, a semicolon or a vertical bar: the first of them that gives the first rows
-    as many fields as the header, where a tab comes first in a `.tsv` file. Where the header has
-    none of them, it is the name of one column, in which the first number may have a decimal comma.
-    A beginning that is not UTF-8 raises `UnicodeDecodeError`.
+    delimiter: str
+    names: list[str]
+    above: int = 0
+
+    @property
+    def read_options(self) -> arrow_csv.ReadOptions:
+        return arrow_csv.ReadOptions(block_size=BLOCK, skip_rows=self.above)
+
+    @property
+    def parse_options(self) -> arrow_csv.ParseOptions:
+        return arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
+
+
+def csv_header(file: Path) -> CsvHeader:
+    r"""The header of a CSV file, perhaps compressed.
+
+    The fields are separated by a comma, a tab, a semicolon or a vertical bar: the first of them
+    that gives the first rows as many fields as the header, where a tab comes first in a `.tsv`
+    file. Where the header has none of them, it is the name of one column, in which the first number
+    may have a decimal comma. Above it there may be lines that begin with #, and the line `sep=;`
+    (or another mark), with which files for Excel say what separates their fields. A beginning that
+    is not UTF-8 raises `UnicodeDecodeError`.
+
+    >>> _ = Path("a.csv").write_bytes(b"sep=;\nid;label\n1;cat\n")
+    >>> csv_header(Path("a.csv"))
+    CsvHeader(delimiter=';', names=['id', 'label'], above=1)
     """
+    with _opened(file) as text:
+        lines = [*itertools.takewhile(lambda line: re.match(ABOVE, line), text)]
+    header = _header_below(file, len(lines))
+    if lines and lines[-1].startswith("#"):
+        itself = next(csv.reader(lines[-1:], delimiter=header.delimiter))
+        if len(itself) == len(header.names) > 1:  # not a comment: the first name begins with #
+            return CsvHeader(header.delimiter, itself, len(lines) - 1)
+    return header
+
+
+def _header_below(file: Path, above: int) -> CsvHeader:
     marks = sorted(DELIMITERS, key=lambda mark: mark != "\t") if _is_tsv(file) else DELIMITERS
-    read = {mark: _first_rows(file, mark) for mark in marks}
+    read = {mark: _first_rows(file, above, mark) for mark in marks}
     several = [mark for mark, rows in read.items() if len(rows[0]) > 1]
     fitting = [mark for mark in several if len({*map(len, read[mark])}) == 1]
     if several:
@@ -91,26 +129,32 @@ def csv_header(file: Path) -> tuple[str, list[str]]:
     else:
         below = read[";"][1:2] or [[""]]
         mark = ";" if re.fullmatch(DECIMAL_COMMA, "".join(below[0]).strip()) else ","
-    return mark, read[mark][0]
+    return CsvHeader(mark, read[mark][0], above)
 
 
 def _is_tsv(file: Path) -> bool:
     return ".tsv" in [suffix.lower() for suffix in file.suffixes[-2:]]
 
 
-def _first_rows(file: Path, mark: str) -> list[list[str]]:
+def _first_rows(file: Path, above: int, mark: str) -> list[list[str]]:
     """The header and the first rows that a mark gives; the last is empty if they cannot be read."""
     read: list[list[str]] = []
+    with _opened(file) as text:
+        try:
+            rows = csv.reader(itertools.islice(text, above, None), delimiter=mark)
+            read.extend(itertools.islice(filter(None, rows), LOOKED_AT))
+        except csv.Error:  # a field without end, as where a text begins with a quotation mark
+            read.append([])
+    return read or [[]]
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[io.TextIOWrapper]:
     with (
         pa.input_stream(str(file), compression="detect") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
     ):
-        try:
-            rows = (row for row in csv.reader(text, delimiter=mark) if row)
-            read.extend(itertools.islice(rows, LOOKED_AT))
-        except csv.Error:  # a field without end, as where a text begins with a quotation mark
-            read.append([])
-    return read or [[]]
+        yield text
 
 
 def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
