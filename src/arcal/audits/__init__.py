@@ -36,7 +36,7 @@ from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
-from arcal.audits._names import names_of, split_names
+from arcal.audits._names import check_data_name, names_of, split_names
 from arcal.audits._open import open_job, open_predictions
 from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
@@ -61,6 +61,7 @@ __all__ = [
     "calibration_figure_names",
     "calibration_figures",
     "calibration_of",
+    "check_data_name",
     "failures",
     "names_of",
     "open_job",

@@ -51,11 +51,19 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             else f"{what[0]} is missing: give MODEL and DATA, or a file of predictions with labels"
         )
     *models, data = what
+    check_data_name(data)
+    return models, data
+
+
+def check_data_name(data: str) -> None:
+    """Refuse a run folder or a model where DATA is to be named.
+
+    >>> check_data_name("pets")
+    """
     if Path(data, "config.json").is_file() and Path(data, "metrics.jsonl").is_file():
         raise ArcalError(f"{data} is a run folder, and stands where DATA is: give DATA after it")
     if ".py:" in data and not Path(data).exists():
         raise ArcalError(f"{data} is a model, and stands where DATA is: give DATA after the models")
-    return models, data
 
 
 def refuse_text(names: object, what: str) -> None:

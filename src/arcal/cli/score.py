@@ -121,6 +121,8 @@ class Score(OnModels):
             check_picture(curve)
             check_folder(curve.parent, name="--curve")
         if len(self.what) == 1:
+            if Path(self.what[0]).is_file():
+                raise ArcalError(f"{self.what[0]} alone is not enough: give MODEL and DATA, or RUN")
             scores, file = self._run(attack if how.order == "attack" else None)
         elif len(self.what) == 2:
             scores, file = self._model(attack)
@@ -180,7 +182,7 @@ class Score(OnModels):
         return scores, score_file(folder, name, order, attack)
 
     def _model(self, attack: Any) -> "tuple[Robustness, Path]":
-        from arcal.audits import score_job
+        from arcal.audits import check_data_name, score_job
         from arcal.console import bar
         from arcal.data.contents import check_evidence, evidence_of
         from arcal.robustness import check_order
@@ -188,6 +190,7 @@ class Score(OnModels):
 
         for name in given(self.run):
             raise ArcalError(f"{name} is of a run: leave it out, and name DATA after MODEL")
+        check_data_name(self.what[1])
         order = self.ranking.order
         check_order(order)
         out = self.output.out or Path("scores.parquet")
