@@ -142,7 +142,7 @@ def test_uint8_is_the_rounded_float(augment):
 
 
 def test_boxes_of_half_precision_are_those_of_float32():
-    """In it the places of pixels would be off by half of one, here by two grey values of 224."""
+    """In bfloat16 the places of pixels would be off by up to half of one."""
     ramp = torch.linspace(0, 1, 224).expand(8, 1, 224, 224)
     for dtype, within in ((torch.float16, 1e-3), (torch.bfloat16, 8e-3)):
         cropped = resized_crop_flip(ramp.to(dtype), seeded())
