@@ -319,6 +319,8 @@ def test_a_state_is_of_its_z_and_r_only():
         (lambda s: soften(torch.zeros(2, 1).long(), 0.1, Z=2), "of shape (2, 1)"),
         (lambda s: soften(torch.tensor(1), 0.1, Z=2), "of shape (): give 1 class numbers"),
         (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], np.ones(3)), "shape (3,)"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], 0.1, [1.0]), "weight has shape (1,)"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], 0.1, [[1.0], [2.0]]), "one for each"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.1]), Z=2), "epsilon has shape (1,)"),
         (lambda s: soften(torch.arange(2), torch.ones(3), Z=2), "epsilon has shape (3,)"),
         (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),

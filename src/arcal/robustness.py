@@ -242,14 +242,12 @@ def distance(
             ) from error
     if y is not None and y not in range(Z):
         raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
-    if target is None:
-        attacked = as_adversarial(attacker(model, batch, bounds), attacker, model, batch, bounds)
-    elif "targets" in inspect.signature(attacker).parameters:
-        attacked = attacker(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
-    else:
+    if target is not None and "targets" not in inspect.signature(attacker).parameters:
         raise ArcalError(
             f"{attacker} has no targets: leave out target, or give BoundaryProjection()"
         )
+    aim = {} if target is None else {"targets": torch.tensor([target], device="cpu")}
+    attacked = as_adversarial(attacker(model, batch, bounds, **aim), attacker, model, batch, bounds)
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)

@@ -84,9 +84,9 @@ def smooth_cross_entropy(
     `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each
     class, and the mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`, all of the logits' dtype, but float32 at least. Another reduction, an epsilon of
-    another shape, or, on the CPU, one outside [0, 1] or a label that is no class raises
-    `ArcalError`.
+    returns `(N,)`, all of the logits' dtype, but float32 at least. Another reduction, an epsilon or
+    a weight of another shape, or, on the CPU, an epsilon outside [0, 1] or a label that is no class
+    raises `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -104,6 +104,8 @@ def smooth_cross_entropy(
         epsilon = moved(epsilon, logits.device, dtype)
     if weight is not None:
         weight = moved(as_tensor(weight, "weight"), logits.device, dtype)
+        if weight.shape != logits.shape[1:]:
+            raise ArcalError(f"weight has shape {tuple(weight.shape)}: give one for each class")
         class_losses = class_losses * weight
     try:
         correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
@@ -386,9 +388,7 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
         if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
             raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
         if ids is not None and ids.shape != correct.shape:
-            raise ArcalError(
-                f"ids have shape {tuple(ids.shape)}: give ({len(correct)},), one for each example"
-            )
+            raise ArcalError(f"ids have shape {tuple(ids.shape)}: give {tuple(correct.shape)}")
     if not sum(len(share[1]) for share in shares):
         raise ArcalError("there are no validation predictions: give at least 1")
     columns = list(zip(*shares, strict=True))

@@ -1,5 +1,6 @@
 """The distance to the region of one class, against programmes of others and a grid."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,13 @@ def test_a_target_that_the_model_masks_is_one_line():
 def test_an_attack_without_targets_is_one_line():
     with pytest.raises(ArcalError, match="target"):
         arcal.distance(linear(3, 4), torch.rand(4), target=1, attack=arcal.CarliniWagner())
+
+
+def test_what_ones_own_attack_says_of_a_target_is_checked():
+    def mine(model, x, bounds, targets=None):
+        found = BoundaryProjection()(model, x, bounds, targets=targets)
+        return replace(found, x=x)
+
+    x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
+    with pytest.raises(ArcalError, match="says that it changed the prediction of 1 of 1"):
+        arcal.distance(torch.nn.Identity(), x, target=2, attack=mine)

@@ -146,6 +146,7 @@ def test_equal_rows_leave_nothing_to_chance():
     [
         ([], {}, "rows"),
         ([torch.zeros(0)], {}, "rows"),
+        ([torch.tensor(0.5)], {}, r"\[0\] rows"),
         ([torch.zeros(2), torch.zeros(3)], {}, r"\[2, 3\] rows"),
         ([torch.zeros(2)], {"confidence": 1.0}, "confidence"),
         ([torch.zeros(2)], {"confidence": 95}, "confidence"),

@@ -98,3 +98,9 @@ def test_refuses_bad_input_in_one_line(successes, count, probability, message):
     with pytest.raises(ArcalError, match=message) as error:
         binomial_p(*map(torch.tensor, (successes, count, probability)))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("p", [0.03, [[0.03], [0.04]]])
+def test_p_values_are_a_list(p):
+    with pytest.raises(ArcalError, match="give one p-value a test"):
+        holm(torch.tensor(p))

@@ -141,6 +141,16 @@ def test_uint8_is_the_rounded_float(augment):
     assert (augment(pixels(), seeded()).double() - floats).abs().max() <= 0.5 + 1e-3
 
 
+def test_boxes_of_half_precision_are_those_of_float32():
+    """In bfloat16 the places of pixels would be off by up to half of one."""
+    ramp = torch.linspace(0, 1, 224).expand(8, 1, 224, 224)
+    for dtype, within in ((torch.float16, 1e-3), (torch.bfloat16, 8e-3)):
+        cropped = resized_crop_flip(ramp.to(dtype), seeded())
+        expected = resized_crop_flip(ramp.to(dtype).float(), seeded())
+        assert cropped.dtype == dtype
+        assert (cropped.float() - expected).abs().max() <= within / 2
+
+
 def test_a_constant_image_stays_constant():
     assert shift_flip(torch.full((50, 1, 28, 28), 255, dtype=torch.uint8), seeded()).min() == 255
 

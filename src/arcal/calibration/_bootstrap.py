@@ -118,7 +118,7 @@ def bootstrap(
     that is nan on some draw raises `ArcalError`.
     """
     columns = [as_tensor(array) for array in arrays]
-    lengths = {len(array) for array in columns}
+    lengths = {len(array) if array.ndim else 0 for array in columns}
     if len(lengths) != 1 or lengths == {0}:
         raise ArcalError(
             f"the arrays to resample have {sorted(lengths)} rows: pass arrays of one length, at "

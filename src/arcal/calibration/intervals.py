@@ -142,7 +142,10 @@ def holm(p: TensorLike) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    known = as_unit(p, "p", "leave out tests that tell nothing").tolist()
+    values = as_unit(p, "p", "leave out tests that tell nothing")
+    if values.ndim != 1:
+        raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value a test, (n,)")
+    known = values.tolist()
     corrected, highest = [1.0] * len(known), 0.0
     for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):
         highest = max(highest, min(1.0, (len(known) - rank) * known[i]))

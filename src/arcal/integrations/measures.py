@@ -12,7 +12,9 @@ from arcal.calibration import (
     ece,
     nll,
 )
+from arcal.calibration.checks import as_probabilities
 from arcal.errors import ArcalError
+from arcal.logits import refuse_probabilities
 
 
 def compute(*, predictions: TensorLike, references: TensorLike, bins: int = 15) -> dict[str, float]:
@@ -26,14 +28,15 @@ def compute(*, predictions: TensorLike, references: TensorLike, bins: int = 15) 
     >>> figures["accuracy"], figures["confidence"], figures["ece"]
     (0.5, 0.75, 0.25)
     """
-    p = as_tensor(predictions, "predictions")
-    return _figures(as_float64(p).log(), p, references, bins)
+    p = as_probabilities(predictions, name="predictions")
+    return _figures(p.log(), p, references, bins)
 
 
 def compute_metrics(evaluated: Any) -> dict[str, float]:
     """The same of logits, for `Trainer(compute_metrics=...)`: an `EvalPrediction`, or two arrays.
 
-    Of a model that gives more than logits, the first of its outputs is taken.
+    Of a model that gives more than logits, the first of its outputs is taken. Probabilities raise
+    `ArcalError`.
 
     >>> import numpy as np
     >>> figures = compute_metrics((np.log([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])))
@@ -44,6 +47,7 @@ def compute_metrics(evaluated: Any) -> dict[str, float]:
     logits = as_tensor(logits[0] if isinstance(logits, tuple) else logits, "logits")
     if logits.ndim != 2:
         raise ArcalError(f"logits have shape {tuple(logits.shape)}: they must be (N, Z)")
+    refuse_probabilities(logits)
     log_p = as_float64(logits).log_softmax(dim=1)
     return _figures(log_p, log_p.exp(), labels, bins=15)
 

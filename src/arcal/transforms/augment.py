@@ -110,7 +110,8 @@ def resized_crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     grid[:, 0, 0] = width / W * torch.where(mirrored, -1, 1)
     grid[:, 1, 1] = height / H
     grid[:, :, 2] = torch.stack([(2 * left + width) / W, (2 * top + height) / H], dim=1) - 1
-    floats = images if images.is_floating_point() else images.float()
+    # In half precision the places of pixels would be rounded.
+    floats = images.to(torch.promote_types(images.dtype, torch.float32))
     points = F.affine_grid(grid.to(floats.dtype), list(images.shape), align_corners=False)
     cropped = F.grid_sample(floats, points, padding_mode="border", align_corners=False)
     return (cropped if images.is_floating_point() else cropped.round()).to(images.dtype)

@@ -176,8 +176,8 @@ def _affine(images: Tensor, x: tuple[Tensor | int, ...], y: tuple[Tensor | int, 
     Interpolation is linear, and the edge's pixels reach to the edge, as in Pillow.
     """
     _, _, H, W = images.shape
-    rows = torch.arange(H, device=images.device)[:, None] + 0.5
-    columns = torch.arange(W, device=images.device) + 0.5
+    rows = torch.arange(H, device=images.device, dtype=images.dtype)[:, None] + 0.5
+    columns = torch.arange(W, device=images.device, dtype=images.dtype) + 0.5
 
     def source(row: tuple[Tensor | int, ...]) -> Tensor:
         a, b, c = (one[:, None, None] if isinstance(one, Tensor) else one for one in row)

@@ -182,6 +182,16 @@ def test_a_moving_window_forgets():
     assert stream.temperature.T.item() == last.T
 
 
+def test_only_the_window_is_kept_of_a_large_batch():
+    stream = fresh(window=30)
+    log_p = draw(N=1000)[0].log_softmax(1)
+    for batch in (log_p, log_p[:20]):
+        stream.update(batch)
+        recent = stream.state_dict()["recent"]
+        assert len(recent) == 30
+        assert recent.untyped_storage().nbytes() == recent.nbytes
+
+
 def test_threads_that_update_a_stream_together_lose_nothing(monkeypatch):
     stream, log_p = fresh(), draw(120)[0].log_softmax(1)
     join = torch.cat

@@ -9,7 +9,13 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from arcal.calibration import nll
-from arcal.calibration.posthoc import Dirichlet, VectorScaling, fit_dirichlet, fit_vector
+from arcal.calibration.posthoc import (
+    Dirichlet,
+    VectorScaling,
+    dirichlet,
+    fit_dirichlet,
+    fit_vector,
+)
 from arcal.calibration.posthoc.dirichlet import STRENGTHS
 from arcal.errors import ArcalError
 
@@ -123,6 +129,30 @@ def test_inputs_of_one_class_are_counted_as_they_were_given(fit):
     log_p, _ = draw(N=9)
     with pytest.raises(ArcalError, match="9 validation inputs of fewer than two classes"):
         fit(log_p.log_softmax(1), torch.ones(9, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_strength_is_chosen_on_the_same_inputs_in_any_order(monkeypatch, weighted):
+    """Tied by the probabilities of their label and prediction, but not by others, or by weight."""
+    draw = torch.Generator().manual_seed(0)
+    others = torch.stack([torch.randperm(3, generator=draw) for _ in range(60)])
+    z = torch.cat([torch.full((60, 1), 3), others * (not weighted)], dim=1)
+    log_p, labels = z.double().log_softmax(1), torch.zeros(60, dtype=torch.int64)
+    labels[:6] = 1
+    log_p[:6] = log_p[0]
+    weights = 1.0 + torch.randperm(60, generator=draw) * weighted
+    fitted_to: list[list[float]] = []
+
+    def spy(log_p, labels, weights, strength, start):
+        rows = torch.cat([log_p, labels[:, None], weights[:, None]], dim=1)
+        fitted_to.append(sorted(rows.tolist()))
+        return start
+
+    monkeypatch.setattr(dirichlet, "_fit", spy)
+    for _ in range(5):
+        rows = torch.randperm(60, generator=draw)
+        dirichlet._strength(log_p[rows], labels[rows], weights[rows].double())
+    assert all(rows == fitted_to[0] for rows in fitted_to)
 
 
 def test_a_class_with_one_input_can_be_left_out_of_the_choice():

@@ -81,3 +81,14 @@ def test_an_accuracy_is_a_share():
 def test_scores_are_a_number_an_input(scores):
     with pytest.raises(ArcalError, match="give a number for each input"):
         fit_accuracy_by_threshold(scores, [True] * len(scores))
+
+
+@pytest.mark.parametrize("end", [float("inf"), float("-inf")])
+def test_scores_that_are_infinite_are_ordered_as_others(end):
+    """As the distances to a boundary of which none was found."""
+    scores = torch.tensor([end, end, 0.8, 0.7, 0.6, 0.5], dtype=torch.float64)
+    finite = scores.where(scores.isfinite(), 2.0 if end > 0 else -2.0)
+    for right in range(7):
+        correct = torch.arange(6) < right
+        one, other = (fit_accuracy_by_threshold(some, correct) for some in (scores, finite))
+        assert one.estimate(scores[1:4]) == other.estimate(finite[1:4])

@@ -129,6 +129,7 @@ def test_constants_go_by_size(shape, table):
         (pixels(2)[0], torch.arange(3), "contrast", 1, "B, C, H, W"),
         (pixels(2, (4, 32, 32)), torch.arange(2), "contrast", 1, "grey or RGB"),
         (pixels(2), torch.arange(3), "contrast", 1, "one id per image"),
+        (pixels(2), torch.tensor([7.5, 8.0]), "contrast", 1, "float32 .* a whole number"),
         (pixels(1, (3, 27, 64)), torch.arange(1), "contrast", 1, "at least 28"),
     ],
 )

@@ -129,7 +129,7 @@ class BatchTemperature:
         with self._updating:
             if self._recent is not None:
                 log_p = torch.cat([self._recent, log_p])
-            self._recent = log_p[-self.window :]
+            self._recent = log_p[-self.window :].clone()  # a view would keep the whole batch
             today = self._estimate(self._recent)
             self.temperature = Temperature(today.T)
         return today

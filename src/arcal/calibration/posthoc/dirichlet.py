@@ -120,7 +120,10 @@ def _fit(
 
 def _strength(log_p: Tensor, labels: Tensor, weights: Tensor) -> float:
     own = log_p.gather(1, labels[:, None])[:, 0]
-    order = np.lexsort([key.numpy() for key in (log_p.amax(1), own, labels)])
+    # A number that other rows do not have, where all else is equal.
+    mixed = bounded(log_p) @ torch.arange(log_p.shape[1], device="cpu").double().cos()
+    by = (mixed, weights, log_p.amax(1), own, labels)  # the last first
+    order = np.lexsort([key.numpy() for key in by])
     out = torch.empty(len(labels), dtype=torch.bool, device="cpu")
     out[torch.from_numpy(order)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
     if len(labels[~out].unique()) < 2:  # such as three inputs, of which one is of its class alone

@@ -8,6 +8,7 @@ accuracy of labelled inputs. A score is anything that is higher where the classi
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
@@ -26,7 +27,6 @@ class Threshold:
     Where many inputs have one score, as those of a tree or of rounded probabilities do, no
     threshold between scores is reached by a given share of them.
 
-    >>> import torch
     >>> Threshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
     0.5
     """
@@ -36,7 +36,7 @@ class Threshold:
 
     def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
         """The share of inputs with scores `(N,)` that reach it, of those that weigh so much."""
-        above, same = scores > self.score + TIE, (scores - self.score).abs() <= TIE
+        above, same = _above_and_at(self.score, scores)
         reach = above.double() + self.ties * same.double()
         if weights is None:
             return reach.mean().item()
@@ -83,7 +83,6 @@ def fit_accuracy_by_threshold(
     With `weights` `(N,)`, at least 0, each counts as much, and all as many as their effective
     number. No inputs, nan, and other shapes raise `ArcalError`.
 
-    >>> import torch
     >>> scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
     >>> fitted = fit_accuracy_by_threshold(scores, [True, True, True, False])
     >>> share, low, high = fitted.estimate(scores - 0.15)
@@ -110,7 +109,7 @@ def fit_accuracy_by_threshold(
         if not k > TIE:
             return Threshold(math.inf, 0.0)
         last = ordered[int((reached < k - TIE).sum().clamp(max=len(ordered) - 1))].item()
-        above, same = scores > last + TIE, (scores - last).abs() <= TIE
+        above, same = _above_and_at(last, scores)
         ties = (k - w[above].sum().item()) / w[same].sum().item()
         return Threshold(last, min(ties, 1.0))
 
@@ -119,3 +118,9 @@ def fit_accuracy_by_threshold(
     low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right and do not reach it
     loosest, strictest = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
     return AccuracyByThreshold(threshold, loosest, strictest, accuracy)
+
+
+def _above_and_at(score: float, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the scores `(N,)` are above this one, and which equal it; they may be infinite."""
+    same = torch.isclose(scores, scores.new_tensor(score), rtol=0, atol=TIE)
+    return (scores > score) & ~same, same

@@ -125,7 +125,8 @@ def _check(images: Tensor, ids: Tensor) -> None:
     check_shape(*shape[1:])
     if images.is_floating_point() and not ((images >= 0) & (images <= 1)).all():
         raise ArcalError("float images have values outside [0, 1] or nan: scale them to [0, 1]")
-    if ids.shape != images.shape[:1]:
+    if ids.shape != images.shape[:1] or ids.is_floating_point() or ids.dtype == torch.bool:
         raise ArcalError(
-            f"{len(images)} images have ids of shape {tuple(ids.shape)}: give one id per image"
+            f"{len(images)} images have ids {ids.dtype} of shape {tuple(ids.shape)}: give one id "
+            "per image, a whole number"
         )
