@@ -21,6 +21,13 @@ def cache_of_its_own(tmp_path_factory):
 
 
 @pytest.fixture
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
 def shared():
     """The folder of real data, networks and oracles."""
     if not (SHARED / "data").is_dir():

@@ -98,13 +98,6 @@ def test_half_precision_is_refused_and_double_is_not(attack):
     assert found.distance.dtype == torch.float32
 
 
-@pytest.fixture
-def float64_by_default():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.parametrize("attack", [BoundaryProjection(), CarliniWagner(iterations=50)])
 @pytest.mark.parametrize("width", [3, 80])  # few entries are searched from elsewhere as well
 def test_the_default_dtype_changes_nothing(attack, width, request):

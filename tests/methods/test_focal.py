@@ -53,8 +53,10 @@ def test_what_is_certain_has_a_finite_gradient(gamma):
     assert logits.grad[1, 1] > 0.4
 
 
-def test_it_is_in_float32_or_better_and_gamma_has_bounds():
+def test_it_is_in_float32_or_better_and_gamma_has_bounds(request):
     method = method_named("focal", 5, {})
     assert method.criterion(LOGITS.bfloat16(), IDS, LABELS).dtype == torch.float32
+    request.getfixturevalue("float64_by_default")
+    assert method.criterion(LOGITS, IDS, LABELS).dtype == torch.float32
     with pytest.raises(ArcalError, match=r"gamma is -1: it must be at least 0"):
         method_named("focal", 5, {"gamma": -1})

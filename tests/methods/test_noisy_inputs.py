@@ -19,6 +19,13 @@ def test_strengths_are_uniform_and_noise_is_gaussian():
     assert noise.mean().abs() < 1e-3
 
 
+def test_a_seed_draws_the_same_whatever_the_default_dtype(request):
+    x = torch.full((4, 3, 8, 8), 0.5)
+    expected = noisy(x, 0.1, torch.Generator().manual_seed(0))
+    request.getfixturevalue("float64_by_default")
+    assert torch.equal(noisy(x, 0.1, torch.Generator().manual_seed(0)), expected)
+
+
 def test_inputs_stay_within_0_and_1():
     noise = noisy(torch.eye(40).expand(8, 1, 40, 40), 0.5, torch.Generator().manual_seed(0))
     assert noise.min() == 0

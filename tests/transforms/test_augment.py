@@ -38,6 +38,14 @@ def test_shape_dtype_and_seed(name, shape, dtype):
     assert AUGMENTATIONS[name](images[:0], seeded()).shape == (0, *shape)
 
 
+@every
+def test_a_seed_draws_the_same_whatever_the_default_dtype(name, request):
+    images = pixels()
+    expected = AUGMENTATIONS[name](images, seeded())
+    request.getfixturevalue("float64_by_default")
+    assert torch.equal(AUGMENTATIONS[name](images, seeded()), expected)
+
+
 def test_none_is_the_identity():
     assert torch.equal(AUGMENTATIONS["none"](pixels(), seeded()), pixels())
 

@@ -126,18 +126,14 @@ def test_images_of_any_float_type_come_back_as_such():
         augmix((255 * x).byte(), seeded(1))
 
 
-def test_images_may_be_float32_where_the_default_is_float64():
+def test_images_may_be_float32_where_the_default_is_float64(request):
     x, (level, sign) = pictures(4), torch.tensor([[0.3], [1.0]]).expand(2, 4)
     expected = {name: operation(x, level, sign) for name, operation in OPERATIONS.items()}
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        found = {name: operation(x, level, sign) for name, operation in OPERATIONS.items()}
-        assert augmix(x, seeded(1)).dtype == torch.float32
-    finally:
-        torch.set_default_dtype(before)
-    for name, one in found.items():
-        torch.testing.assert_close(one, expected[name])
+    mixed = augmix(x, seeded(1))
+    request.getfixturevalue("float64_by_default")
+    for name, operation in OPERATIONS.items():
+        torch.testing.assert_close(operation(x, level, sign), expected[name])
+    assert torch.equal(augmix(x, seeded(1)), mixed)
 
 
 def test_shares_are_uniform_and_weights_dirichlet(monkeypatch):

@@ -49,7 +49,7 @@ class Focal(Method):
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         surprise = F.cross_entropy(logits, labels, reduction="none")
-        flsd_53 = torch.where((-surprise).exp() < 0.2, 5.0, 3.0)
+        flsd_53 = 3 + 2 * ((-surprise).exp() < 0.2)
         gamma = flsd_53 if self.gamma is None else self.gamma
         wrong = -torch.expm1(-surprise)  # 1 - p_y, whose power has no gradient at 0 below gamma 1
         return (wrong.clamp(min=torch.finfo(wrong.dtype).tiny) ** gamma * surprise).mean()

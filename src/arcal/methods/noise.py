@@ -1,5 +1,7 @@
 """Gaussian noise on the training inputs, of a strength that is drawn for each."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ def noisy(x: Tensor, noise: float, generator: torch.Generator | None = None) -> 
     tensor(True)
     """
     sizes = len(x), *(1,) * (x.ndim - 1)
-    sigma = noise * torch.rand(sizes, generator=generator, device="cpu")
-    n = torch.randn(x.shape, generator=generator, device="cpu")
+    drawn: dict[str, Any] = {"generator": generator, "device": "cpu", "dtype": torch.float32}
+    sigma = noise * torch.rand(sizes, **drawn)
+    n = torch.randn(x.shape, **drawn)
     return (x + (sigma * n).to(x)).clamp(0, 1)

@@ -129,8 +129,8 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Random numbers in [0, 1), on the generator's device."""
-    return torch.rand(shape, generator=generator, device=generator.device)
+    """Random numbers in [0, 1), on the generator's device, the same whatever the default dtype."""
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
 
 def _mirror(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -53,11 +53,13 @@ def augmix(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     drawn: dict[str, Any] = {"generator": generator, "device": "cpu"}
     length = torch.randint(1, DEPTH + 1, (B * WIDTH,), **drawn)
     which = torch.randint(len(OPERATIONS), (DEPTH, B * WIDTH), **drawn)
-    level = (0.1 + (SEVERITY - 0.1) * torch.rand(DEPTH, B * WIDTH, **drawn)) / 10
-    sign = 2.0 * torch.randint(2, (DEPTH, B * WIDTH), **drawn) - 1
-    weights = torch.empty(B, WIDTH, device="cpu").exponential_(generator=generator)
+    floats: dict[str, Any] = drawn | {"dtype": torch.float32}
+    level = (0.1 + (SEVERITY - 0.1) * torch.rand(DEPTH, B * WIDTH, **floats)) / 10
+    sign = 2 * torch.randint(2, (DEPTH, B * WIDTH), **floats) - 1
+    weights = torch.empty(B, WIDTH, device="cpu", dtype=torch.float32)
+    weights.exponential_(generator=generator)
     weights = (weights / weights.sum(dim=1, keepdim=True)).to(x)  # Dirichlet(1, 1, 1)
-    m = torch.rand(B, 1, 1, 1, **drawn).to(x)  # Beta(1, 1)
+    m = torch.rand(B, 1, 1, 1, **floats).to(x)  # Beta(1, 1)
 
     chains = x.repeat_interleave(WIDTH, dim=0)
     for step in range(DEPTH):
