@@ -141,6 +141,22 @@ def test_a_program_with_constants_and_one_of_a_fixed_size_are_calibrated(
     assert fixed == (sizes is None)
 
 
+def test_a_program_of_whole_numbers_returns_floats(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.EmbeddingBag(9, 4), nn.Linear(4, 3)).eval()
+    classifier = Calibrated(network, Temperature(2.0))
+    ids = torch.randint(9, (6, 5))
+    expected = classifier.probabilities(ids).detach()
+    formats = ["pt2"]
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        formats.append("onnx")
+    path, *onnx = export_calibrated(classifier, ids[:4], tmp_path, formats)
+    results = [torch.export.load(path).module()(ids), *(run_onnx(file, ids) for file in onnx)]
+    for log_p in results:
+        assert log_p.dtype == torch.float32
+        torch.testing.assert_close(log_p.double().exp(), expected, rtol=0, atol=1e-5)
+
+
 class NumbersAndCategories(nn.Module):
     def __init__(self):
         super().__init__()

@@ -72,7 +72,7 @@ def export_calibrated(
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one and of no other
-    dtype, and return log-probabilities `(N, Z)` of that dtype. With what a tokenizer gives for `x`,
+    dtype, and return log-probabilities `(N, Z)` of that dtype if it is of floats. With what a tokenizer gives for `x`,
     int64 `(N, length)` by name, they take the same names, texts of any length that the model has
     positions for, and return float32. With another dict or tuple of tensors for `x`, the `.pt2`
     takes one like it as its argument, the `.onnx` each tensor by itself. Inside, the calibrator is
@@ -205,13 +205,15 @@ class _Program(nn.Module):
 class _SameDtype(_Program):
     """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants.
 
+    Of whole numbers, such as the ids of tokens, they are float32.
+
     Its program refuses inputs of another dtype: pixels of 0 to 255 as uint8 would be taken for
     inputs in [0, 1] by any model that begins with a normalisation.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         torch.ops.aten._assert_tensor_metadata(x, dtype=x.dtype)
-        return self.classifier(x).to(x.dtype)
+        return self.classifier(x).to(x.dtype if x.is_floating_point() else torch.float32)
 
 
 class _OfTokens(_Program):
