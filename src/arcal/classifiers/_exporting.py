@@ -72,12 +72,12 @@ def export_calibrated(
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one and of no other
-    dtype, and return log-probabilities `(N, Z)` of that dtype if it is of floats. With what a tokenizer gives for `x`,
-    int64 `(N, length)` by name, they take the same names, texts of any length that the model has
-    positions for, and return float32. With another dict or tuple of tensors for `x`, the `.pt2`
-    takes one like it as its argument, the `.onnx` each tensor by itself. Inside, the calibrator is
-    float64 as fitted, which Apple's GPUs do not have: move the classifier by `.to(torch.float32)`
-    first if they are to run it.
+    dtype, and return log-probabilities `(N, Z)` of that dtype, or float32 if it is of whole
+    numbers. With what a tokenizer gives for `x`, int64 `(N, length)` by name, they take the same
+    names, texts of any length that the model has positions for, and return float32. With another
+    dict or tuple of tensors for `x`, the `.pt2` takes one like it as its argument, the `.onnx` each
+    tensor by itself. Inside, the calibrator is float64 as fitted, which Apple's GPUs do not have:
+    move the classifier by `.to(torch.float32)` first if they are to run it.
 
     `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
     reads them there. So it is with `calibrated_on`, the fingerprint of the inputs that the
