@@ -147,6 +147,10 @@ def test_a_program_of_whole_numbers_returns_floats(tmp_path):
     classifier = Calibrated(network, Temperature(2.0))
     ids = torch.randint(9, (6, 5))
     expected = classifier.probabilities(ids).detach()
+    named = Calibrated(lambda x: network(x["input_ids"]), Temperature(2.0))
+    (path,) = export_calibrated(named, {"input_ids": ids[:4]}, tmp_path, ["pt2"])
+    p = torch.export.load(path).module()({"input_ids": ids}).double().exp()
+    torch.testing.assert_close(p, expected, rtol=0, atol=1e-5)
     formats = ["pt2"]
     if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
         formats.append("onnx")

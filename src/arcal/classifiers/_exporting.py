@@ -57,7 +57,7 @@ Several = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
 
 
 def _of_texts(x: Tensor | Several) -> TypeGuard[Mapping[str, Tensor]]:
-    return isinstance(x, Mapping) and "input_ids" in x
+    return isinstance(x, Mapping) and {"input_ids", "attention_mask"} <= x.keys()
 
 
 def export_calibrated(
