@@ -56,7 +56,7 @@ Several = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
 """What a tokenizer gives, such as `input_ids`, or other tensors of each input."""
 
 
-def _of_texts(x: Tensor | Several) -> TypeGuard[Mapping[str, Tensor]]:
+def _are_tokens(x: Tensor | Several) -> TypeGuard[Mapping[str, Tensor]]:
     return isinstance(x, Mapping) and {"input_ids", "attention_mask"} <= x.keys()
 
 
@@ -120,7 +120,7 @@ def _exported(
         parts = Inputs.of(x).to(torch.device("cpu")).parts
         assert not isinstance(parts, Tensor)
         module, x = _OfSeveral(classifier), parts
-        if _of_texts(x):
+        if _are_tokens(x):
             module = _OfTokens(classifier)
             if other := x.keys() - signature(module.forward).parameters.keys():
                 raise ArcalError(
@@ -283,7 +283,7 @@ def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
     args, kwargs, free = (), {}, {0: Dim("inputs")}
     if isinstance(x, Tensor):
         args, shapes = (_two(x),), (free,)
-    elif not _of_texts(x):
+    elif not _are_tokens(x):
         args, shapes = (tree_map(_two, x),), (tree_map(lambda _: free, x),)
     else:
         kwargs = {name: _two(ids) for name, ids in x.items()}
@@ -305,7 +305,7 @@ def _two(x: Tensor) -> Tensor:
 
 
 def _called(module: Callable[..., Tensor], x: Tensor | Several) -> Tensor:
-    return module(**x) if _of_texts(x) else module(x)
+    return module(**x) if _are_tokens(x) else module(x)
 
 
 def _culprit(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor]) -> str:
