@@ -49,7 +49,7 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
-        if not hasattr(data, "__iter__"):
+        if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
                 f"{name} is a {type(data).__name__}: give a loader, a data set, a pair (x, labels) "
                 "or images that `arcal.data.load_part` read"
@@ -120,18 +120,20 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     else:
         lists = isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch)
         several = f" of {len(batch)}" if isinstance(batch, tuple | list) and not lists else ""
+        known = isinstance(batch, Tensor | tuple | list | Mapping)
         raise ArcalError(
             f"a batch is a {type(batch).__name__}{several}: give (x, labels), (ids, x, labels), or "
             f"a dict with `labels`{', and make arrays of lists of numbers' * lists}"
+            f"{'' if known else ', or predictions alone, by `as_predictions`'}"
         )
-    x = _as_inputs(x)
-    if isinstance(ids, Tensor) and ids.dtype == torch.bool:
-        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
     if np.ndim(labels) == 0:
         raise ArcalError(
             "a batch has one label and no list of them, as single inputs have: give a DataLoader "
             "of the data set"
         )
+    x = _as_inputs(x)
+    if isinstance(ids, Tensor) and ids.dtype == torch.bool:
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
     N = len(x)
     positions = torch.arange(seen, seen + N, device="cpu")
     ids = positions if ids is None else as_whole_numbers(ids, N, "ids")

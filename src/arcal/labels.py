@@ -24,9 +24,10 @@ def as_labels(values: Any, N: int, Z: int) -> Tensor:
     wrong = (labels < 0) | (labels >= Z)
     if wrong.any():
         row = int(wrong.nonzero()[0, 0])
+        without = ", and leave out inputs without a label" if labels[row] < 0 else ""
         raise ArcalError(
             f"the label of row {row} is {labels[row]}, and the {Z} classes are 0 .. {Z - 1}: "
-            "number them from 0"
+            f"number them from 0{without}"
         )
     return labels
 

@@ -83,6 +83,8 @@ def test_what_does_not_fit_is_told_in_a_line():
         CarliniWagner()(model, x, (low, torch.tensor(torch.inf)))
     with pytest.raises(ArcalError, match="outside its bounds nan to 30"):
         BoundaryProjection()(model, x, (low * torch.nan, 30.0))
+    with pytest.raises(ArcalError, match=r"of token ids .* bounds=None, or audit with order=None"):
+        BoundaryProjection()(model, torch.ones(2, 5, dtype=torch.long))
     for ends, says in (((0, 1, 2), "not two"), (1.0, "not two"), ((None, 1), "must be numbers")):
         with pytest.raises(ArcalError, match=says):
             BoundaryProjection()(model, x, ends)  # pyright: ignore[reportArgumentType]
@@ -97,7 +99,7 @@ def test_what_does_not_fit_is_told_in_a_line():
         ),
         (255 * torch.rand(2, 1, 4, 4), "divide them by 255"),
         (1.5 * torch.rand(2, 3, 4, 4), "scale them, or give the bounds they have"),
-        (4 * torch.rand(2, 5) - 2, "scale them, or give the bounds they have"),
+        (4 * torch.rand(2, 5) - 2, "scale them, or give the bounds they have, or bounds=None"),
     ],
 )
 def test_images_outside_0_to_1_show_what_to_do(images, words):

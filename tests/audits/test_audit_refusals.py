@@ -57,6 +57,7 @@ def test_levels_are_a_whole_number(R):
         (batches(255 * X, Y), "outside the bounds"),
         (batches(X[..., :3], Y), "the model fails on inputs torch.float32 .8, 1, 4, 3."),
         (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
+        (batches(X, -100 * Y), "number them from 0, and leave out inputs without a label"),
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
         ([(X, ["a"] * 40)], "labels must be numbers, not text"),

@@ -127,6 +127,22 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
     assert second["difference.nll"] == pytest.approx(0, abs=1e-6)
 
 
+class Augmented(Dataset):
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        return torch.rand(16), i % 2
+
+
+def test_several_models_are_not_compared_on_inputs_that_are_drawn_anew_for_each():
+    loader = DataLoader(Augmented(), batch_size=20)
+    model = torch.nn.Linear(16, 2).eval()
+    with pytest.raises(ArcalError, match="gives each of the models other inputs, as one with aug"):
+        arcal.audit({"a": model, "b": model}, loader, order=None)
+    assert len(arcal.audit(model, loader, order=None).models) == 1
+
+
 def test_a_model_that_cannot_be_audited_is_refused_before_another_is_run():
     X, Y = torch.rand(40, 16), torch.arange(40) % 2
     loader = DataLoader(TensorDataset(X, Y), batch_size=20)
@@ -293,6 +309,10 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
         (Sized((torch.rand(3), None)), "found <class 'NoneType'>): give a DataLoader with a `coll"),
         (Pairs(PICTURE), "the data set, a Pairs, has no length: give it `__len__`"),
         (Singles(), "a batch has one label and no list of them, as single inputs have"),
+        ([{"x": [0.5, 0.25], "label": 1}], "a batch has one label and no list of them"),
+        ({"test": Singles()}, "data is a dict: give a loader, a data set, a pair"),
+        ([object()], "a batch is a object: give (x, labels), (ids, x, labels), or a dict with "),
+        ([object()], "with `labels`, or predictions alone, by `as_predictions`"),
         ([(torch.rand(3), 0), (torch.rand(3), 1)], "a batch has one label and no list of them"),
         ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), and no"),
         (
@@ -309,6 +329,34 @@ def test_data_that_are_no_batches_are_told_how_to_be(data, says):
         with pytest.raises(ArcalError, match=re.escape(says)) as raised:
             run(net, data)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("found", "says"), [([0, 1], "of 2 of"), ([1], "of 1 of")])
+def test_the_classes_that_the_labels_are_of_are_counted(found, says):
+    y = torch.tensor(found).repeat(20)
+    audit = arcal.audit(nn.Identity(), (torch.randn(len(y), 3), y), order=None)
+    said = [one.sentence for one in audit.models[0].caveats if one.title == "Labels"]
+    assert said == [f"the labels are {says} the model's 3 classes"]
+
+
+class OfTwo(nn.Module):
+    def forward(self, numbers, shift):
+        return numbers + shift
+
+
+def test_inputs_of_several_tensors_are_one_of_a_pair_and_two_batches_are_two():
+    x, shift, y = torch.rand(40, 3), torch.rand(40, 1), torch.arange(40) % 3
+    as_dict = {"numbers": x, "shift": shift}
+    halves = [
+        {"labels": y[some], **{name: part[some] for name, part in as_dict.items()}}
+        for some in (slice(20), slice(20, None))
+    ]
+    expected = arcal.audit(nn.Identity(), (x, y), order=None).models[0].predictions
+    for data in (((x, shift), y), ([x, shift], y.numpy()), (as_dict, y), halves, tuple(halves)):
+        predictions = arcal.audit(OfTwo().eval(), data, order=None).models[0].predictions
+        assert torch.equal(predictions.labels, y)
+        found, sought = (one.log_probabilities for one in (predictions, expected))
+        torch.testing.assert_close(found, sought, rtol=0, atol=1e-6)
 
 
 def test_labels_in_a_column_and_called_as_in_data_sets_of_the_hub():

@@ -158,6 +158,45 @@ def test_columns_called_as_the_labels_come_before_short_names(tmp_path, classes)
     assert saved.unused == ("p_young", "p_old")
 
 
+@pytest.mark.parametrize("prefix", ["probability_", ""])
+def test_classes_without_a_0_may_be_those_of_unlabelled_predictions(tmp_path, prefix):
+    path = tmp_path / "next.csv"
+    path.write_text(f"{prefix}1,{prefix}2,{prefix}30\n0.25,0.5,0.25\n0.125,0.75,0.125\n")
+    saved = read_predictions(path, labelled=False, classes=("1", "2", "30"))
+    assert saved.classes == ("1", "2", "30")
+    assert saved.predictions.log_probabilities.exp()[1].tolist() == pytest.approx(
+        [0.125, 0.75, 0.125]
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "labels", "classes"),
+    [
+        ("False,True", ("True", "False"), ("False", "True")),
+        ("0.0,1.0", ("1.0", "0.0"), ("0", "1")),
+        ("0.0,1.0", ("1", "0"), ("0", "1")),
+        ("2.0,1.0", ("1.0", "2.0"), ("2", "1")),
+        ("0.0,1.0", ("1", "1"), ("0", "1")),
+    ],
+)
+def test_columns_called_as_pandas_calls_those_of_numbers_and_of_what_is_true(
+    tmp_path, header, labels, classes
+):
+    path = tmp_path / "mine.csv"
+    rows = [f"0.25,0.75,{labels[0]},3", f"0.875,0.125,{labels[1]},4"]
+    path.write_text("\n".join([f"{header},label,age", *rows]) + "\n")
+    if len({*labels}) == 1:  # and other numbers: age could be a class, too
+        with pytest.raises(ArcalError, match="columns are called as the labels"):
+            read_predictions(path)
+        path.write_text("\n".join([f"{header},label", *(row[:-2] for row in rows)]) + "\n")
+    saved = read_predictions(path)
+    assert saved.classes == classes
+    assert saved.predictions.labels.tolist() == [1, classes.index(labels[1].removesuffix(".0"))]
+    assert saved.predictions.log_probabilities.exp()[0].tolist() == pytest.approx([0.25, 0.75])
+    unlabelled = read_predictions(path, labelled=False, classes=classes)
+    assert unlabelled.classes == classes
+
+
 def test_short_names_without_labels_are_the_same_classes(tmp_path):
     (tmp_path / "new.csv").write_text("p_cat,p_dog\n0.25,0.75\n")
     assert read_predictions(tmp_path / "new.csv", labelled=False).classes == ("cat", "dog")

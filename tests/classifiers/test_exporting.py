@@ -141,6 +141,56 @@ def test_a_program_with_constants_and_one_of_a_fixed_size_are_calibrated(
     assert fixed == (sizes is None)
 
 
+def test_a_program_of_whole_numbers_returns_floats(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.EmbeddingBag(9, 4), nn.Linear(4, 3)).eval()
+    classifier = Calibrated(network, Temperature(2.0))
+    ids = torch.randint(9, (6, 5))
+    expected = classifier.probabilities(ids).detach()
+    named = Calibrated(lambda x: network(x["input_ids"]), Temperature(2.0))
+    (path,) = export_calibrated(named, {"input_ids": ids[:4]}, tmp_path, ["pt2"])
+    p = torch.export.load(path).module()({"input_ids": ids}).double().exp()
+    torch.testing.assert_close(p, expected, rtol=0, atol=1e-5)
+    formats = ["pt2"]
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        formats.append("onnx")
+    path, *onnx = export_calibrated(classifier, ids[:4], tmp_path, formats)
+    results = [torch.export.load(path).module()(ids), *(run_onnx(file, ids) for file in onnx)]
+    for log_p in results:
+        assert log_p.dtype == torch.float32
+        torch.testing.assert_close(log_p.double().exp(), expected, rtol=0, atol=1e-5)
+
+
+class NumbersAndCategories(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.linear = nn.Embedding(6, 4), nn.Linear(8, 3)
+
+    def forward(self, numbers, category):
+        return self.linear(torch.cat([numbers, self.embedding(category)], dim=1))
+
+
+@pytest.mark.parametrize("form", [tuple, lambda x: {"numbers": x[0], "category": x[1]}])
+def test_a_model_of_several_tensors_is_exported_and_takes_them_as_it_was_given_them(form, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.rand(9, 4, generator=generator)
+    category = torch.randint(6, (9,), generator=generator)
+    whole, four = form((numbers, category)), form((numbers[:4], category[:4]))
+    classifier = Calibrated(Classifier(NumbersAndCategories().eval()), Temperature(2.0))
+    expected = classifier.probabilities(whole).detach()
+    formats = ["pt2", "safetensors"]
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        formats.append("onnx")
+    path, _, *onnx = export_calibrated(classifier, four, tmp_path, formats)
+    program = torch.export.load(path).module()
+    torch.testing.assert_close(program(whole).double().exp(), expected, rtol=0, atol=1e-5)
+    with pytest.raises(RuntimeError, match="dtype mismatch! Expected: Float"):
+        program(form((numbers.double(), category)))
+    for file in onnx:
+        p = run_onnx(file, whole).double().exp()
+        torch.testing.assert_close(p, expected, rtol=0, atol=1e-5)
+
+
 def test_safetensors_has_all_weights(network, tmp_path):
     classifier = Calibrated(network, fitted("vector"))
     (path,) = export_calibrated(classifier, images(2), tmp_path, ["safetensors"])

@@ -162,6 +162,20 @@ def test_an_error_in_the_code_names_its_file_and_line(code, says):
         assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_a_package_is_told_to_be_named_as_a_module():
+    Path("mine/nets").mkdir(parents=True)
+    for name, code in (("__init__", ""), ("util", "Z = 3\n"), ("nets/__init__", "")):
+        Path(f"mine/{name}.py").write_text(code)
+    code = "from torch import nn\nfrom ..util import Z\nnetwork = nn.Linear(5, Z)\n"
+    Path("mine/nets/net.py").write_text(code)
+    says = "imports from its own package: name it as a module of that, such as "
+    with pytest.raises(ArcalError, match=rf"{says}mine\.nets\.net:network, from the folder"):
+        open_classifier("mine/nets/net.py:network")
+    with pytest.raises(ArcalError, match=rf"{says}PACKAGE\.net:network, from the folder"):
+        open_classifier(f"{Path('mine/nets/net.py').resolve()}:network")
+    assert open_classifier("mine.nets.net:network").model(torch.rand(2, 5)).shape == (2, 3)
+
+
 def test_code_may_be_compiled_or_in_another_encoding():
     """Beside that it is read as what decides the logits, and so is part of the fingerprint."""
     Path("latin.py").write_bytes("# -*- coding: latin-1 -*-\n# Gewächs\n".encode("latin-1"))

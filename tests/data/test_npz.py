@@ -117,6 +117,10 @@ def test_parts_in_the_keys(tmp_path):
         ({"images": GREY}, "has no array labels or label or y: its arrays are images; .* --label"),
         ({"labels": np.zeros(5)}, "has no array images or image or x: its .* --image"),
         ({"x": GREY / 255.0, "y": np.zeros(5)}, "x is of type float64: give uint8 from 0 to 255"),
+        (
+            {"x": np.ones((5, 1, 9)), "y": np.zeros(5)},
+            r"as in image files; what is no image, .* `arcal\.audit\(model, \(x, y\), bounds=None",
+        ),
         ({"x": GREY[0], "y": np.zeros(5)}, r"x has the shape \(6, 8\): give \(N, H, W\)"),
         (
             {"x": np.zeros((5, 3, 6, 3), np.uint8), "y": np.zeros(5)},

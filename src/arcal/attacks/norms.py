@@ -29,7 +29,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        how = "of token ids give their embeddings, with bounds=None"
+        how = "of token ids give their embeddings, with bounds=None, or audit with order=None"
         if x.dtype == torch.uint8:
             how = "divide pixels of 0 to 255 by 255"
         elif x.is_floating_point():
@@ -102,7 +102,7 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
             )
         if x.max() > 2:
             return "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds"
-    return "scale them, or give the bounds they have"
+    return "scale them, or give the bounds they have, or bounds=None"
 
 
 def flattened(bounds: Bounds) -> Bounds:

@@ -307,7 +307,7 @@ def _examples(
         return Examples.from_part(data)
     if isinstance(data, Table):
         return Examples.from_table(data)
-    if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
+    if isinstance(data, tuple | list) and len(data) == 2 and not _are_batches(*data):
         x, y = data
         if hasattr(x, "columns"):
             raise ArcalError(
@@ -324,6 +324,13 @@ def _examples(
                 raise ArcalError(f"{name}: {error}") from None
         return examples
     return None
+
+
+def _are_batches(first: Any, second: Any) -> bool:
+    """Whether a pair is two batches, and not inputs, perhaps of several tensors, and labels."""
+    if isinstance(first, Mapping):
+        return isinstance(second, Mapping)
+    return isinstance(first, tuple | list) and not isinstance(second, Tensor | np.ndarray)
 
 
 def check_within(x: InputsLike, bounds: Bounds) -> None:

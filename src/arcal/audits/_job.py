@@ -106,7 +106,8 @@ class Job:
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
             names = self.classes or tuple(map(str, range(Z)))
-            caveats.append(_labels(f"of {len(examples.classes):,} of the model's {Z:,} classes"))
+            labelled = len(examples.labels.unique())
+            caveats.append(_labels(f"of {labelled:,} of the model's {Z:,} classes"))
             examples = replace(examples, classes=names)
         elif from_one and len(examples.classes) == Z > 2:
             said = f"1 to {Z - 1}, of classes 0 to {Z - 1}: do they count from 1?"

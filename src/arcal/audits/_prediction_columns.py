@@ -20,6 +20,7 @@ from arcal.audits._prediction_answers import (
     holds_answers,
 )
 from arcal.audits._prediction_labels import (
+    TRUTH,
     as_text,
     check_not_of_the_predicted,
     classes_of_one,
@@ -97,8 +98,7 @@ def columns(
             ]
             label = entries.get(LABELS[0])
             if label is None or label.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
-                whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
-                titles = whole if len({*whole}) == len(titles) else titles
+                titles = _whole(titles)
             if len(of) == 1:
                 both = None
                 if not labelled:
@@ -118,7 +118,8 @@ def columns(
         elif holds_answers(there):  # a score beside them is of something else
             left = [name for name in left if name.casefold() not in SCORE]
         labels = entries.get(LABELS[0])
-        called = set(classes if not labelled else () if labels is None else as_text(labels) or ())
+        called = classes if not labelled else () if labels is None else as_text(labels) or ()
+        called = {_spelt(one, left) for one in {*called}}
         of, titles, p = _called_otherwise(table, left, called, labelled)
         if of:
             entries["probabilities"] = p
@@ -168,10 +169,10 @@ def _called_otherwise(
     """
     if called and called <= set(numbers):
         of, p = _called_as_classes(table, numbers, called)
-        return of, of, p
+        return of, _whole(of), p
     known = [name for name in numbers if name in called]
     if (p := _probabilities(table, known)) is not None:  # a label is blank, or misspelt
-        return known, known, p
+        return known, _whole(known), p
     short = [name for name in numbers if SHORT.match(name)]
     if (p := _probabilities(table, short)) is not None:
         return short, [SHORT.sub("", name) for name in short], p
@@ -184,6 +185,18 @@ def _called_otherwise(
     p = _numbers(table, score)
     _check_not_of_the_predicted(table, score, p, None)
     return [score], ["0", "1"], p[:, None]
+
+
+def _spelt(label: str, there: Sequence[str]) -> str:
+    """A label as the column of its class is called: pandas makes 1.0 of 1, and True of true."""
+    also = (label, f"{label}.0", label.capitalize() if label in TRUTH else label)
+    return next((name for name in also if name in there), label)
+
+
+def _whole(titles: list[str]) -> list[str]:
+    """Names such as 1.0 as 1, unless two of them would be the same."""
+    whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
+    return whole if len({*whole}) == len(titles) else titles
 
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:

@@ -280,7 +280,8 @@ def _saved(
         sure, right = entries[CONFIDENCE[0]], entries[CORRECT[0]]
         predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG
     else:
-        labels = numbered(np.asarray(labels), names, by_column=by_column)
+        if labelled:
+            labels = numbered(np.asarray(labels), names, by_column=by_column)
         predictions = as_predictions(labels=labels, ids=ids, **outputs)
     Z = predictions.classes
     if names is not None and len(names) != Z:

@@ -258,9 +258,12 @@ def from_loader(
 
 
 def check_together(jobs: "Sequence[Job]") -> None:
-    """Check the models of several jobs of one loader on its first batch, before any is run."""
+    """Check the models of several jobs of one loader on its first batch, before any is run.
+
+    A loader that then gives another first batch of the same ids is refused.
+    """
     for batch in islice(jobs[0].loader, 1):
-        _, x, labels = unpacked(batch, 0)
+        ids, x, labels = unpacked(batch, 0)
         classes = {}
         for job in jobs:
             try:
@@ -268,6 +271,18 @@ def check_together(jobs: "Sequence[Job]") -> None:
             except ArcalError as error:
                 raise type(error)(f"{job.name}: {error}") from error
         check_same_classes(classes)
+        for again in islice(jobs[0].loader, 1):
+            same_ids, others, _ = unpacked(again, 0)
+            if torch.equal(ids, same_ids) and not _equal(x, others):
+                raise ArcalError(
+                    "the loader gives each of the models other inputs, as one with augmentation "
+                    "does: leave that out"
+                )
+
+
+def _equal(x: Inputs, others: Inputs) -> bool:
+    same = (torch.equal(part, others.named[name]) for name, part in x.named.items())
+    return x.named.keys() == others.named.keys() and all(same)
 
 
 def check_same_classes(classes: Mapping[str, int]) -> None:

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.utils._pytree import tree_leaves, tree_map
 
+from arcal.attacks import Inputs
 from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import CALIBRATED_ON, CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
@@ -50,13 +52,17 @@ def check_formats(formats: Sequence[str]) -> None:
             library(name, "the format onnx (`pip install arcal[onnx]`)")
 
 
-Tokens = Mapping[str, Tensor]
-"""What a tokenizer gives: `input_ids`, `attention_mask` and maybe `token_type_ids`."""
+Several = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
+"""What a tokenizer gives, such as `input_ids`, or other tensors of each input."""
+
+
+def _are_tokens(x: Tensor | Several) -> TypeGuard[Mapping[str, Tensor]]:
+    return isinstance(x, Mapping) and {"input_ids", "attention_mask"} <= x.keys()
 
 
 def export_calibrated(
     classifier: Calibrated,
-    x: Tensor | Tokens,
+    x: Tensor | Several,
     folder: Path,
     formats: Sequence[str],
     *,
@@ -66,10 +72,12 @@ def export_calibrated(
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one and of no other
-    dtype, and return log-probabilities `(N, Z)` of that dtype. With what a tokenizer gives for `x`,
-    int64 `(N, length)` by name, they take the same names, texts of any length that the model has
-    positions for, and return float32. Inside, the calibrator is float64 as fitted, which Apple's
-    GPUs do not have: move the classifier by `.to(torch.float32)` first if they are to run it.
+    dtype, and return log-probabilities `(N, Z)` of that dtype, or float32 if it is of whole
+    numbers. With what a tokenizer gives for `x`, int64 `(N, length)` by name, they take the same
+    names, texts of any length that the model has positions for, and return float32. With another
+    dict or tuple of tensors for `x`, the `.pt2` takes one like it as its argument, the `.onnx` each
+    tensor by itself. Inside, the calibrator is float64 as fitted, which Apple's GPUs do not have:
+    move the classifier by `.to(torch.float32)` first if they are to run it.
 
     `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
     reads them there. So it is with `calibrated_on`, the fingerprint of the inputs that the
@@ -94,7 +102,7 @@ def export_calibrated(
 
 def _exported(
     classifier: Calibrated,
-    x: Tensor | Tokens,
+    x: Tensor | Several,
     folder: Path,
     formats: Sequence[str],
     class_names: Sequence[str],
@@ -109,12 +117,16 @@ def _exported(
     if isinstance(x, Tensor):
         module, x = _SameDtype(classifier), x.detach().cpu()
     else:
-        module, x = _OfTokens(classifier), {name: ids.cpu() for name, ids in x.items()}
-        if other := x.keys() - signature(module.forward).parameters.keys():
-            raise ArcalError(
-                f"the tokenizer gives {min(other)}, which no program here takes: the model cannot "
-                "be exported"
-            )
+        parts = Inputs.of(x).to(torch.device("cpu")).parts
+        assert not isinstance(parts, Tensor)
+        module, x = _OfSeveral(classifier), parts
+        if _are_tokens(x):
+            module = _OfTokens(classifier)
+            if other := x.keys() - signature(module.forward).parameters.keys():
+                raise ArcalError(
+                    f"the tokenizer gives {min(other)}, which no program here takes: the model "
+                    "cannot be exported"
+                )
     with torch.no_grad():
         expected = _called(module, x).double().exp()
     if class_names and len(class_names) != (Z := expected.shape[1]):
@@ -193,13 +205,15 @@ class _Program(nn.Module):
 class _SameDtype(_Program):
     """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants.
 
+    Of whole numbers, such as the ids of tokens, they are float32.
+
     Its program refuses inputs of another dtype: pixels of 0 to 255 as uint8 would be taken for
     inputs in [0, 1] by any model that begins with a normalisation.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         torch.ops.aten._assert_tensor_metadata(x, dtype=x.dtype)
-        return self.classifier(x).to(x.dtype)
+        return self.classifier(x).to(x.dtype if x.is_floating_point() else torch.float32)
 
 
 class _OfTokens(_Program):
@@ -214,16 +228,27 @@ class _OfTokens(_Program):
         return self.classifier(tokens).float()
 
 
-def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
+class _OfSeveral(_Program):
+    """A classifier of several tensors, called with a dict or tuple of them."""
+
+    def forward(self, parts: Several) -> Tensor:
+        for one in parts.values() if isinstance(parts, Mapping) else parts:
+            torch.ops.aten._assert_tensor_metadata(one, dtype=one.dtype)
+        return self.classifier(parts).float()
+
+
+def run_onnx(path: Path, x: Tensor | Several) -> Tensor:
     """What onnxruntime returns for inputs, or for what a tokenizer gives: `(N, Z)`."""
     session = session_of(str(path))
-    named = {session.get_inputs()[0].name: x} if isinstance(x, Tensor) else x
+    parts = [x] if isinstance(x, Tensor) else x
+    names = [one.name for one in session.get_inputs()]
+    named = parts if isinstance(parts, Mapping) else dict(zip(names, parts, strict=True))
     (log_p,) = session.run(None, {name: one.numpy() for name, one in named.items()})
     return torch.from_numpy(log_p)
 
 
 def _save_onnx(
-    module: _Program, x: Tensor | Tokens, path: Path, metadata: Mapping[str, str]
+    module: _Program, x: Tensor | Several, path: Path, metadata: Mapping[str, str]
 ) -> None:
     network = onnx_network(module.classifier.model)
     if network is None:
@@ -240,9 +265,9 @@ def _save_onnx(
         onnx.save(written, str(path))
 
 
-def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:
+def _save_module(module: nn.Module, x: Tensor | Several, path: Path) -> None:
     program = _program(module, x)
-    names = ["x"] if isinstance(x, Tensor) else [*x]
+    names = [*x] if isinstance(x, Mapping) else ["x"] if isinstance(x, Tensor) else None
     with _exporting("to ONNX"), quietly():
         onnx_program: Any = torch.onnx.export(
             program, dynamo=True, input_names=names, output_names=["log_probabilities"]
@@ -250,7 +275,7 @@ def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:
         onnx_program.save(str(path))
 
 
-def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
+def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
     """The program for any number of inputs, or for as many as `x` if the model takes no other.
 
     Texts may be of any length, too.
@@ -258,6 +283,8 @@ def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
     args, kwargs, free = (), {}, {0: Dim("inputs")}
     if isinstance(x, Tensor):
         args, shapes = (_two(x),), (free,)
+    elif not _are_tokens(x):
+        args, shapes = (tree_map(_two, x),), (tree_map(lambda _: free, x),)
     else:
         kwargs = {name: _two(ids) for name, ids in x.items()}
         shapes = dict.fromkeys(x, free | {1: Dim.DYNAMIC})
@@ -267,7 +294,7 @@ def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
         except Exception:  # of every kind: what the model does with its batch size
             with _exporting("by torch.export", partial(_culprit, module, args, kwargs)):
                 program = torch.export.export(module, args, kwargs)
-    n = len(args[0] if args else next(iter(kwargs.values())))
+    n = len(tree_leaves((args, kwargs))[0])
     log.warning(f"what is exported takes {n} inputs at a time, and no other number of them")
     return program
 
@@ -277,11 +304,11 @@ def _two(x: Tensor) -> Tensor:
     return x if len(x) > 1 else torch.cat([x, x])
 
 
-def _called(module: Callable[..., Tensor], x: Tensor | Tokens) -> Tensor:
-    return module(x) if isinstance(x, Tensor) else module(**x)
+def _called(module: Callable[..., Tensor], x: Tensor | Several) -> Tensor:
+    return module(**x) if _are_tokens(x) else module(x)
 
 
-def _culprit(module: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> str:
+def _culprit(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor]) -> str:
     """What cannot be exported: a calibrator of somebody's own, or the model."""
     calibrator = getattr(getattr(module, "classifier", module), "calibrator", None)
     if not isinstance(calibrator, Calibrator) or type(calibrator).__module__.startswith("arcal."):

@@ -169,7 +169,9 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
     """
     if pixels.dtype != np.uint8:
         raise ArcalError(
-            f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files"
+            f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files; what "
+            "is no image, such as signals, is audited in Python, `arcal.audit(model, (x, y), "
+            "bounds=None)`"
         )
     if pixels.ndim == 3:
         return pixels[:, None]

@@ -132,9 +132,17 @@ def _run_file(spec: str, path: Path) -> ModuleType:
     try:
         with one_line(spec, "while the file ran"):
             located.loader.exec_module(module)
-    except ArcalError:
+    except ArcalError as error:
         sys.modules.pop(name, None)
-        raise
+        if "attempted relative import" not in str(error.__cause__):
+            raise
+        parts = path.with_suffix("").parts
+        inside = len(parts) > 1 and not path.is_absolute() and ".." not in parts
+        whole = ".".join(parts) if inside else f"PACKAGE.{path.stem}"
+        raise ArcalError(
+            f"{spec} imports from its own package: name it as a module of that, such as "
+            f"{whole}:{spec.rpartition(':')[2]}, from the folder that the package is in"
+        ) from None
     return module
 
 
