@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.audits import read_predictions
+from arcal.audits import read_predictions, split_names
 from arcal.audits._open import open_predictions
 from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
@@ -55,6 +55,41 @@ def test_all_formats_say_the_same(tmp_path, logits):
     weights = read_predictions(tmp_path / "lists.parquet").weights
     assert weights is not None
     assert weights.tolist() == [1.0] * 20
+
+
+@pytest.mark.parametrize("name", ["prob", "probs", "proba", "y_prob", "y_score"])
+def test_arrays_may_be_called_as_columns_are(tmp_path, name):
+    p = np.array([[0.75, 0.25], [0.5, 0.5]])
+    np.savez(tmp_path / "a.npz", **{name: p}, y_true=[0, 1], logits_of_old=p)
+    saved = read_predictions(tmp_path / "a.npz")
+    assert np.allclose(saved.predictions.log_probabilities.exp(), p)
+    assert saved.unused == ("logits_of_old",)
+    np.savetxt(
+        tmp_path / "a.csv", [[0.25, 1], [0.5, 0]], "%g", ",", header=f"{name},label", comments=""
+    )
+    assert np.allclose(
+        read_predictions(tmp_path / "a.csv").predictions.log_probabilities.exp()[0], p[0]
+    )
+
+
+def test_parquet_in_parts_as_spark_writes_it(tmp_path):
+    rows = pa.table(
+        {"id": [*range(6)], "probability": [0.1 * i for i in range(6)], "label": [0, 1] * 3}
+    )
+    pq.write_table(rows, tmp_path / "whole.parquet")
+    parts = tmp_path / "p.parquet"
+    parts.mkdir()
+    assert not holds_predictions(parts)
+    for i in range(3):
+        pq.write_table(rows.slice(2 * i, 2), parts / f"part-0000{i}.snappy.parquet")
+    (parts / "_SUCCESS").write_bytes(b"")
+    assert holds_predictions(parts)
+    assert split_names([str(parts)]) == ([str(parts)], None)
+    whole, found = (
+        read_predictions(one).predictions for one in (tmp_path / "whole.parquet", parts)
+    )
+    assert torch.equal(found.logits, whole.logits)
+    assert found.ids.tolist() == whole.ids.tolist() == [*range(6)]
 
 
 def test_ids_that_are_names_stay_names(tmp_path):
@@ -193,9 +228,9 @@ def test_other_files(tmp_path):
         with pytest.raises(ArcalError, match="cannot be read"):
             read_predictions(tmp_path / name)
         assert not holds_predictions(tmp_path / name)
-    np.savez(tmp_path / "probs.npz", probs=np.eye(2), y=[0, 1])
-    with pytest.raises(ArcalError, match="only probs, y: name their array `logits` or `prob"):
-        read_predictions(tmp_path / "probs.npz")
+    np.savez(tmp_path / "outputs.npz", outputs=np.eye(2), y=[0, 1])
+    with pytest.raises(ArcalError, match="only outputs, y: name their array `logits` or `prob"):
+        read_predictions(tmp_path / "outputs.npz")
     np.savez(tmp_path / "objects.npz", logits=np.array([object()]), labels=[0])
     with pytest.raises(
         ArcalError, match=r"cannot be read .* save names as text, by `numpy.asarray"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from arcal.audits._prediction_files import SUFFIXES, holds_predictions
+from arcal.audits._prediction_files import SUFFIXES, holds_predictions, may_hold_predictions
 from arcal.errors import ArcalError
 
 NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".pkl")
@@ -27,7 +27,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
                 f"{one} is a pipe, and files are read more than once: save it in a file"
             )
     predictions = [holds_predictions(Path(one)) for one in what]
-    files = [Path(one).is_file() and one.lower().endswith(SUFFIXES) for one in what]
+    files = [may_hold_predictions(Path(one)) for one in what]
     if all(predictions) or all(files):  # if not, reading them says why
         return list(what), None
     if any(predictions[:-1]):

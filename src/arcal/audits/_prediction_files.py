@@ -125,9 +125,19 @@ class SavedPredictions:
         return replace(self, predictions=predictions, classes=tuple(self.classes[z] for z in was))
 
 
+def may_hold_predictions(path: Path) -> bool:
+    """Whether this is a file, or one in parts, with an ending that predictions have.
+
+    Spark and dask write a folder `predictions.parquet` of such parts.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        return False
+    return path.is_file() or (path.suffix.lower() == ".parquet" and any(path.glob("*.parquet")))
+
+
 def holds_predictions(path: Path) -> bool:
     """Whether a file has logits or probabilities, or confidences and what was correct."""
-    if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
+    if not may_hold_predictions(path):
         return False
     names = _names(path)
     return any(belongs(name, OUTPUT_NAMES) for name in names) or holds_answers(names)
@@ -209,13 +219,16 @@ def _names(path: Path) -> Sequence[str]:
 def _arrays(
     path: Path, named_so: Sequence[str | None], labelled: bool, by: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The arrays of a `.npz` file, labels, ids and weights under the first of their names."""
+    """The arrays of a `.npz` file, each under the first of its names."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
     if any(isinstance(array, bytes) for array in arrays.values()):
         raise ArcalError("a member of it is no array: write it by numpy.savez")
-    known = [*OUTPUTS, "classes"]
-    entries = {name: arrays[name] for name in known if name in arrays}
+    known, entries = list[str](), dict[str, Any]()
+    for kind, names in (*OUTPUTS.items(), ("classes", ("classes",))):
+        if name := next((one for one in names if one in arrays), None):
+            known.append(name)
+            entries[kind] = arrays[name]
     *named_so, confidence = named_so
     if confidence is not None:  # then no output counts
         entries = {}

@@ -30,7 +30,15 @@ SCORED = {"label", "score"}
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", *JSON_LINES)
 OUTPUTS = {
     "logits": ("logits", "logit"),
-    "probabilities": ("probabilities", "probability", "proba", "prob", "y_prob", "y_score"),
+    "probabilities": (
+        "probabilities",
+        "probability",
+        "proba",
+        "probs",
+        "prob",
+        "y_prob",
+        "y_score",
+    ),
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
@@ -63,7 +71,7 @@ def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) ->
 def names_in(path: Path) -> list[str]:
     """The names of the columns, without reading the rows; of JSON lines the first row's keys."""
     if path.suffix.lower() == ".parquet":
-        return pq.read_schema(path).names
+        return pq.ParquetDataset(path).schema.names
     if path.name.lower().endswith(JSON_LINES):
         return [*first_json_line(path)]
     return [name.strip() for name in csv_header(path).names]
