@@ -5,6 +5,7 @@ import time
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +61,8 @@ def test_all_formats_say_the_same(tmp_path, logits):
 @pytest.mark.parametrize("name", ["prob", "probs", "proba", "y_prob", "y_score"])
 def test_arrays_may_be_called_as_columns_are(tmp_path, name):
     p = np.array([[0.75, 0.25], [0.5, 0.5]])
-    np.savez(tmp_path / "a.npz", **{name: p}, y_true=[0, 1], logits_of_old=p)
+    arrays: dict[str, Any] = {name: p, "y_true": [0, 1], "logits_of_old": p}
+    np.savez(tmp_path / "a.npz", **arrays)
     saved = read_predictions(tmp_path / "a.npz")
     assert np.allclose(saved.predictions.log_probabilities.exp(), p)
     assert saved.unused == ("logits_of_old",)
