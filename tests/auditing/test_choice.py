@@ -11,6 +11,7 @@ from arcal.auditing import (
     Predictions,
     _choice,
     acting,
+    as_answers,
     as_predictions,
     choose_calibrator,
     overall,
@@ -315,8 +316,13 @@ def test_predictions_of_0_and_1_are_sure():
     q = np.eye(2)[[0, 1] * 50]
     mended, line = without_zeros(as_predictions(probabilities=q, labels=[0] * 100))
     assert line is not None
-    assert line.startswith("100 probabilities are 0, probably rounded: those of one input are")
+    assert line.startswith("every probability is 0 or 1, as if these were decisions: give finer")
     assert mended.confidence.mean().item() == pytest.approx(1, abs=0.0051)
+    _, line = without_zeros(as_answers(confidence=[1.0, 0.0, 1.0], correct=[1, 0, 0]))
+    assert line == (
+        "every confidence is 0 or 1, as if these were decisions: give finer ones if there are any; "
+        "a 0 is taken as 0.005"
+    )
 
 
 def test_logits_of_minus_infinity_are_classes_that_an_input_cannot_have():

@@ -143,6 +143,12 @@ def without_zeros(
     if not n:
         return predictions, None
     mended = replace(predictions, logits=logits)
+    if least == 0:  # the logarithm of 1
+        what = "confidence" if predictions.answers else "probability"
+        return mended, (
+            f"every {what} is 0 or 1, as if these were decisions: give finer ones if there are "
+            f"any; a 0 is taken as {share:.2g}"
+        )
     if predictions.answers:
         those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
         return mended, f"{those} 0 or 1, probably rounded: moved by {share:.2g} towards 0.5"
