@@ -3,7 +3,7 @@
 import { batch } from "@preact/signals";
 import { Figure } from "./figure";
 import { amongListed, figuresOf, shareOf, type Interval } from "./figures";
-import { count, ends, heading, noun, percent } from "./format";
+import { count, ends, heading, inputs, noun, percent } from "./format";
 import { Select } from "./inputs";
 import {
   choose,
@@ -37,6 +37,8 @@ export function Compare() {
     compareWith(other);
   };
   const groups = two ? quadrants() : [];
+  const n = groups.reduce((sum, group) => sum + group.n, 0);
+  const same = n < data.N ? `the ${inputs(n)} that it was not fitted on` : `the same ${noun}s`;
   return (
     <Figure
       id="compare"
@@ -44,7 +46,7 @@ export function Compare() {
       title={`Side by side, ${noun} by ${noun}`}
       words={
         two
-          ? `${one.model.name} and ${two.name} on the same ${noun}s${amongListed()}. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
+          ? `${one.model.name} ${two.model === null ? "as it is " : ""}and ${two.name} on ${same}${amongListed()}. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
           : `Choose what to compare with, on the same ${noun}s: which one is right, how sure, and how far they differ.`
       }
       controls={

@@ -1,11 +1,13 @@
 // The inputs that are selected, as a CSV file.
 
+import { bare } from "./data";
 import { data, disagreement, filter, ordered, second, view } from "./state";
 
 /** Quoted where it must be; a text that a spreadsheet would compute is led by an apostrophe. */
 function field(value: string | number): string {
   if (typeof value === "number") return Number.isNaN(value) ? "" : String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const given = bare(value);
+  const text = /^[=+\-@\t\r]/.test(given) ? `'${given}` : given;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

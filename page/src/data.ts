@@ -136,6 +136,15 @@ function view(model: Model): View {
 export const harmless = (text: string) =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, "\ufffd");
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name; one that has letters from right to left does not move the numbers beside it. */
+export const isolated = (text: string) =>
+  RIGHT_TO_LEFT.test(text) ? `\u2068${harmless(text)}\u2069` : harmless(text);
+
+/** The name as it was given. */
+export const bare = (name: string) => name.replace(/[\u2068\u2069]/g, "");
+
 /** A sentence, whose numbers stay with their sign of per cent. */
 const sentence = (text: string) => harmless(text).replace(/(\d) %/g, "$1\u00a0%");
 
@@ -143,12 +152,12 @@ const sentence = (text: string) => harmless(text).replace(/(\d) %/g, "$1\u00a0%"
 const harmlessText = (text: string) => text.split(/\r\n|[\r\n]/).map(harmless).join("\n");
 
 /** Everything that is said, made harmless; pictures and columns have no words. */
-function harmlessIn<T>(value: T): T {
-  if (typeof value === "string") return (value.startsWith("data:image/") ? value : harmless(value)) as T;
-  if (Array.isArray(value)) return value.map(harmlessIn) as T;
+function harmlessIn<T>(value: T, made = harmless): T {
+  if (typeof value === "string") return (value.startsWith("data:image/") ? value : made(value)) as T;
+  if (Array.isArray(value)) return value.map((entry) => harmlessIn(entry, made)) as T;
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, entry]) => [harmless(key), harmlessIn(entry)]),
+    Object.entries(value).map(([key, entry]) => [harmless(key), harmlessIn(entry, made)]),
   ) as T;
 }
 
@@ -156,7 +165,7 @@ function harmlessIn<T>(value: T): T {
 function named(payload: Payload): Payload {
   const facts = (all: Record<string, string>) =>
     Object.fromEntries(Object.entries(all).map((pair) => pair.map(harmless)));
-  const group = <G extends { name: string }>(of: G): G => ({ ...of, name: harmless(of.name) });
+  const group = <G extends { name: string }>(of: G): G => ({ ...of, name: isolated(of.name) });
   return {
     ...payload,
     title: harmless(payload.title),
@@ -165,13 +174,13 @@ function named(payload: Payload): Payload {
     data: {
       ...payload.data,
       name: harmless(payload.data.name),
-      classes: payload.data.classes.map((name) => harmless(name) || "(no name)"),
+      classes: payload.data.classes.map((name) => isolated(name) || "(no name)"),
       facts: facts(payload.data.facts),
     },
     inputs: {
       ...payload.inputs,
-      name: payload.inputs.name?.map(harmless),
-      groupings: payload.inputs.groupings.map((one) => ({ ...one, groups: one.groups.map(harmless) })),
+      name: payload.inputs.name?.map(isolated),
+      groupings: payload.inputs.groupings.map((one) => ({ ...one, groups: one.groups.map(isolated) })),
     },
     models: payload.models.map((model) => ({
       ...group(model),
@@ -182,6 +191,8 @@ function named(payload: Payload): Payload {
       groupings: model.groupings.map((one) => ({ ...group(one), groups: one.groups.map(group) })),
       shift: model.shift.map((shift) => ({ ...shift, type: harmless(shift.type) })),
       other: model.other.map(group),
+      difference: harmlessIn(model.difference, isolated),
+      changes: harmlessIn(model.changes, isolated),
     })),
     texts: payload.texts?.map(harmlessText),
     table: payload.table && {

@@ -21,8 +21,9 @@ export const count = (n: number) => n.toLocaleString("en-US");
 /** What is audited is called so: an input, or an answer. */
 export let noun: "input" | "answer" = "input";
 export const callThem = (word: typeof noun) => void (noun = word);
-/** The heading of a column of numbers of them. */
-export const heading = () => (noun === "input" ? "Inputs" : "Answers");
+/** One of them at the start of a sentence, and the heading of a column of numbers of them. */
+export const called = () => (noun === "input" ? "Input" : "Answer");
+export const heading = () => `${called()}s`;
 export const inputs = (n: number) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 /** 0.7123 as 71.2 %; near 0 and 1 with the digits that tell it from them. */

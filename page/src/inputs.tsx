@@ -67,6 +67,7 @@ export function Inputs() {
   const suspects = count_of(one.suspectRank) as number;
   const fragile = count_of(one.fragileRank) as number;
   const { key, descending } = sort.value;
+  const searched = data.payload.texts ? "Id, name or words" : data.names ? "Id or name" : "Id";
   return (
     <section class="inputs" id="inputs" aria-labelledby="inputs-title">
       <header>
@@ -142,9 +143,9 @@ export function Inputs() {
             />
           )}
           <label class="select">
-            <span>{data.payload.texts ? "Id, name or words" : data.names ? "Id or name" : "Id"}</span>
+            <span>{searched}</span>
             <input
-              aria-label="Search"
+              aria-label={`${searched}, search`}
               type="search"
               value={f.search}
               onInput={(event) => refine({ search: event.currentTarget.value })}

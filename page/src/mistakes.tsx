@@ -72,6 +72,7 @@ export function Mistakes() {
     >
       <Rows
         unit="inputs"
+        sign={"\u00a0%"}
         reference={0}
         label="Commonest mistakes; each is a button"
         rows={listed.map((m) => ({

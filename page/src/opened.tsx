@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import type { Numbers, Top } from "./data";
-import { noun, percent, plain, within } from "./format";
+import { called, noun, percent, plain, within } from "./format";
 import { data, isRight, opened, ordered, second, suspectsTitle, view } from "./state";
 import { nameOf, Tile, wordsOf } from "./thumbnail";
 
@@ -81,7 +81,7 @@ function Content({ row }: { row: number }) {
           )}
         </h2>
         <p class="unit">
-          Input {nameOf(row)}, {percent(one.confidence[row])} confident
+          {called()} {nameOf(row)}, {percent(one.confidence[row])} confident
         </p>
       </header>
       <Pictures row={row} />

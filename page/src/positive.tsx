@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { scaleLinear } from "d3-scale";
+import { bare, isolated } from "./data";
 import { Figure } from "./figure";
 import { figuresOf, type Figures } from "./figures";
 import { count, ends, inputs, percent, points, signed, sideOf, withInterval, type Show } from "./format";
@@ -120,7 +121,7 @@ interface DiagramProps {
 
 function Diagram({ bins, z, first, width }: DiagramProps) {
   const name = data.classes[z];
-  const short = name.length > 24 ? `${name.slice(0, 22)}…` : name;
+  const short = name.length > 24 ? isolated(`${bare(name).slice(0, 22)}…`) : name;
   const drawn = bins.flatMap((bin, i) =>
     bin.probability === null || bin.frequency.value === null
       ? []

@@ -37,6 +37,8 @@ export interface Row {
 interface Props {
   rows: Row[];
   unit: string;
+  /** What the axis counts in, where that is not the unit of the figures beside it. */
+  sign?: string;
   /** The axis shows values times this: shares in points unless said otherwise. */
   times?: number;
   /** Where on the axis nothing is wrong, or what others are held against. */
@@ -60,7 +62,7 @@ export function tint(gap: number | null): Record<string, string> | undefined {
 /** Characters that the labels of the axis may have together: a phone has room for no more. */
 const MOST_DIGITS = 13;
 
-export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead, cellTitle, label }: Props) {
+export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis, cellHead, cellTitle, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
   );
@@ -69,7 +71,7 @@ export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead,
   x.clamp(true);
   const tickLabel = (t: number) => String(+(times * t).toFixed(1)).replace("-", "−");
   const every = [4, 3, 2, 1].map((n) => x.ticks(n));
-  const ticks = every.find((some) => some.map(tickLabel).join("").length <= MOST_DIGITS) ?? every[3];
+  const ticks = every.find((some) => (some.map(tickLabel).join("") + sign).length <= MOST_DIGITS) ?? every[3];
   const place = (value: number) => `${x(value)}%`;
   return (
     <div
@@ -84,7 +86,7 @@ export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead,
           <svg class="track axis" height="18" width="100%">
             {ticks.map((t) => (
               <text key={t} x={place(t)} y="13" text-anchor="middle">
-                {tickLabel(t)}
+                {tickLabel(t) + (t === ticks[0] ? sign : "")}
               </text>
             ))}
           </svg>

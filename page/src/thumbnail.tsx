@@ -1,7 +1,7 @@
 // One input in the list: its picture, or its words, and what is said of it.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { percent, plain } from "./format";
+import { called, percent, plain } from "./format";
 import type { Sheets } from "./payload";
 import { drawTile } from "./sheets";
 import { data, disagreement, filter, isRight, second, sort, view } from "./state";
@@ -70,9 +70,9 @@ export function saidOf(row: number): string {
   const right = isRight(one.predicted, row);
   const label = data.classes[data.label[row]];
   const words = data.classes[one.predicted[row]];
-  if (data.answers) return `Answer ${nameOf(row)}: ${words}, confidence ${percent(one.confidence[row])}`;
+  if (data.answers) return `${called()} ${nameOf(row)}: ${words}, confidence ${percent(one.confidence[row])}`;
   return (
-    `Input ${nameOf(row)}: ` +
+    `${called()} ${nameOf(row)}: ` +
     (right ? `right, ${label}` : `wrong, said ${words}, is ${label}`) +
     `, confidence ${percent(one.confidence[row])}`
   );

@@ -1,7 +1,7 @@
 // The inputs to look at first: labels that may be wrong, and what is right but easily changed.
 
 import { Figure } from "./figure";
-import { count, percent, plain } from "./format";
+import { called, count, percent, plain } from "./format";
 import { data, opened, refine, sort, view, clear } from "./state";
 import { nameOf, Thumbnail } from "./thumbnail";
 
@@ -73,7 +73,7 @@ function WorstOf({ kind }: { kind: Kind }) {
       words={kind.words}
       table={{
         head: [
-          "Input",
+          called(),
           ...(data.answers ? [] : ["Label", "Said"]),
           "Confidence",
           ...(one.distance ? ["Distance"] : []),

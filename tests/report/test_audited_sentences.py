@@ -296,3 +296,5 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert not any("its probability" in line for line in stands_out(rare((0.01, 0.3), (20, 600))))
     assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))
     assert "its probability of fraud is too high" in markdown([Finding(too_high)], "d")
+    (line,) = [line for line in high if line.startswith("its probability")]
+    assert f"mine: {line}" in notes([Finding(too_high)])  # at the top of the page

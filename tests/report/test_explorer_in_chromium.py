@@ -144,7 +144,7 @@ def test_filters_and_orders_of_the_list(reader):
     bar.get_by_label("Lists", exact=True).select_option(index=1)
     assert selected(page) == (said != labels).sum()
     bar.get_by_label("Lists", exact=True).select_option("any")
-    bar.get_by_label("Search", exact=True).fill("123")
+    bar.get_by_label("Id, search", exact=True).fill("123")
     assert selected(page) == 1
 
 

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from chromium import browser, reader
+from chromium import browser, expect, reader
 from explorer_payload import make_payload
 
 __all__ = ["browser", "reader"]
@@ -36,6 +36,58 @@ def test_an_exported_column_has_a_name_of_its_own(reader):
     assert row["label"] in payload["data"]["classes"]
     assert row["by_label"] in payload["inputs"]["groupings"][0]["groups"]
     assert {"column_confidence", "column_label"} <= {*head}
+
+
+def test_a_name_from_right_to_left_stays_apart_from_the_numbers_beside_it(reader):
+    name = "\u05e9\u05dc\u05d5\u05dd"
+    payload = make_payload(kind="predictions", classes=(name, "dog", "frog"), models=2)
+    page = reader.open(payload)
+    row = page.locator("#classes .row").filter(has_text=name).get_by_role("button").first
+    row.focus()
+    said = page.locator("#classes .readout")
+    expect(said).to_contain_text(name)
+    places = said.evaluate(
+        """(element, name) => {
+            const at = (text) => {
+                const range = document.createRange(), node = element.firstChild;
+                const start = node.data.indexOf(text);
+                range.setStart(node, start);
+                range.setEnd(node, start + text.length);
+                return range.getBoundingClientRect();
+            };
+            const number = /: ([0-9]+) input/.exec(element.textContent)[1];
+            return [at(name).right, at(number).left];
+        }""",
+        name,
+    )
+    assert places[0] < places[1]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
+    assert {row["label"] for row in rows} == {name, "dog", "frog"}
+
+
+def test_what_has_changed_since_obeys_no_character_that_turns_the_writing(reader):
+    payload = make_payload(kind="predictions", models=2)
+    change = {
+        "before": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9},
+        "after": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9},
+        "by": {"value": 0.0, "low": -0.1, "high": 0.1, "n": 9},
+        "verdict": "not shown",
+    }
+    turned = "\u202eturned"
+    payload["models"][0]["changes"] = {
+        **{"since": turned, "model": turned, "n": 9, "same_inputs": False},
+        "figures": [{"name": "accuracy", **change}],
+        "groupings": [
+            {"name": turned, "groups": [{"name": turned, "accuracy": change, "gap": change}]}
+        ],
+        "alone": [{"name": turned, "groups": [turned]}],
+    }
+    payload["models"][1]["difference"]["than"] = turned
+    said = reader.open(payload).inner_text("main")
+    assert "turned" in said
+    assert "\u202e" not in said
 
 
 def test_a_level_without_any_distance_says_so(reader):

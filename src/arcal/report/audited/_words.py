@@ -71,6 +71,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     models = [one.model for one in findings]
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
+    lines += [f"{one.name}: {line}" for one in models if (line := _positive(one)) is not None]
     lines += [
         f"{one.model.name} {differs(one.difference, answers=one.model.predictions.answers)}"
         for one in findings
