@@ -5,8 +5,9 @@ the ECE is .062 to .073, and .018 to .029 after one temperature; levels 1 to 3 o
 over-confident by .12 to .17, the more robust half by less than .05; images of unknown classes are
 told apart with an AUROC of .69 to .76.
 
-`audit` takes any module from images in [0, 1] to logits. Here it is a small network that knows
-eight of the ten classes; images of the other two are out of distribution.
+`arcal.audit(model, (x, labels))` does this and more in one call, with intervals and a page; here it
+is step by step. `audit` takes any module from images in [0, 1] to logits. Here it is a small network
+that knows eight of the ten classes; images of the other two are out of distribution.
 """
 
 import sys

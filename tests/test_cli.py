@@ -200,7 +200,7 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
     cases = [
         (["evaluate", _spoiled(run)], "has been changed"),
         (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
-        (["evaluate", run, "--posthoc", "magic"], "post-hoc method 'magic' is unknown"),
+        (["evaluate", run, "--posthoc", "magic"], "calibrator 'magic' is unknown"),
         (["evaluate", run, "--order", "size"], "order 'size' is unknown"),
         (["evaluate", run, "--cache", "here"], "add --shift"),
         (["evaluate", run, "--table", root], "is a folder"),

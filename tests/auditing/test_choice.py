@@ -259,7 +259,7 @@ def test_bad_input_is_one_line():
         choose_calibrator(drawn(12))
     with pytest.raises(ArcalError, match="1 input is too little to choose"):
         choose_calibrator(drawn(1))
-    with pytest.raises(ArcalError, match="post-hoc method 'magic' is unknown"):
+    with pytest.raises(ArcalError, match="calibrator 'magic' is unknown"):
         choose_calibrator(drawn(50), names=["magic"])
 
 

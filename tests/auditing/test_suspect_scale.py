@@ -52,6 +52,22 @@ def test_inputs_that_are_not_normalised_as_in_training_are_suspected(trained):
     assert "64 times the deviation" in str(suspect_scale(trained, 255 * x))
 
 
+def test_pixels_that_nobody_divided_are_suspected_where_no_batch_norm_tells():
+    x, y = images()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
+    said = "the images reach up to 255: if the model was trained on pixels in [0, 1], divide them"
+    assert suspect_scale(model, x) is None
+    assert said in str(suspect_scale(model, 255 * x.div(x.max())))
+    assert suspect_scale(model, 255 * x, bounds=(0, 255)) is None
+    assert suspect_scale(model, 255 * x, bounds=None) is None
+    assert suspect_scale(model, (x - MEAN) / DEVIATION) is None, "normalised images"
+    assert suspect_scale(model, 255 * x.flatten(1)) is None, "rows of a table"
+    y = model(255 * x).argmax(1) ^ (y.roll(3) & (torch.arange(len(y)) % 3 == 0))
+    doubts = arcal.calibrate(model, (255 * x.div(x.max()), y), calibrators=["temperature"]).doubts
+    assert any(said in doubt for doubt in doubts)
+    assert said in arcal.audit(model, (255 * x.div(x.max()), y), order=None).summary()
+
+
 def test_the_network_is_left_as_it_was(trained):
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     trained.train()
@@ -65,8 +81,8 @@ def test_the_network_is_left_as_it_was(trained):
 def test_nothing_is_said_where_nothing_was_kept(trained):
     x, _ = images()
     never = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(192, 2)).eval()
-    assert suspect_scale(never, 255 * x) is None
-    assert suspect_scale(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), 255 * x) is None
+    assert suspect_scale(never, 2 * x) is None
+    assert suspect_scale(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), 2 * x) is None
     assert suspect_scale(lambda x: trained(x), x) is None
     few = nn.BatchNorm1d(2)
     few(torch.randn(100, 2))

@@ -303,7 +303,7 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(trained, tmp_path):
     validation = trained.data.validation
     refused: list[tuple[str, list[RunFolder], dict[str, Any]]] = [
         ("is not fully trained", [copy], {}),
-        ("post-hoc method 'magic' is unknown", [trained.pair], {"posthoc": ["magic"]}),
+        ("calibrator 'magic' is unknown", [trained.pair], {"posthoc": ["magic"]}),
         ("two other data sets are called tiny", [trained.pair], {"ood": [validation, validation]}),
     ]
     for says, folders, options in refused:

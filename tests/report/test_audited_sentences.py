@@ -68,7 +68,9 @@ def sure(N: int, T: float) -> Audited:
 
 def test_what_would_mend_it_says_of_which_inputs():
     halves = mends(sure(1000, 3.0))
-    assert "scaling, fitted on one half of the inputs, brings the ECE of the other from" in halves
+    assert (
+        "scaling, fitted on one half of the inputs, brings the ECE of the other 500 from" in halves
+    )
     assert halves.endswith(": see `arcal calibrate`")
     predictions = sure(1000, 3.0).predictions
     whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
@@ -139,7 +141,7 @@ def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
     model = Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b", "c"))
     best = model.posthoc.outcomes[model.posthoc.recommended or ""]
     assert best.ece.after.value > best.ece.before.value
-    assert "lowers the log-loss of the other, but raises the ECE from" in mends(model)
+    assert "lowers the log-loss of the other 250, but raises the ECE from" in mends(model)
 
 
 def test_one_input_is_no_inputs():
@@ -169,6 +171,9 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
     acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
+    assert lines.pop(1) == "as it is, the ECE is still 30.00 x 10^-2, more than by chance"
+    calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
+    assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
     assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")
     assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from scipy.special import bdtrc
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.attacks import Bounds, Inputs, InputsLike, Model, frozen
 from arcal.auditing._caveat import Option
 
 FEWEST = 30
@@ -33,15 +34,22 @@ class _Met(BaseException):
         self.layer, self.x = layer, x
 
 
-def suspect_scale(model: Model, x: InputsLike, option: Option | None = None) -> str | None:
+def suspect_scale(
+    model: Model,
+    x: InputsLike,
+    option: Option | None = None,
+    *,
+    bounds: Bounds = (0.0, 1.0),
+) -> str | None:
     """A sentence if a model's first batch norm meets another scale than in training, or None.
 
     `x` is a batch of inputs of any kind. In training batch norm kept the mean and variance of each
     channel; here the deviations of the same channels are held against them, and the median of their
     ratios is suspected if it is below 1/3 or above 3. To divide by the usual deviations, 0.2 to
     0.27, is a factor of 4 to 5, left out or done twice. The sentence names the `option` of the
-    command line that could mend it, if one is given. Nothing is said of a model that is no
-    module or has no batch norm that was trained, or of fewer than 30 numbers a channel.
+    command line that could mend it, if one is given. Where no batch norm tells, images from 0 to
+    more than 2 are suspected to be pixels of 0 to 255, unless other `bounds` than [0, 1] are given.
+    Nothing is said of other inputs, or of fewer than 30 numbers a channel.
 
     >>> layer = nn.BatchNorm1d(1, momentum=None)
     >>> _ = layer(torch.linspace(-2, 2, 100)[:, None]), layer.eval()
@@ -51,7 +59,7 @@ normalisation?'
     """
     met = _first_batch_norm(model, x)
     if met is None:
-        return None
+        return _suspect_pixels(Inputs.of(x).parts, bounds)
     layer, values = met.layer, met.x.transpose(0, 1).flatten(1).cpu().double()
     if values.shape[1] < OF_A_CHANNEL or not values.isfinite().all():
         return None
@@ -63,6 +71,18 @@ normalisation?'
     return (
         f"the first batch norm meets {ratio:.2g} times the deviation that it met in training: "
         f"wrong normalisation{_see(option)}?"
+    )
+
+
+def _suspect_pixels(x: Any, bounds: Bounds) -> str | None:
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
+        return None
+    given = bounds is None or isinstance(bounds[1], Tensor) or bounds[1] != 1
+    if given or not x.is_floating_point() or x.min() < 0 or x.max() <= 2:
+        return None
+    return (
+        f"the images reach up to {x.max():.4g}: if the model was trained on pixels in [0, 1], "
+        "divide them by 255"
     )
 
 

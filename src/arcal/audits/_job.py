@@ -146,7 +146,7 @@ class Job:
     def look_at_scale(self, x: Inputs) -> None:
         """Add a caveat if these inputs seem to have another scale than in training."""
         option = "--normalize" if "--normalize" in self.options else None
-        if (doubt := suspect_scale(self.model, x, option)) is not None:
+        if (doubt := suspect_scale(self.model, x, option, bounds=self.settings.bounds)) is not None:
             self.caveats.append(Caveat("Scale", doubt, about="scale"))
 
     def look_at_shades(self, x: Inputs) -> None:

@@ -40,7 +40,7 @@ def calibrators_named(names: Sequence[str]) -> "tuple[list[str], list[OwnCalibra
 
     A name with a colon is that of a calibrator in somebody's own code, which is then known.
     """
-    from arcal.calibration.posthoc import POSTHOC
+    from arcal.calibration.posthoc.registry import POSTHOC, also_called
     from arcal.external import open_calibrator
 
     kinds: list[str] = []
@@ -59,7 +59,7 @@ def calibrators_named(names: Sequence[str]) -> "tuple[list[str], list[OwnCalibra
             kinds.append(name)
         else:
             raise ArcalError(
-                f"post-hoc method {name!r} is unknown: choose from {', '.join(POSTHOC)}, or name "
-                "one of your own as FILE.py:NAME"
+                f"calibrator {name!r} is unknown: choose from {', '.join(POSTHOC)}, or name one of "
+                f"your own as FILE.py:NAME{also_called(name)}"
             )
     return kinds, own

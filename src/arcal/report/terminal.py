@@ -165,6 +165,11 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
         formula = log_odds(choice.calibrator) if choice.answers else None
         lines.append(formula or str(choice.calibrator))
+    if taken.ece.low > 0:
+        what = "calibrated" if choice.picked else "as it is"
+        lines.append(
+            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than by chance"
+        )
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
         if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:

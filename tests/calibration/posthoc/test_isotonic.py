@@ -98,6 +98,18 @@ def test_irm_never_changes_a_prediction(eighths, x, y):
     assert torch.equal(MultiClassIsotonic(*knots)(log_p).argmax(1), log_p.argmax(1))
 
 
+def test_irm_keeps_predictions_in_float32_too():
+    """Its slope is lost there, and the first of two classes on a flat piece was predicted."""
+    log_p, labels = draw(N=60)  # few, so that pieces are long
+    fresh, _ = draw(N=20_000, seed=1)
+    fresh = fresh.float().log_softmax(1)
+    irm = fit_irm(log_p, labels)
+    assert torch.equal(irm(fresh.double()).float().argmax(1), fresh.argmax(1))
+    assert torch.equal(irm.to(torch.float32)(fresh).argmax(1), fresh.argmax(1))
+    alone = torch.tensor([[0.0, -torch.inf, -torch.inf, -torch.inf, -torch.inf]])
+    assert irm(alone).exp().tolist() == [[1, 0, 0, 0, 0]]
+
+
 def test_irm_is_one_function_of_all_classes():
     log_p, labels = draw(N=400)
     fresh, _ = draw(N=300, seed=1)

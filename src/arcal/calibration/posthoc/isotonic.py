@@ -24,6 +24,8 @@ BITS = 39
 """Last bits of a float64 that do not count in that table: 13 of the fraction do."""
 SLOPE = 1e-9
 """Of the line added to a monotone function to make it strictly so, as in the published code."""
+AHEAD = 2.0**-22
+"""By this share a logarithm differs from another in float32 as well, whatever its rounding."""
 
 
 class MultiClassIsotonic(Calibrator):
@@ -32,10 +34,10 @@ class MultiClassIsotonic(Calibrator):
     f is linear between its knots `x` `(K,)`, ascending in [0, 1], and flat beyond them; `y` `(K,)`
     are its values, non-decreasing and not negative. Other knots raise `ArcalError`.
 
-    It keeps the order of the classes, so predictions and accuracy stay as they are, except that
-    float64 may no longer tell apart two classes whose probabilities differ by less than 1e-7. In
-    float32 the slope is lost in rounding: classes between which f is flat become equally probable,
-    and the first of them is predicted.
+    It keeps the order of the classes, except that float64 may no longer tell apart two classes
+    whose probabilities differ by less than 1e-7. In float32 the slope is lost in rounding: classes
+    between which f is flat become equally probable. The predicted class alone stays ahead of the
+    others, by `AHEAD` of the logarithm at least, so that predictions and accuracy stay as they are.
 
     >>> halved = MultiClassIsotonic(x=torch.tensor([0.2, 0.8]), y=torch.tensor([0.1, 0.3]))
     >>> halved.double()(torch.tensor([[0.9, 0.1]]).log()).exp()  # .3 : .1
@@ -54,7 +56,7 @@ class MultiClassIsotonic(Calibrator):
     def calibrate(self, log_p: Tensor) -> Tensor:
         p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
         f = interpolate(p.flatten()[None], x[None], y[None]).reshape_as(p)
-        return _strict_log(f, log_p).log_softmax(1)
+        return _ahead(_strict_log(f, log_p).log_softmax(1), log_p)
 
     def extra_repr(self) -> str:
         return f"knots={len(self.x)}"
@@ -314,6 +316,15 @@ def _strict_log(f: Tensor, log_p: Tensor) -> Tensor:
     log_f = torch.where(positive, f, 1).log()  # no logarithm of 0, whose gradient is not finite
     log_f = torch.where(positive, torch.logaddexp(log_f, line), line)
     return log_f.masked_fill(log_p.isneginf(), -torch.inf)  # a class that cannot be stays so
+
+
+def _ahead(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """Logarithms of q in which the predicted class is ahead of the others, if only by rounding."""
+    predicted = log_p == log_p.amax(1, keepdim=True)
+    others = log_q.masked_fill(predicted, -torch.inf).amax(1, keepdim=True)
+    others = others.clamp(min=-1e30)  # not -inf, and logarithms are not above 0
+    least = others - AHEAD * others  # times 1 - AHEAD is times 1 to the optimiser of ONNX
+    return log_q.where(~predicted, log_q.maximum(least))
 
 
 def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:

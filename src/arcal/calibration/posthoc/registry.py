@@ -150,7 +150,28 @@ def check_posthoc(name: str, known: Mapping[str, object] = POSTHOC) -> None:
     >>> check_posthoc("irm")
     """
     if name not in known:
-        raise ArcalError(f"post-hoc method {name!r} is unknown: choose from {', '.join(known)}")
+        raise ArcalError(
+            f"calibrator {name!r} is unknown: choose from {', '.join(known)}{also_called(name)}"
+        )
+
+
+OTHERWISE = {
+    "isotonic": "irm and irova-ts are isotonic regression",
+    "platt": "of two classes vector is beta calibration, of which Platt's is a case",
+    "beta": "of two classes vector is beta calibration",
+    "matrix": "dirichlet is matrix scaling of log-probabilities",
+}
+"""What others call calibrators, or some near them."""
+
+
+def also_called(name: str) -> str:
+    """What to add of a name that others use.
+
+    >>> also_called("Isotonic"), also_called("magic")
+    ('; irm and irova-ts are isotonic regression', '')
+    """
+    known = next((said for word, said in OTHERWISE.items() if word in name.lower()), None)
+    return "" if known is None else f"; {known}"
 
 
 def from_state(kind: str, state: Mapping[str, Tensor]) -> Calibrator:

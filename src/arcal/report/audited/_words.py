@@ -365,7 +365,7 @@ def mends(model: Audited) -> str:
     best = posthoc.outcomes[posthoc.recommended]
     halved = posthoc.shown_on < model.overall.n
     fitted = f", fitted on one half of the {_one(model)}s," if halved else ""
-    where = " of the other" if halved else ""
+    where = f" of the other {posthoc.shown_on:,}" if halved else ""
     before, after = best.ece.before.value, best.ece.after
     does = f"brings the ECE{where}"
     if after.value > before:
