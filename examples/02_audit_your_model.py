@@ -6,7 +6,7 @@ over-confident by .12 to .17, the more robust half by less than .05; images of u
 told apart with an AUROC of .69 to .76.
 
 `arcal.audit(model, (x, labels))` does this and more in one call, with intervals and a page; here it
-is step by step. `audit` takes any module from images in [0, 1] to logits. Here it is a small network
+is step by step. `audit` takes any module from images in [0, 1] to logits, here a small network
 that knows eight of the ten classes; images of the other two are out of distribution.
 """
 

@@ -302,3 +302,18 @@ def test_onnxruntime_gives_the_same_probabilities(kind, network, tmp_path):
         torch.testing.assert_close(
             run_onnx(path, images(N)).double().exp(), expected, rtol=0, atol=1e-5
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["pt2", "onnx"])
+def test_programs_keep_predictions_where_isotonic_regression_is_flat(format, tmp_path):
+    """In float32, and through the optimiser of ONNX."""
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason="an extra: pip install arcal[onnx]")
+    network = nn.Linear(5, 5, bias=False)
+    nn.init.eye_(network.weight)
+    z = 4 * torch.randn(20_000, 5, generator=torch.Generator().manual_seed(1))
+    classifier = Calibrated(network, fitted("irm")).eval()
+    (path,) = export_calibrated(classifier, z[:4], tmp_path, [format])
+    log_p = run_onnx(path, z) if format == "onnx" else torch.export.load(path).module()(z)
+    assert torch.equal(log_p.argmax(1), z.argmax(1))
