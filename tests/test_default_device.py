@@ -97,7 +97,7 @@ CASES |= {
     "audit": audited,
     "choice of a calibrator": lambda: (
         choose_calibrator(
-            as_predictions(logits=LOG_P, labels=Y), names=("temperature",), resamples=9
+            as_predictions(logits=LOG_P, labels=Y), calibrators=("temperature",), resamples=9
         ).why
     ),
     "distance to a class": lambda: distance(NETWORK, X[0], target=int(NETWORK(X[:1]).argmin())),

@@ -143,7 +143,7 @@ def test_halves_recommend_one_that_brings_sure_answers_below_one_half():
 def test_calibrators_of_the_more_probable_class_are_left_out():
     c, right = drawn(100)
     choice = choose_calibrator(
-        as_answers(confidence=c, correct=right), names=["spline", "irm"], resamples=100
+        as_answers(confidence=c, correct=right), calibrators=["spline", "irm"], resamples=100
     )
     assert choice.picked is None
     assert {*choice.refused} == {"spline", "irm"}
@@ -214,9 +214,9 @@ def test_how_many_unlabelled_answers_are_right_is_estimated_by_their_confidence(
     assert given.today.confidence == pytest.approx(after)
     assert given.stream is None
     assert "unlabelled answers: about" in given.summary()
-    assert given.figures()["unlabelled"]["n"] == 500
-    assert "unlabelled.accuracy.low" in given.by_name()
-    assert "unlabelled.T" not in given.by_name()
+    assert given.as_json()["unlabelled"]["n"] == 500
+    assert "unlabelled.accuracy.low" in given.figures()
+    assert "unlabelled.T" not in given.figures()
 
 
 def test_sets_of_unlabelled_answers_are_estimated_one_by_one_and_weights_count():

@@ -91,7 +91,7 @@ def test_thresholds_hold_on_fresh_inputs_with_the_calibrator_of_all_inputs():
     """They promise 19 of 20 draws; of 100 draws, chance takes no more than 10 from 95 (1.1 %)."""
     fresh, failed = drawn(50_000, seed=1000), 0
     for seed in range(100):
-        choice = choose_calibrator(drawn(800, seed=seed), names=["ets"], resamples=2)
+        choice = choose_calibrator(drawn(800, seed=seed), calibrators=["ets"], resamples=2)
         assert choice.calibrator is not None
         assert choice.acting is not None
         threshold = choice.acting.thresholds[0.9]
@@ -116,7 +116,7 @@ def test_changes_are_paired_and_accuracy_stays(choice):
 
 
 def test_what_is_calibrated_stays_as_it_is():
-    choice = choose_calibrator(drawn(T=1.0), names=["temperature", "ets"], resamples=300)
+    choice = choose_calibrator(drawn(T=1.0), calibrators=["temperature", "ets"], resamples=300)
     assert choice.picked is None
     assert choice.calibrator is None
     assert "no calibrator is shown to lower the log-loss" in choice.why
@@ -139,7 +139,7 @@ def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(monkeypatch):
     monkeypatch.setattr(_choice, "cross_validated", said)
     p = torch.tensor(0.7).neg().exp()
     before = as_predictions(probabilities=torch.stack([p, 1 - p]).expand(40, 2), labels=[0] * 40)
-    choice = choose_calibrator(before, names=["spline", "temperature"], resamples=300)
+    choice = choose_calibrator(before, calibrators=["spline", "temperature"], resamples=300)
     temperature, spline = choice.candidates["temperature"], choice.candidates["spline"]
     assert temperature.change.sign == -1
     assert spline.change.sign == 0
@@ -153,7 +153,7 @@ def test_what_only_some_folds_refuse_is_said_of_them():
     labels = z.argmax(1)
     labels[7] = (labels[7] + 1) % 4
     one_wrong = as_predictions(logits=z, labels=labels)
-    choice = choose_calibrator(one_wrong, names=["temperature"], resamples=100)
+    choice = choose_calibrator(one_wrong, calibrators=["temperature"], resamples=100)
     said = "in four of the five folds, all 80 validation inputs are classified correctly"
     assert choice.refused["temperature"].startswith(said)
 
@@ -165,7 +165,7 @@ def biased(names: list[str], by: float = 3.0, **options: Any) -> tuple[Predictio
     generator = torch.Generator().manual_seed(1)
     labels = (z - bias).softmax(1).multinomial(1, generator=generator)[:, 0]
     predictions = as_predictions(logits=z, labels=labels)
-    return predictions, choose_calibrator(predictions, names=names, resamples=300, **options)
+    return predictions, choose_calibrator(predictions, calibrators=names, resamples=300, **options)
 
 
 def test_what_can_change_predictions_is_not_picked_beside_what_cannot():
@@ -193,7 +193,7 @@ def test_what_can_change_predictions_is_picked_where_only_such_are_named():
 
 
 def test_what_can_change_predictions_is_not_picked_where_it_does_not_help():
-    choice = choose_calibrator(drawn(T=1.0), names=["vector"], resamples=300)
+    choice = choose_calibrator(drawn(T=1.0), calibrators=["vector"], resamples=300)
     assert choice.picked is None
     assert "no calibrator is shown to lower the log-loss" in choice.why
 
@@ -214,14 +214,14 @@ def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     assert choice.why.startswith("all 200 inputs are classified correctly, which does not say")
     assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
     never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
-    choice = choose_calibrator(never, names=["temperature", "vector"], resamples=100)
+    choice = choose_calibrator(never, calibrators=["temperature", "vector"], resamples=100)
     assert choice.why.startswith("none of those that keep every prediction can be fitted (temp")
 
 
 def test_one_class_with_an_optimum_is_calibrated():
     logits = torch.tensor([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
     one = as_predictions(logits=logits, labels=torch.zeros(100, dtype=torch.long))
-    choice = choose_calibrator(one, names=["temperature", "irova-ts"], resamples=100)
+    choice = choose_calibrator(one, calibrators=["temperature", "irova-ts"], resamples=100)
     assert "no validation input is of class 1" in choice.refused["irova-ts"]
     assert choice.candidates["temperature"].nll.value < choice.before.nll.value
 
@@ -236,7 +236,7 @@ def test_folds_do_not_depend_on_the_order_of_rows():
 
 def test_intervals_are_those_of_an_audit():
     predictions = drawn(400, T=1.0)
-    choice = choose_calibrator(predictions, names=["temperature"], resamples=200)
+    choice = choose_calibrator(predictions, calibrators=["temperature"], resamples=200)
     whole = overall(predictions, resamples=200)
     assert choice.before.ece == whole.ece
     assert choice.before.ece.low == 0  # it is chance
@@ -247,7 +247,7 @@ def test_intervals_are_those_of_an_audit():
 def test_figures_do_not_depend_on_the_order_of_rows():
     def chosen(predictions):
         names = ["temperature", "dirichlet"]
-        return choose_calibrator(predictions, names=names, resamples=50)
+        return choose_calibrator(predictions, calibrators=names, resamples=50)
 
     predictions = drawn(200)
     turned = predictions.rows(torch.arange(199, -1, -1))
@@ -260,7 +260,7 @@ def test_bad_input_is_one_line():
     with pytest.raises(ArcalError, match="1 input is too little to choose"):
         choose_calibrator(drawn(1))
     with pytest.raises(ArcalError, match="calibrator 'magic' is unknown"):
-        choose_calibrator(drawn(50), names=["magic"])
+        choose_calibrator(drawn(50), calibrators=["magic"])
 
 
 def test_probabilities_give_no_energy_and_zeros_are_rounding():
@@ -272,7 +272,7 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     assert line.startswith(f"{zeros:,} probabilities are 0")
     assert mended.log_probabilities.isfinite().all()
     assert np.isfinite(nll(mended.log_probabilities, mended.labels))
-    choice = choose_calibrator(mended, names=["temperature", "ebs"], resamples=100)
+    choice = choose_calibrator(mended, calibrators=["temperature", "ebs"], resamples=100)
     assert "it needs logits" in choice.refused["ebs"]
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
@@ -342,7 +342,7 @@ def test_logits_of_minus_infinity_are_classes_that_an_input_cannot_have():
     )
     assert mended.logits.isfinite().all()
     assert mended.log_probabilities.exp()[without].max() == 0
-    choice = choose_calibrator(mended, names=["temperature"], resamples=50)
+    choice = choose_calibrator(mended, calibrators=["temperature"], resamples=50)
     assert choice.calibrator is not None
     far = fit_temperature(z.masked_fill(without, -900.0).log_softmax(1), labels)
     assert float(choice.calibrator.T) == pytest.approx(float(far.T))  # pyright: ignore
@@ -355,8 +355,8 @@ def test_weights_count_in_the_fits_and_in_the_figures():
     """An input that weighs 0 is not there; one sort that weighs more decides the temperature."""
     said, names = drawn(2000), ["temperature", "ets"]
     some = (torch.arange(2000) % 3 > 0).double()
-    left = choose_calibrator(said.rows(some > 0), names=names, resamples=300)
-    choice = choose_calibrator(said, names=names, weights=some * 7, resamples=300)
+    left = choose_calibrator(said.rows(some > 0), calibrators=names, resamples=300)
+    choice = choose_calibrator(said, calibrators=names, weights=some * 7, resamples=300)
     assert choice.inputs == left.inputs == 1333
     assert choice.picked == left.picked
     assert str(choice.calibrator) == str(left.calibrator)
@@ -367,7 +367,7 @@ def test_weights_count_in_the_fits_and_in_the_figures():
     assert choice.acting is None, "a threshold is a promise of inputs that count alike"
 
     wrong = 1 + 9 * (~said.correct).double()
-    weighted = choose_calibrator(said, names=names, weights=wrong, resamples=300)
+    weighted = choose_calibrator(said, calibrators=names, weights=wrong, resamples=300)
     share = (wrong * said.correct).sum().item() / wrong.sum().item()
     assert weighted.before.accuracy.value == pytest.approx(share)
     assert weighted.before.accuracy.n < 1500

@@ -81,7 +81,7 @@ def test_vector_scaling_of_much_is_left_out_unless_it_is_named(predictions, monk
     choice = choose_calibrator(few, resamples=2)
     assert "600 x 200" in choice.refused["vector"]
     assert set(choice.candidates) == {"temperature"}
-    named = choose_calibrator(few, names=["vector"], resamples=2)
+    named = choose_calibrator(few, calibrators=["vector"], resamples=2)
     assert set(named.candidates) == {"vector"}
 
 
@@ -95,7 +95,7 @@ def test_calibrators_are_chosen_with_few_matrices_and_one_temperature_a_part(
     )
     names = [name for name in POSTHOC if name not in ("dirichlet", "vector")]
     with Matrices() as matrices:
-        choice = choose_calibrator(copied(predictions), names=names, resamples=2)
+        choice = choose_calibrator(copied(predictions), calibrators=names, resamples=2)
     assert len(choice.candidates) == len(names)
     assert len(searches) == 6
     assert matrices.made <= 20

@@ -241,7 +241,7 @@ def test_a_calibration_error_is_in_points_as_a_gap_is():
 @pytest.mark.parametrize(("columns", "intervals"), [(80, 2), (120, 3)])
 def test_the_table_of_calibrators_fits_into_a_terminal(columns, intervals, capsys):
     predictions = sure(400, 1.5).predictions
-    choice = choose_calibrator(predictions, names=["temperature", "vector"], resamples=200)
+    choice = choose_calibrator(predictions, calibrators=["temperature", "vector"], resamples=200)
     print_choice(choice, Console(width=columns, force_terminal=True, color_system=None))
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= columns for line in lines)

@@ -96,7 +96,7 @@ class Choice:
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> choice = choose_calibrator(sure, names=["temperature", "ets"], resamples=200)
+    >>> choice = choose_calibrator(sure, calibrators=["temperature", "ets"], resamples=200)
     >>> choice.picked, choice.calibrator
     ('temperature', Temperature(T=2.731))
     """
@@ -129,14 +129,14 @@ def usual_names(classes: int, *, answers: bool = False) -> list[str]:
 def choose_calibrator(
     predictions: Predictions,
     *,
-    names: Sequence[str] | None = None,
+    calibrators: Sequence[str] | None = None,
     weights: TensorLike | None = None,
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
-    """Fit every calibrator of `names` on all folds but one, and show it on that one, in turn.
+    """Fit every one of the `calibrators` on all folds but one, and show it on that one, in turn.
 
-    The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
+    The inputs are dealt out to the folds by id, each label's in turn. `calibrators` are keys of
     `POSTHOC`, `usual_names` unless given. With `weights` `(N,)` each input counts as much, in the
     fits and in the figures. `resamples` as in `overall`. Fewer than 20 inputs that count and an
     unknown name raise `ArcalError`; what a calibrator refuses, of all inputs or of four folds, is
@@ -144,7 +144,7 @@ def choose_calibrator(
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
-    >>> choose_calibrator(right, names=["temperature"], resamples=200).why
+    >>> choose_calibrator(right, calibrators=["temperature"], resamples=200).why
     'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
 model stays as it is; give more inputs, some of them wrong'
     """
@@ -161,13 +161,13 @@ model stays as it is; give more inputs, some of them wrong'
     counted = None if weights is None else w
     n = round(effective_number(w))
     refused: dict[str, str] = {}
-    if names is None:
+    names = list(dict.fromkeys(calibrators or ()))
+    if calibrators is None:
         names = usual_names(predictions.classes, answers=predictions.answers)
         if predictions.logits[0].numel() > VECTOR_NUMBERS:
             names.remove("vector")
             size = f"{N:,} x {predictions.classes:,}"
             refused["vector"] = f"it takes long on {size} probabilities; name it to have it tried"
-    names = list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
     if predictions.answers:
@@ -176,7 +176,7 @@ model stays as it is; give more inputs, some of them wrong'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    calibrators, scores, lines = cross_validated(names, predictions, fold, progress, counted)
+    fits, scores, lines = cross_validated(names, predictions, fold, progress, counted)
     refused |= lines
     scores["none"] = predictions.scores
     options: dict[str, Any] = {"weights": counted, "smooth": False}
@@ -190,7 +190,7 @@ model stays as it is; give more inputs, some of them wrong'
 
     keeps = {name: predictions.answers or CALIBRATORS[name].keeps_order for name in names}
     may_change = not any(keeps.values())
-    eligible = [name for name in calibrators if may_change or keeps[name]]
+    eligible = [name for name in fits if may_change or keeps[name]]
     losses = {name: figures[name]["nll"].estimate for name in eligible}
     picked, best = simplest_of_the_best(losses, less)
 
@@ -207,13 +207,13 @@ model stays as it is; give more inputs, some of them wrong'
             behind=less(name, best or "none"),
         )
 
-    candidates = {name: candidate(name, keeps[name]) for name in calibrators}
+    candidates = {name: candidate(name, keeps[name]) for name in fits}
     why = _why(picked, best, candidates, refused, may_change or predictions.answers)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
-    calibrator = None if picked is None else calibrators[picked]
+    calibrator = None if picked is None else fits[picked]
     acts = None
     if counted is None:
         acts = acting(predictions.scores if picked is None else scores[picked])

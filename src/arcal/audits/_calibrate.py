@@ -67,8 +67,8 @@ class Calibration:
     weighted. `model` is the classifier, None where there are only predictions. `stream` follows
     inputs without labels, None if nothing can be fitted to the labelled ones, or if these are
     answers; `today` is what it says of the unlabelled inputs, if there were any, and `each` what it
-    says of each of several sets of them, by name. `of` names the model and `facts` are more to know
-    of it. `doubts` are what to mend before anything else is believed, and `conditions` what every
+    says of each of several sets of them, by name. `name` is the model's, and `facts` are more to
+    know of it. `doubts` are what to mend before anything else is believed, and `notes` what every
     figure is of where it is not the plain data; mostly both are empty.
 
     >>> import arcal
@@ -89,10 +89,10 @@ class Calibration:
     stream: BatchTemperature | None = None
     today: Today | None = None
     each: Mapping[str, Today] = field(default_factory=dict)
-    of: str = "model"
+    name: str = "model"
     facts: Mapping[str, str] = field(default_factory=dict)
     doubts: Sequence[str] = ()
-    conditions: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         tried, picked = len(self.choice.candidates), self.choice.picked or "none"
@@ -126,7 +126,7 @@ class Calibration:
 
     def sentences(self) -> list[str]:
         """The summary without its table."""
-        lines = [*sentences(self.choice), *self.conditions]
+        lines = [*sentences(self.choice), *self.notes]
         return [*lines, *today_sentences(self._estimates, self.choice)]
 
     @property
@@ -134,26 +134,30 @@ class Calibration:
         """What is said of unlabelled inputs, by name; where there is one set it has no name."""
         return self.each if self.today is None else {"": self.today}
 
-    def figures(self) -> dict[str, Any]:
-        """Every figure as JSON values."""
+    def as_json(self) -> dict[str, Any]:
+        """Every figure as JSON values, as `calibration.json` has them."""
         no_T = {"T": None} if self.choice.answers else {}
         more: dict[str, Any] = {name: vars(one) | no_T for name, one in self._estimates.items()}
         more = {"unlabelled": more.get("", more)} if more else {}
         return choice_json(self.choice) | more
 
-    def by_name(self) -> dict[str, float]:
-        """The figures that conditions are of, by the names of `calibration_figures`."""
+    def figures(self) -> dict[str, float]:
+        """Every number by its name, which `--fail-if` takes as well: see `calibration_figures`."""
         return calibration_figures(self.choice, self._estimates)
 
-    def save(self, out: Path | str) -> list[Path]:
-        """Write the figures, the picked calibrator if there is one, and the stream.
+    def save(self, out: Path | str) -> Path:
+        """Write the figures, the picked calibrator if there is one, and the stream; the folder.
 
         They are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`, and the
         unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`, or of
         several sets `unlabelled-1.safetensors` and so on; those of an earlier calibration are
-        removed. Returns what was written. `arcal.store.load_calibrator`
-        reads the calibrators, and `load_stream` the stream.
+        removed. `arcal.store.load_calibrator` reads the calibrators, and `load_stream` the stream.
         """
+        self.written_to(out)
+        return Path(out)
+
+    def written_to(self, out: Path | str) -> list[Path]:
+        """Save it there, and give the files that were written."""
         paths = [Path(out, name) for name in CALIBRATION_FILES]
         before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
         for path in (*paths, *before):
@@ -161,8 +165,8 @@ class Calibration:
         for path in (*paths, *before):
             path.unlink(missing_ok=True)
         figures, calibrator, unlabelled, stream = paths
-        about = {"arcal": __version__, "of": self.of, "facts": dict(self.facts)}
-        write_json(figures, about | self.figures())
+        about = {"arcal": __version__, "of": self.name, "facts": dict(self.facts)}
+        write_json(figures, about | self.as_json())
         own: list[Path] = []
         for i, today in enumerate(self._estimates.values(), start=1):
             if not self.choice.answers:
@@ -224,7 +228,7 @@ def calibrate(
     for one in calibrators or ():
         check_posthoc(one)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
-    more: dict[str, Any] = {"of": name, "names": calibrators, "progress": progress}
+    more: dict[str, Any] = {"name": name, "calibrators": calibrators, "progress": progress}
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
@@ -265,7 +269,7 @@ def calibration_of(
     unlabelled: Predictions | Mapping[str, Predictions] | None = None,
     *,
     weights: TensorLike | None = None,
-    names: Sequence[str] | None = None,
+    calibrators: Sequence[str] | None = None,
     doubts: Iterable[str] = (),
     progress: Progress = lambda done, total: None,
     **more: Any,
@@ -276,7 +280,7 @@ def calibration_of(
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> calibration_of(sure, names=["temperature"], of="mine").of
+    >>> calibration_of(sure, calibrators=["temperature"], name="mine").name
     'mine'
     """
     as_given = predictions
@@ -286,7 +290,9 @@ def calibration_of(
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}
     check_alike(predictions, sets)
-    choice = choose_calibrator(predictions, names=names, weights=weights, progress=progress)
+    choice = choose_calibrator(
+        predictions, calibrators=calibrators, weights=weights, progress=progress
+    )
     stream, estimates, unsaid = estimates_of(sets, as_given, choice.calibrator, weights)
     today = estimates.pop("", None)
     return Calibration(

@@ -24,7 +24,7 @@ def calibration_figures(
 
     >>> from arcal.auditing import as_predictions, choose_calibrator
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> figures = calibration_figures(choose_calibrator(sure, names=["temperature"]))
+    >>> figures = calibration_figures(choose_calibrator(sure, calibrators=["temperature"]))
     >>> figures["accuracy"], round(figures["before.ece"], 3), figures["change.high"] < 0
     (0.75, 0.203, True)
     """

@@ -162,11 +162,11 @@ class Calibrate(OnModels):
                 given.predictions,
                 dict(zip(sets, given.unlabelled.values(), strict=True)),
                 weights=given.weights,
-                names=tried or None,
-                of=" ".join(self.what),
+                calibrators=tried or None,
+                name=" ".join(self.what),
                 facts=facts | conditions,
                 doubts=[one.sentence for one in trained_on],
-                conditions=list(conditions.values()),
+                notes=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,
             )
@@ -176,7 +176,7 @@ class Calibrate(OnModels):
         with blamed_on(own):
             written = self._write(calibration, job, formats)
         if output.json:
-            print_json(calibration.figures())
+            print_json(calibration.as_json())
         else:
             print_choice(calibration.choice)
             for line in calibration.sentences():
@@ -187,7 +187,7 @@ class Calibrate(OnModels):
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
-        if failed := failures(failing, {name: calibration.by_name()}):
+        if failed := failures(failing, {name: calibration.figures()}):
             for line in failed:
                 say(f"arcal: {line}")
             sys.exit(1)
@@ -302,7 +302,7 @@ class Calibrate(OnModels):
         out = self.output.out
         for name in EXPORTED:  # of an earlier calibration: none may be taken for this
             (out / name).unlink(missing_ok=True)
-        written = calibration.save(out)
+        written = calibration.written_to(out)
         if job is not None and formats:
             if calibration.choice.calibrator is None:
                 no = " nor ".join(f"calibrated.{one}" for one in formats)
