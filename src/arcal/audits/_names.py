@@ -67,12 +67,14 @@ def check_data_name(data: str) -> None:
 
 
 def refuse_text(names: object, what: str) -> None:
-    """Refuse one text where a list of names is needed, since its letters would be taken for them.
+    """Refuse a text, of which letters would be taken, and a number where a list of names is needed.
 
     >>> refuse_text(["cat", "dog"], "classes")
     """
     if isinstance(names, str):
         raise ArcalError(f"{what} is the text {names!r}: give a list of names, such as [{names!r}]")
+    if isinstance(names, int):
+        raise ArcalError(f"{what} is the number {names}: give a list of names")
 
 
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
