@@ -208,5 +208,6 @@ def test_one_text_is_no_list_of_names(overconfident, what):
     given: dict[str, Any] = {what: "ets"}
     with pytest.raises(ArcalError, match=f"{what} is the text 'ets': give a list of names"):
         arcal.calibrate(model, (x, y), **given)
+    given[what] = 3
     with pytest.raises(ArcalError, match=f"{what} is the number 3: give a list of names"):
-        arcal.calibrate(model, (x, y), **(given | {what: 3}))
+        arcal.calibrate(model, (x, y), **given)
