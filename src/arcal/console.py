@@ -104,7 +104,7 @@ class _Lines:
         self.description, self.unit = description, unit
         self.started = self.said = monotonic()
         self.before: int | None = None
-        self.now, self.told = (0, 0), (0, 0)
+        self.now, self.reported = (0, 0), (0, 0)
 
     def __call__(self, done: int, total: int) -> None:
         if self.before is None or done < self.now[0]:
@@ -129,11 +129,11 @@ class _Lines:
         left = timedelta(seconds=round((total - done) * spent / new)) if new else None
         left = f", {left} left" if left and done < total else ""
         line = f"{self.description}: {done:,} of {total:,} {self.unit}{rate}{left}"
-        self.told = self.now
+        self.reported = self.now
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def last(self) -> None:
-        if self.told not in ((0, 0), self.now):  # only where a line has been there before
+        if self.reported not in ((0, 0), self.now):  # only where a line has been there before
             self.say()
 
 

@@ -25,9 +25,9 @@ from arcal.report.audited._amounts import ece, number, points, signed
 from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
     acts_above,
+    advice,
     differs,
     doubts,
-    mends,
     notes,
     stands_out,
     summary,
@@ -67,15 +67,15 @@ def sure(N: int, T: float) -> Audited:
 
 
 def test_what_would_mend_it_says_of_which_inputs():
-    halves = mends(sure(1000, 3.0))
+    halves = advice(sure(1000, 3.0))
     assert (
         "scaling, fitted on one half of the inputs, brings the ECE of the other 500 from" in halves
     )
     assert halves.endswith(": see `arcal calibrate`")
     predictions = sure(1000, 3.0).predictions
     whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
-    assert "scaling brings the ECE from" in mends(whole)
-    assert mends(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
+    assert "scaling brings the ECE from" in advice(whole)
+    assert advice(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
 
 
 def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
@@ -84,7 +84,7 @@ def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs(
     object.__setattr__(
         some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None)
     )  # nothing helps
-    assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
+    assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in advice(some)
 
 
 def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
@@ -95,7 +95,7 @@ def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
     some = Audited("mine", both, ("no", "yes"))
     assert some.overall.gap.sign == 0 < some.overall.ece.sign
     object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None))
-    assert "leave it as it is" not in mends(some)
+    assert "leave it as it is" not in advice(some)
 
 
 def test_a_group_with_a_verdict_is_named_before_one_that_may_be_chance():
@@ -141,7 +141,7 @@ def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
     model = Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b", "c"))
     best = model.posthoc.outcomes[model.posthoc.recommended or ""]
     assert best.ece.after.value > best.ece.before.value
-    assert "lowers the log-loss of the other 250, but raises the ECE from" in mends(model)
+    assert "lowers the log-loss of the other 250, but raises the ECE from" in advice(model)
 
 
 def test_one_input_is_no_inputs():

@@ -183,7 +183,7 @@ model stays as it is; give more inputs, some of them wrong'
     figures = {name: resampled_scores(some, draws, **options) for name, some in scores.items()}
 
     @cache
-    def less(name: str, than: str) -> Estimate:
+    def loss_difference(name: str, than: str) -> Estimate:
         apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
         both = scores[name], scores[than]
         return score_estimates(apart, n, w, *both, names=("nll",))["nll"]
@@ -192,7 +192,7 @@ model stays as it is; give more inputs, some of them wrong'
     may_change = not any(keeps.values())
     eligible = [name for name in fits if may_change or keeps[name]]
     losses = {name: figures[name]["nll"].estimate for name in eligible}
-    picked, best = simplest_of_the_best(losses, less)
+    picked, best = simplest_of_the_best(losses, loss_difference)
 
     def candidate(name: str, keeps_accuracy: bool) -> Candidate:
         some, sure = figures[name], scores[name].confidence
@@ -203,8 +203,8 @@ model stays as it is; give more inputs, some of them wrong'
             **score_estimates(some, n, w, scores[name]),
             ece=ece_estimate(some["ece"], sure, right, n, **drawn),
             accuracy=accuracy_from(some["accuracy"].estimate, effective_of(w, sure)),
-            change=less(name, "none"),
-            behind=less(name, best or "none"),
+            change=loss_difference(name, "none"),
+            behind=loss_difference(name, best or "none"),
         )
 
     candidates = {name: candidate(name, keeps[name]) for name in fits}
@@ -262,10 +262,10 @@ def cross_validated(
     total = (1 + len(numbers)) * len(names)
     for i, number in enumerate([None, *numbers] if names else []):
 
-        def told(done: int, before: int = i * len(names)) -> None:
+        def report(done: int, before: int = i * len(names)) -> None:
             progress(before + done, total)
 
-        lines = _fitted(predictions, weights, fold, number, calibrators, parts, told)
+        lines = _fitted(predictions, weights, fold, number, calibrators, parts, report)
         folds = "" if number is None else "in four of the five folds, "
         for name, line in lines.items():
             refused[name] = folds + line
@@ -284,7 +284,7 @@ def _fitted(
     number: int | None,
     calibrators: dict[str, Calibrator],
     parts: dict[str, list[Scores]],
-    told: Callable[[int], object],
+    report: Callable[[int], object],
 ) -> dict[str, str]:
     """Fit all that have `parts` without a fold, and score it; or with all, and keep the fitted.
 
@@ -301,7 +301,7 @@ def _fitted(
     out = predictions.rows(~rest)
     assert out.log_probabilities is not None  # kept for all calibrators
     for done, name in enumerate(parts):
-        told(done)
+        report(done)
         energy = predictions.energy[rest] if CALIBRATORS[name].needs_energy else None
         try:
             calibrator = POSTHOC[name](given, given.labels, energy=energy)

@@ -165,22 +165,24 @@ def posthoc_on_halves(
     draws = stored_counts(shown_on, resamples, seed=0)
     n = round(effective_number(w))
 
-    def drawn(said: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
-        some = resampled_scores(said, draws, weights=w)
-        judged, wrong = (said.confidence, said.correct), errors_of(said.correct, w)
-        options, chance = {"weights": w, "resamples": resamples}, Chance(said.confidence)
-        ece = ece_estimate(some["ece"], *judged, n, **options, chance=chance)
+    def judged(scores: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
+        some = resampled_scores(scores, draws, weights=w)
+        pair, wrong = (scores.confidence, scores.correct), errors_of(scores.correct, w)
+        options, chance = {"weights": w, "resamples": resamples}, Chance(scores.confidence)
+        ece = ece_estimate(some["ece"], *pair, n, **options, chance=chance)
         by_chance = smooth_ece_by_chance(chance, weights=w, resamples=min(resamples, SMOOTH))
         smooth = by_chance.quantile(0.95).item()
-        said_of = {
-            **score_estimates(some, n, w, said, names=("nll",)),
-            "accuracy": accuracy_from(some["accuracy"].estimate, effective_of(w, said.confidence)),
+        figures = {
+            **score_estimates(some, n, w, scores, names=("nll",)),
+            "accuracy": accuracy_from(
+                some["accuracy"].estimate, effective_of(w, scores.confidence)
+            ),
             "ece": ece,
-            "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*judged, w), wrong),
+            "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*pair, w), wrong),
         }
-        return some, said_of
+        return some, figures
 
-    before, said_before = drawn(shown.scores)
+    before, figures_before = judged(shown.scores)
     outcomes, refused, losses = {}, {}, {}
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     answers = predictions.answers
@@ -192,11 +194,11 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after, said_after = drawn(better)
+        after, figures_after = judged(better)
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
         changes = estimates(change, FIGURES, n, cut=False)
         changes |= score_estimates(change, n, w, better, shown.scores, names=("nll",))
-        columns = (said_before, said_after, changes)
+        columns = (figures_before, figures_after, changes)
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.scores.predicted).sum())
         keeps = calibrator.keeps_order or answers

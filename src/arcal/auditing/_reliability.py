@@ -167,8 +167,8 @@ def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:
         if not torch.equal(predictions.ids, robustness.ids):
             raise ArcalError(f"{subject.name}: predictions and robustness are of different images")
         cut, labels = levels(robustness.robustness, robustness.ids, R), predictions.labels
-        told = predictions.confidence, predictions.correct
-        runs.append(by_level(*told, cut, R, labels=labels, classes=Z))
+        pair = predictions.confidence, predictions.correct
+        runs.append(by_level(*pair, cut, R, labels=labels, classes=Z))
     histogram = torch.stack([run.class_histogram for run in runs]).double().mean(dim=0)
     stable = {}
     if len(runs) > 1:

@@ -324,13 +324,13 @@ def audit(
         device=usable_device(device),
     )
 
-    def known(more: Any, title: str, *, labelled: bool) -> Examples | Loaded:
+    def read(more: Any, title: str, *, labelled: bool) -> Examples | Loaded:
         _check_read_again(more, title, models)
         some = examples_or_loaded(more, title, settings, labelled=labelled)
         return replace(some, name=title)
 
-    fitted_on = None if validation is None else known(validation, "validation", labelled=True)
-    others = [known(of, title, labelled=False) for title, of in (other or {}).items()]
+    fitted_on = None if validation is None else read(validation, "validation", labelled=True)
+    others = [read(of, title, labelled=False) for title, of in (other or {}).items()]
     twice = [] if examples is None else overlap(examples, fitted_on, others)
     twice += [] if examples is None else [*training_part(examples), *repeated(examples)]
     jobs = [

@@ -45,8 +45,8 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
 def holds_answers(there: Sequence[str]) -> bool:
     """Whether columns of these names say how sure an answer was and whether it was right."""
     has = {name.casefold() for name in there}
-    told = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS})
-    return bool(has & {*CONFIDENCE} and told)
+    right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS})
+    return bool(has & {*CONFIDENCE} and right)
 
 
 def correct_of(
@@ -64,9 +64,9 @@ def correct_of(
     (array([ True, False]), ['predicted', 'label'])
     """
     predicted = named([*values], PREDICTED, None)
-    told = named([*values], CORRECT, None) if label is None else named([*values], (), label)
-    if told is not None and (label is None or not _is_class(values, told, predicted)):
-        return _truths(np.asarray(values[told]), told), [told]
+    right = named([*values], CORRECT, None) if label is None else named([*values], (), label)
+    if right is not None and (label is None or not _is_class(values, right, predicted)):
+        return _truths(np.asarray(values[right]), right), [right]
     label = named([*values], LABELS, label)
     if predicted is None or label is None:
         return None

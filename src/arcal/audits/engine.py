@@ -245,8 +245,8 @@ def from_loader(
                 job.look_at_scale(few.to(settings.device))
             as_labels(labels, len(ids), Z)
             refuse_repeats(ids, known)
-            told = partial(further, advance, seen)
-            block = audit_block(job.model, ids, x, labels, settings, advance=told)
+            further_on = partial(further, advance, seen)
+            block = audit_block(job.model, ids, x, labels, settings, advance=further_on)
         except Exception as error:
             where = f"batch {number} of the loader, after {seen} inputs"
             if isinstance(error, ArcalError) and seen:

@@ -211,8 +211,8 @@ class Score(OnModels):
             log.info(f"scored before: {out}")
             check_evidence(out, part, score_facts(out).get("files"), "delete it and score again")
         else:
-            told = bar(f"scoring by {order}", "inputs")
-            with self.running(compute, job) as sharing, told as progress:
+            progress_bar = bar(f"scoring by {order}", "inputs")
+            with self.running(compute, job) as sharing, progress_bar as progress:
                 job = job.checked()
                 tell: Any = {"progress": progress, "skipped": progress.skipped}
                 scores = score_job(job, work=work, sharing=sharing, **tell)

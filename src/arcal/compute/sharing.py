@@ -212,13 +212,13 @@ def error_of(pickled: bytes, *given: Any) -> Exception | None:
 
 
 def _sendable(error: Exception) -> Exception:
-    told = error
+    sent = error
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # such as of a class that only the file of a model knows
-        told = RuntimeError(f"{type(error).__name__}: {error}")
-    told.add_note("".join(traceback.format_exception(error)))
-    return told
+        sent = RuntimeError(f"{type(error).__name__}: {error}")
+    sent.add_note("".join(traceback.format_exception(error)))
+    return sent
 
 
 @lru_cache(maxsize=1)

@@ -55,7 +55,7 @@ class Listed:
 
     path: Path
     fetch: Callable[[Sequence[Path]], tuple[Path, ...]]
-    told: Callable[[], contextlib.AbstractContextManager[None]]
+    naming_errors: Callable[[], contextlib.AbstractContextManager[None]]
     """A context in which errors name the URL."""
 
 
@@ -87,7 +87,7 @@ def listed(url: str) -> Iterator[Listed]:
         above = url.rstrip("/")[: len(url.rstrip("/")) - len(root) + len(base)]
 
         @contextlib.contextmanager
-        def told() -> Iterator[None]:
+        def naming_errors() -> Iterator[None]:
             try:
                 yield
             except ArcalError as error:
@@ -98,8 +98,8 @@ def listed(url: str) -> Iterator[Listed]:
             return _copies(store, base, {name: names[name] for name in relative})
 
         rest = _bare(root)[len(_bare(base)) :].strip("/")
-        with told():
-            yield Listed(folder / rest, fetch, told)
+        with naming_errors():
+            yield Listed(folder / rest, fetch, naming_errors)
 
 
 def _opened(url: str) -> tuple[Any, str]:

@@ -112,7 +112,7 @@ class Source:
         """
         if self.remote is None:
             return self._chosen(part)
-        with self.remote.told():
+        with self.remote.naming_errors():
             name, title, paths = self._chosen(part)
             return name, title, self.remote.fetch(paths)
 

@@ -119,7 +119,7 @@ def _in_one_line(spec: str, attack: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return attack(model, x, bounds)
             except (ArcalError, MemoryError, torch.OutOfMemoryError) as error:
-                told = error
-        raise told
+                its_own = error
+        raise its_own
 
     return attacked

@@ -127,8 +127,8 @@ def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
             f"{spec} is a {type(value).__name__}: name a function or class that returns a new "
             "network each time, since each seed draws its own weights"
         )
-    told = {"classes": classes, "channels": shape[0], "shape": shape}
-    known = {name: told[what] for what, names in ARGUMENTS.items() for name in names}
+    described = {"classes": classes, "channels": shape[0], "shape": shape}
+    known = {name: described[what] for what, names in ARGUMENTS.items() for name in names}
     try:
         taken = inspect.signature(value).parameters
     except (TypeError, ValueError):

@@ -15,8 +15,8 @@ Comparison = tuple[str, Spread, Spread]
 
 def settled(claims: Sequence[Claim | Comparison]) -> list[Claim]:
     """The claims, with those that are comparisons yet told by `each_lower`, all one family."""
-    told = iter(each_lower([claim for claim in claims if not isinstance(claim, Claim)]))
-    return [claim if isinstance(claim, Claim) else next(told) for claim in claims]
+    tested = iter(each_lower([claim for claim in claims if not isinstance(claim, Claim)]))
+    return [claim if isinstance(claim, Claim) else next(tested) for claim in claims]
 
 
 def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:

@@ -291,7 +291,7 @@ def stands_out(model: Audited) -> list[str]:
             f"the attack failed on {n:,} {'input' if n == 1 else 'inputs'} that it is right on: "
             f"robust accuracy counts {'it' if n == 1 else 'them'} as right under any change"
         )
-    lines.append(mends(model))
+    lines.append(advice(model))
     if n := len(model.suspects):
         what, first = "mistake", "the most suspect label"
         if model.predictions.answers:
@@ -349,7 +349,7 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     )
 
 
-def mends(model: Audited) -> str:
+def advice(model: Audited) -> str:
     """Which calibrator to use, if one is shown to help."""
     posthoc = model.posthoc
     if posthoc.recommended is None:
