@@ -56,7 +56,8 @@ class MultiClassIsotonic(Calibrator):
     def calibrate(self, log_p: Tensor) -> Tensor:
         p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
         f = interpolate(p.flatten()[None], x[None], y[None]).reshape_as(p)
-        return _ahead(_strict_log(f, log_p).log_softmax(1), log_p)
+        log_q = _strict_log(f, log_p).log_softmax(1)
+        return _ahead(log_q, log_p).log_softmax(1)
 
     def extra_repr(self) -> str:
         return f"knots={len(self.x)}"
