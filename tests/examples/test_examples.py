@@ -173,6 +173,16 @@ def test_the_audit_runs_and_adds_up(capsys):
     assert ((found["shift"] >= 0) & (found["shift"] <= 1)).all()
 
 
+def test_a_network_is_audited_as_it_is_and_calibrated(tmp_path, capsys):
+    audit = example("05_audit_and_calibrate").main(tmp_path, epochs=3, images=1500, test_images=200)
+    printed = capsys.readouterr().out
+    assert "picked: " in printed
+    assert "calibrated is right on" in printed
+    before, after = audit.models
+    assert before.overall.accuracy.value == after.overall.accuracy.value
+    assert (tmp_path / "index.html").is_file()
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
