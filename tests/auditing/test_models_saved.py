@@ -125,6 +125,7 @@ def cases(field, *pairs):
             ([Z, [Z[0], [NAN, 0, 0], *Z[2:]]], "NaN in row 1 of member 1"),
             (P, "rows sum to 1: give them as "),
             (P.float(), "give them as "),
+            (P * 100, "these are per cent: divide them by 100"),
             (P[:, 0], "lie in .0, 1.: give them as "),
             ([[1.0, 2], [3]], "logits is no array .*: pass a tensor or an array"),
             ([["a", "b"]], "logits must be numbers, not text"),

@@ -166,7 +166,9 @@ TWO = "label,logits_0,logits_1\n"
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", r"cannot be read \(Empty CSV file\)"),
+        ("", "it is empty: give a header and a row for each input"),
+        ("# a\n# b\n", "it is empty: give a header and a row for each input"),
+        ("sep=;\n", "it is empty: give a header and a row for each input"),
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
         ("confidence,label\n.9,1\n", "nothing says which answers are right: name it"),

@@ -139,6 +139,11 @@ def _from_logits(z: Tensor) -> Tensor:
         z = torch.cat([torch.zeros_like(z), z], dim=-1)
     elif inside and ((z.sum(dim=-1) - 1).abs() <= UNNORMALISED).all():
         raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities")
+    elif low.min() >= 0 and ((z.sum(dim=-1) / 100 - 1).abs() <= UNNORMALISED).all():
+        raise ArcalError(
+            "no logit is below 0 and rows sum to 100, so these are per cent: divide them by 100, "
+            "and give them as probabilities"
+        )
     return z if z.ndim == 3 else z.unsqueeze(0)
 
 

@@ -178,6 +178,8 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
         start = csv_header(path)
+        if not start.names:
+            raise ArcalError("it is empty: give a header and a row for each input")
         options: dict[str, Any] = {
             "read_options": start.read_options,
             "parse_options": start.parse_options,

@@ -93,3 +93,12 @@ def test_what_is_no_classifier_is_one_line():
         Calibrated(nn.Identity(), Temperature(2.0))(images(2))
     with pytest.raises(ArcalError, match="returns dict: wrap it"):
         Calibrated(Wrapped(), Temperature(2.0))(images(2))
+
+
+def test_probabilities_of_a_model_are_not_taken_for_logits(model):
+    returns_probabilities = nn.Sequential(model, nn.Softmax(dim=1))
+    classifier = Calibrated(returns_probabilities, Temperature(2.0)).eval()
+    with pytest.raises(ArcalError, match="so these are probabilities: give what comes before"):
+        classifier(images(8))
+    by_chance = torch.tensor([[0.25, 0.75]])  # one row of logits may sum to 1
+    assert Calibrated(nn.Identity(), Temperature(2.0))(by_chance).shape == (1, 2)

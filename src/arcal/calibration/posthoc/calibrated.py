@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.errors import ArcalError
+from arcal.logits import refuse_probabilities
+
+MANY = 8
+"""Rows of logits that do not all happen to sum to 1."""
 
 
 class Calibrated(nn.Module):
@@ -44,14 +48,16 @@ class Calibrated(nn.Module):
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
         For a model that takes several tensors, `x` has them by name. The calibrator's errors are
-        raised; a model that does not return logits `(N, Z)` raises `ArcalError`. Gradients flow to
-        `x` and to the model.
+        raised; a model that does not return logits `(N, Z)`, or returns probabilities of at least
+        `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model.
         """
         logits = self.model(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             shape = getattr(logits, "shape", None)
             given = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
             raise ArcalError(f"the model returns {given}: wrap it so that it returns logits (N, Z)")
+        if not torch.compiler.is_compiling() and len(logits) >= MANY:
+            refuse_probabilities(logits)
         logits = logits.to(self.calibrator.dtype)
         energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
         return self.calibrator(logits.log_softmax(1), energy=energy)
