@@ -1,11 +1,13 @@
-"""Inputs of a training part are audited and calibrated with a warning."""
+"""Inputs that a model was trained or calibrated on are audited with a warning."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import Caveat
@@ -78,3 +80,24 @@ def test_an_audit_of_the_inputs_that_a_model_was_calibrated_on_is_warned(tmp_pat
     done = command("audit", "calibrated/calibrated.pt2", "lamps", *usual)
     assert done.code == 0, done.stderr
     assert said not in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_an_audit_in_python_of_the_inputs_that_it_was_calibrated_on_says_so(batched):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(600, 2, generator=generator)
+    labels = (x[:, 0] + torch.randn(600, generator=generator) > 0.5).long()
+    sure = nn.Linear(2, 2).eval()
+    sure.weight.data = torch.tensor([[-9.0, 0.0], [9.0, 0.0]])
+
+    def given(first: int, end: int, shuffle: bool = False):
+        pair = x[first:end], labels[first:end]
+        if not batched:
+            return pair
+        return DataLoader(TensorDataset(*pair), batch_size=32, shuffle=shuffle)
+
+    classifier = arcal.calibrate(sure, given(0, 400), calibrators=["temperature"]).classifier
+    said = "the model was calibrated on these inputs: on others its calibration will look worse"
+    assert said in arcal.audit(classifier, given(0, 400, True), order=None).summary()
+    assert said not in arcal.audit(classifier, given(200, 600), order=None).summary()
+    assert said not in arcal.audit(sure, given(0, 400), order=None).summary()

@@ -20,6 +20,7 @@ from arcal.auditing import (
     Predictions,
     as_model,
     as_predictions,
+    calibrated_blocks,
     choose_calibrator,
     facts_with,
     without_zeros,
@@ -37,10 +38,12 @@ from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrated,
     Calibrator,
+    FittedTo,
     Temperature,
     Today,
     check_posthoc,
 )
+from arcal.calibration.resampled import scores_of
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
@@ -69,7 +72,8 @@ class Calibration:
     answers; `today` is what it says of the unlabelled inputs, if there were any, and `each` what it
     says of each of several sets of them, by name. `name` is the model's, and `facts` are more to
     know of it. `doubts` are what to mend before anything else is believed, and `notes` what every
-    figure is of where it is not the plain data; mostly both are empty.
+    figure is of where it is not the plain data; mostly both are empty. `fitted_to` is what the
+    classifier says of the labelled inputs, None if it stays as it is.
 
     >>> import arcal
     >>> _ = torch.manual_seed(0)
@@ -93,6 +97,7 @@ class Calibration:
     facts: Mapping[str, str] = field(default_factory=dict)
     doubts: Sequence[str] = ()
     notes: Sequence[str] = ()
+    fitted_to: FittedTo | None = None
 
     def __repr__(self) -> str:
         tried, picked = len(self.choice.candidates), self.choice.picked or "none"
@@ -115,7 +120,8 @@ class Calibration:
         """
         if self.model is None:
             raise ArcalError("there is no model, only its predictions: call `calibrator` on others")
-        return Calibrated(self.model, _beside(self.model, self.calibrator))
+        calibrator = _beside(self.model, self.calibrator)
+        return Calibrated(self.model, calibrator, fitted_to=self.fitted_to)
 
     def summary(self) -> str:
         """The table of calibrators, what was picked and why, and what the unlabelled inputs say."""
@@ -295,8 +301,19 @@ def calibration_of(
     )
     stream, estimates, unsaid = estimates_of(sets, as_given, choice.calibrator, weights)
     today = estimates.pop("", None)
+    fitted_to = None
+    if choice.calibrator is not None:
+        blocks = calibrated_blocks(choice.calibrator, predictions)
+        scores = scores_of(blocks, predictions.labels, answers=predictions.answers)
+        fitted_to = FittedTo.from_scores(scores)
     return Calibration(
-        choice, stream=stream, today=today, each=estimates, doubts=doubts + unsaid, **more
+        choice,
+        stream=stream,
+        today=today,
+        each=estimates,
+        doubts=doubts + unsaid,
+        fitted_to=fitted_to,
+        **more,
     )
 
 

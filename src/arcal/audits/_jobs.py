@@ -17,6 +17,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
 from arcal.audits._job import Job
+from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
 from arcal.compute.sharing import Sharing
@@ -202,7 +203,7 @@ def audited(
         R=job.R,
         norm=job.settings.norm,
         facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {}), **_attack_facts(job.settings)},
-        caveats=job.caveats,
+        caveats=[*job.caveats, *calibrated_on(job.model, predictions)],
         options=job.options,
     )
 

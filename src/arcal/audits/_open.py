@@ -13,7 +13,7 @@ import torch
 from arcal.auditing import Audited, Caveat, EvaluationSet, groupings, without_zeros
 from arcal.audits._examples import DRAWN, Examples, drawn_of_each
 from arcal.audits._job import Job, panel_for
-from arcal.audits._overlap import overlap, repeated, training_part
+from arcal.audits._overlap import CALIBRATED_ON, overlap, repeated, training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
 from arcal.audits.blocks import Settings
@@ -214,8 +214,7 @@ def open_job(
     log.info(f"opened {spec}: {facts}")
     twice = training_part(examples)
     if opened.calibrated_on is not None and opened.calibrated_on in (whole, examples.content):
-        said = "the model was calibrated on these inputs: on others its calibration will look worse"
-        twice.append(Caveat("Calibrated on", said))
+        twice.append(CALIBRATED_ON)
     images = examples.kind == "images"
     if device is None:
         twice += overlap(examples, known, others)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from arcal.auditing import Caveat
+from arcal.attacks import Model
+from arcal.auditing import Caveat, Predictions
+from arcal.auditing.models import Classifier
 from arcal.audits._examples import Examples
 from arcal.audits._loaded import Loaded
+from arcal.calibration.posthoc import Calibrated, FittedTo
 from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
 from arcal.data.repeats import repeated_images, repeats
 
@@ -91,6 +94,27 @@ def training_part(audited: Examples) -> list[Caveat]:
         "calibration look better than they are on other inputs"
     )
     return [Caveat("Training part", said)]
+
+
+CALIBRATED_ON = Caveat(
+    "Calibrated on",
+    "the model was calibrated on these inputs: on others its calibration will look worse",
+)
+
+
+def calibrated_on(model: Model, predictions: Predictions) -> list[Caveat]:
+    """What is to be said if the model holds a calibrator that was fitted to these inputs.
+
+    >>> import torch
+    >>> from arcal.auditing import as_predictions
+    >>> calibrated_on(torch.nn.Linear(2, 2), as_predictions(logits=[[2.0, 0.0]], labels=[0]))
+    []
+    """
+    inside = model.classifier if isinstance(model, Classifier) else model
+    if not isinstance(inside, Calibrated) or inside.fitted_to is None:
+        return []
+    these = FittedTo.from_scores(predictions.scores)
+    return [CALIBRATED_ON] if these.are(inside.fitted_to) else []
 
 
 def _are_few_images(audited: Examples) -> bool:

@@ -27,7 +27,7 @@ from arcal.calibration.posthoc.batch_temperature import (
     fit_batch_temperature,
     fit_by_batch,
 )
-from arcal.calibration.posthoc.calibrated import Calibrated, Mirrored
+from arcal.calibration.posthoc.calibrated import Calibrated, FittedTo, Mirrored
 from arcal.calibration.posthoc.calibration_set import CalibrationSet, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
@@ -72,6 +72,7 @@ __all__ = [
     "Dirichlet",
     "EnergyScaling",
     "EnsembleTemperature",
+    "FittedTo",
     "Mirrored",
     "MultiClassIsotonic",
     "OneVsAllIsotonic",

@@ -2,17 +2,52 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.calibration.resampled import Scores
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
 MANY = 8
 """Rows of logits that do not all happen to sum to 1."""
+ROUNDING = 1e-5
+"""By how much of itself a float32 model's Brier score may differ from batch size to batch size."""
+
+
+@dataclass(frozen=True)
+class FittedTo:
+    """What a calibrated classifier says of all inputs that its calibrator was fitted to.
+
+    By `inputs`, how many there are, on how many it is `right`, and its mean `brier` score they are
+    told again, in whatever order and from whatever source they come.
+
+    >>> FittedTo(900, 700, 0.31234).are(FittedTo(900, 700, 0.31235))
+    False
+    """
+
+    inputs: int
+    right: int
+    brier: float
+
+    @classmethod
+    def from_scores(cls, scores: Scores) -> "FittedTo":
+        """Of the classifier's scores of the inputs.
+
+        >>> from arcal.calibration.resampled import scores_of
+        >>> FittedTo.from_scores(scores_of([torch.tensor([[0.75, 0.25]]).log()], [1]))
+        FittedTo(inputs=1, right=0, brier=1.125)
+        """
+        return cls(len(scores.correct), int(scores.correct.sum()), float(scores.brier.mean()))
+
+    def are(self, others: "FittedTo") -> bool:
+        """Whether these are the same inputs: models in float32 round a little by batch."""
+        same = (self.inputs, self.right) == (others.inputs, others.right)
+        return same and math.isclose(self.brier, others.brier, rel_tol=ROUNDING)
 
 
 class Calibrated(nn.Module):
@@ -23,6 +58,8 @@ class Calibrated(nn.Module):
     dtype, float64 as fitted, so that confident probabilities do not all become 1;
     `.to(torch.float32)` makes both modules float32, which is what an attack wants of float32
     images. On a device without float64, such as Apple's GPUs, the calibrator becomes float32.
+    `fitted_to` is what it says of the inputs that the calibrator was fitted to, if that is known:
+    `arcal.audit` of these inputs says that others will look worse.
 
     `torch.export.export` exports it as one program, which needs no arcal to run:
 
@@ -39,10 +76,17 @@ class Calibrated(nn.Module):
     tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
 
-    def __init__(self, model: nn.Module | Callable[[Any], Tensor], calibrator: Calibrator):
+    def __init__(
+        self,
+        model: nn.Module | Callable[[Any], Tensor],
+        calibrator: Calibrator,
+        *,
+        fitted_to: FittedTo | None = None,
+    ):
         super().__init__()
         self.model: nn.Module | Callable[[Any], Tensor] = model
         self.calibrator: Calibrator = calibrator
+        self.fitted_to: FittedTo | None = fitted_to
 
     def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
