@@ -17,6 +17,8 @@ import {
   type SortKey,
 } from "./state";
 
+/** The state of a step that was taken by opening an input. */
+const OPENED = "opened";
 const NUMBERS = ["label", "predicted", "level", "bin", "positive", "shift", "group"] as const;
 
 function written(): string {
@@ -87,20 +89,27 @@ function follow(): void {
 export function followAddress(): void {
   if (location.hash.length > 1) follow();
   let wasOpen = opened.peek() !== null;
+  let afterBack: string | null = null; // the address once the step back has been taken
   effect(() => {
     const hash = `#${written()}`;
     if (hash === location.hash) return;
     const isOpen = opened.value !== null;
-    // Opening an input is a step that Back takes back; everything else replaces.
-    if (isOpen && !wasOpen) history.pushState(null, "", hash);
-    else history.replaceState(null, "", hash);
+    // Opening an input is a step that Back takes back, as closing it does; everything else replaces.
+    if (afterBack !== null) afterBack = hash;
+    else if (isOpen && !wasOpen) history.pushState(OPENED, "", hash);
+    else if (!isOpen && wasOpen && history.state === OPENED) {
+      afterBack = hash;
+      history.back();
+    } else history.replaceState(history.state, "", hash);
     wasOpen = isOpen;
   });
-  addEventListener("hashchange", () => {
-    follow();
+  addEventListener("popstate", () => {
+    if (afterBack !== null) history.replaceState(null, "", afterBack);
+    else follow();
+    afterBack = null;
     wasOpen = opened.peek() !== null;
   });
-  addEventListener("popstate", () => {
+  addEventListener("hashchange", () => {
     follow();
     wasOpen = opened.peek() !== null;
   });

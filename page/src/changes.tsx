@@ -94,12 +94,14 @@ export function ChangesSince() {
           </div>
         );
       })}
-      {since.alone.map(({ name, groups }) => (
-        <p class="words" key={name}>
-          By {name}, only one of the audits has {groups.slice(0, SHOWN).join(", ")}
-          {groups.length > SHOWN && ` and ${count(groups.length - SHOWN)} more`}.
-        </p>
-      ))}
+      {[since.new, since.gone].flatMap((columns, i) =>
+        columns.map(({ name, groups }) => (
+          <p class="words" key={`${i} ${name}`}>
+            By {name}, {i ? "gone" : "new"} since {since.since}: {groups.slice(0, SHOWN).join(", ")}
+            {groups.length > SHOWN && ` and ${count(groups.length - SHOWN)} more`}.
+          </p>
+        )),
+      )}
     </Figure>
   );
 }

@@ -60,9 +60,12 @@ export function plain(value: Maybe): string {
   const size = Math.abs(value);
   if (size === 0) return "0";
   if (size >= 1000) return minus(count(Math.round(value)));
-  if (size < 0.001) return minus(value.toExponential(1));
+  if (size < 1e-5) return minus(value.toExponential(0)).replace(/e(.+)/, (_, power) => `\u00a0×\u00a010${raised(power)}`);
+  if (size < 0.001) return minus(value.toPrecision(2));
   return minus(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3));
 }
+
+const raised = (power: string) => [...power].map((c) => (c === "−" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)])).join("");
 
 export type Show = (value: Maybe) => string;
 

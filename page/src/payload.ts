@@ -167,8 +167,9 @@ export interface Changes {
   same_inputs: boolean;
   figures: FigureChange[];
   groupings: { name: string; groups: GroupChange[] }[];
-  /** The groups that only one of the audits has. */
-  alone: { name: string; groups: string[] }[];
+  /** The groups of a column that the earlier audit did not have, and those that it alone had. */
+  new: { name: string; groups: string[] }[];
+  gone: { name: string; groups: string[] }[];
 }
 
 /** The figures under one corruption. */

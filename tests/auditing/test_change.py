@@ -141,7 +141,8 @@ def test_groups_that_only_one_audit_has_and_those_of_few_inputs():
     now, before = (audited(8, 10, site=name) for name in ("north", "south"))
     since = changes(now, before)
     assert since.groupings == {}
-    assert since.alone == {"site": ("north", "south")}
+    assert since.new == {"site": ("north",)}
+    assert since.gone == {"site": ("south",)}
     few = changes(grouped((0,), 10), grouped((90,) * 5, 100)).groupings["site"]["site 0"]
     assert few["accuracy"].verdict == few["gap"].verdict == "too few"
     assert few["accuracy"].by.sign == -1

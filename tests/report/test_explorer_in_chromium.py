@@ -169,6 +169,20 @@ def test_one_input_opened_and_left_by_the_keyboard(reader):
     expect(dialog).to_have_count(0)
 
 
+def test_an_input_that_is_closed_leaves_no_step_behind(reader):
+    page = reader.open(make_payload(), "#sort=id")
+    for _ in range(3):
+        page.locator(".list button").nth(3).click()
+        expect(page).to_have_url(re.compile("input="))
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        expect(page).not_to_have_url(re.compile("input="))
+    page.wait_for_timeout(200)
+    assert page.evaluate("history.state") is None
+    page.go_back()
+    assert page.url == "about:blank"  # where it came from
+
+
 def test_the_pictures_of_an_input_are_its_own(reader):
     payload = make_payload(40)
     page = reader.open(payload, "#sort=id&input=107")

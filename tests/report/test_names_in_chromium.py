@@ -82,7 +82,8 @@ def test_what_has_changed_since_obeys_no_character_that_turns_the_writing(reader
         "groupings": [
             {"name": turned, "groups": [{"name": turned, "accuracy": change, "gap": change}]}
         ],
-        "alone": [{"name": turned, "groups": [turned]}],
+        "new": [{"name": turned, "groups": [turned]}],
+        "gone": [{"name": turned, "groups": [turned]}],
     }
     payload["models"][1]["difference"]["than"] = turned
     said = reader.open(payload).inner_text("main")

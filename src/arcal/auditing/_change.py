@@ -76,8 +76,9 @@ class Changes:
     and of two classes positive.frequency and positive.gap. There is no change of an ECE, for the
     reason that `Difference` gives, nor of the mean probability of a class, which is the sum of the
     other two. `groupings` have "accuracy" and "gap" of each group that both audits have, by column
-    and group; `alone` are the groups of such a column that only one has. `same_inputs` says that
-    the inputs seem to be the same, of which the intervals make no use. Made by `changes`.
+    and group; of such a column `new` are the groups that the earlier audit did not have, and `gone`
+    those that it alone had. `same_inputs` says that the inputs seem to be the same, of which the
+    intervals make no use. Made by `changes`.
     """
 
     since: str
@@ -85,7 +86,8 @@ class Changes:
     n: int
     figures: Mapping[str, Change]
     groupings: Mapping[str, Mapping[str, Mapping[str, Change]]]
-    alone: Mapping[str, Sequence[str]]
+    new: Mapping[str, Sequence[str]]
+    gone: Mapping[str, Sequence[str]]
     same_inputs: bool = False
 
 
@@ -164,7 +166,7 @@ def changes(
     names = [name for name in now.figures if name in earlier.figures]
     tests = [_Test.between(name, now, earlier) for name in names]
     figures = dict(zip(names, _changes(tests), strict=True))
-    groupings, alone = {}, {}
+    groupings, new, gone = {}, {}, {}
     for column in now.groups:
         here, there = (
             {one.name: one for one in side.groups.get(column, ()) if one.n}
@@ -176,9 +178,10 @@ def changes(
             groupings[column] = {
                 name: {"accuracy": next(pairs), "gap": next(pairs)} for name in both
             }
-        if others := [name for name in {**here, **there} if name not in both]:
-            alone[column] = tuple(others)
-    return Changes(since, earlier.name, earlier.n, figures, groupings, alone, same_inputs)
+        for these, others, only in ((here, there, new), (there, here, gone)):
+            if names := tuple(name for name in these if name not in others):
+                only[column] = names
+    return Changes(since, earlier.name, earlier.n, figures, groupings, new, gone, same_inputs)
 
 
 @dataclass(frozen=True)

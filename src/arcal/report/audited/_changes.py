@@ -1,6 +1,5 @@
 """How a model's figures have changed since an earlier audit, in lines and as JSON values."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from arcal.auditing import Audited, Change, Changes, Estimate
@@ -51,7 +50,8 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
         lines.append(f"not changed beyond chance since then: {', '.join(rest)}")
     for column, groups in since.groupings.items():
         lines += _by_group(column, groups)
-    lines += [_alone(column, names, since) for column, names in since.alone.items()]
+    for column in {**since.new, **since.gone}:
+        lines += _of_one_audit(column, since)
     return [*lines, *same_inputs(since)]
 
 
@@ -84,7 +84,10 @@ def changes_json(since: Changes) -> dict[str, Any]:
             }
             for column, groups in since.groupings.items()
         ],
-        "alone": [{"name": column, "groups": [*names]} for column, names in since.alone.items()],
+        **{
+            when: [{"name": column, "groups": [*names]} for column, names in these.items()]
+            for when, these in (("new", since.new), ("gone", since.gone))
+        },
     }
 
 
@@ -131,8 +134,13 @@ def _by_group(column: str, groups: Any) -> list[str]:
     return [*lines, f"by {column}: {more} more changes beyond chance"] if more > 0 else lines
 
 
-def _alone(column: str, names: Sequence[str], since: Changes) -> str:
+def _of_one_audit(column: str, since: Changes) -> list[str]:
+    """The groups that are new, and those that are gone."""
     if column not in since.groupings:
-        return f"by {column}: {since.since} has none of its groups, so that none is compared"
-    few = [*names[:MOST], *[f"{len(names) - MOST} more"] * (len(names) > MOST)]
-    return f"by {column}: only one of the audits has {listed(few)}"
+        return [f"by {column}: {since.since} has none of its groups, so that none is compared"]
+    lines = []
+    for when, these in (("new", since.new), ("gone", since.gone)):
+        if names := these.get(column):
+            few = [*names[:MOST], *[f"{len(names) - MOST} more"] * (len(names) > MOST)]
+            lines.append(f"by {column}, {when} since {since.since}: {listed(few)}")
+    return lines
