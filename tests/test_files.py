@@ -112,6 +112,8 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(files.fcntl, "flock", refuse)
     with pytest.raises(ArcalError, match="its file system has no locks"), locked(tmp_path / "a"):
         pass
+    with locked(tmp_path / "a", needed=False) as held:
+        assert held
 
 
 def test_a_file_that_another_program_reads_is_replaced_when_it_is_done(tmp_path, monkeypatch):

@@ -181,12 +181,16 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
+def locked(
+    path: Path, *, shared: bool = False, wait: bool = True, needed: bool = True
+) -> Iterator[bool]:
     """Hold a lock on the file `path` while the block runs; other processes wait for it.
 
     Several can hold a `shared` one. The block gets whether it is held: without `wait` it is not
     where others hold it. The lock is released when the process ends, however it ends. Windows has
-    no such lock. A symbolic link at `path` raises `ArcalError`: nothing is opened through it.
+    no such lock, and a file system without locks raises `ArcalError`; one that is not `needed`
+    counts as held there. A symbolic link at `path` raises `ArcalError`: nothing is opened through
+    it.
 
     >>> with locked(Path("notes/.lock")):
     ...     pass  # no other process is in such a block
@@ -201,7 +205,7 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[b
                 f"{path} is a symbolic link, but a lock is needed: delete it"
             ) from None
         raise
-    held = False
+    held = fcntl is None and not needed
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ArcalError(f"{path} is not a file, so it is no lock: delete it")
@@ -215,10 +219,12 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[b
             except OSError as error:
                 if error.errno not in NO_LOCKS:
                     raise
-                raise ArcalError(
-                    f"{path}: its file system has no locks ({error.strerror}), without which two "
-                    "processes would write the same files: name a folder on another one"
-                ) from None
+                if needed:
+                    raise ArcalError(
+                        f"{path}: its file system has no locks ({error.strerror}), without which "
+                        "two processes would write the same files: name a folder on another one"
+                    ) from None
+                held = True
         yield held
     finally:
         os.close(file)

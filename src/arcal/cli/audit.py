@@ -19,7 +19,7 @@ from arcal.cli.model_and_data import (
     flag,
     panel_named,
 )
-from arcal.cli.output import print_json, print_results, say, wrapped
+from arcal.cli.output import alone_in, print_json, print_results, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -108,12 +108,14 @@ class Audit(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
-        from arcal.audits import Condition, failures
+        from arcal.audits import FILES, Condition, failures
 
         output = self.output
         conditions = [Condition.parse(text) for text in output.fail_if]
-        audit = self._audit(conditions)
-        page = audit.report(output.out, images=not output.no_images)
+        check_folder(output.out, FILES)
+        with alone_in(output.out):
+            audit = self._audit(conditions)
+            page = audit.report(output.out, images=not output.no_images)
         if output.json:
             print_json(audit.as_json())
         if output.markdown:
@@ -130,10 +132,9 @@ class Audit(OnModels):
             sys.exit(1)
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
-        from arcal.audits import FILES, Audit, names_of, run_jobs, split_names
+        from arcal.audits import Audit, names_of, run_jobs, split_names
         from arcal.console import bar, console
 
-        check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
         titles, columns = self.output.names, self.data.confidence
         if data is None and len(columns) > 1:

@@ -28,7 +28,7 @@ from arcal.cli.model_and_data import (
     flag,
     say_doubt,
 )
-from arcal.cli.output import print_json, say, wrapped
+from arcal.cli.output import alone_in, print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ class Calibrate(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
+        check_out(self.output.out)
+        with alone_in(self.output.out):
+            self._calibrate()
+
+    def _calibrate(self) -> None:
         from arcal.auditing import facts_with
         from arcal.audits import (
             Condition,
@@ -143,7 +148,6 @@ class Calibrate(OnModels):
         if len(models) > 1:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
         formats = formats_named(output.export, models[0])
-        check_out(output.out)
         job = None
         if data is None:
             given = self._from_file(Path(models[0]), formats)

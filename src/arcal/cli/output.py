@@ -6,14 +6,21 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from io import UnsupportedOperation
+from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TextIO
 
+from arcal.errors import ArcalError
+from arcal.files import locked
 from arcal.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
+
+PATIENCE = 10.0
+"""Seconds in which the processes of a killed command have ended."""
 
 _results: TextIO | None = None
 
@@ -50,6 +57,30 @@ def results_alone() -> Iterator[None]:
         os.dup2(before, 1)
         results, _results = _results, None
         results.close()
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Refuse a folder that another command is writing to, or the files of both would be mixed.
+
+    What a killed one left behind may take some seconds to end, so these are waited for.
+    """
+    lock, until, new = out / ".lock", monotonic() + PATIENCE, not out.exists()
+    with ExitStack() as stack:
+        while not stack.enter_context(locked(lock, wait=False, needed=False)):
+            stack.close()
+            if monotonic() > until:
+                raise ArcalError(
+                    f"another command writes to {out}: wait for it, or name another folder by --out"
+                )
+            sleep(PATIENCE / 100)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # as on Windows, where an open file stays
+                lock.unlink()
+                if new:
+                    out.rmdir()  # where nothing was written
 
 
 def print_results(text: str) -> None:
