@@ -15,9 +15,12 @@ from arcal.calibration.checks import (
     as_confidence,
     as_correct,
     as_probabilities,
+    as_weights,
     check_bins,
 )
 from arcal.errors import ArcalError
+
+NO_INPUTS = "the ECE of no inputs is undefined: pass at least one confidence"
 
 
 def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
@@ -155,20 +158,37 @@ class Reliability:
     def _inputs(self) -> int:
         n = int(self.count.sum())
         if n == 0:
-            raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
+            raise ArcalError(NO_INPUTS)
         return n
 
 
-def ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
+def ece(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
     """Expected calibration error, in [0, 1] (section 3): sum_k |B_k|/N |acc(B_k) - conf(B_k)|.
 
-    `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. Bins and errors are
-    those of `Reliability`.
+    `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. With `weights`
+    `(N,)`, 0 or more, each input counts as much: sum_k |sum_i w_i (correct_i - confidence_i)| / sum
+    w, with the inner sum over bin k. Bins and errors are those of `Reliability`.
 
     >>> ece(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
     0.375
     """
-    return Reliability(bins).update(confidence, correct).ece
+    if weights is None:
+        return Reliability(bins).update(confidence, correct).ece
+    check_bins(bins)
+    confidence = as_confidence(confidence)
+    correct = as_correct(correct, len(confidence))
+    w = as_weights(weights, len(confidence))
+    if not len(w):
+        raise ArcalError(NO_INPUTS)
+    gap = w * (correct.double() - confidence)
+    sums = torch.bincount(bin_of(confidence, bins), weights=gap, minlength=bins)
+    return (sums.abs().sum() / w.sum()).item()
 
 
 def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
@@ -216,7 +236,7 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     N = len(confidence)
     correct = as_correct(correct, N)
     if N == 0:
-        raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
+        raise ArcalError(NO_INPUTS)
     check_bins(bins)
     confidence, order = confidence.sort()
     last = F.pad(differ(confidence), (0, 1), value=True)  # the last row of each block
