@@ -51,7 +51,7 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
     for column, groups in since.groupings.items():
         lines += _by_group(column, groups)
     for column in {**since.new, **since.gone}:
-        lines += _of_one_audit(column, since)
+        lines += _new_and_gone(column, since)
     return [*lines, *same_inputs(since)]
 
 
@@ -134,7 +134,7 @@ def _by_group(column: str, groups: Any) -> list[str]:
     return [*lines, f"by {column}: {more} more changes beyond chance"] if more > 0 else lines
 
 
-def _of_one_audit(column: str, since: Changes) -> list[str]:
+def _new_and_gone(column: str, since: Changes) -> list[str]:
     """The groups that are new, and those that are gone."""
     if column not in since.groupings:
         return [f"by {column}: {since.since} has none of its groups, so that none is compared"]
