@@ -12,6 +12,7 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.compute import Compute
+    from arcal.data import Data
     from arcal.training import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
@@ -103,9 +104,8 @@ class Train:
     """Of the method; one that it does not have is refused."""
 
     def __call__(self) -> None:
-        from arcal.console import bar
-        from arcal.data.overlap import sentence_for
-        from arcal.data.repeats import contradicted
+        from arcal.console import bar, console
+        from arcal.data.doubts import doubts
         from arcal.methods import method_class
         from arcal.methods.method import Method
         from arcal.training.many import load_all, train_all
@@ -118,21 +118,23 @@ class Train:
                 f"{self._processes} devices for each of several runs at once: give --devices for "
                 "one after another, or --workers or --ray for runs of one device each"
             )
+        self._check_sweep()
         run, tried = self._run(), {}
         compute = self._compute()
         sharing = replace(compute, threads=self.threads, processes=self._processes)
         sharing.begin("arcal.training", "arcal.compute.device")
         sharing.log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
+        loaded = load_all([run])
+        (data,) = loaded.values()
+        if not console.quiet:
+            say(f"{_words(run)}: {data.counts}")
+        for doubt in doubts(data):
+            say(f"arcal: {doubt}")
         if self.sweep:
-            swept = self._swept(run)
+            swept = self._swept(run, loaded)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
-        loaded = load_all([run])
-        for data in loaded.values():
-            for doubt in (sentence_for(data.test, data.train), contradicted(data.train)):
-                if doubt is not None:
-                    say(f"arcal: {doubt}")
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
@@ -220,15 +222,17 @@ class Train:
         recipe = replace(recipe, **{key: one for key, one in given.items() if one is not None})
         return recipe if self.epochs is None else recipe.shortened(self.epochs)
 
-    def _swept(self, run: "Run") -> "Sweep":
+    def _check_sweep(self) -> None:
+        if self.sweep and (self.method != "label-smoothing" or "epsilon" in self.settings):
+            raise ArcalError(
+                "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
+            )
+
+    def _swept(self, run: "Run", loaded: dict[tuple[Any, ...], "Data"]) -> "Sweep":
         from arcal.console import bar
         from arcal.methods.label_smoothing import PAPER_GRID
         from arcal.training import sweep
 
-        if self.method != "label-smoothing" or "epsilon" in self.settings:
-            raise ArcalError(
-                "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
-            )
         with bar("choosing epsilon on validation", "epochs") as progress:
             first = replace(run, seeds=self.seeds[:1])
             swept = sweep(
@@ -238,6 +242,7 @@ class Train:
                 PAPER_GRID,
                 extend=True,
                 compute=self._compute(),
+                loaded=loaded,
                 progress=progress,
             )
         for value, ece in swept.ece.items():
@@ -246,3 +251,13 @@ class Train:
         if swept.best == max(swept.ece):
             say("it is the largest tried: a larger one, given by --epsilon, may be better")
         return swept
+
+
+def _words(run: "Run") -> str:
+    """What is trained, and on what."""
+    data = "the embedded images of fashion" if run.data == "fashion" else run.data
+    recipe, n = run.recipe, run.recipe.epochs
+    return (
+        f"training the network {run.network_name} by {run.method}, {n} epoch{'s' * (n > 1)} of the "
+        f"recipe {recipe.name}, on {data}"
+    )

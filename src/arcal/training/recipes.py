@@ -69,9 +69,8 @@ class Recipe:
                     f"{name} {getattr(self, name)!r} is unknown: choose from {', '.join(known)}"
                 )
         if self.batch_size < 1 or (self.core_batch is not None and self.core_batch < 1):
-            raise ArcalError(
-                f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
-            )
+            at_once = "" if self.core_batch is None else f", {self.core_batch} at a time"
+            raise ArcalError(f"a batch of {self.batch_size}{at_once}: at least 1 is needed")
         most = torch.finfo(torch.float32).max
         finite = self.learning_rate <= most and self.weight_decay <= most
         if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
