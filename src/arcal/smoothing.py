@@ -287,8 +287,8 @@ class AdaptiveLabelSmoothing(nn.Module):
         passes all of them already, and nothing is exchanged. Without ids, what a sampler pads with
         counts twice.
 
-        Other shapes, an empty validation set, a confidence outside [0, 1], an unknown id or one that
-        several examples share raise `ArcalError`, in all processes.
+        Other shapes, no prediction at all, a confidence outside [0, 1], an unknown id or one of
+        several examples raise `ArcalError`, in all processes.
         """
         share = confidence, correct, ids
         mine = [None if x is None else as_tensor(x).detach().cpu() for x in share]
