@@ -55,3 +55,28 @@ def test_validation_images_that_are_trained_on_and_classes_that_are_not(tmp_path
     assert "arcal: no training image is of the class " in said
     (run,) = (tmp_path / "others").iterdir()
     assert "arcal: no training image is of the class " in arcal("evaluate", run).stderr
+
+
+NETWORK = """
+from torch import nn
+def make(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+"""
+
+
+def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = tmp_path / "mine.py"
+    options = "--network", "mine.py:make", *IMAGES[:-1], 2
+    code.write_text(NETWORK)
+    arcal("train", *options)
+    (left,) = (tmp_path / "runs").iterdir()
+    metrics = (left / "metrics.jsonl").read_text().splitlines(keepends=True)
+    code.write_text(NETWORK + "# wider?\n")
+    said = "epochs, and its network changed since: this begins anew"
+    assert said not in arcal("train", *options, "--epochs", 1).stderr, "other options"
+    assert said not in arcal("train", *options, "--runs", "elsewhere").stderr
+    (left / "metrics.jsonl").write_text(metrics[0])
+    done = arcal("train", *options)
+    assert f"arcal: runs/{left.name} was left after 1 of 2 {said}" in done.stderr
+    assert said not in arcal("train", *options).stderr, "it has begun already"

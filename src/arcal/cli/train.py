@@ -108,6 +108,7 @@ class Train:
         from arcal.data.doubts import doubts
         from arcal.methods import method_class
         from arcal.methods.method import Method
+        from arcal.training._train import begun_before
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
@@ -129,13 +130,13 @@ class Train:
         (data,) = loaded.values()
         if not console.quiet:
             say(f"{_words(run)}: {data.counts}")
-        for doubt in doubts(data):
+        for doubt in (*doubts(data), *begun_before(self._each(run), self.runs, data)):
             say(f"arcal: {doubt}")
         if self.sweep:
             swept = self._swept(run, loaded)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
-        runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
+        runs = self._each(run)
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
                 runs,
@@ -166,6 +167,10 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
+
+    def _each(self, run: "Run") -> "list[Run]":
+        """The runs to train: one of all seeds, or one of each."""
+        return [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
 
     @property
     def _processes(self) -> int:
