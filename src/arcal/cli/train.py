@@ -108,7 +108,7 @@ class Train:
         from arcal.data.doubts import doubts
         from arcal.methods import method_class
         from arcal.methods.method import Method
-        from arcal.training._train import begun_before
+        from arcal.training.begun import begun_before
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
