@@ -157,3 +157,13 @@ def test_a_linear_schedule_is_torch_s_a_step_ahead():
         linear.step()
         rates += linear.get_last_lr()
     assert [recipe.rate(step / 5) for step in range(1, 21)] == pytest.approx(rates, abs=1e-12)
+
+
+@pytest.mark.parametrize("images", [1, 7, 8, 9, 15, 16, 17, 33])
+@pytest.mark.parametrize(("batch", "core", "devices"), [(8, None, 1), (8, 3, 1), (8, None, 2)])
+def test_the_fewest_images_at_once(images, batch, core, devices):
+    """By splitting as the loop does."""
+    recipe = replace(RECIPES["demo"], batch_size=batch, core_batch=core)
+    mine = torch.arange(-(-images // devices))
+    sizes = {len(x) for b in mine.split(batch // devices) for x in b.split(core or batch)}
+    assert recipe.fewest(images, devices) == min(sizes)

@@ -261,8 +261,9 @@ class Train:
 def _words(run: "Run") -> str:
     """What is trained, and on what."""
     data = "the embedded images of fashion" if run.data == "fashion" else run.data
-    recipe, n = run.recipe, run.recipe.epochs
+    weights = "" if run.weights is None else f" from the weights {Path(run.weights).name}"
+    epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
     return (
-        f"training the network {run.network_name} by {run.method}, {n} epoch{'s' * (n > 1)} of the "
-        f"recipe {recipe.name}, on {data}"
+        f"training the network {run.network_name}{weights} by {run.method}, {epochs} of the recipe "
+        f"{run.recipe.name}, on {data}"
     )

@@ -110,6 +110,17 @@ class Recipe:
             return math.ceil((self.epochs + self.warmup) / 2)
         return min([done for done, _ in self.steps] + [self.epochs])
 
+    def fewest(self, images: int, devices: int = 1) -> int:
+        """Of so many training images, the fewest that ever go through the network at once.
+
+        >>> recipe_named("small").fewest(1281), recipe_named("wrn-28-10").fewest(1000)
+        (1, 40)
+        """
+        mine, size = -(-images // devices), self.batch_size // devices
+        at_once = self.core_batch or size
+        batches = {min(size, mine), mine % size} - {0}
+        return min({n for b in batches for n in (min(at_once, b), b % at_once)} - {0})
+
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
         """A new optimizer for the parameters of `model`; where all are frozen, `ArcalError`."""
         if not any(parameter.requires_grad for parameter in model.parameters()):
