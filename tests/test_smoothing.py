@@ -217,6 +217,18 @@ def test_loss_and_update_do_not_depend_on_order():
     torch.testing.assert_close(results[0], results[1])
 
 
+@pytest.mark.parametrize("R", [1, 2])
+def test_places_in_batches_are_no_ids(R):
+    """Of 3 batches of 20, 40 predictions would not count."""
+    confidence, correct = torch.linspace(0.3, 0.9, 60), torch.arange(60) % 3 > 0
+    smoothing = AdaptiveLabelSmoothing(4, R, alpha=0.3)
+    smoothing.assign("validation", torch.arange(60), torch.arange(60) % R)
+    with pytest.raises(ArcalError, match="60 validation predictions have 20 different ids"):
+        smoothing.update(confidence, correct, torch.arange(60) % 20)
+    assert smoothing.soft_label.tolist() == [1.0] * R
+    smoothing.update(confidence, correct, torch.arange(60))
+
+
 def test_half_precision_logits_are_summed_in_float32():
     logits = torch.randn(8, 5).bfloat16()
     loss = smooth_cross_entropy(logits, torch.arange(8) % 5, 0.1)

@@ -9,8 +9,7 @@ The symbols are the paper's:
     alpha  learning rate of the soft labels
     t      epoch, counted from 0
 
-Nothing here knows about training loops: a loop uses an `AdaptiveLabelSmoothing` as its loss and
-calls its `update` once an epoch.
+A loop uses an `AdaptiveLabelSmoothing` as its loss, and calls its `update` once an epoch.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, alpha_by_first_epoch, joint_step
 from arcal.arrays import TensorLike, as_tensor, leads_to_float64, moved
-from arcal.distributed import each_id_once, from_all
+from arcal.distributed import check_alike, each_id_once, from_all
 from arcal.errors import ArcalError
 from arcal.levels_by_id import LevelsById
 from arcal.logits import refuse_probabilities
@@ -288,8 +287,8 @@ class AdaptiveLabelSmoothing(nn.Module):
         passes all of them already, and nothing is exchanged. Without ids, what a sampler pads with
         counts twice.
 
-        Other shapes, an empty validation set, a confidence outside [0, 1] or an unknown id raise
-        `ArcalError`, in all processes.
+        Other shapes, no prediction at all, a confidence outside [0, 1], an unknown id or one of
+        several examples raise `ArcalError`, in all processes.
         """
         share = confidence, correct, ids
         mine = [None if x is None else as_tensor(x).detach().cpu() for x in share]
@@ -396,5 +395,6 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
     if any(ids is None for ids in columns[2]):
         return confidence, correct, None
     ids = torch.cat([some for some in columns[2] if len(some)])  # an empty list is of floats
+    check_alike(ids, confidence, correct)
     ids, confidence, correct = each_id_once(ids, confidence, correct)
     return confidence, correct, ids

@@ -1,6 +1,8 @@
 """`arcal train`: what it says of a run."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from command_line import arcal
 
@@ -18,3 +20,63 @@ def test_soft_labels_that_no_epoch_would_use(method, epochs, said, tmp_path, mon
     )
     assert done.code == 0, done.stderr
     assert (ONE_EPOCH in " ".join(done.stderr.split())) is said
+
+
+IMAGES = "--images", 60, "--validation", 60, "--epochs", 1
+
+
+def test_its_first_line_says_what_is_trained_and_on_what(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, *_ = arcal("train", *IMAGES).stderr.splitlines()
+    assert first == (
+        "training the network small by vanilla, 1 epoch of the recipe small, on the embedded "
+        "images of fashion: 60 training, 60 validation and 5,000 test images of 1 x 28 x 28, 10 "
+        "classes"
+    )
+    assert "training the network" not in arcal("train", *IMAGES, "-q").stderr
+
+
+def test_validation_images_that_are_trained_on_and_classes_that_are_not(tmp_path, monkeypatch):
+    """As of a folder in which the images of a rare class were copied, so that it weighs more."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (40, 16, 16, 3), np.uint8)
+    for part, N in (("train", 40), ("test", 10)):
+        for i in range(N):
+            path = tmp_path / "photos" / part / ("cat", "dog")[i % 2] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = pixels[i % 20] if part == "train" else 255 - pixels[i]
+            Image.fromarray(image).save(path)
+    options = "--data", "photos", "--size", 16, "--epochs", 1
+    said = arcal("train", *options, "--validation", 10).stderr
+    assert "of the 10 validation images are among the training images" in said
+    assert "no training image" not in said
+    said = arcal("train", *options, "--validation", 38, "--images", 1, "--runs", "others").stderr
+    assert "arcal: no training image is of the class " in said
+    (run,) = (tmp_path / "others").iterdir()
+    assert "arcal: no training image is of the class " in arcal("evaluate", run).stderr
+
+
+NETWORK = """
+from torch import nn
+def make(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+"""
+
+
+def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = tmp_path / "mine.py"
+    options = "--network", "mine.py:make", *IMAGES[:-1], 2
+    code.write_text(NETWORK)
+    arcal("train", *options)
+    (left,) = (tmp_path / "runs").iterdir()
+    metrics = (left / "metrics.jsonl").read_text().splitlines(keepends=True)
+    code.write_text(NETWORK + "# wider?\n")
+    said = "epochs, and its network changed since: this begins anew"
+    assert said not in arcal("train", *options, "--epochs", 1).stderr, "other options"
+    assert said not in arcal("train", *options, "--runs", "elsewhere").stderr
+    (left / "metrics.jsonl").write_text(metrics[0])
+    done = arcal("train", *options)
+    assert f"arcal: runs/{left.name} was left after 1 of 2 {said}" in done.stderr
+    assert said not in arcal("train", *options).stderr, "it has begun already"

@@ -15,7 +15,7 @@ from arcal.errors import ArcalError
 from arcal.store import load_tensors
 from arcal.training import train
 from arcal.training._fit import _Loop
-from arcal.training._train import check_devices
+from arcal.training.begun import check_devices
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

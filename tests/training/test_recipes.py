@@ -104,8 +104,8 @@ def test_every_recipe_takes_a_step(name):
         ({"decayed": "some"}, "decayed 'some' is unknown"),
         ({"augmentation": "blur"}, "augmentation 'blur' is unknown: choose from none"),
         ({"precision": "16"}, "precision '16' is unknown"),
-        ({"batch_size": 0}, "a batch of 0"),
         ({"core_batch": 0}, "0 at a time"),
+        ({"batch_size": 0}, "a batch of 0: at least 1"),
         ({"learning_rate": -1.0}, "learning rate -1.0"),
         ({"learning_rate": float("inf")}, "learning rate inf"),
         ({"weight_decay": float("inf")}, "weight decay inf"),
@@ -157,3 +157,13 @@ def test_a_linear_schedule_is_torch_s_a_step_ahead():
         linear.step()
         rates += linear.get_last_lr()
     assert [recipe.rate(step / 5) for step in range(1, 21)] == pytest.approx(rates, abs=1e-12)
+
+
+@pytest.mark.parametrize("images", [1, 7, 8, 9, 15, 16, 17, 33])
+@pytest.mark.parametrize(("batch", "core", "devices"), [(8, None, 1), (8, 3, 1), (8, None, 2)])
+def test_the_fewest_images_at_once(images, batch, core, devices):
+    """By splitting as the loop does."""
+    recipe = replace(RECIPES["demo"], batch_size=batch, core_batch=core)
+    mine = torch.arange(-(-images // devices))
+    sizes = {len(x) for b in mine.split(batch // devices) for x in b.split(core or batch)}
+    assert recipe.fewest(images, devices) == min(sizes)

@@ -140,13 +140,16 @@ def then(classes, function):
         ("then(classes, lambda z: z.double())", r"let it return `logits.to\(torch.float32\)`"),
         ("then(classes, lambda z: z.softmax(1))", "returns probabilities"),
         ("Differs(classes, lambda z: (z, z))", "in training mode gives a tuple for 2 images"),
+        ("Differs(classes, lambda z: z / z[9])", r"in training mode, in .*own\.py:\d+: IndexErr"),
+        ("Differs(classes, nn.BatchNorm1d(classes))", "1 image at once .* by --images"),
         ("Differs(classes, lambda z: z[:, :2])", r"gives \(2, 2\) .* logits of shape \(2, 3\)"),
     ],
 )
 def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path):
     code = THEN + f"def make(classes):\n    return {made}\n"
     (file := tmp_path / "own.py").write_text(code)
-    run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", validation=40)
+    size = {"validation": 40, "images": 113, "recipe": replace(RECIPES["small"], batch_size=16)}
+    run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", **size)
     with pytest.raises(ArcalError, match=says):
         train(run, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -175,7 +175,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     from arcal.auditing import shift_sets
     from arcal.console import bar
     from arcal.data.corrupted import CorruptedImages
-    from arcal.data.overlap import sentence_for
+    from arcal.data.doubts import doubts
     from arcal.evaluation import evaluate, write_table
     from arcal.evaluation.grouping import same_data
     from arcal.store import RunFolder
@@ -188,8 +188,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     folders, left = _finished(folders, command.skip_unfinished)
     same_data(folders)
     data = data_of(folders[0], command.data)
-    if (overlap := sentence_for(data.test, data.train)) is not None:
-        say(f"arcal: {overlap}")
+    for doubt in doubts(data):
+        say(f"arcal: {doubt}")
     others = _other_data(command.ood, data)
     check_file(table, "--table")
     check_replaceable(table)

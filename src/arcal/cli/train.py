@@ -12,6 +12,7 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.compute import Compute
+    from arcal.data import Data
     from arcal.training import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
@@ -103,11 +104,11 @@ class Train:
     """Of the method; one that it does not have is refused."""
 
     def __call__(self) -> None:
-        from arcal.console import bar
-        from arcal.data.overlap import sentence_for
-        from arcal.data.repeats import contradicted
+        from arcal.console import bar, console
+        from arcal.data.doubts import doubts
         from arcal.methods import method_class
         from arcal.methods.method import Method
+        from arcal.training.begun import begun_before
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
@@ -118,22 +119,24 @@ class Train:
                 f"{self._processes} devices for each of several runs at once: give --devices for "
                 "one after another, or --workers or --ray for runs of one device each"
             )
+        self._check_sweep()
         run, tried = self._run(), {}
         compute = self._compute()
         sharing = replace(compute, threads=self.threads, processes=self._processes)
         sharing.begin("arcal.training", "arcal.compute.device")
         sharing.log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
+        loaded = load_all([run])
+        (data,) = loaded.values()
+        if not console.quiet:
+            say(f"{_words(run)}: {data.counts}")
+        for doubt in (*doubts(data), *begun_before(self._each(run), self.runs, data)):
+            say(f"arcal: {doubt}")
         if self.sweep:
-            swept = self._swept(run)
+            swept = self._swept(run, loaded)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
-        loaded = load_all([run])
-        for data in loaded.values():
-            for doubt in (sentence_for(data.test, data.train), contradicted(data.train)):
-                if doubt is not None:
-                    say(f"arcal: {doubt}")
-        runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
+        runs = self._each(run)
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
                 runs,
@@ -164,6 +167,10 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
+
+    def _each(self, run: "Run") -> "list[Run]":
+        """The runs to train: one of all seeds, or one of each."""
+        return [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
 
     @property
     def _processes(self) -> int:
@@ -220,15 +227,17 @@ class Train:
         recipe = replace(recipe, **{key: one for key, one in given.items() if one is not None})
         return recipe if self.epochs is None else recipe.shortened(self.epochs)
 
-    def _swept(self, run: "Run") -> "Sweep":
+    def _check_sweep(self) -> None:
+        if self.sweep and (self.method != "label-smoothing" or "epsilon" in self.settings):
+            raise ArcalError(
+                "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
+            )
+
+    def _swept(self, run: "Run", loaded: dict[tuple[Any, ...], "Data"]) -> "Sweep":
         from arcal.console import bar
         from arcal.methods.label_smoothing import PAPER_GRID
         from arcal.training import sweep
 
-        if self.method != "label-smoothing" or "epsilon" in self.settings:
-            raise ArcalError(
-                "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
-            )
         with bar("choosing epsilon on validation", "epochs") as progress:
             first = replace(run, seeds=self.seeds[:1])
             swept = sweep(
@@ -238,6 +247,7 @@ class Train:
                 PAPER_GRID,
                 extend=True,
                 compute=self._compute(),
+                loaded=loaded,
                 progress=progress,
             )
         for value, ece in swept.ece.items():
@@ -246,3 +256,14 @@ class Train:
         if swept.best == max(swept.ece):
             say("it is the largest tried: a larger one, given by --epsilon, may be better")
         return swept
+
+
+def _words(run: "Run") -> str:
+    """What is trained, and on what."""
+    data = "the embedded images of fashion" if run.data == "fashion" else run.data
+    weights = "" if run.weights is None else f" from the weights {Path(run.weights).name}"
+    epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
+    return (
+        f"training the network {run.network_name}{weights} by {run.method}, {epochs} of the recipe "
+        f"{run.recipe.name}, on {data}"
+    )

@@ -69,6 +69,16 @@ class Data:
         """The shape (C, H, W) of an image."""
         return self.train.shape
 
+    @property
+    def counts(self) -> str:
+        """How many images, and of what, in words."""
+        counts = len(self.train), len(self.validation), len(self.test)
+        C, H, W = self.shape
+        return (
+            f"{counts[0]:,} training, {counts[1]:,} validation and {counts[2]:,} test images of "
+            f"{C} x {H} x {W}, {len(self.classes)} classes"
+        )
+
     def part(self, name: str) -> Part:
         """The part "train", "validation" or "test"; another name raises `ArcalError`."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -144,12 +154,7 @@ def load(
     train = drawn(train, images, split_seed=split_seed)
     test = drawn(test, test_images, split_seed=split_seed)
     data = Data(name, train, held_out, test, own_validation=own)
-    counts = len(data.train), len(data.validation), len(data.test)
-    C, H, W = data.shape
-    log.info(
-        f"read {source} in {monotonic() - started:.1f} s: {counts[0]:,} training, {counts[1]:,} "
-        f"validation and {counts[2]:,} test images of {C} x {H} x {W}, {len(data.classes)} classes"
-    )
+    log.info(f"read {source} in {monotonic() - started:.1f} s: {data.counts}")
     return data
 
 

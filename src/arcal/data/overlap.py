@@ -54,15 +54,15 @@ def shared_with_training(source: str, part: str | None, names: Names) -> str | N
         return None
 
 
-def sentence_for(test: Part, train: Part) -> str | None:
-    """The same of two parts that are loaded."""
+def sentence_for(test: Part, train: Part, name: str = "test") -> str | None:
+    """The same of two parts that are loaded, the first of which is called by its `name`."""
     both = shared_images(test, train)
     if not both:
         return None
     are = "is" if both == 1 else "are"
     return (
-        f"{both:,} of the {len(test):,} test images {are} among the training images, byte by byte: "
-        "what is said of them was learnt by heart"
+        f"{both:,} of the {len(test):,} {name} images {are} among the training images, byte by "
+        "byte: what is said of them was learnt by heart"
     )
 
 

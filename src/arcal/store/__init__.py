@@ -28,7 +28,7 @@ from arcal.store._calibrators import (
     save_calibrator,
     save_stream,
 )
-from arcal.store._run_folder import RunFolder, content_hash
+from arcal.store._run_folder import PLACES, RunFolder, content_hash
 from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores, score_facts
 from arcal.store._tensors import (
     digest_of,
@@ -40,6 +40,7 @@ from arcal.store._tensors import (
 
 __all__ = [
     "CALIBRATOR_FORMAT",
+    "PLACES",
     "SHARDS",
     "RunFolder",
     "content_hash",

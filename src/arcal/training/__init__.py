@@ -4,6 +4,7 @@ run           the configuration of a run
 saved_run     what can be read back from its folder
 recipes       optimisers and schedules by name, those of appendix A among them
 recipe_files  the same as TOML files, and a run as the command that trains it
+begun         runs that were left unfinished, and would be begun anew
 _types        whether what is read back has the annotated types
 _train        one run, from its configuration to its folder
 _fit          the loop, with _sharing among processes and _rescoring on the fly

@@ -10,6 +10,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,20 @@ def fit(
     return records
 
 
+@contextmanager
+def enough_for_batch_norm(images: int) -> Iterator[None]:
+    """Say in one line that so many images were too few for a network's batch norm."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ArcalError(
+            f"{images} image at once is too few for this network's batch norm: the last of "
+            "a batch, or of an epoch, is alone; train on an image less by --images"
+        ) from None
+
+
 def _momenta(model: nn.Module) -> dict[_BatchNorm, float]:
     """How far each batch norm's running statistics move in a step."""
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
@@ -255,15 +270,8 @@ class _Loop:
         return losses
 
     def _losses(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        try:
+        with enough_for_batch_norm(len(ids)):
             yield from self.method.losses(self.models[m], ids, x, labels)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ArcalError(
-                f"{len(ids)} image at once is too few for this network's batch norm: the last of "
-                "a batch, or of an epoch, is alone; train on an image less by --images"
-            ) from None
 
     @torch.no_grad()
     def validate(self, part: Part) -> tuple[dict[str, float], dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,13 @@ from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
+from arcal.external import one_line
 from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2
 from arcal.robustness import levels, mean_rank, score
-from arcal.store import RunFolder, content_hash
-from arcal.training._fit import Member, fit
+from arcal.store import RunFolder
+from arcal.training._fit import Member, enough_for_batch_norm, fit
 from arcal.training._rescoring import Scorer
 from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
 from arcal.training.run import Run, load_once
@@ -65,7 +65,7 @@ def train(
     data = data or run.load()
     method = checked_method(run, data)
     if run.source and not run.path(root, data).exists():  # code of others fails before, not inside
-        _check_network(run, data)
+        _check_network(run, data, method)
     folder = run.folder(root, data)
     check_images(folder, data)
     if is_done(folder):
@@ -89,7 +89,7 @@ def train(
     return folder
 
 
-def _check_network(run: Run, data: Data) -> None:
+def _check_network(run: Run, data: Data, method: Method) -> None:
     """Refuse somebody else's network that could not be trained, or not be evaluated afterwards."""
     network, again = (run.build(len(data.classes), data.shape, run.seeds[0]) for _ in range(2))
     trained, others = ({id(p) for p in n.parameters() if p.requires_grad} for n in (network, again))
@@ -104,15 +104,20 @@ def _check_network(run: Run, data: Data) -> None:
         with torch.random.fork_rng(devices=[]):
             some = torch.rand(2, *data.shape, generator=generator, device="cpu")
             check_model(network.eval(), some, classes=len(data.classes))
-            logits = network.train()(some)
     except ArcalError as error:
         raise ArcalError(f"{run.network} in evaluation mode: {error}") from None
+    with torch.random.fork_rng(devices=[]), one_line(run.network, "in training mode"):
+        logits = network.train()(some)
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
     if shape != (wanted := (2, len(data.classes))):
         raise ArcalError(
             f"{run.network} in training mode gives {shape} for 2 images: let it return logits of "
             f"shape {wanted} alone, as in evaluation mode"
         )
+    several = method.added.regmixup is not None or method.added.augmix  # views of an image
+    if not several and run.recipe.fewest(len(data.train), run.devices) == 1:
+        with torch.random.fork_rng(devices=[]), enough_for_batch_norm(1):
+            network(some[:1])
 
 
 def checked_method(run: Run, data: Data) -> Method:
@@ -134,32 +139,6 @@ def checked_method(run: Run, data: Data) -> Method:
             f"(--levels) from 1 to {smallest}"
         )
     return method
-
-
-def check_devices(run: Run, root: Path, data: Data) -> None:
-    """Refuse to begin anew what was left unfinished on another number of devices."""
-
-    def alone(config: dict[str, Any]) -> str:
-        return content_hash({k: value for k, value in config.items() if k != "devices"})
-
-    config = run.config(data)
-    if RunFolder(run.path(root, data)).epochs_done():
-        return
-    for path in sorted(root.glob(f"{escape(run.label)}-*")):
-        folder = RunFolder(path)
-        try:
-            other = folder.config_checked()
-        except (ArcalError, OSError):
-            continue
-        n = other.get("devices", 1)
-        if n == run.devices or alone(other) != alone(config) or is_done(folder):
-            continue
-        if done := folder.epochs_done():
-            raise ArcalError(
-                f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of {run.recipe.epochs} "
-                f"epochs done: give --devices {n} to go on with it, or delete it to begin on "
-                f"{run.devices}"
-            )
 
 
 @dataclass(frozen=True)

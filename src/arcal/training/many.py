@@ -14,7 +14,8 @@ from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
-from arcal.training._train import check_devices, check_images, checked_method, train
+from arcal.training._train import check_images, checked_method, train
+from arcal.training.begun import check_devices
 from arcal.training.rankings import bases_of, shares
 from arcal.training.run import Run
 from arcal.training.saved_run import is_done

@@ -69,9 +69,8 @@ class Recipe:
                     f"{name} {getattr(self, name)!r} is unknown: choose from {', '.join(known)}"
                 )
         if self.batch_size < 1 or (self.core_batch is not None and self.core_batch < 1):
-            raise ArcalError(
-                f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
-            )
+            at_once = "" if self.core_batch is None else f", {self.core_batch} at a time"
+            raise ArcalError(f"a batch of {self.batch_size}{at_once}: at least 1 is needed")
         most = torch.finfo(torch.float32).max
         finite = self.learning_rate <= most and self.weight_decay <= most
         if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
@@ -110,6 +109,17 @@ class Recipe:
         if self.schedule == "linear":
             return math.ceil((self.epochs + self.warmup) / 2)
         return min([done for done, _ in self.steps] + [self.epochs])
+
+    def fewest(self, images: int, devices: int = 1) -> int:
+        """Of so many training images, the fewest that ever go through the network at once.
+
+        >>> recipe_named("small").fewest(1281), recipe_named("wrn-28-10").fewest(1000)
+        (1, 40)
+        """
+        mine, size = -(-images // devices), self.batch_size // devices
+        at_once = self.core_batch or size
+        batches = {min(size, mine), mine % size} - {0}
+        return min({n for b in batches for n in (min(at_once, b), b % at_once)} - {0})
 
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
         """A new optimizer for the parameters of `model`; where all are frozen, `ArcalError`."""
