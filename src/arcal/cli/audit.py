@@ -96,9 +96,10 @@ class Audit(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
-    """Or files of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a
-    path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
+    """A model, or several, and data; or files of predictions alone. A model is
+    package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
+    .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or
+    JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)

@@ -104,8 +104,9 @@ class Calibrate(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder."""
+    """A model and labelled data; or a file of predictions alone. A model is
+    package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
+    .pt2 or .onnx file, or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)

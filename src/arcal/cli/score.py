@@ -96,9 +96,10 @@ class Score(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME with
-    --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of
-    Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
+    """A model and data; or a run folder, RUN, alone. A model is package.module:name,
+    file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or
+    a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as
+    s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore

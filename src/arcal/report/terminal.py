@@ -253,7 +253,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
         if choice.answers and lines:
             lines.append(f"{what} unlabelled answers: {said}; mean confidence {sure} %")
         elif choice.answers:
-            after = f" after {choice.picked}" if choice.picked else ""
+            after = " after calibration" if choice.picked else ""
             lines.append(
                 f"{what} unlabelled answers: about {said} are right {labelled}; their mean "
                 f"confidence{after} is {sure} %"
