@@ -136,7 +136,7 @@ def test_perturbed_images_and_mirror_images(here):
         name: json.loads(Path(f"{name}/calibration.json").read_text())["facts"] for name in inputs
     }
     assert facts["mirrored"].pop("Views").endswith("compare with the command without --views")
-    assert facts["perturbed"].pop("Perturbed") == "every figure is of the perturbed images"
+    assert facts["perturbed"].pop("Perturbed") == "every figure is for the perturbed images"
     assert facts["mirrored"] == facts["perturbed"] == facts["plain"]
 
 

@@ -342,11 +342,11 @@ class Calibrate(OnModels):
         if self.data.one_per:
             conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
         if self.calibration.perturb:
-            conditions["Perturbed"] = "every figure is of the perturbed images"
+            conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:
             conditions["Views"] = (
-                "every figure, as it is too, is of the average of an image and its mirror image, "
-                "which can do harm: compare with the command without --views"
+                "every figure, also of the model as it is, is for the average of an image and its mirror "
+                "image, which can do harm: compare with the command without --views"
             )
         return conditions
 
