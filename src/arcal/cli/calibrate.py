@@ -345,8 +345,8 @@ class Calibrate(OnModels):
             conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:
             conditions["Views"] = (
-                "every figure, also of the model as it is, is for the average of an image and its mirror "
-                "image, which can do harm: compare with the command without --views"
+                "every figure, also of the model as it is, is for the average of an image and its "
+                "mirror image, which can do harm: compare with the command without --views"
             )
         return conditions
 

@@ -168,7 +168,8 @@ def sentences(choice: Choice) -> list[str]:
     if taken.ece.low > 0:
         what = "calibrated" if choice.picked else "as it is"
         lines.append(
-            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than chance explains"
+            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than chance "
+            "explains"
         )
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
@@ -176,8 +177,8 @@ def sentences(choice: Choice) -> list[str]:
             lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
-                f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: compare "
-                f"with `--calibrators {better.name}`"
+                f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: "
+                f"compare with `--calibrators {better.name}`"
             )
     acts = (
         None
