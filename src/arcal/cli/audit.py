@@ -215,7 +215,7 @@ class Audit(OnModels):
 
         for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
             raise ArcalError(
-                f"{name} is of a model and its data, and these are predictions: leave it out"
+                f"{name} is for a model and its data, and these are predictions: leave it out"
             )
         audited = open_predictions(
             files,
@@ -250,6 +250,6 @@ class Audit(OnModels):
             raise ArcalError(f"--order {order}: choose from {', '.join(ORDERS)}")
         if (attack, norm) != (None, None) and order != "attack":
             flag = "--norm" if attack is None else "--attack"
-            raise ArcalError(f"{flag} is of the order attack: leave it out with {order}")
+            raise ArcalError(f"{flag} is for the order attack: leave it out with {order}")
         order = None if order == "none" else order
         return self.settings(compute, order, attack=attack_with(attack, norm=norm))

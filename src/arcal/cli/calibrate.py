@@ -200,7 +200,7 @@ class Calibrate(OnModels):
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
         for name in self.given(self.calibration, but=own):
             raise ArcalError(
-                f"{name} is of a model and its data, and {path} holds predictions: leave it out"
+                f"{name} is for a model and its data, and {path} holds predictions: leave it out"
             )
         if formats:
             raise ArcalError(

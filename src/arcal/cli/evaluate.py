@@ -145,7 +145,7 @@ def _check(command: Evaluate) -> None:
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):
-        raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
+        raise ArcalError("--official and --cache are for corrupted test sets: add --shift")
     limit = command.cache_limit
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
         raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
