@@ -44,9 +44,10 @@ class CalibrationFlags:
 
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    spline, or FILE.py:NAME, one of your own. By default all of arcal's, dirichlet only up to 30
-    classes and vector up to 33 million probabilities. irova-ts, vector and dirichlet can change
-    predictions, and are only picked if no others are named."""
+    spline, or FILE.py:NAME, one of your own. By default all of arcal's: ebs only for
+    logits, dirichlet only up to 30 classes and vector only up to 33 million probabilities.
+    irova-ts, vector and dirichlet can change predictions, and are only picked if no others are
+    named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,

@@ -164,7 +164,7 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
         elif both := shared_images(other, data.test):
             say(
                 f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
-                "the runs as well, which cannot be told from themselves"
+                "the runs as well, and cannot be told apart"
             )
     return list(others.values())
 
