@@ -306,7 +306,7 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),
-        (lambda: score(model, batches * 2, "margin"), "id 0 is there twice"),
+        (lambda: score(model, batches * 2, "margin"), "id 0 occurs twice"),
         (
             lambda: score(model, [(ids / 2, x, labels)], "margin"),
             "ids are whole numbers, and r",
@@ -316,7 +316,7 @@ def test_bad_input_is_one_line(setting):
         (lambda: mean_rank(torch.zeros(3), torch.arange(3)), r"give \(M, N\)"),
         (lambda: score(model, batches, attack="fgsm"), "attack 'fgsm' is unknown"),
         (lambda: score(model, batches, attack=cast(Any, CarliniWagner)), "is the class Carlini"),
-        (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 is there tw"),
+        (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 occurs tw"),
         (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) of at least 2"),
         (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),
         (lambda: distance(model, x[0], y=4), "y is 4: the model's classes are 0 to 3"),

@@ -135,12 +135,12 @@ def digest_state(digest: "hashlib._Hash", model: object) -> None:
 
 
 def ascending(ids: Tensor) -> Tensor:
-    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    """The positions of ids in ascending order; an id that occurs twice raises `ArcalError`."""
     order = ids.argsort(stable=True)
     repeats = ids[order].diff() == 0
     if repeats.any():
         twice = int(ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
+        raise ArcalError(f"id {twice} occurs twice: give every input its own")
     return order
 
 

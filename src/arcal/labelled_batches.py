@@ -247,13 +247,13 @@ class Copies:
 
 
 def refuse_repeats(ids: Tensor, known: set[int]) -> None:
-    """Add ids `(B,)` to those that are known already; one that is there twice raises an error.
+    """Add ids `(B,)` to those that are known already; one that occurs twice raises an error.
 
     >>> refuse_repeats(torch.tensor([7, 8]), known=set())
     """
     for i in ids.tolist():
         if i in known:
-            raise ArcalError(f"id {i} is there twice: every input has its own")
+            raise ArcalError(f"id {i} occurs twice: give every input its own")
         known.add(i)
 
 

@@ -159,7 +159,7 @@ def cases(field, *pairs):
         ),
         *cases(
             "ids",
-            ([5, 1, 5, 1], "id 5 of row 2 is there twice"),
+            ([5, 1, 5, 1], "id 5 of row 2 occurs twice"),
             ([0, 1, 2], r"ids have shape \(3,\)"),
             ([0, 0.5, 1, 2], "row 1 has 0.5"),
             (np.array([1, 2, 3, 2**63], "u8"), r"ids has 9223372036854775808, and 2\*\*63 - 1 is"),

@@ -38,7 +38,7 @@ def test_two_classes_predicted_as_each_other_are_named(N, Z):
     one = suspected(swapped[predicted], labels, Z)
     assert one is not None
     assert one.order == tuple(swapped.tolist())
-    assert "calls class 1 is class 3 and class 3 is class 1, by which" in one.sentence
+    assert "calls class 1 is class 3 and class 3 is class 1; in the data's order it" in one.sentence
 
 
 @pytest.mark.parametrize("Z", [2, 3, 10, 100])

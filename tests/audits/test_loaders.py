@@ -168,7 +168,7 @@ def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(ru
         shown.append(x.detach().clone())
         return 2 * x[:, :2]
 
-    wrong = [(ids, labels, "id 0 is there twice")]
+    wrong = [(ids, labels, "id 0 occurs twice")]
     if run is arcal.audit:
         wrong.append((ids + 16, labels - 1, "the label of row 0 is -1"))
     for its_ids, its_labels, says in wrong:

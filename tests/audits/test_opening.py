@@ -134,7 +134,7 @@ def test_a_table_is_not_normalised(folder):
     (folder / "rows.csv").write_text("a,b,label\n1,2,0\n4,5,1\n")
     (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
     options: dict[str, Any] = {"weights": None, "name": "two", "panel": None}
-    with pytest.raises(ArcalError, match=r"--normalize is of images, and .*rows.csv is a table"):
+    with pytest.raises(ArcalError, match=r"--normalize is for images, and .*rows.csv is a table"):
         open_job(
             f"{folder / 'two.py'}:net",
             str(folder / "rows.csv"),

@@ -189,8 +189,8 @@ TWO = "label,logits_0,logits_1\n"
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("label,logits_a,logits_b\na,1,2\n,1,2\n", "the label of row 1 is blank: fill it in or"),
-        ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
-        ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 is there twice"),
+        ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' occurs twice"),
+        ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 occurs twice"),
         ("label;logits_0;logits_1\n0;1.200,5;2\n", "logits_0 is no number in row 0"),
         ('label,logits_0,logits_1\n0,"1,5",2\n', "logits_0 is no number in row 0"),
         ("label,labels,logits_0,logits_1\n0,1,1,2\n", "columns label and labels: leave one"),
@@ -217,7 +217,7 @@ def test_many_classes_and_many_ids_are_read_in_time_that_grows_as_they_do(tmp_pa
     assert read_predictions(path).predictions.classes == Z
     ids = [f"{min(i, N - 2)}.png" for i in range(N)]
     pq.write_table(pa.table({"id": ids, "label": [0] * N, "probability": [0.5] * N}), path)
-    with pytest.raises(ArcalError, match=r"id '39998.png' is there twice"):
+    with pytest.raises(ArcalError, match=r"id '39998.png' occurs twice"):
         read_predictions(path)
     assert time.process_time() - begun < 5
 

@@ -79,7 +79,7 @@ def test_what_needs_a_model_is_refused_of_predictions(here, name):
     np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
     value = [] if name in ("check", "skip_broken") else [3]
     line = arcal("audit", "mine.npz", typed(name), *value).line
-    assert line.startswith(f"arcal: {typed(name)} is of a model and its data")
+    assert line.startswith(f"arcal: {typed(name)} is for a model and its data")
     assert not Path("audit").exists()
 
 
@@ -294,14 +294,14 @@ def files(images):
         ("net.py:net unlabelled.npz", "has no array labels"),
         ("net.py:net data.npz --part left", "has no part 'left'"),
         ("net.py:net data.npz --weight left", "arcal: data.npz has no array left"),
-        ("net.py:net data.npz --id left", "--id left is of files of predictions"),
+        ("net.py:net data.npz --id left", "--id left is for files of predictions"),
         (
             "net.py:net data.npz --columns a",
-            "--columns is of table, and data.npz is read as images",
+            "--columns is for tables, and data.npz is read as images",
         ),
         (
             "net.py:linear table.csv --size 28",
-            "--size is of images, and table.csv is read as table",
+            "--size is for images, and table.csv is read as table",
         ),
         ("net.py:net data.npz --classes dark", "is not in [0, 1)"),
         ("net.py:net data.npz --limit 0", "--limit 0: at least 1 input"),
@@ -309,8 +309,8 @@ def files(images):
         ("net.py:net data.npz --levels 0 --order margin", "0 levels: a whole number"),
         ("net.py:net data.npz --batch 0", "batch 0: at least 1"),
         ("net.py:net data.npz --order size", "--order size: choose from"),
-        ("net.py:net data.npz --attack pgd", "--attack is of the order attack"),
-        ("net.py:net data.npz --norm linf", "--norm is of the order attack"),
+        ("net.py:net data.npz --attack pgd", "--attack is for the order attack"),
+        ("net.py:net data.npz --norm linf", "--norm is for the order attack"),
         ("net.py:net data.npz --order attack --norm l1", "norm 'l1' is unknown"),
         ("net.py:net data.npz --validation data.npz", "is data, the audited data"),
         ("net.py:net data.npz --other data.npz", "data.npz holds the same inputs as data.npz"),

@@ -32,7 +32,7 @@ ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for 
         ("8,cat,1.2,-0.2", "the probabilities leave [0, 1] in row 8"),
         ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
         ("8,,0.5,0.5", "the label of row 8 is blank"),
-        ("3,cat,0.5,0.5", "id 3 of row 8 is there twice"),
+        ("3,cat,0.5,0.5", "id 3 of row 8 occurs twice"),
         ("8,cat,0.5", "cannot be read (CSV parse error: Expected 4 columns"),
     ],
 )

@@ -136,7 +136,7 @@ def test_perturbed_images_and_mirror_images(here):
         name: json.loads(Path(f"{name}/calibration.json").read_text())["facts"] for name in inputs
     }
     assert facts["mirrored"].pop("Views").endswith("compare with the command without --views")
-    assert facts["perturbed"].pop("Perturbed") == "every figure is of the perturbed images"
+    assert facts["perturbed"].pop("Perturbed") == "every figure is for the perturbed images"
     assert facts["mirrored"] == facts["perturbed"] == facts["plain"]
 
 
@@ -293,8 +293,8 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["mine.npz", "--export", "pt2"], "--export needs a model"),
         (["a.onnx", "fashion", "--export", "onnx,pt2"], "is exported as onnx only; leave"),
         (["mine.npz", "--export", "gguf"], "format 'gguf' is unknown"),
-        (["mine.npz", "--views", "mirror"], "--views is of a model and its data"),
-        (["mine.npz", "--limit", "5"], "--limit is of a model and its data"),
+        (["mine.npz", "--views", "mirror"], "--views is for a model and its data"),
+        (["mine.npz", "--limit", "5"], "--limit is for a model and its data"),
         (["mine.npz", "--perturb", "fog"], "--perturb fog: the only choice is extra"),
         (["mine.npz", "mine.npz"], "2 are named: calibrate one at a time"),
         (["few.npz"], "12 inputs are too few to choose a calibrator by"),

@@ -52,7 +52,7 @@ def test_without_a_file_nothing_changes():
 @pytest.mark.parametrize(
     ("text", "typed", "words"),
     [
-        ('command = "train"', ["audit"], "is of the command train"),
+        ('command = "train"', ["audit"], "is for the command train"),
         ("data = 3", [], "does not say its command"),
         ('command = "train"\n[other]\na = 1', [], "a table other is not known"),
         ('command = "train"\ndata = [[1]]', [], "data = [1]: give"),

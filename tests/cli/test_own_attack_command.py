@@ -133,7 +133,10 @@ def test_a_plan_tries_it():
     [
         ("--attack mine.py:nothing", "the attack mine.py:nothing returned a Tensor"),
         ("--attack mine.py:wrong", "the attack mine.py:wrong says that it changed the prediction"),
-        ("--attack mine.py:straight --norm linf", "--norm is of boundary-projection: leave it out"),
+        (
+            "--attack mine.py:straight --norm linf",
+            "--norm is for boundary-projection: leave it out",
+        ),
         ("--attack mine.py:straight --order margin", "--attack"),
         ("--attack straight", "or name one of your own as FILE.py:NAME"),
     ],

@@ -132,7 +132,7 @@ def test_a_validation_part_of_the_data_is_the_validation_part(tmp_path, write_pa
     drawn = load(str(tmp_path), validation=4)
     assert not drawn.own_validation
     assert [len(drawn.part(name)) for name in ("train", "validation", "test")] == [5, 4, 2]
-    with pytest.raises(ArcalError, match="have a size already, and --size 8 is of folders"):
+    with pytest.raises(ArcalError, match="have a size already, and --size 8 is for folders"):
         load(str(tmp_path), size=8)
 
 

@@ -251,7 +251,7 @@ class Silent(Net):
         ({"module": Without()}, "has no nn.CrossEntropyLoss"),
         ({"data": {"train_dataloaders": DataLoader(Numbered(), 8),
                    "val_dataloaders": DataLoader(WithIds(validation_data()), 8)}},
-         "id 0 is there twice"),
+         "id 0 occurs twice"),
         ({"module": Ignores()}, "ignore_index 1: leave it out"),
         ({"module": Silent()}, "no validation step called"),
         ({"check_val_every_n_epoch": 2}, "leave it at 1"),

@@ -59,7 +59,7 @@ def test_a_run_is_planned_on_its_own_data_as_it_is_scored(here):
     _, more = planned("score", run, *flags, "--inputs", 1000)
     assert more["inputs"] == 1000
     done = arcal("plan", "score", run, *flags, "--limit", 10)
-    assert "--limit is of DATA" in done.line
+    assert "--limit is for DATA" in done.line
 
 
 def test_an_audit_in_plain_text(here):
@@ -106,7 +106,7 @@ def test_training_of_sizes_alone(here):
         (["score", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--limit", 5], "--limit"),
         (["train", "--images", 10], "--validation, --classes, --shape"),
         (["train", "--network", "smal", "--images", 10], "smal"),
-        (["train", "--images", 9, "--size", 8], "--size 8 is of --data: give --shape C H W"),
+        (["train", "--images", 9, "--size", 8], "--size 8 goes with --data: give --shape C H W"),
         (["guess"], "see `arcal plan --help`"),
     ],
 )  # fmt: skip

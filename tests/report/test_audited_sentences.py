@@ -171,7 +171,7 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
     acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
-    assert lines.pop(1) == "as it is, the ECE is still 30.00 x 10^-2, more than by chance"
+    assert lines.pop(1) == "as it is, the ECE is still 30.00 x 10^-2, more than chance explains"
     calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
     assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
     assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")

@@ -236,7 +236,7 @@ def test_other_data_than_the_folder_of_a_run_with_a_size_is_refused_as_such(tiny
         for j in range(3):
             Image.new("L", (12, 10), 20 * i + j).save(folder / f"{j}.png")
     run = Run(str(tmp_path / "photos"), validation=2, size=8)
-    says = r"trained with --size 8, cannot be read \(.* --size 8 is of folders .* out\); if it"
+    says = r"trained with --size 8, cannot be read \(.* --size 8 is for folders .* out\); if it"
     with pytest.raises(ArcalError, match=says):
         data_of(run.folder(tmp_path, run.load()), tiny[0])
 

@@ -173,8 +173,8 @@ def suspect_order(
     >>> labels = torch.arange(300) % 3
     >>> suspect_order(2 - labels, labels, ["cat", "dog", "fox"])
     SuspectedOrder(sentence="the model's classes seem to be in another order than the data's: what \
-it calls cat is fox and fox is cat, by which it would be right on 100 % of 300 inputs instead of \
-33.3 %", order=(2, 1, 0))
+it calls cat is fox and fox is cat; in the data's order it would be right on 100 % of 300 inputs \
+instead of 33.3 %", order=(2, 1, 0))
     >>> suspect_order(labels, labels, ["cat", "dog", "fox"]) is None
     True
     """
@@ -190,10 +190,10 @@ it calls cat is fox and fox is cat, by which it would be right on 100 % of 300 i
     mapped = int((torch.tensor(complete, device="cpu")[predicted] == labels).sum())
     named = [f"{classes[z]} is {classes[order[z]]}" for z in moved[:NAMED]]
     more = len(moved) - len(named)
-    last = f"{more} more are others" if more else named.pop()
+    last = f"{more} more are misnamed" if more else named.pop()
     return SuspectedOrder(
         "the model's classes seem to be in another order than the data's: what it calls "
-        f"{', '.join(named)} and {last}, by which it would be right on "
+        f"{', '.join(named)} and {last}; in the data's order it would be right on "
         f"{100 * mapped / N:.3g} % of {N:,} inputs instead of {100 * right / N:.3g} %",
         tuple(complete) if len(set(complete)) == Z else None,
     )

@@ -33,10 +33,10 @@ def with_views(job: Job) -> Job:
     'Mirrored'
     """
     if job.examples is None or job.examples.kind != "images":
-        raise ArcalError("--views mirror is of images: leave it out of other data")
+        raise ArcalError("--views mirror is for images: leave it out for other data")
     if not isinstance(job.model, nn.Module):
         raise ArcalError(
-            f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
+            f"{job.name} is a function, and --views needs a torch module: name one, or leave it out"
         )
     mirrored = {"model": Mirrored(job.model), "fingerprint": f"{job.fingerprint} mirrored"}
     return replace(job, **mirrored, reopen=_reopened_by(with_views, job.reopen))

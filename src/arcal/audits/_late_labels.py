@@ -42,7 +42,7 @@ def with_labels(
     places = {value: place for place, value in enumerate(ids)}
     if len(places) < len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
-        raise ArcalError(f"--labels-from {file}: id {twice!r} is there twice: leave one of them")
+        raise ArcalError(f"--labels-from {file}: id {twice!r} occurs twice: leave one of them")
     matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
     if not matched:
         there = printable(ids[0]) if ids else "none at all"

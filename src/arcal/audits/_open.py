@@ -186,7 +186,7 @@ def open_job(
     examples = read_examples(data, opened, reading, by=by, one_per=one_per)
     if words and examples.kind == "table":
         raise ArcalError(
-            f"--normalize is of images, and {data} is a table: normalise its columns in the model"
+            f"--normalize is for images, and {data} is a table: normalise its columns in the model"
         )
     whole = examples.content
     like = None if examples.part is None else examples.part.shape

@@ -47,7 +47,7 @@ def overlap(
         if both:
             shared.append(
                 f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
-                "and cannot be told from themselves"
+                "and cannot be told apart"
             )
     return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
 

@@ -185,7 +185,7 @@ def read_predictions(
         if by_column:
             entries, unused = columns(path, named_so, labelled, by, classes, labels_from)
         elif labels_from is not None:
-            raise ArcalError("--labels-from is of tables of predictions: leave it out")
+            raise ArcalError("--labels-from is for tables of predictions: leave it out")
         else:
             entries, unused = _arrays(path, named_so, labelled, by)
         if names and "classes" in entries:
@@ -288,7 +288,7 @@ def _saved(
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
         if len({*titles}) < len(titles):
             twice, _ = Counter(titles).most_common(1)[0]
-            raise ArcalError(f"id {twice!r} is there twice: every input has its own")
+            raise ArcalError(f"id {twice!r} occurs twice: give every input its own")
     if answers:
         sure, right = entries[CONFIDENCE[0]], entries[CORRECT[0]]
         predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG

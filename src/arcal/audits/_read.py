@@ -29,7 +29,7 @@ OF_KINDS = {
     "check": "images",
     "skip_broken": "images",
 }
-"""The kind of data that some ways of reading are of; the others are of all."""
+"""The kind of data that some ways of reading are for; the others are for all."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
     for name, its_kind in OF_KINDS.items():
         if kind != its_kind and getattr(reading, name) != getattr(usual, name):
             raise ArcalError(
-                f"--{name.replace('_', '-')} is of {its_kind}, and {source} is read as {kind}: "
-                "leave it out"
+                f"--{name.replace('_', '-')} is for {its_kind.removesuffix('s')}s, and {source} is "
+                f"read as {kind}: leave it out"
             )
 
 

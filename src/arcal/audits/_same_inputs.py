@@ -16,12 +16,14 @@ def check_same_inputs(first: Audited, other: Audited) -> None:
     >>> check_same_inputs(one, two)
     Traceback (most recent call last):
     arcal.errors.ArcalError: old and new cannot be compared: the label of id 1 is dog in old and \
-cat in new; give both the same inputs and labels, with ids or in the same order
+cat in new; give both the same inputs and labels, with ids or in the same order, or audit each \
+alone, the second with `against`
     """
     if (why := _difference(first, other)) is not None:
         raise ArcalError(
             f"{first.name} and {other.name} cannot be compared: {why}; give both the same inputs "
-            "and labels, with ids or in the same order"
+            "and labels, with ids or in the same order, or audit each alone, the second with "
+            "`against`"
         )
     if [(g.name, g.groups, g.number.tolist()) for g in first.groupings] != [
         (g.name, g.groups, g.number.tolist()) for g in other.groupings

@@ -69,7 +69,7 @@ def check_exportable(job: "Job") -> None:
 
     if not isinstance(job.model, nn.Module):
         raise ArcalError(
-            f"{job.name} is a function, and --export is of a torch module: leave it out"
+            f"{job.name} is a function, and --export needs a torch module: leave it out"
         )
 
 

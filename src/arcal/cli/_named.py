@@ -31,7 +31,7 @@ def attack_with(name: str | None, **settings: Any) -> Any:
     chosen = {setting: value for setting, value in settings.items() if value is not None}
     if chosen and not isinstance(attack, BoundaryProjection):
         first = next(iter(chosen))
-        raise ArcalError(f"--{first} is of boundary-projection: leave it out with {name}")
+        raise ArcalError(f"--{first} is for boundary-projection: leave it out with {name}")
     return replace(attack, **chosen)
 
 

@@ -96,9 +96,10 @@ class Audit(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
-    """Or files of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a
-    path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
+    """A model, or several, and data; or files of predictions alone. A model is
+    package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
+    .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or
+    JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -215,7 +216,7 @@ class Audit(OnModels):
 
         for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
             raise ArcalError(
-                f"{name} is of a model and its data, and these are predictions: leave it out"
+                f"{name} is for a model and its data, and these are predictions: leave it out"
             )
         audited = open_predictions(
             files,
@@ -250,6 +251,6 @@ class Audit(OnModels):
             raise ArcalError(f"--order {order}: choose from {', '.join(ORDERS)}")
         if (attack, norm) != (None, None) and order != "attack":
             flag = "--norm" if attack is None else "--attack"
-            raise ArcalError(f"{flag} is of the order attack: leave it out with {order}")
+            raise ArcalError(f"{flag} is for the order attack: leave it out with {order}")
         order = None if order == "none" else order
         return self.settings(compute, order, attack=attack_with(attack, norm=norm))

@@ -44,9 +44,10 @@ class CalibrationFlags:
 
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    spline, or FILE.py:NAME, one of your own. By default all of arcal's, dirichlet only up to 30
-    classes and vector up to 33 million probabilities. irova-ts, vector and dirichlet can change
-    predictions, and are only picked if no others are named."""
+    spline, or FILE.py:NAME, one of your own. By default all of arcal's: ebs only for
+    logits, dirichlet only up to 30 classes and vector only up to 33 million probabilities.
+    irova-ts, vector and dirichlet can change predictions, and are only picked if no others are
+    named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
@@ -104,8 +105,9 @@ class Calibrate(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder."""
+    """A model and labelled data; or a file of predictions alone. A model is
+    package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
+    .pt2 or .onnx file, or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -203,7 +205,7 @@ class Calibrate(OnModels):
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
         for name in self.given(self.calibration, but=own):
             raise ArcalError(
-                f"{name} is of a model and its data, and {path} holds predictions: leave it out"
+                f"{name} is for a model and its data, and {path} holds predictions: leave it out"
             )
         if formats:
             raise ArcalError(
@@ -345,11 +347,11 @@ class Calibrate(OnModels):
         if self.data.one_per:
             conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
         if self.calibration.perturb:
-            conditions["Perturbed"] = "every figure is of the perturbed images"
+            conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:
             conditions["Views"] = (
-                "every figure, as it is too, is of the average of an image and its mirror image, "
-                "which can do harm: compare with the command without --views"
+                "every figure, also of the model as it is, is for the average of an image and its "
+                "mirror image, which can do harm: compare with the command without --views"
             )
         return conditions
 

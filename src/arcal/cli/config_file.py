@@ -37,7 +37,7 @@ def expanded(arguments: Sequence[str]) -> list[str]:
     command = content.pop("command", None)
     typed = arguments[:1] if arguments[:1] and not arguments[0].startswith("-") else []
     if command is not None and typed not in ([], [command]):
-        raise ArcalError(f"{path} is of the command {command}, and not of {typed[0]}")
+        raise ArcalError(f"{path} is for the command {command}, and not for {typed[0]}")
     if command is None and not typed:
         raise ArcalError(f'{path} does not say its command: add a line such as command = "train"')
     rest = arguments[len(typed) :]

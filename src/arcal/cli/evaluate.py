@@ -145,7 +145,7 @@ def _check(command: Evaluate) -> None:
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):
-        raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
+        raise ArcalError("--official and --cache are for corrupted test sets: add --shift")
     limit = command.cache_limit
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
         raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
@@ -164,7 +164,7 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
         elif both := shared_images(other, data.test):
             say(
                 f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
-                "the runs as well, which cannot be told from themselves"
+                "the runs as well, and cannot be told apart"
             )
     return list(others.values())
 

@@ -170,8 +170,8 @@ class SharingFlags:
             )
         if self.ray not in (None, "local") and self.devices > 1:
             raise ArcalError(
-                f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "
-                "has; leave them out"
+                f"--devices are those of this machine: the Ray cluster at {self.ray} says how many "
+                "it has; leave them out"
             )
         compute = Compute(
             machine.accelerator,
@@ -273,7 +273,7 @@ class OnModels:
             if (value := how.pop(name)) not in (None, ()):
                 value = value[0] if isinstance(value, tuple) else value
                 typed = f"--{name.replace('_', '-')} {value}"
-                raise ArcalError(f"{typed} is of files of predictions: {why}")
+                raise ArcalError(f"{typed} is for files of predictions: {why}")
         texts = how.pop("text")
         if len(texts) > 1:
             raise ArcalError(

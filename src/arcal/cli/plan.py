@@ -129,7 +129,7 @@ class PlanScore(OnModels):
             return self._on_data(self.opened(*what, settings, name=what[0], panel=panel))
         run = run_folder(what[0]) if size == SizeFlags(passes=size.passes) else None
         for name in given(self.data, but=() if run is None else ("--part",)):
-            raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
+            raise ArcalError(f"{name} is for DATA: leave it out, or name DATA after MODEL")
         if run is not None:
             return self._on_data(self._own_data(run, settings, panel))
         if size.inputs is None:
@@ -315,7 +315,7 @@ class PlanTrain:
             data = run.load()
             return len(data.train), len(data.validation), data.shape, len(data.classes)
         if self.size is not None:
-            raise ArcalError(f"--size {self.size} is of --data: give --shape C H W instead")
+            raise ArcalError(f"--size {self.size} goes with --data: give --shape C H W instead")
         sizes = {"images": self.images, "validation": self.validation, "classes": self.classes}
         missing = [f"--{name}" for name, value in sizes.items() if value is None]
         if missing or len(self.shape) != 3 or min(self.shape) < 1:

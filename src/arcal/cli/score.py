@@ -45,7 +45,7 @@ class RankingFlags:
     same from a better start, or FILE.py:NAME, an attack of your own."""
     budget: Annotated[int | None, flag("N")] = None
     """With boundary-projection: the most forward and backward passes spent on an input, by default
-    48 (16 for the quick one); it stops sooner on an input that improves no more."""
+    48 (16 for the quick one); it stops sooner on an input whose distance no longer shrinks."""
     norm: Annotated[str | None, flag("NORM")] = None
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
     change of a single number in an input."""
@@ -54,7 +54,7 @@ class RankingFlags:
         """The attack; its settings are refused where nothing is attacked."""
         if (self.attack, self.budget, self.norm) != (None, None, None) and self.order != "attack":
             raise ArcalError(
-                "--attack, --budget and --norm are of the order attack: leave them out with "
+                "--attack, --budget and --norm are for the order attack: leave them out with "
                 f"{self.order}"
             )
         return attack_with(self.attack, budget=self.budget, norm=self.norm)
@@ -96,9 +96,10 @@ class Score(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME with
-    --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of
-    Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
+    """A model and data; or a run folder, RUN, alone. A model is package.module:name,
+    file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or
+    a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as
+    s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
@@ -116,7 +117,7 @@ class Score(OnModels):
         radii = _numbers(self.output.radii)
         if how.order != "attack" and (radii or self.output.curve):
             flags = "--radii" if radii else "--curve"
-            raise ArcalError(f"{flags} is of the order attack: rankings have no radius")
+            raise ArcalError(f"{flags} is for the order attack: rankings have no radius")
         if (curve := self.output.curve) is not None:
             check_picture(curve)
             check_folder(curve.parent, name="--curve")
@@ -168,7 +169,7 @@ class Score(OnModels):
         own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
         own += ("--devices", "--nodes", "--loaders")
         for name in self.given(self.output, but=own):
-            raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
+            raise ArcalError(f"{name} is for MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         needs = "arcal.training", "arcal.compute.device"
         compute = self.sharing.begun(self.machine, *needs, threads=1)
@@ -189,7 +190,7 @@ class Score(OnModels):
         from arcal.store import load_scores, save_scores, score_facts
 
         for name in given(self.run):
-            raise ArcalError(f"{name} is of a run: leave it out, and name DATA after MODEL")
+            raise ArcalError(f"{name} is for a run: leave it out, and name DATA after MODEL")
         check_data_name(self.what[1])
         order = self.ranking.order
         check_order(order)

@@ -217,8 +217,8 @@ def _parts(
         names = ["train", "test"]
     if size is not None and there.format != "folder":
         raise ArcalError(
-            f"{source}: its images have a size already, and --size {size} is of folders of images: "
-            f"name such a folder, or leave --size {size} out"
+            f"{source}: its images have a size already, and --size {size} is for folders of "
+            f"images: name such a folder, or leave --size {size} out"
         )
     chosen = {name: there.choose(name)[1:] for name in names}
     if there.format == "parquet":

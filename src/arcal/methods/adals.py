@@ -154,7 +154,8 @@ class ARAdaLS(AdaLS):
             attack_named(attack)
         elif attack is not None:
             raise ArcalError(
-                f"an attack is of the order attack: leave it out, or None, with {settings['order']}"
+                "an attack goes with the order attack: leave it out, or give None, with "
+                f"{settings['order']}"
             )
         rescore = settings["rescore"] or ()
         if not all(0 < when < 1 or (when >= 1 and float(when).is_integer()) for when in rescore):

@@ -26,7 +26,7 @@ class Focal(Method):
 
     name = "focal"
     title = "Focal loss"
-    about = "cross-entropy that weighs less what is predicted well already"
+    about = "cross-entropy that gives less weight to what is predicted well already"
     place = 25
 
     def __init__(
@@ -36,7 +36,7 @@ class Focal(Method):
         gamma: Annotated[
             float | None,
             Setting(
-                "how fast the weight falls, the same for all; unless given that of FLSD-53: 5 "
+                "how fast the weight falls, the same for all; by default that of FLSD-53: 5 "
                 "where the true class has a probability below 0.2, else 3",
                 symbol="γ",
                 at_least=0,

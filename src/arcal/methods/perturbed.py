@@ -18,8 +18,8 @@ ATTACK = "boundary-projection-quick"
 
 PERTURBED = Setting(
     "train on each batch as it is and then at x + r g/|g|, g the gradient of its loss: the L2 norm "
-    "r, for pixels in [0, 1]; 0.15 is a start. With perturbed-by the share of each image's own "
-    "distance that r is",
+    "r, for pixels in [0, 1]; 0.15 is a start. With perturbed-by, r as a share of each image's own "
+    "distance",
     above=0,
     name="perturbed",
     type=float | None,

@@ -132,7 +132,7 @@ class Attacked:
         With `tries` inputs of the data are attacked here.
         """
         if self.settings.order == "gradient":
-            return Line("passes", 1, "", "one gradient an input")
+            return Line("passes", 1, "", "one gradient per input")
         if self.passes is not None:
             return Line("passes", self.passes, "", "given: the mean over inputs")
         attack, most = self.settings.attack, None
@@ -244,7 +244,8 @@ def plan_attacked(
     """
     panel = len(job.settings.panel)
     lines = [Line("inputs", inputs, "", "given")]
-    lines.append(Line("forward pass", job.forward, "FLOP", "counted: 2 a multiply-add, an input"))
+    counted = "counted: 2 per multiply-add, per input"
+    lines.append(Line("forward pass", job.forward, "FLOP", counted))
     formula, each = "", 0.0
     rate = hardware.rate("float32", job.measure)
     if job.settings.order in ("attack", "gradient"):
@@ -253,7 +254,7 @@ def plan_attacked(
         formula, each = "passes x pass + ", lines[-1].value * job.both
     forwards = job.forwards + panel
     under = f" ({panel} of them under the panel)" if panel else ""
-    lines.append(Line("forward passes", forwards, "", f"beside those, an input{under}"))
+    lines.append(Line("forward passes", forwards, "", f"beside those, per input{under}"))
     whole = inputs * (each + forwards * job.forward)
     formula = f"inputs x ({formula}forward passes x forward pass)"
     lines += [Line("operations", whole, "FLOP", formula), *rate]
@@ -281,7 +282,7 @@ def _memory(job: Attacked) -> list[Line]:
     weights = sum(t.untyped_storage().nbytes() for t in job.weights)
     lines = [
         Line("weights", weights, "B", "counted, buffers among them"),
-        Line("kept for a gradient", job.saved, "B", "counted: tensors of a pass, an input"),
+        Line("kept for a gradient", job.saved, "B", "counted: tensors of a pass, per input"),
         Line("inputs at a time", job.batch, "", "--batch"),
     ]
     attack = job.settings.attack

@@ -162,8 +162,8 @@ def plan_training(
         Line("images", job.images, "", "for training"),
         Line("validation", job.validation, "", "images, after each epoch"),
         Line("epochs", recipe.epochs, "", f"recipe {recipe.name}"),
-        Line("forward pass", ranking.forward, "FLOP", "counted: 2 a multiply-add, an image"),
-        Line("step", step, "FLOP", "counted: forward and back to the weights, an image"),
+        Line("forward pass", ranking.forward, "FLOP", "counted: 2 per multiply-add, per image"),
+        Line("step", step, "FLOP", "counted: forward and back to the weights, per image"),
     ]
     whole = recipe.epochs * job.images * step
     lines.append(Line("training", whole, "FLOP", "epochs x images x step"))
@@ -241,7 +241,7 @@ def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
     each = f", {job.views:g} for each of a batch" if job.views != 1 else ""
     lines = [
         Line("weights", weights, "B", f"counted: {count:,} of them"),
-        Line("kept for the gradient", saved, "B", "counted: tensors of a pass, an image"),
+        Line("kept for the gradient", saved, "B", "counted: tensors of a pass, per image"),
     ]
     for n in devices:
         some = min(recipe.core_batch or recipe.batch_size, math.ceil(recipe.batch_size / n))
@@ -256,7 +256,7 @@ def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
     for n in devices:
         if n > 1:
             sent = 2 * (n - 1) / n * weights
-            formula = f"2 x {n - 1:,} / {n:,} x weights, a step: all-reduce in a ring"
+            formula = f"2 x {n - 1:,} / {n:,} x weights, per step: all-reduce in a ring"
             lines.append(Line(f"sent by each of {n:,}", sent, "B", formula))
     checkpoint = len(job.run.seeds) * ((1 + states) * weights + buffers)
     formula = f"weights, {recipe.optimizer}'s {states} x weights, and buffers of each member"

@@ -168,7 +168,8 @@ def sentences(choice: Choice) -> list[str]:
     if taken.ece.low > 0:
         what = "calibrated" if choice.picked else "as it is"
         lines.append(
-            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than by chance"
+            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than chance "
+            "explains"
         )
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
@@ -176,8 +177,8 @@ def sentences(choice: Choice) -> list[str]:
             lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
-                f"{choice.picked or 'the model'} by {lower:.4f}, more than by chance: compare "
-                f"with `--calibrators {better.name}`"
+                f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: "
+                f"compare with `--calibrators {better.name}`"
             )
     acts = (
         None
@@ -253,7 +254,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
         if choice.answers and lines:
             lines.append(f"{what} unlabelled answers: {said}; mean confidence {sure} %")
         elif choice.answers:
-            after = f" after {choice.picked}" if choice.picked else ""
+            after = " after calibration" if choice.picked else ""
             lines.append(
                 f"{what} unlabelled answers: about {said} are right {labelled}; their mean "
                 f"confidence{after} is {sure} %"

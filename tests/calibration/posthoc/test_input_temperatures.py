@@ -206,7 +206,7 @@ def test_ebs_is_the_same_in_any_units_of_the_energy():
 
 def test_ebs_without_logits_is_one_line():
     log_p, labels = draw(N=200)
-    with pytest.raises(ArcalError, match="needs logits, and the energies are equal"):
+    with pytest.raises(ArcalError, match="needs logits; probabilities all have the same energy"):
         fit_ebs(log_p, labels, energy=-log_p.logsumexp(1))
     with pytest.raises(ArcalError, match="must have shape"):
         fit_ebs(torch.tensor(0.5), labels, energy=labels.float())

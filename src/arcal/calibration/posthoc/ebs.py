@@ -98,7 +98,7 @@ def fit_ebs(
     E = as_energy(energy, given.inputs, "ebs").detach().cpu().double()[given.counted]
     T = torch.tensor(given.T, dtype=torch.float64, device="cpu")
     if given.deviation(E) < 1e-6 * max(1.0, E.abs().max().item()):
-        raise ArcalError("it needs logits, and the energies are equal, as those of probabilities")
+        raise ArcalError("it needs logits; probabilities all have the same energy")
     z, labels = given.finite
     correct = z.argmax(1) == labels
     if not correct.any():

@@ -217,8 +217,8 @@ def suspect_one_class(predictions: Predictions) -> str | None:
     if len(predictions.labels.unique()) > 1 or predictions.answers:
         return None
     return (
-        "all labels are of one class: how sure the model should be of inputs of the others is not "
-        "known from these"
+        "all labels are of one class: they do not show how sure the model should be of inputs of "
+        "the others"
     )
 
 
@@ -232,7 +232,7 @@ def _in_order(
     names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
     return (
         f"if the labels are names, give its order by --classes {names}; if they are numbers, bring "
-        "its outputs into theirs"
+        "its outputs into the data's order"
     )
 
 
