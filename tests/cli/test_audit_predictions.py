@@ -55,9 +55,11 @@ def test_rounded_probabilities_are_scaled_aloud(here):
 
 
 def test_files_that_hold_no_predictions_are_one_line(here):
-    for name in ("empty.csv", "empty.npz", "empty.parquet"):
+    for name in ("empty.npz", "empty.parquet"):
         Path(name).touch()
         assert arcal("audit", name).line.startswith(f"arcal: {name} cannot be read (")
+    Path("empty.csv").touch()
+    assert "empty.csv: it is empty: give a header" in arcal("audit", "empty.csv").line
     np.savez("keys.npz", preds=np.eye(3), y=np.arange(3))
     assert "no logits or probabilities, only preds, y" in arcal("audit", "keys.npz").line
     assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line

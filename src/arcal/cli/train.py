@@ -109,7 +109,7 @@ class Train:
         from arcal.methods import method_class
         from arcal.methods.method import Method
         from arcal.training.begun import begun_before
-        from arcal.training.many import load_all, train_all
+        from arcal.training.many import check_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
 
@@ -126,7 +126,8 @@ class Train:
         sharing.begin("arcal.training", "arcal.compute.device")
         sharing.log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
-        loaded = load_all([run])
+        loaded: dict[tuple[Any, ...], Data] = {}
+        check_all(self._each(run), compute, loaded)
         (data,) = loaded.values()
         if not console.quiet:
             say(f"{_words(run)}: {data.counts}")
@@ -260,7 +261,7 @@ class Train:
 
 def _words(run: "Run") -> str:
     """What is trained, and on what."""
-    data = "the embedded images of fashion" if run.data == "fashion" else run.data
+    data = "the embedded images of Fashion-MNIST" if run.data == "fashion" else run.data
     weights = "" if run.weights is None else f" from the weights {Path(run.weights).name}"
     epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
     return (

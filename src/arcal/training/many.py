@@ -53,16 +53,11 @@ def train_all(
     [1, 1]
     """
     compute = compute or Compute()
-    for name in compute.trackers:
-        tracker_named(name)  # one that is unknown, or whose library is missing, raises
-    compute.begin("arcal.training", "arcal.compute.device")
-    compute.devices()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
+    check_all(runs, compute, loaded)
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
-        loaded |= load_all([run], loaded)
         data = loaded[_data(run)]
-        checked_method(run, data)
         check_devices(run, root, data)
         folders[path := run.path(root, data)] = run
         check_images(RunFolder(path), data)
@@ -88,6 +83,23 @@ def train_all(
             else:
                 fan_out(waves, compute.workers, gpus=compute.gpus())
     return [run.folder(root, loaded[_data(run)]) for run in runs]
+
+
+def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], Data]) -> None:
+    """Refuse runs that could not be trained, and load their data, before a file is written.
+
+    >>> loaded = {}
+    >>> check_all([Run(images=100, validation=100, test_images=100)], Compute(), loaded)
+    >>> len(loaded)
+    1
+    """
+    for name in compute.trackers:
+        tracker_named(name)  # one that is unknown, or whose library is missing, raises
+    compute.begin("arcal.training", "arcal.compute.device")
+    compute.devices()  # as does an accelerator that is not available
+    for run in with_bases(runs):
+        loaded |= load_all([run], loaded)
+        checked_method(run, loaded[_data(run)])
 
 
 def _waves(
