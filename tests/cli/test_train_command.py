@@ -29,11 +29,10 @@ def test_its_first_line_says_what_is_trained_and_on_what(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, *_ = arcal("train", *IMAGES).stderr.splitlines()
     assert first == (
-        "training the network small by vanilla, 1 epoch of the recipe small, on the embedded "
-        "images of fashion: 60 training, 60 validation and 5,000 test images of 1 x 28 x 28, 10 "
-        "classes"
+        "training vanilla (network small, recipe small, 1 epoch) on the embedded images of "
+        "Fashion-MNIST: 60 training, 60 validation and 5,000 test images of 1 x 28 x 28, 10 classes"
     )
-    assert "training the network" not in arcal("train", *IMAGES, "-q").stderr
+    assert "training vanilla" not in arcal("train", *IMAGES, "-q").stderr
 
 
 def test_validation_images_that_are_trained_on_and_classes_that_are_not(tmp_path, monkeypatch):

@@ -265,6 +265,6 @@ def _words(run: "Run") -> str:
     weights = "" if run.weights is None else f" from the weights {Path(run.weights).name}"
     epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
     return (
-        f"training the network {run.network_name}{weights} by {run.method}, {epochs} of the recipe "
-        f"{run.recipe.name}, on {data}"
+        f"training {run.method} (network {run.network_name}{weights}, recipe {run.recipe.name}, "
+        f"{epochs}) on {data}"
     )
