@@ -14,8 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import BatchTemperature, fit_batch_temperature, fit_temperature
-from arcal.calibration.posthoc.batch_temperature import confident_at
+from arcal.calibration.posthoc.batch_temperature import confident_at, score
 from arcal.errors import ArcalError
+from tests.largest_tensor import Largest
 
 
 def halved(log_p: Tensor, target: float, low: float, high: float) -> float:
@@ -259,3 +260,11 @@ def test_ends_are_kept():
     log_p = torch.tensor([[0.9, 0.1]]).log()
     assert confident_at(log_p, 0.2, 0.5, 3.0) == pytest.approx(3)
     assert confident_at(log_p, 1.0, 0.5, 3.0) == pytest.approx(0.5)
+
+
+def test_of_many_inputs_and_classes_no_whole_copy_is_made():
+    log_p = torch.zeros(4000, 500, dtype=torch.float64).log_softmax(1)
+    with Largest() as largest:
+        score(log_p, 2.0)
+        confident_at(log_p, 0.5, 0.1, 10.0)
+    assert 0 < largest.bytes < log_p.nbytes / 4

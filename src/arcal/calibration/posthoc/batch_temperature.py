@@ -7,7 +7,7 @@ a set into batches and treats each alone, to show what the method is worth on a 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_tensor, row_blocks
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.calibration.posthoc.temperature import Temperature
@@ -139,10 +139,9 @@ class BatchTemperature:
         return self._estimate(self._checked(log_p))
 
     def _estimate(self, log_p: Tensor) -> Today:
-        scaled = (log_p / self.T).log_softmax(1)
         n, Z = log_p.shape
-        share, low, high = self.by_threshold.estimate(score(scaled))
-        confidence = scaled.exp().amax(1).mean().item()
+        share, low, high = self.by_threshold.estimate(score(log_p, self.T))
+        confidence = confidences(log_p, self.T).mean().item()
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
         doubt = None if high >= max(self.accuracy / 2, 1 / Z) else NOTHING_LIKE
@@ -238,19 +237,44 @@ def fit_batch_temperature(
     """
     given = as_calibration_set(log_p, labels, weights)
     log_p, T, Z = given.log_p, given.T, given.log_p.shape[1]
-    scores, correct = score((log_p / T).log_softmax(1)), log_p.argmax(1) == given.labels
+    scores, correct = score(log_p, T), log_p.argmax(1) == given.labels
     weights_of = given.weights if given.weighted else None
     fitted = fit_accuracy_by_threshold(scores, correct, weights_of)
     return BatchTemperature(T, fitted, Z, window=window, shrink=shrink)
 
 
-def score(log_p: Tensor) -> Tensor:
-    """The negative entropy `(N,)` of log-probabilities `(N, Z)`, 0 where one class has all.
+def score(log_p: Tensor, T: float = 1.0) -> Tensor:
+    """The negative entropy `(N,)` of log-probabilities `(N, Z)` at T, 0 where one class has all.
 
     >>> score(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
     tensor([-0.6931,  0.0000])
     """
-    return (log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(1)
+    least = torch.finfo(log_p.dtype).min
+
+    def entropies(log_p: Tensor) -> Tensor:
+        scaled = (log_p / T).log_softmax(1)
+        return (scaled.exp() * scaled.clamp(min=least)).sum(1)
+
+    return _by_rows(entropies, log_p)
+
+
+def confidences(log_p: Tensor, T: float) -> Tensor:
+    """The confidence `(N,)` of log-probabilities `(N, Z)` at T: 1 / sum_z (p_z / max p)^(1/T).
+
+    >>> confidences(torch.tensor([[0.9, 0.1]]).log(), 2.0)
+    tensor([0.7500])
+    """
+
+    def sure(log_p: Tensor) -> Tensor:
+        below = log_p - log_p.amax(1, keepdim=True)
+        return (below / T).exp().sum(1).reciprocal()
+
+    return _by_rows(sure, log_p)
+
+
+def _by_rows(what: Callable[[Tensor], Tensor], log_p: Tensor) -> Tensor:
+    """What there is to say of each row, some rows after others, so that copies stay small."""
+    return torch.cat([what(log_p[some]) for some in row_blocks(*log_p.shape)])
 
 
 def confident_at(log_p: Tensor, target: float, least: float, most: float) -> float:
@@ -263,10 +287,9 @@ def confident_at(log_p: Tensor, target: float, least: float, most: float) -> flo
     >>> round(confident_at(log_p, 0.75, 0.1, 10.0), 4)
     2.0
     """
-    below = log_p - log_p.amax(1, keepdim=True)
 
     def excess(log_T: float) -> float:
-        return (below / math.exp(log_T)).exp().sum(1).reciprocal().mean().item() - target
+        return confidences(log_p, math.exp(log_T)).mean().item() - target
 
     low, high = math.log(least), math.log(most)
     if excess(low) <= 0 or excess(high) >= 0:
