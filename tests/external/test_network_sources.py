@@ -1,5 +1,6 @@
 """Networks that somebody else wrote: told of the data, drawn by the seed, checked before use."""
 
+import os
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from torchvision import models
 
 from arcal.errors import ArcalError
 from arcal.external import NetworkSource
+from arcal.external._python_code import named_in_code
 
 SHAPE = (3, 32, 32)
 CODE = """
@@ -220,3 +222,13 @@ def test_a_tag_of_timms_has_its_own_normalisation():
         assert mean.tolist() == pytest.approx(config.mean)
     with pytest.raises(ArcalError, match=r"timm has no configuration resnet18d\.none: "):
         NetworkSource("timm:resnet18d.none").build(classes=2, shape=SHAPE, seed=0)
+
+
+def test_a_file_that_is_changed_within_a_second_is_run_as_it_is_now(tmp_path, monkeypatch):
+    """Python's compiled copy goes by the size of the file, and by whole seconds."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "quickly.py"
+    for value in (1, 2):
+        path.write_bytes(b"value = %d\n" % value)
+        os.utime(path, (1e9, 1e9))
+        assert named_in_code(f"{path}:value").value == value

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from arcal.errors import ArcalError
@@ -116,6 +117,18 @@ def source_of(spec: str) -> str:
         raise ArcalError(f"{path}: {reason}; put the file back, or name another") from None
 
 
+class _AsWritten(SourceFileLoader):
+    """Takes a file as it is now.
+
+    Python's compiled copy of a file stays in use if the file is changed within the same second and
+    keeps its size: results would then be of another code than `code_digest` says.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _run_file(spec: str, path: Path) -> ModuleType:
     """Run a file as a module, with its own folder importable as for a script."""
     if not path.is_file():
@@ -124,7 +137,8 @@ def _run_file(spec: str, path: Path) -> ModuleType:
     _make_importable(Path.cwd())
     _make_first(path.resolve().parent)
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_a_classifier"
-    located = importlib.util.spec_from_file_location(name, path)
+    loader = _AsWritten(name, str(path))
+    located = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert located is not None
     assert located.loader is not None
     module = importlib.util.module_from_spec(located)
