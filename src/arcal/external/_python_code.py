@@ -137,8 +137,8 @@ def _run_file(spec: str, path: Path) -> ModuleType:
     _make_importable(Path.cwd())
     _make_first(path.resolve().parent)
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_a_classifier"
-    loader = _AsWritten(name, str(path))
-    located = importlib.util.spec_from_file_location(name, path, loader=loader)
+    file = str(path.absolute())
+    located = importlib.util.spec_from_file_location(name, file, loader=_AsWritten(name, file))
     assert located is not None
     assert located.loader is not None
     module = importlib.util.module_from_spec(located)
