@@ -81,7 +81,7 @@ def test_two_commands_do_not_mix_their_files(command, tmp_path, monkeypatch):
 
 def test_a_command_that_writes_nothing_leaves_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "missing" in arcal("audit", "none.csv", "--out", "new").line
+    assert "missing" in arcal("audit", "none.csv", "--out", "new/in/new").line
     assert not Path("new").exists()
     Path("mine").mkdir()
     assert "missing" in arcal("audit", "none.csv", "--out", "mine").line

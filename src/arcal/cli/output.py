@@ -65,7 +65,8 @@ def alone_in(out: Path) -> Iterator[None]:
 
     What a killed one left behind may take some seconds to end, so these are waited for.
     """
-    lock, until, new = out / ".lock", monotonic() + PATIENCE, not out.exists()
+    lock, until = out / ".lock", monotonic() + PATIENCE
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
     with ExitStack() as stack:
         while not stack.enter_context(locked(lock, wait=False, needed=False)):
             stack.close()
@@ -79,8 +80,8 @@ def alone_in(out: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):  # as on Windows, where an open file stays
                 lock.unlink()
-                if new:
-                    out.rmdir()  # where nothing was written
+                for folder in new:
+                    folder.rmdir()  # where nothing was written
 
 
 def print_results(text: str) -> None:
