@@ -107,3 +107,9 @@ def test_help_needs_no_torch(arguments):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: arcal")
+
+
+@pytest.mark.parametrize("words", ["score", "plan score", "plan audit"])
+def test_commands_that_take_one_model_and_its_data_explain_nothing_else(words):
+    options = help_of(words.split()).partition("What the model itself")[2]
+    assert not re.search(r"file\s+of\s+predictions|several\s+models", options)

@@ -22,7 +22,7 @@ from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
     MachineFlags,
-    ModelFlags,
+    OneModelFlags,
     OnModels,
     SharingFlags,
     flag,
@@ -109,7 +109,7 @@ class Calibrate(OnModels):
     package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
     .pt2 or .onnx file, or a run folder."""
 
-    model: ModelFlags = field(default_factory=ModelFlags)
+    model: OneModelFlags = field(default_factory=OneModelFlags)  # pyright: ignore
     data: DataFlags = field(default_factory=DataFlags)
     calibration: CalibrationFlags = field(default_factory=CalibrationFlags)
     output: OutputFlags = field(default_factory=OutputFlags)

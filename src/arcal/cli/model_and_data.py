@@ -55,8 +55,15 @@ class ModelFlags:
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Names of the classes, in the order of the model's outputs, or of the lists in a file of
-    predictions."""
+    """Names of the classes, in the order of the model's outputs."""
+
+
+@dataclass(frozen=True)
+class OneModelFlags(ModelFlags):
+    """What the model itself does not say."""
+
+    weights: Annotated[tuple[Path, ...], flag("FILE")] = ()
+    """File of weights, safetensors or from `torch.save`."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class DataFlags:
 class OnlyDataFlags(DataFlags):
     """How the data is read. By default arcal finds this out from the data."""
 
+    text: Annotated[tuple[str, ...], flag("COLUMN")] = ()
+    """Column of the texts."""
     # of files of predictions: they are refused with the reason
     confidence: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None

@@ -9,7 +9,7 @@ from tyro.conf import subcommand
 
 from arcal.cli.model_and_data import (
     MachineFlags,
-    ModelFlags,
+    OneModelFlags,
     OnlyDataFlags,
     OnModels,
     flag,
@@ -89,7 +89,7 @@ class PlanScore(OnModels):
     """A model and data as for `arcal score`; or RUN alone, a run folder, for the run's own data."""
 
     size: SizeFlags = field(default_factory=SizeFlags)
-    model: ModelFlags = field(default_factory=ModelFlags)
+    model: OneModelFlags = field(default_factory=OneModelFlags)  # pyright: ignore
     data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     hardware: HardwareFlags = field(default_factory=HardwareFlags)

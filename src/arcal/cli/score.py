@@ -12,7 +12,7 @@ import tyro
 from arcal.cli._named import attack_with
 from arcal.cli.model_and_data import (
     MachineFlags,
-    ModelFlags,
+    OneModelFlags,
     OnlyDataFlags,
     OnModels,
     SharingFlags,
@@ -101,7 +101,7 @@ class Score(OnModels):
     a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as
     s3://bucket/pets."""
 
-    model: ModelFlags = field(default_factory=ModelFlags)
+    model: OneModelFlags = field(default_factory=OneModelFlags)  # pyright: ignore
     data: OnlyDataFlags = field(default_factory=OnlyDataFlags)  # pyright: ignore
     ranking: RankingFlags = field(default_factory=RankingFlags)
     run: RunFlags = field(default_factory=RunFlags)
