@@ -167,6 +167,10 @@ def _spoiled(run: Path) -> Path:
         (["train", "--method", "ar-adals", "--order", "size"], "order 'size' is unknown"),
         (["train", "--method", "ar-adals", "--rescore", "900"], "rescore is [900.0]"),
         (["train", "--method", "ar-adals", "--rescore", "inf"], "rescore is [inf]"),
+        (
+            ["train", "--method", "ar-adals", "--epochs", "2", "--rescore", "0.3", "0.5"],
+            "2 of these are epoch 1 of 2: give each epoch once",
+        ),
         (["train", "--method", "label-smoothing", "--epsilon", "1"], "epsilon is 1.0"),
         (["train", "--method", "ccat", "--augmix", "12"], "ccat makes its own inputs, which have"),
         (["train", "--mixup", "0.2", "--regmixup", "20"], "mixup and regmixup both mix the batch"),

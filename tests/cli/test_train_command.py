@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from command_line import arcal
 
@@ -61,6 +63,19 @@ from torch import nn
 def make(classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
 """
+
+
+def test_the_layer_that_does_not_fit_and_is_drawn_anew_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(NETWORK)
+    for classes in (3, 10):
+        layers = nn.Sequential(nn.Flatten(), nn.Linear(784, classes))
+        torch.save(layers.state_dict(), tmp_path / f"{classes}.pt")
+    network = "train", "--network", "mine.py:make", *IMAGES
+    first = "training vanilla (network mine.py:make from the weights "
+    said = arcal(*network, "--weights", "3.pt").stderr
+    assert f"{first}3.pt, its layer 1 drawn anew for 10 classes, recipe" in said
+    assert f"{first}10.pt, recipe" in arcal(*network, "--weights", "10.pt").stderr
 
 
 def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeypatch):

@@ -166,6 +166,9 @@ def test_torchvisions_networks_normalise_and_start_from_weights(tmp_path):
     assert torch.equal(state["conv1.0.weight"], theirs.state_dict()["conv1.0.weight"])
     assert state["fc.weight"].shape == (10, 1024)  # its own: drawn anew
     exact = NetworkSource("torchvision:shufflenet_v2_x0_5", weights)
+    assert exact.layer_drawn_anew(classes=10, shape=SHAPE) == "fc"
+    assert exact.layer_drawn_anew(classes=7, shape=SHAPE) is None
+    assert NetworkSource(exact.spec).layer_drawn_anew(classes=10, shape=SHAPE) is None
     same = exact.build(classes=7, shape=SHAPE, seed=0).eval()
     x = torch.rand(2, *SHAPE)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

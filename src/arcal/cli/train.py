@@ -130,7 +130,7 @@ class Train:
         check_all(self._each(run), compute, loaded)
         (data,) = loaded.values()
         if not console.quiet:
-            say(f"{_words(run)}: {data.counts}")
+            say(f"{_words(run, data)}: {data.counts}")
         for doubt in (*doubts(data), *begun_before(self._each(run), self.runs, data)):
             say(f"arcal: {doubt}")
         if self.sweep:
@@ -259,12 +259,14 @@ class Train:
         return swept
 
 
-def _words(run: "Run") -> str:
+def _words(run: "Run", data: "Data") -> str:
     """What is trained, and on what."""
-    data = "the embedded images of Fashion-MNIST" if run.data == "fashion" else run.data
-    weights = "" if run.weights is None else f" from the weights {Path(run.weights).name}"
+    on = "the embedded images of Fashion-MNIST" if run.data == "fashion" else run.data
+    network = run.network_name
+    if run.source is not None and run.source.weights is not None:
+        network += f" from the weights {Path(run.source.weights).name}"
+        anew = run.source.layer_drawn_anew(classes=len(data.classes), shape=data.shape)
+        if anew is not None:
+            network += f", its layer {anew} drawn anew for {len(data.classes):,} classes"
     epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
-    return (
-        f"training {run.method} (network {run.network_name}{weights}, recipe {run.recipe.name}, "
-        f"{epochs}) on {data}"
-    )
+    return f"training {run.method} (network {network}, recipe {run.recipe.name}, {epochs}) on {on}"

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,18 +92,44 @@ class NetworkSource:
         logits of this shape, raises `ArcalError`.
         """
         with seeded(seed), torch.device("cpu"):
-            kind, _, name = self.spec.partition(":")
-            if kind == "timm":
-                network = _from_timm(name, classes, shape)
-            elif kind == "torchvision":
-                network = _from_torchvision(name, classes, shape)
-            else:
-                network = _from_code(self.spec, classes, shape)
-            _check(network, self.spec, classes, shape)  # draws what is lazy
+            network = self._drawn(classes, shape)
             if self.weights is not None:
-                inner = network.get_submodule("network") if _library_of(self.spec) else network
-                _start_from(inner, read_weights(Path(self.weights)), self.name)
+                own, weights = self._own_and_read(network)
+                weights = replace(weights, state={**weights.state, **_head_of(own, weights)})
+                load_into(self._inner(network), weights, self.name)
         return network.train()
+
+    def layer_drawn_anew(self, *, classes: int, shape: Shape) -> str | None:
+        """The last layer whose weights in the file are for another number of classes, if one is.
+
+        The arguments and errors are those of `build`.
+        """
+        if self.weights is None:
+            return None
+        with seeded(0), torch.device("cpu"):
+            head = _head_of(*self._own_and_read(self._drawn(classes, shape)))
+        return next((key.rpartition(".")[0] for key in head), None)
+
+    def _drawn(self, classes: int, shape: Shape) -> nn.Module:
+        """The network with all weights drawn."""
+        kind, _, name = self.spec.partition(":")
+        if kind == "timm":
+            network = _from_timm(name, classes, shape)
+        elif kind == "torchvision":
+            network = _from_torchvision(name, classes, shape)
+        else:
+            network = _from_code(self.spec, classes, shape)
+        _check(network, self.spec, classes, shape)  # draws what is lazy
+        return network
+
+    def _inner(self, network: nn.Module) -> nn.Module:
+        """What the file has weights of: a library's network without its normalisation."""
+        return network.get_submodule("network") if _library_of(self.spec) else network
+
+    def _own_and_read(self, network: nn.Module) -> tuple[dict[str, Tensor], Weights]:
+        """The network's weights, and those of the file."""
+        own = self._inner(network).state_dict()
+        return own, read_weights(Path(str(self.weights))).without_prefixes(own.__contains__)
 
 
 def _is_width(argument: inspect.Parameter) -> bool:
@@ -187,20 +214,16 @@ def _normalized(network: nn.Module, usual: Normalization | None, shape: Shape) -
     return nn.Sequential(OrderedDict(normalize=usual.layer(), network=network))
 
 
-def _start_from(network: nn.Module, weights: Weights, name: str) -> None:
-    """Load weights, but not those of a last layer for another number of classes."""
-    own = network.state_dict()
-    weights = weights.without_prefixes(own.__contains__)
-    others = {
+def _head_of(own: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
+    """The network's own weights of a last layer that the file has for another number of classes."""
+    head = {
         key: own[key]
         for key, tensor in weights.state.items()
         if key in own and tensor.ndim and own[key].shape[1:] == tensor.shape[1:]
         if own[key].shape != tensor.shape
     }
-    heads = {key.rpartition(".")[0] for key in others}
-    if len(heads) == 1:  # else the file is of another network, and load_into says how
-        weights = replace(weights, state={**weights.state, **others})
-    load_into(network, weights, name)
+    # if they are of several layers, the file is of another network, and load_into says how
+    return head if len({key.rpartition(".")[0] for key in head}) == 1 else {}
 
 
 def _check(network: nn.Module, spec: str, classes: int, shape: Shape) -> None:

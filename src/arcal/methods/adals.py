@@ -166,14 +166,18 @@ class ARAdaLS(AdaLS):
 
     def begin(self, epochs: int, full_rate: int) -> None:
         super().begin(epochs, full_rate)
-        self.rescored: set[int] = {
-            max(1, round(when * epochs)) if when < 1 else int(when) for when in self.rescore
-        }
-        if any(when >= epochs for when in self.rescored):
+        after = [max(1, round(when * epochs)) if when < 1 else int(when) for when in self.rescore]
+        if any(epoch >= epochs for epoch in after):
             raise ArcalError(
                 f"rescore is {list(self.rescore)}, but there are {epochs} epochs: after the last "
                 "one new levels would teach nothing"
             )
+        if twice := next((epoch for epoch in after if after.count(epoch) > 1), None):
+            raise ArcalError(
+                f"rescore is {list(self.rescore)}, and {after.count(twice)} of these are epoch "
+                f"{twice} of {epochs}: give each epoch once"
+            )
+        self.rescored: set[int] = set(after)
 
     def rescores_after(self, epoch: int) -> bool:
         return epoch in self.rescored
