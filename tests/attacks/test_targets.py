@@ -29,7 +29,7 @@ def assert_targeted(found, model, x, targets, bounds, norm):
     ok = found.success
     assert torch.equal(model(found.x[ok]).argmax(1), targets[ok])
     torch.testing.assert_close(found.distance[ok], norm.length((found.x - x)[ok].flatten(1)))
-    if bounds:
+    if bounds and ok.any():
         assert found.x[ok].min() >= bounds[0]
         assert found.x[ok].max() <= bounds[1]
 
@@ -54,6 +54,35 @@ def to_region(x, rows, offsets, bounds, name):
     nearest = minimize(lambda d: d @ d, start, method="SLSQP", **of)
     assert nearest.success
     return float(np.sqrt(nearest.fun))
+
+
+def nearest_of_linear(model, x, targets, bounds, name):
+    """The exact distances `(N,)` to the regions of the targets."""
+    W, z = model[1].weight.detach().double().numpy(), model(x).detach().double().numpy()
+    exact = []
+    for i, t in enumerate(targets.tolist()):
+        others = [k for k in range(z.shape[1]) if k != t]
+        rows, offsets = W[others] - W[t], z[i, others] - z[i, t]
+        exact.append(to_region(x[i].double().numpy(), rows, offsets, bounds, name))
+    return torch.tensor(exact)
+
+
+@pytest.mark.parametrize(("D", "Z"), [(2, 3), (3, 4), (5, 5), (10, 10)])
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_in_few_dimensions_the_region_of_a_linear_model_is_exact(D, Z, bounds):
+    """There the average of the planes' normals is up to 20 times as far as where they meet."""
+    for seed in range(3):
+        model: Any = linear(Z, D, seed=seed)
+        x = torch.rand(8, D, generator=seeded(seed + 1))
+        targets = other_classes(model, x)
+        exact = nearest_of_linear(model, x, targets, bounds, "l2")
+        found = BoundaryProjection()(model, x, bounds, targets=targets)
+        assert_targeted(found, model, x, targets, bounds, NORMS["l2"])
+        there = exact.isfinite()
+        ratio = found.distance[there] / exact[there]
+        assert ((ratio >= 1 - 1e-4) & (ratio < 1.02)).all(), (seed, ratio)
+        box = BoundaryProjection(norm="linf")(model, x, bounds, targets=targets)
+        assert torch.equal(box.success, there)
 
 
 @pytest.mark.parametrize("name", NORMS)

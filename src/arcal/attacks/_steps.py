@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.attacks.adversarial import Aim
 from arcal.attacks.norms import Bounds, Norm, clamped, project
 
 PATIENCE, GAIN = 7, 0.003
@@ -44,10 +45,9 @@ class Steps:
         return ((self.passes <= spent) & (hopeful | self.best.isinf())).nonzero().squeeze(1)
 
     def next(self, active: Tensor, j: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns `(B,)` and steps `(B, D)`: a little beyond the planes at `d`, or shorter ones."""
+        """Columns `(B,)` and steps `(B, D)`: those to `d`, or shorter ones."""
         back = self.deep[active]
-        there = (1 + self.beyond[active]).unsqueeze(1) * d
-        d = torch.where(back.unsqueeze(1), self._shorter(active), there)
+        d = torch.where(back.unsqueeze(1), self._shorter(active), d)
         return torch.where(back, self.towards[active], j), d
 
     def _shorter(self, active: Tensor) -> Tensor:
@@ -197,8 +197,11 @@ class Planes:
         self.step[active], self.to[active] = d, j
         self.distance[active, j] = torch.where(there, self.norm.length(d), torch.inf)
 
-    def nearest(self, active: Tensor) -> tuple[Tensor, Tensor]:
-        """The column `(B,)` of the nearest plane of each of `active`, and the step to it."""
+    def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
+        """The column `(B,)` of the nearest plane of each of `active`, and the step to it.
+
+        The step `(B, D)` goes beyond it by that share `(B,)` of its length.
+        """
         new, first = self.visits[active] == 0, self.first[active]
         known, which = torch.where(new, torch.inf, self.distance[active]).min(dim=1, keepdim=True)
         farther = known / first.gather(1, which).clamp(min=torch.finfo(known.dtype).tiny)
@@ -208,7 +211,15 @@ class Planes:
         turn = (j != self.to[active]).nonzero().squeeze(1)
         a, c = active[turn], j[turn]
         self.aim(a, c, self.normal[a, c], self.offset[a, c])
-        return j, self.step[active]
+        return j, (1 + beyond).unsqueeze(1) * self.step[active]
+
+    def aimed_at(self, active: Tensor, j: Tensor) -> Tensor | None:
+        """The classes `(B,)` whose margins are wanted after a step to the planes of columns `j`."""
+        return self.k[active, j]
+
+    def met(self, active: Tensor, j: Tensor, aim: Aim, z: Tensor) -> Tensor:
+        """The columns `(B,)` whose planes are visited where logits are `z` `(B, Z)`."""
+        return j
 
     def column(self, k: Tensor) -> Tensor:
         """The column `(N,)` of each class `k` `(N,)`; one without a column takes over the last."""

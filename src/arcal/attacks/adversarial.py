@@ -1,6 +1,6 @@
 """What an attack is after, what it returns, and the check that it is true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,19 +48,29 @@ class Untargeted:
 
 @dataclass(frozen=True, eq=False)
 class Targeted:
-    """The region of class `target` `(N,)`, which is reached when no other class is ahead of it."""
+    """The region of class `target` `(N,)`, which is reached when no other class is ahead of it.
+
+    It is bounded by one margin, that of whichever class is ahead, or `apart` by one for each class.
+    `several` classes may be ahead if there are more than two.
+    """
 
     y: Tensor
     target: Tensor
+    several: bool = True
+    apart: bool = False
 
     def rows(self, index: Tensor) -> "Targeted":
-        return Targeted(self.y[index], self.target[index])
+        return replace(self, y=self.y[index], target=self.target[index])
 
     def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
-        return -margin(z, self.target)
+        if k is None or not self.apart:
+            return -margin(z, self.target)
+        return (z.gather(1, k.unsqueeze(1)) - z.gather(1, self.target.unsqueeze(1))).squeeze(1)
 
     def rivals(self, z: Tensor, T: int) -> Tensor:
-        return self.target.unsqueeze(1)
+        if not self.apart:
+            return self.target.unsqueeze(1)
+        return Untargeted(self.target).rivals(z, T)
 
     def reached(self, predicted: Tensor) -> Tensor:
         return predicted == self.target
@@ -104,7 +114,7 @@ def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
         )
     if z.gather(1, targets.unsqueeze(1)).isinf().any():
         raise ArcalError("a target is a class that the model masks by -inf: give another")
-    return Targeted(y, targets)
+    return Targeted(y, targets, several=Z > 2)
 
 
 NEARBY = 1e-3

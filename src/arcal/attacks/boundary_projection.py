@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
+from arcal.attacks._region import Region
 from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
-from arcal.attacks.adversarial import Adversarial, Aim, aim_of, verified
+from arcal.attacks.adversarial import Adversarial, Aim, Targeted, aim_of, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_steady,
@@ -105,7 +106,9 @@ class BoundaryProjection:
 
     With targets there is one margin, `m = max_{k != t} z_k - z_t`, and one plane. Where the lead
     goes from one class to another, several planes bound the region; the average of their normals
-    then leads to where they meet, within a few percent.
+    then leads to where they meet, within a few percent on images. Inputs of at most 64 entries are
+    searched once more with a plane for each class that was ahead, and steps behind all of these
+    (`_region.shortest_into`), which is exact where logits are linear.
 
     In L-infinity an average has entries whose sign is an accident: `norms.LInf` says what becomes
     of them.
@@ -196,8 +199,11 @@ class BoundaryProjection:
         rivals = aim.rivals(z, min(self.classes, 1 + self.budget // 3))
         margins = torch.stack([aim.lead(z, k) for k in rivals.unbind(1)], dim=1)  # ascending
         offsets = margins + 2 * enough.unsqueeze(1)
-        planes = Planes(x, flattened(bounds), self._norm, rivals, offsets, g)
-        passes = self._add_planes(model, x, aim, margins, planes, g)
+        apart = isinstance(aim, Targeted) and aim.apart
+        planes = (Region if apart else Planes)(x, flattened(bounds), self._norm, rivals, offsets, g)
+        passes = torch.ones_like(aim.y)
+        if not apart:
+            passes += self._add_planes(model, x, aim, margins, planes, g)
 
         steps = Steps(x, enough, passes, self.budget, self._norm)
         if start is not None:
@@ -213,15 +219,14 @@ class BoundaryProjection:
             active = steps.going(spent)
             if len(active) == 0:
                 break
-            j, d = steps.next(active, *planes.nearest(active))
+            some, its = rows(model, active), aim.rows(active)
+            j, d = steps.next(active, *planes.nearest(active, steps.beyond[active]))
             x_t = clamped(x[active] + d.view_as(x[active]), bounds)
             if spent != self.budget - 1 or steps.best[active].isinf().any():
-                z, m, g = _margin_and_gradient(
-                    rows(model, active), x_t, aim.rows(active), planes.k[active, j]
-                )
+                z, m, g = _margin_and_gradient(some, x_t, its, planes.aimed_at(active, j))
             else:  # no step follows that would need them
-                z, m, g = rows(model, active)(x_t.clone()), None, None
-            d, ahead = (x_t - x[active]).flatten(1), aim.rows(active).lead(z)
+                z, m, g = some(x_t.clone()), None, None
+            j, d, ahead = planes.met(active, j, its, z), (x_t - x[active]).flatten(1), its.lead(z)
             deep = ~(ahead >= -DEEP * planes.margin[active, j])  # as is NaN
             crossed = steps.arrive(active, j, x_t, d, ahead, deep)
             steps.adapt(active, crossed)
@@ -236,7 +241,7 @@ class BoundaryProjection:
 
         `margins` `(N, T)` ascend, `g` `(N, D)` is the gradient of the first, whose plane is there.
         """
-        passes, steepest = torch.ones_like(aim.y), self._norm.dual(g)
+        passes, steepest = torch.zeros_like(aim.y), self._norm.dual(g)
         active = torch.arange(len(x), device=x.device)
         for j in range(1, margins.shape[1]):
             nearest = planes.first[active].amin(dim=1)
@@ -286,14 +291,18 @@ class BoundaryProjection:
     def _start_elsewhere(
         self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest that short searches from all around find, or `nearest`, and all passes.
+        """The nearest, at most `nearest`, that more searches find, and all passes.
 
-        Where they start depends on the short searches before them alone, so that a greater budget
-        adds some and takes away none.
+        With targets, one has a plane for each class that is ahead. The others start all around;
+        where depends on the short searches before them alone, so that a greater budget adds some
+        and takes away none.
         """
         short = replace(self, budget=SHORT, classes=min(self.classes, 2))
         point, more = short._search(model, x, aim, bounds, None)
         passes = passes + more
+        if isinstance(aim, Targeted) and aim.several:
+            behind, more = self._search(model, x, replace(aim, apart=True), bounds, None)
+            nearest, passes = self._nearest(x, [nearest, behind]), passes + more
         everyone = torch.arange(len(x), device=x.device)
         for turn in range(max(1, self.budget // 8)):
             away = self._distance(point, x)

@@ -1,0 +1,109 @@
+"""The region of a target that several planes bound, and the shortest step into it."""
+
+import torch
+from torch import Tensor
+
+from arcal.attacks._steps import Planes
+from arcal.attacks.adversarial import Aim
+from arcal.attacks.norms import Bounds, Norm
+
+CYCLES = 100
+"""How often all planes get their turn, at most."""
+
+NEAR = 1e-3
+"""The share of an offset by which a step may miss a plane."""
+
+SHARES = 1, 1 / 8, 0
+"""Of the way beyond the planes: less where the region is too small for all of it."""
+
+
+class Region(Planes):
+    """Planes of the classes that were ahead of the target, and the step behind all of them.
+
+    on      (N, T)  the planes that bound the region as far as it is known
+    turn    (N, T)  when each was last visited; the one longest ago makes room for another class
+    length  (N,)    of the last step
+    """
+
+    def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
+        super().__init__(x, bounds, norm, k, offset, g)
+        self.margin = offset[:, :1].expand_as(offset)
+        self.on = torch.zeros_like(k, dtype=torch.bool)
+        self.on[:, 0] = True
+        self.turn, self.turns = torch.zeros_like(k), 0
+        self.length = norm.length(self.step)
+
+    def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
+        """The steps `(B, D)` a little beyond all planes, by that share `(B,)` of the last length.
+
+        The column `(B,)` is of no importance: what is met there says whose plane is visited.
+        """
+        offset, normal, on = self.offset[active], self.normal[active], self.on[active]
+        inset = (beyond * self.length[active]).unsqueeze(1) * self.norm.dual(normal)
+        d, left = torch.zeros_like(normal[:, 0]), torch.arange(len(active), device=normal.device)
+        for share in SHARES:
+            some = (offset[left] + share * inset[left], normal[left], on[left])
+            d[left], there = shortest_into(*some, *self._sides(active[left]))
+            left = left[~there]
+            if len(left) == 0:
+                break
+        self.length[active] = self.norm.length(d)
+        return torch.zeros_like(active), d
+
+    def aimed_at(self, active: Tensor, j: Tensor) -> None:
+        """The lead over the target counts, whichever class has it."""
+
+    def met(self, active: Tensor, j: Tensor, aim: Aim, z: Tensor) -> Tensor:
+        """The columns `(B,)` of the classes ahead of the target, or next to it, in `z` `(B, Z)`."""
+        k = aim.rivals(z, 1).squeeze(1)
+        here = self.k[active] == k.unsqueeze(1)
+        new = ~here.any(dim=1)
+        j = torch.where(new, self.turn[active].argmin(dim=1), here.long().argmax(dim=1))
+        a, c = active[new], j[new]
+        self.k[a, c], self.normal[a, c], self.visits[a, c] = k[new], 0, 0
+        self.turns += 1
+        self.on[active, j], self.turn[active, j] = True, self.turns
+        return j
+
+    def _sides(self, active: Tensor) -> tuple[Tensor, Tensor]:
+        """How far each entry may fall and rise, `(B, D)`."""
+        x = self.x[active]
+        if self.bounds is None:
+            return torch.full_like(x, -torch.inf), torch.full_like(x, torch.inf)
+        return self.bounds[0] - x, self.bounds[1] - x
+
+
+def shortest_into(
+    offset: Tensor, normal: Tensor, on: Tensor, low: Tensor, high: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The shortest `d` `(B, D)` in L2 with `offset_k + normal_k.d <= 0` for all k that are `on`.
+
+    Also whether there is one, bool `(B,)`; elsewhere `d` comes near to one. Offsets and `on` are
+    `(B, T)`, normals `(B, T, D)`; `low <= d <= high`, both `(B, D)`. Hildreth's method (1957), with
+    a box: `d = clip(-sum_k u_k normal_k)`, and each multiplier `u_k >= 0` in turn is made as large
+    as its own plane needs.
+
+    >>> normal, none = torch.tensor([[[-1.0, 0.0], [1.0, -1.0]]]), torch.full((1, 2), torch.inf)
+    >>> planes = torch.tensor([[1.0, 0.0]]), normal, torch.tensor([[True, True]])
+    >>> shortest_into(*planes, -none, none)  # at least (1, 1)
+    (tensor([[1., 1.]]), tensor([True]))
+    """
+    u, behind = torch.zeros_like(offset), torch.zeros_like(normal[:, 0])
+    tiny = torch.finfo(offset.dtype).tiny
+    columns = on.any(dim=0).nonzero().squeeze(1).tolist()
+    for _ in range(CYCLES):
+        moved = torch.zeros_like(offset[:, 0])
+        for k in columns:
+            n, d = normal[:, k], (-behind).clamp(low, high)
+            lacking = offset[:, k] + torch.linalg.vecdot(n, d)
+            slope = torch.linalg.vecdot(n.square(), (d == -behind).to(n))
+            more = (lacking / slope.clamp(min=tiny)).maximum(-u[:, k])
+            more = torch.where(on[:, k] & (slope > 0), more, 0)
+            u[:, k] += more
+            behind = behind + more.unsqueeze(1) * n
+            moved = moved.maximum(more.abs() * slope / offset[:, k].abs().clamp(min=tiny))
+        if (moved < NEAR).all():
+            break
+    d = (-behind).clamp(low, high)
+    lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
+    return d, (~on | (lacking <= NEAR * offset.abs())).all(dim=1)
