@@ -19,6 +19,7 @@ from torch.utils.data import (
 )
 
 from arcal.attacks import CarliniWagner
+from arcal.auditing import as_model
 from arcal.data import InMemory, WithIds
 from arcal.errors import ArcalError
 from arcal.robustness import ORDERS, Robustness, distance, levels, mean_rank, rank, score
@@ -381,3 +382,18 @@ def test_an_attack_that_returns_something_else_is_named():
         score(nn.Identity(), [(torch.arange(4), x, labels)], attack=mine)
     with pytest.raises(ArcalError, match=says):
         distance(nn.Identity(), x[0], attack=mine)
+
+
+def test_a_model_that_takes_no_dict_is_told_how_to_be_wrapped():
+    embedder = torch.nn.Linear(3, 2)
+    batch = torch.arange(4), {"input": torch.rand(4, 3)}, torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(TypeError) as failure:
+        score(embedder, [batch], order="margin", bounds=None)
+    assert "wrapped: arcal.auditing.as_model(model)" in failure.value.__notes__[-1]
+    assert len(score(as_model(embedder), [batch], order="margin", bounds=None).robustness) == 4
+
+
+def test_whole_numbers_are_told_that_an_audit_takes_them():
+    batch = torch.arange(4), {"ids": torch.ones(4, 3).long()}, torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ArcalError, match="an audit without distances and levels, by order=None"):
+        score(torch.nn.Linear(3, 2), [batch], order="margin")

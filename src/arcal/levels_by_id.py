@@ -5,6 +5,10 @@ from torch import Tensor, nn
 
 from arcal.errors import ArcalError
 
+ALIKE = 30
+"""Batches one after another whose ids are 0, 1, ..: no shuffled loader gives two, but a step that
+looks at a batch several times may."""
+
 
 class ById(nn.Module):
     """Values looked up by example id. Every buffer has one row per example.
@@ -48,6 +52,7 @@ class LevelsById(ById):
         super().__init__()
         self.R: int = R
         self.part: str = part
+        self._alike: int = 0
         self.register_buffer("ids", torch.empty(0, dtype=torch.int64, device="cpu"))
         self.register_buffer("levels", torch.empty(0, dtype=torch.int64, device="cpu"))
 
@@ -87,4 +92,18 @@ class LevelsById(ById):
             raise ArcalError(
                 f"{self.part} id {int(ids[~known][0])} has no level: assign a level to every id"
             )
+        self._look_for_places(ids)
         return self.levels[places]
+
+    def _look_for_places(self, ids: Tensor) -> None:
+        """Refuse training ids that are 0 to n - 1 in batch after batch, where there are more."""
+        n = len(ids)
+        if self.part != "train" or not 1 < n < len(self.ids):
+            return
+        alike = torch.equal(ids, torch.arange(n, device=ids.device, dtype=ids.dtype))
+        self._alike = self._alike + 1 if alike else 0
+        if self._alike == ALIKE:
+            raise ArcalError(
+                f"the ids of {ALIKE} batches one after another are 0 to {n - 1}, as if they were "
+                "places in the batch: give each example's own id, as `arcal.data.WithIds` does"
+            )

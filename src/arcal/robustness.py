@@ -44,6 +44,7 @@ from arcal.labelled_batches import (
 TINY = 1e-15
 """Gradient entries below this lose digits in float32 when they are squared."""
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
+TAKES_KEYWORDS = "a model that takes several inputs is wrapped: arcal.auditing.as_model(model)"
 
 Attack = Callable[..., Adversarial]
 """`attack(model, x, bounds)`; one that can start from given points also takes `start=`, and one
@@ -161,6 +162,8 @@ def score(
                 attacked, row = None, _rank_only(rowwise, x, ids, order, seed, check=not parts)
         except Exception as error:  # of the model, or about what it returns
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
+            if isinstance(error, TypeError) and rowwise is not model:
+                error.add_note(TAKES_KEYWORDS)
             raise
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
             with frozen(model):

@@ -108,3 +108,14 @@ def test_what_can_be_read_once_is_for_one_model():
     models = {"a": tiny.Brightness(), "b": tiny.Brightness()}
     with pytest.raises(ArcalError, match="can be read once, and there are several"):
         arcal.audit(models, iter([(X, Y)]), order="margin")
+
+
+def test_class_names_in_another_order_than_the_models_own():
+    class Named(torch.nn.Sequential):
+        class_names = ("cat", "dog")
+
+    model = Named(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    with pytest.raises(ArcalError, match="cat, dog, and those given are the same in another"):
+        arcal.audit(model, (X, Y), classes=["dog", "cat"], order=None)
+    with pytest.raises(ArcalError, match="cat, dog, and those given are the same in another"):
+        arcal.calibrate(model, (X, Y), classes=["dog", "cat"])

@@ -194,3 +194,13 @@ def test_a_folder_of_images_has_no_columns(tmp_path, monkeypatch):
     assert done.code == 2
     (line,) = done.stderr.strip().splitlines()
     assert "--by region" in line
+
+
+def test_groups_that_are_those_of_the_labels_are_said_to_be():
+    p = torch.rand(90, 2, generator=torch.Generator().manual_seed(0)) + 0.1
+    labels = torch.arange(90) % 2
+    mine = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=labels)
+    outcome = ["dead" if label else "alive" for label in labels]
+    said = "the groups by outcome are those of the labels"
+    assert said in arcal.audit(mine, by={"outcome": outcome}).summary()
+    assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary()

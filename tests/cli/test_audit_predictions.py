@@ -159,6 +159,11 @@ def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
     assert (
         "book.xlsx is no model, and predictions are read from" in arcal("audit", "book.xlsx").line
     )
+    Path("logits.npy").touch()
+    assert "logits.npy is no model, and predictions are read" in arcal("audit", "logits.npy").line
+    Path("logits.pt").touch()
+    line = arcal("audit", "logits.pt").line
+    assert "--weights logits.pt; predictions are read from .npz" in line
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

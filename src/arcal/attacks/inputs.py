@@ -80,8 +80,8 @@ class Inputs:
             if not any(part.is_floating_point() for part in self.named.values()):
                 raise ArcalError(
                     f"nothing can be perturbed among {kinds}: give inputs of floats, such as a "
-                    "text's embeddings in place of its token ids, or, to leave out distances and "
-                    "levels, order=None"
+                    "text's embeddings in place of its token ids; an audit without distances "
+                    "and levels, by order=None, takes them as they are"
                 )
             raise ArcalError(
                 f"which input is perturbed? One of floats is needed, and there is {kinds}: name "

@@ -97,7 +97,7 @@ from arcal.auditing._reliability import (
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
-from arcal.auditing._suspects import fragile, suspects, suspicion
+from arcal.auditing._suspects import fragile, suspect_own_predictions, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
 
@@ -198,6 +198,7 @@ __all__ = [
     "suspect_drift",
     "suspect_inputs",
     "suspect_order",
+    "suspect_own_predictions",
     "suspect_scale",
     "suspects",
     "suspicion",

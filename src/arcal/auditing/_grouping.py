@@ -45,6 +45,16 @@ class Grouping:
         """The same of some of the inputs, by position int64 `(n,)`."""
         return Grouping(self.name, self.groups, self.number[chosen])
 
+    def is_of(self, labels: Tensor) -> bool:
+        """Whether the groups are those of labels int64 `(N,)`, of which there are several.
+
+        >>> by = grouping("outcome", ["ill", "well", "ill"])
+        >>> by.is_of(torch.tensor([1, 0, 1])), by.is_of(torch.tensor([1, 0, 0]))
+        (True, False)
+        """
+        pairs = torch.stack([self.number, labels]).unique(dim=1)
+        return len(pairs[0].unique()) == len(pairs[1].unique()) == pairs.shape[1] > 1
+
 
 def grouping(name: str, values: Any) -> Grouping:
     """Inputs grouped by a value `(N,)` each: a list, an array, a tensor, or a column of a table.

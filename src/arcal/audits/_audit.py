@@ -44,6 +44,7 @@ from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
+from arcal.classifiers import check_order_given
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_text
@@ -316,6 +317,9 @@ def audit(
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     if len(models) > 1:
         check_one_order(loader)
+    names = classes if examples is None or examples.numbered else examples.classes
+    for one in models.values():
+        check_order_given(one, names or ())
     settings = Settings(
         order=order,
         attack=as_attack(attack),

@@ -23,6 +23,7 @@ from arcal.auditing import (
     calibrated_blocks,
     choose_calibrator,
     facts_with,
+    suspect_own_predictions,
     without_zeros,
 )
 from arcal.audits._calibration_figures import calibration_figures
@@ -44,6 +45,7 @@ from arcal.calibration.posthoc import (
     check_posthoc,
 )
 from arcal.calibration.resampled import scores_of
+from arcal.classifiers import check_order_given
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
@@ -246,6 +248,8 @@ def calibrate(
     opened = as_model(model)
 
     examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
+    names = known if examples is None or examples.numbered else examples.classes
+    check_order_given(model, names or ())
     job = Job(name, opened, examples, loader, known, settings=settings)
     read = {
         name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
@@ -291,7 +295,12 @@ def calibration_of(
     """
     as_given = predictions
     predictions, zeros = without_zeros(as_given)
-    said = (suspect_sigmoids(as_given.logits), suspect_one_class(as_given), zeros)
+    said = (
+        suspect_sigmoids(as_given.logits),
+        suspect_one_class(as_given),
+        suspect_own_predictions(as_given),
+        zeros,
+    )
     doubts = [*doubts, *(line for line in said if line)]
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}

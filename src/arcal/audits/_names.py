@@ -6,8 +6,10 @@ from pathlib import Path
 from arcal.audits._prediction_files import SUFFIXES, holds_predictions, may_hold_predictions
 from arcal.errors import ArcalError
 
-NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".pkl")
+NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".npy", ".pkl")
 """Files that may well be predictions."""
+OF_TENSORS = (".pt", ".pth", ".bin", ".safetensors")
+"""Files that may be a model's weights, or predictions."""
 
 
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
@@ -44,6 +46,11 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             raise ArcalError(
                 f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "
                 "them as one of these"
+            )
+        if path.suffix.lower() in OF_TENSORS and path.is_file():
+            raise ArcalError(
+                f"{path} alone is not enough: of weights, name the network, DATA and --weights "
+                f"{path.name}; predictions are read from {', '.join(SUFFIXES)}"
             )
         raise ArcalError(
             f"{what[0]} alone is not enough: give DATA after the model"

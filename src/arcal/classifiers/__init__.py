@@ -12,7 +12,7 @@ _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors fil
 _class_names        a model's class names against the data's
 """
 
-from arcal.classifiers._class_names import GENERIC, check_class_names, reorder
+from arcal.classifiers._class_names import GENERIC, check_class_names, check_order_given, reorder
 from arcal.classifiers._exporting import FORMATS, check_formats, export_calibrated
 from arcal.classifiers._open import open_classifier
 from arcal.classifiers._opened_classifier import (
@@ -35,6 +35,7 @@ __all__ = [
     "as_normalization",
     "check_class_names",
     "check_formats",
+    "check_order_given",
     "export_calibrated",
     "open_classifier",
     "reorder",

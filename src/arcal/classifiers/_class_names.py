@@ -1,10 +1,12 @@
 """A model's class names against the data's: another order is wrong everywhere, and says nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.files import parse_json
+from arcal.printable import first_few
 
 CALIBRATED_ON = "calibrated_on.json"
 """Where a program keeps the fingerprint of the inputs that its calibrator was fitted to."""
@@ -77,6 +79,38 @@ def reorder(model_names: Sequence[str], data_names: Sequence[str]) -> tuple[int,
             return None
         order.append(z if z in fitting else fitting.pop())
     return tuple(order) if len(set(order)) == len(order) else None
+
+
+def check_order_given(classifier: Any, given: Sequence[str]) -> None:
+    """Refuse names that a classifier says are in another order, by its own names of its outputs.
+
+    Those are its attribute `class_names`, or a transformer's `config.id2label`. Other names than
+    its own, such as translations, are taken.
+
+    >>> from torch import nn
+    >>> model = nn.Linear(3, 2)
+    >>> model.class_names = ["cat", "dog"]
+    >>> check_order_given(model, ["Katze", "Hund"])
+    >>> check_order_given(model, ["dog", "cat"])
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the model's own names of its outputs are cat, dog, and those given \
+are the same in another order, dog, cat: give them in the order of its outputs
+    """
+    names = getattr(classifier, "class_names", None)
+    if names is None:
+        named = getattr(getattr(classifier, "config", None), "id2label", None)
+        if not isinstance(named, Mapping) or {*named} != {*range(len(named))}:
+            return
+        names = [named[z] for z in range(len(named))]
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return
+    order = reorder(names, given)
+    if order is None or order == tuple(range(len(given))):
+        return
+    raise ArcalError(
+        f"the model's own names of its outputs are {first_few(names)}, and those given are the "
+        f"same in another order, {first_few(given)}: give them in the order of its outputs"
+    )
 
 
 def are_numbers(names: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from arcal.auditing import (
     jointly,
     suspect_inputs,
     suspect_order,
+    suspect_own_predictions,
 )
 from arcal.report.audited._acting import acts_above
 from arcal.report.audited._amounts import (
@@ -109,6 +110,8 @@ def doubts(model: Audited) -> list[str]:
         lines.append(unbounded)
     if (sigmoids := suspect_sigmoids(said.logits)) is not None:
         lines.append(sigmoids)
+    if (own := suspect_own_predictions(said)) is not None:
+        lines.append(own)
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
@@ -119,6 +122,12 @@ def doubts(model: Audited) -> list[str]:
             if said.answers
             else f"all labels are {every}: little can be said of one class"
         )
+    lines += [
+        f"the groups by {by.name} are those of the labels: there even a calibrated model looks "
+        "wrong, so group by what is known when it answers"
+        for by in model.groupings
+        if by.is_of(said.labels)
+    ]
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     if model.weights is not None:
         worth = effective_number(model.weights.double())
