@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Chosen } from "./chosen";
 import { noun } from "./format";
+import { Long } from "./long";
 
 export interface TableOf {
   head: string[];
@@ -78,7 +79,7 @@ export function Numbers({ head, rows, title }: TableOf & { title: string }) {
           <tr>
             {head.map((name) => (
               <th scope="col" key={name}>
-                {name}
+                <Long text={name} />
               </th>
             ))}
           </tr>
@@ -86,9 +87,13 @@ export function Numbers({ head, rows, title }: TableOf & { title: string }) {
         <tbody>
           {rows.map(([first, ...rest], i) => (
             <tr key={i}>
-              <th scope="row">{first}</th>
+              <th scope="row">
+                <Long text={first} />
+              </th>
               {rest.map((cell, k) => (
-                <td key={k}>{cell}</td>
+                <td key={k}>
+                  <Long text={cell} />
+                </td>
               ))}
             </tr>
           ))}

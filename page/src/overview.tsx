@@ -45,7 +45,7 @@ export function Overview() {
               aria-pressed={modelIndex.value === i}
               onClick={() => showModel(i)}
             >
-              {model.name}
+              <span>{model.name}</span>
             </button>
           )}
           {READINGS.map((reading) => (

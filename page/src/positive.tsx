@@ -25,6 +25,8 @@ const gapOf = ({ probability, frequency }: ProbabilityBin) => {
 
 /** A share that is not 0 with the digits that tell it from others near it. */
 const share: Show = (value) => percent(value, value && value < 0.01 ? 2 : 1);
+const shortened = (name: string) => (name.length > 24 ? isolated(`${bare(name).slice(0, 22)}…`) : name);
+
 export const rangeOf = (bin: ProbabilityBin) => `${ends(bin, share)}\u00a0%`;
 
 function says(gap: Estimate, verdict: Verdict): string {
@@ -57,7 +59,7 @@ function OfClass({ of }: { of: ClassProbability }) {
   return (
     <Figure
       id="positive"
-      title={`How often it is ${name}, by its probability`}
+      title={`How often it is ${shortened(name)}, by its probability`}
       controls={
         <button type="button" class="quiet" aria-pressed={even.value} onClick={() => (even.value = !even.value)}>
           Equal widths
@@ -82,7 +84,7 @@ function OfClass({ of }: { of: ClassProbability }) {
       }
       hint="Point at a mark to read it, choose it to see its inputs; with Shift, among those chosen before."
       table={{
-        head: ["Probability", "Inputs", "Mean probability", `Are ${name}`, "95\u00a0% interval", "Mean probability is"],
+        head: ["Probability", "Inputs", "Mean probability", `Are ${shortened(name)}`, "95\u00a0% interval", "Mean probability is"],
         rows: bins.map((bin) => [
           rangeOf(bin),
           count(bin.count),
@@ -121,7 +123,7 @@ interface DiagramProps {
 
 function Diagram({ bins, z, first, width }: DiagramProps) {
   const name = data.classes[z];
-  const short = name.length > 24 ? isolated(`${bare(name).slice(0, 22)}…`) : name;
+  const short = shortened(name);
   const drawn = bins.flatMap((bin, i) =>
     bin.probability === null || bin.frequency.value === null
       ? []
