@@ -31,11 +31,11 @@ export function Figure({ id, title, words, table, controls, wide, hint, children
   const reads = useSignal(false);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    reads.value = !!box.current?.querySelector("[data-mark], [data-reads]");
+    reads.value = !!box.current?.querySelector("[data-mark]");
   });
   const point = (event: Event) => {
-    const mark = (event.target as Element).closest("[data-mark], [data-reads]");
-    if (mark) readout.value = mark.getAttribute("aria-label") ?? mark.getAttribute("data-reads");
+    const mark = (event.target as Element).closest("[data-mark]");
+    if (mark) readout.value = mark.getAttribute("aria-label");
   };
   return (
     <section class={wide ? "figure wide" : "figure"} id={id} aria-labelledby={`${id}-title`}>

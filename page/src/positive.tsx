@@ -1,6 +1,5 @@
 // Of two classes, the probability of the second against how often inputs are of it.
 
-import { useSignal } from "@preact/signals";
 import { scaleLinear } from "d3-scale";
 import { bare, isolated } from "./data";
 import { Figure } from "./figure";
@@ -9,7 +8,7 @@ import { count, ends, inputs, percent, points, signed, sideOf, withInterval, typ
 import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { ClassProbability, Estimate, ProbabilityBin, Verdict } from "./payload";
 import { Legend, Seconds } from "./seconds";
-import { choose, data, filter, second, view } from "./state";
+import { choose, data, equalWidths as even, filter, second, view } from "./state";
 
 const HEIGHT = 380;
 const PAD = { left: 40, right: 16, top: 14, bottom: 46 };
@@ -52,7 +51,6 @@ export function Positive() {
 }
 
 function OfClass({ of }: { of: ClassProbability }) {
-  const even = useSignal(false);
   const bins = even.value ? of.bins_of_equal_width : of.bins;
   const name = data.classes[of.class];
   const first = even.value ? of.bins.length : 0;
