@@ -102,8 +102,8 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
         </table>
       </div>
       <p class="unit">
-        Each of these holds with a confidence of 95&nbsp;% for {noun}s like the audited ones. Where none is shown, there
-        is none, or it takes more {noun}s to show it.
+        Each of these holds with a confidence of 95&nbsp;% for {noun}s like the audited ones. The confidences are rounded up,
+        those in audit.json are exact. Where none is shown, there is none, or it takes more {noun}s to show it.
       </p>
     </>
   );

@@ -2,17 +2,23 @@
 
 import { batch, effect } from "@preact/signals";
 import {
+  classOrder,
   data,
+  equalWidths,
   filter,
+  MEASURES,
+  measure,
   modelIndex,
   NOTHING,
   opened,
+  ORDERS,
   origin,
   possibleSorts,
   rival,
   sort,
   SORTS,
   type Filter,
+  type Order,
   type Rival,
   type SortKey,
 } from "./state";
@@ -34,6 +40,9 @@ function written(): string {
   if (f.search) words.set("search", f.search);
   if (f !== NOTHING && origin.value) words.set("from", origin.value);
   words.set("sort", `${sort.value.key}${sort.value.descending ? "-down" : ""}`);
+  if (classOrder.value !== "gap") words.set("classes", classOrder.value);
+  if (measure.value !== "ece") words.set("measure", measure.value);
+  if (equalWidths.value) words.set("bins", "equal-width");
   if (opened.value !== null) words.set("input", String(data.id[opened.value]));
   return words.toString();
 }
@@ -81,6 +90,10 @@ function follow(): void {
     const [, key, down] = /^([a-z]+)(-down)?$/.exec(words.get("sort") ?? "") ?? [];
     if (key in SORTS && possibleSorts.value.includes(key as SortKey))
       sort.value = { key: key as SortKey, descending: !!down };
+    const order = words.get("classes");
+    classOrder.value = order !== null && Object.hasOwn(ORDERS, order) ? (order as Order) : "gap";
+    measure.value = MEASURES.find((name) => name === words.get("measure")) ?? "ece";
+    equalWidths.value = words.get("bins") === "equal-width";
     const id = words.get("input");
     opened.value = id === null ? null : (data.rowOfId.get(Number(id)) ?? null);
   });

@@ -84,8 +84,8 @@ export function ChangesSince() {
               title={`By ${name} since ${since.since}`}
               head={[`By ${name}`, ...HEAD]}
               rows={first.flatMap((group) => [
-                cells(`${group.name}, accuracy`, percent, group.accuracy),
-                cells(`${group.name}, gap in points`, signed, group.gap),
+                cells(`Accuracy, ${group.name}`, percent, group.accuracy),
+                cells(`Gap in points, ${group.name}`, signed, group.gap),
               ])}
             />
             {groups.length > SHOWN && (

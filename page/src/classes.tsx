@@ -6,16 +6,8 @@ import { count, ends, percent, sideOf, signed, whole } from "./format";
 import { groupCells, groupHead, groupSentence } from "./levels";
 import type { Cell, Group } from "./payload";
 import { Rows, type Heat, type Row } from "./rows";
-import { choose, data, filter, view } from "./state";
+import { choose, classOrder as order, data, filter, ORDERS, view, type Order } from "./state";
 
-const ORDERS = {
-  gap: "most certain gap first",
-  size: "largest gap first",
-  name: "by name",
-  accuracy: "least right first",
-  inputs: "most inputs first",
-};
-type Order = keyof typeof ORDERS;
 const SHOWN = 20;
 
 /** Where as many or more have too few inputs, and most do, they are left out at first. */
@@ -37,7 +29,6 @@ const BY: Record<Order, (a: Group, b: Group) => number> = {
 
 export function Classes() {
   const { model } = view.value;
-  const order = useSignal<Order>("gap");
   const shown = useSignal(SHOWN);
   const withFew = useSignal(false);
   const R = model.levels?.length ?? 0;
@@ -93,7 +84,7 @@ export function Classes() {
         <>
           Confidence minus accuracy, in points, for each predicted class, with its 95&nbsp;% interval. At 0 the
           model is calibrated; to the right it is over-confident.
-          {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot means too few inputs to tell."}
+          {R > 0 && " The squares have the gap in each robustness level, 1 being the least robust; a dot means too few inputs to tell."}
           {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few inputs."}
           {never > 0 && ` It never predicts ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
         </>
@@ -140,7 +131,6 @@ export function Classes() {
         reference={0}
         label="Gap by predicted class; classes and cells are buttons"
         cellHead={R ? Array.from({ length: R }, (_, r) => String(r + 1)) : undefined}
-        cellTitle="Gap by level, in points"
       />}
       {left > 0 && (
         <button type="button" class="more" onClick={() => (shown.value += 100)}>

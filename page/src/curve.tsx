@@ -1,8 +1,8 @@
-// A share of the inputs, with its interval, over a quantity: read by pointing at the place.
+// A share of the inputs, with its interval, over a quantity: read by pointing at the place, or by the arrow keys.
 
 import { scaleLinear } from "d3-scale";
 import { percent } from "./format";
-import { PercentAxis, Picture } from "./marks";
+import { moveAmongMarks, PercentAxis, Picture } from "./marks";
 import type { Estimate } from "./payload";
 import { second } from "./state";
 
@@ -60,7 +60,13 @@ function Drawn({ points, other, across, up, unit, of, tick, label, width }: Prop
     some.map((point) => `${x(point.x)},${y(Math.max(point.share[end] ?? 0, up[0]))}`);
   const band = [...line(points, "high"), ...line(points, "low").reverse()];
   return (
-    <svg width={right + PAD.right} height={base + PAD.bottom} role="img" aria-label={label}>
+    <svg
+      width={right + PAD.right}
+      height={base + PAD.bottom}
+      role="group"
+      aria-label={label}
+      onKeyDown={(event) => moveAmongMarks(event)}
+    >
       <PercentAxis y={y} from={PAD.left} to={right} />
       {x.ticks(5).map((t) => (
         <text key={t} x={x(t)} y={base + 16} text-anchor="middle" aria-hidden="true">
@@ -74,7 +80,20 @@ function Drawn({ points, other, across, up, unit, of, tick, label, width }: Prop
         const wide = (right - PAD.left) / STRIPS;
         const from = PAD.left + i * wide;
         const point = nearest(points, x.invert(from + wide / 2));
-        return <rect key={i} class="strip" x={from} width={wide} y={PAD.top} height={HEIGHT} data-reads={point.reads} />;
+        return (
+          <rect
+            key={i}
+            class="strip"
+            x={from}
+            width={wide}
+            y={PAD.top}
+            height={HEIGHT}
+            data-mark="0"
+            role="img"
+            tabindex={i === 0 ? 0 : -1}
+            aria-label={point.reads}
+          />
+        );
       })}
       <text class="unit" x={PAD.left} y={PAD.top - 12} aria-hidden="true">
         {unit}

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Chosen } from "./chosen";
 import { noun } from "./format";
+import { Long } from "./long";
 
 export interface TableOf {
   head: string[];
@@ -30,11 +31,11 @@ export function Figure({ id, title, words, table, controls, wide, hint, children
   const reads = useSignal(false);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    reads.value = !!box.current?.querySelector("[data-mark], [data-reads]");
+    reads.value = !!box.current?.querySelector("[data-mark]");
   });
   const point = (event: Event) => {
-    const mark = (event.target as Element).closest("[data-mark], [data-reads]");
-    if (mark) readout.value = mark.getAttribute("aria-label") ?? mark.getAttribute("data-reads");
+    const mark = (event.target as Element).closest("[data-mark]");
+    if (mark) readout.value = mark.getAttribute("aria-label");
   };
   return (
     <section class={wide ? "figure wide" : "figure"} id={id} aria-labelledby={`${id}-title`}>
@@ -78,7 +79,7 @@ export function Numbers({ head, rows, title }: TableOf & { title: string }) {
           <tr>
             {head.map((name) => (
               <th scope="col" key={name}>
-                {name}
+                <Long text={name} />
               </th>
             ))}
           </tr>
@@ -86,9 +87,13 @@ export function Numbers({ head, rows, title }: TableOf & { title: string }) {
         <tbody>
           {rows.map(([first, ...rest], i) => (
             <tr key={i}>
-              <th scope="row">{first}</th>
+              <th scope="row">
+                <Long text={first} />
+              </th>
               {rest.map((cell, k) => (
-                <td key={k}>{cell}</td>
+                <td key={k}>
+                  <Long text={cell} />
+                </td>
               ))}
             </tr>
           ))}

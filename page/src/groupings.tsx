@@ -50,8 +50,8 @@ function OneGrouping({ k }: { k: number }) {
       title={`By ${name}`}
       words={
         <>
-          Confidence minus accuracy, in points, with its 95 % interval. At 0 the model is calibrated; to the
-          right it is over-confident.
+          Confidence minus accuracy, in points, with its 95&nbsp;% interval. At 0 the model is calibrated; to
+          the right it is over-confident.
           {many && " The groups whose gap is most certain come first."}
           {said.some(({ group }) => group.few) && ` A pale dot is a group with too few ${noun}s.`}
         </>

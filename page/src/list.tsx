@@ -23,7 +23,7 @@ export function List() {
 
   const columns = pictures ? Math.max(2, Math.floor((width - 12 + GAP) / (PICTURE.width + GAP))) : 1;
   const twice = second.value !== null || filter.value.shift !== null;
-  const step = pictures ? PICTURE.height + GAP + (twice ? 32 : 0) : width < 560 ? LINE_ON_A_PHONE : LINE;
+  const step = pictures ? PICTURE.height + GAP + (twice ? 32 : 0) : width < 560 ? LINE_ON_A_PHONE + (twice ? 18 : 0) : LINE;
   const lines = Math.ceil(rows.length / columns);
   const firstLine = Math.max(0, Math.floor(scrolled.value / step) - 2);
   const lastLine = Math.min(lines, Math.ceil((scrolled.value + height.value) / step) + 2);

@@ -4,6 +4,7 @@ import { followAddress } from "./address";
 import type { Payload } from "./payload";
 import { start } from "./state";
 import "./style.css";
+import "./screens.css";
 
 const page = document.getElementById("page")!;
 const payload: Payload | null = JSON.parse(document.getElementById("payload")!.textContent!);

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Numbers, Top } from "./data";
 import { called, noun, percent, plain, within } from "./format";
+import { Long } from "./long";
 import { data, isRight, opened, ordered, second, suspectsTitle, view } from "./state";
 import { nameOf, Tile, wordsOf } from "./thumbnail";
 
@@ -164,7 +165,9 @@ function TableRow({ row }: { row: number }) {
             const next = after?.[at! * columns.length + k];
             return (
               <tr key={k}>
-                <th scope="row">{name}</th>
+                <th scope="row">
+                  <Long text={name} />
+                </th>
                 <td>{plain(value)}</td>
                 {next !== undefined && <td>{plain(next)}</td>}
                 {next !== undefined && <td>{plain(next - value)}</td>}
@@ -197,15 +200,15 @@ function Probabilities({ row }: { row: number }) {
   const one = view.value;
   const two = second.value;
   const at = one.changed?.row.get(row);
-  const sources: { name: string; about: string; of: Map<number, number>; tone: string }[] = [
-    { name: "as it is", about: "the input as it is", of: lookup(one.top, row, one), tone: "before" },
+  const sources: { name: string; of: Map<number, number>; tone: string }[] = [
+    { name: "as it is", of: lookup(one.top, row, one), tone: "before" },
   ];
   if (one.calibrated?.top && !Number.isNaN(one.calibrated.confidence[row]))
-    sources.push({ name: "calibrated", about: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row, one.calibrated), tone: "calibrated" });
+    sources.push({ name: "calibrated", of: lookup(one.calibrated.top, row, one.calibrated), tone: "calibrated" });
   if (at !== undefined)
-    sources.push({ name: "perturbed", about: "the perturbed input", of: lookup(one.changed!.top, at), tone: "perturbed" });
+    sources.push({ name: "perturbed", of: lookup(one.changed!.top, at), tone: "perturbed" });
   if (two?.top && two.model !== null)
-    sources.push({ name: two.name, about: two.name, of: lookup(two.top, row, two), tone: "other" });
+    sources.push({ name: two.name, of: lookup(two.top, row, two), tone: "other" });
   const classes = [...new Set(sources.flatMap((source) => [...source.of.keys()].slice(0, 5)))].slice(0, 8);
   return (
     <section>
@@ -215,8 +218,8 @@ function Probabilities({ row }: { row: number }) {
           <tr>
             <th scope="col">Class</th>
             {sources.map((source, i) => (
-              <th scope="col" key={i} title={source.about}>
-                {source.name}
+              <th scope="col" key={i}>
+                <Long text={source.name} />
               </th>
             ))}
           </tr>
@@ -225,7 +228,7 @@ function Probabilities({ row }: { row: number }) {
           {classes.map((index) => (
             <tr key={index}>
               <th scope="row">
-                {data.classes[index]}
+                <Long text={data.classes[index]} />
                 {index === data.label[row] && <small> label</small>}
               </th>
               {sources.map((source, i) => {
@@ -243,6 +246,7 @@ function Probabilities({ row }: { row: number }) {
           ))}
         </tbody>
       </table>
+      {sources.some(({ tone }) => tone === "calibrated") && <p class="unit">Calibrated: after {one.calibrated!.by}.</p>}
     </section>
   );
 }
@@ -258,7 +262,7 @@ function Facts({ row }: { row: number }) {
             <th scope="col">Fact</th>
             {data.views.map(({ model }, i) => (
               <th scope="col" key={i}>
-                {model.name}
+                <Long text={model.name} />
               </th>
             ))}
           </tr>
@@ -266,9 +270,13 @@ function Facts({ row }: { row: number }) {
         <tbody>
           {facts(row).map(([name, cells]) => (
             <tr key={name}>
-              <th scope="row">{name}</th>
+              <th scope="row">
+                <Long text={name} />
+              </th>
               {cells.map((cell, i) => (
-                <td key={i}>{cell}</td>
+                <td key={i}>
+                  <Long text={cell} />
+                </td>
               ))}
             </tr>
           ))}

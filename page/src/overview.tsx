@@ -3,7 +3,7 @@
 import { restsOn } from "./figures";
 import { ends, inputs, noun, percent, plain, points, signed, type Show } from "./format";
 import type { Difference, Estimate, Model, Overall } from "./payload";
-import { data, modelIndex, showModel } from "./state";
+import { data, modelIndex, showModel, view } from "./state";
 
 interface Reading {
   name: string;
@@ -15,19 +15,19 @@ interface Reading {
 }
 
 const READINGS: Reading[] = [
-  { name: "Accuracy", about: "how often it is right", of: (o) => o.accuracy, differs: (d) => d.accuracy, show: percent, unit: "" },
+  { name: "Accuracy", about: "How often it is right", of: (o) => o.accuracy, differs: (d) => d.accuracy, show: percent, unit: "" },
   {
     name: "Confidence",
-    about: "the mean probability of the predicted class",
+    about: "How sure it says that it is, in the mean",
     of: (o) => ({ value: o.confidence, low: null, high: null, n: o.accuracy.n }),
     show: percent,
     unit: "",
   },
-  { name: "Gap", about: "confidence minus accuracy", of: (o) => o.gap, differs: (d) => d.gap, show: signed, unit: "points" },
-  { name: "ECE", about: "how far the two are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
-  { name: "Smooth ECE", about: "the same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
-  { name: "Log-loss", about: "scores all probabilities; lower is better", of: (o) => o.nll, differs: (d) => d.nll, show: plain, unit: "" },
-  { name: "Brier", about: "scores all probabilities; lower is better", of: (o) => o.brier, differs: (d) => d.brier, show: plain, unit: "" },
+  { name: "Gap", about: "Confidence minus accuracy", of: (o) => o.gap, differs: (d) => d.gap, show: signed, unit: "points" },
+  { name: "ECE", about: "How far confidence and accuracy are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
+  { name: "Smooth ECE", about: "The same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
+  { name: "Log-loss", about: "Scores all probabilities; lower is better", of: (o) => o.nll, differs: (d) => d.nll, show: plain, unit: "" },
+  { name: "Brier", about: "Scores all probabilities; lower is better", of: (o) => o.brier, differs: (d) => d.brier, show: plain, unit: "" },
 ];
 
 export function Overview() {
@@ -45,7 +45,7 @@ export function Overview() {
               aria-pressed={modelIndex.value === i}
               onClick={() => showModel(i)}
             >
-              {model.name}
+              <span>{model.name}</span>
             </button>
           )}
           {READINGS.map((reading) => (
@@ -54,6 +54,7 @@ export function Overview() {
         </div>
       ))}
     </div>
+    <Terms />
     {differences.length > 0 && (
       <p class="words">
         “Against the first” is the difference from {differences[0].than} on the same {noun}s, with its 95&nbsp;%
@@ -61,6 +62,35 @@ export function Overview() {
       </p>
     )}
     </>
+  );
+}
+
+/** What the figures are, and on how many inputs those of the chosen model rest. */
+function Terms() {
+  const { overall } = view.value.model;
+  return (
+    <details class="terms">
+      <summary>What these figures are</summary>
+      <dl>
+        {READINGS.filter(({ of }) => of(overall).value !== null).map(({ name, about, of }) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{`${about}; ${restsOn(of(overall).n)}`}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>If calibrated</dt>
+          <dd>
+            The ECE that a calibrated model with these confidences would have by chance: its mean, and what it
+            stays below in 95&nbsp;% of draws
+          </dd>
+        </div>
+        <div>
+          <dt>The lines</dt>
+          <dd>The 95&nbsp;% interval of a figure; the upright mark is the best value</dd>
+        </div>
+      </dl>
+    </details>
   );
 }
 
@@ -104,7 +134,7 @@ function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
   const calm = reading.name === "ECE" ? model.overall.ece_if_calibrated : null;
   if (estimate.value === null || estimate.value === undefined) return null;
   return (
-    <div class="reading" title={`${reading.about}; ${restsOn(estimate.n)}`}>
+    <div class="reading">
       <span class="what">{reading.name}</span>
       <b>
         {reading.show(estimate.value)}

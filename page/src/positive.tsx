@@ -1,6 +1,5 @@
 // Of two classes, the probability of the second against how often inputs are of it.
 
-import { useSignal } from "@preact/signals";
 import { scaleLinear } from "d3-scale";
 import { bare, isolated } from "./data";
 import { Figure } from "./figure";
@@ -9,7 +8,7 @@ import { count, ends, inputs, percent, points, signed, sideOf, withInterval, typ
 import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { ClassProbability, Estimate, ProbabilityBin, Verdict } from "./payload";
 import { Legend, Seconds } from "./seconds";
-import { choose, data, filter, second, view } from "./state";
+import { choose, data, equalWidths as even, filter, second, view } from "./state";
 
 const HEIGHT = 380;
 const PAD = { left: 40, right: 16, top: 14, bottom: 46 };
@@ -25,6 +24,8 @@ const gapOf = ({ probability, frequency }: ProbabilityBin) => {
 
 /** A share that is not 0 with the digits that tell it from others near it. */
 const share: Show = (value) => percent(value, value && value < 0.01 ? 2 : 1);
+const shortened = (name: string) => (name.length > 24 ? isolated(`${bare(name).slice(0, 22)}…`) : name);
+
 export const rangeOf = (bin: ProbabilityBin) => `${ends(bin, share)}\u00a0%`;
 
 function says(gap: Estimate, verdict: Verdict): string {
@@ -50,14 +51,13 @@ export function Positive() {
 }
 
 function OfClass({ of }: { of: ClassProbability }) {
-  const even = useSignal(false);
   const bins = even.value ? of.bins_of_equal_width : of.bins;
   const name = data.classes[of.class];
   const first = even.value ? of.bins.length : 0;
   return (
     <Figure
       id="positive"
-      title={`How often it is ${name}, by its probability`}
+      title={`How often it is ${shortened(name)}, by its probability`}
       controls={
         <button type="button" class="quiet" aria-pressed={even.value} onClick={() => (even.value = !even.value)}>
           Equal widths
@@ -82,7 +82,7 @@ function OfClass({ of }: { of: ClassProbability }) {
       }
       hint="Point at a mark to read it, choose it to see its inputs; with Shift, among those chosen before."
       table={{
-        head: ["Probability", "Inputs", "Mean probability", `Are ${name}`, "95\u00a0% interval", "Mean probability is"],
+        head: ["Probability", "Inputs", "Mean probability", `Are ${shortened(name)}`, "95\u00a0% interval", "Mean probability is"],
         rows: bins.map((bin) => [
           rangeOf(bin),
           count(bin.count),
@@ -121,7 +121,7 @@ interface DiagramProps {
 
 function Diagram({ bins, z, first, width }: DiagramProps) {
   const name = data.classes[z];
-  const short = name.length > 24 ? isolated(`${bare(name).slice(0, 22)}…`) : name;
+  const short = shortened(name);
   const drawn = bins.flatMap((bin, i) =>
     bin.probability === null || bin.frequency.value === null
       ? []

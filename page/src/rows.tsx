@@ -46,7 +46,6 @@ interface Props {
   /** The ends of the axis, where they are known beforehand. */
   ends?: [number, number];
   cellHead?: string[];
-  cellTitle?: string;
   label: string;
 }
 
@@ -62,7 +61,7 @@ export function tint(gap: number | null): Record<string, string> | undefined {
 /** Characters that the labels of the axis may have together: a phone has room for no more. */
 const MOST_DIGITS = 13;
 
-export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis, cellHead, cellTitle, label }: Props) {
+export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis, cellHead, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
   );
@@ -93,7 +92,7 @@ export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis
           <span class="figures unit">{unit}</span>
         </div>
         {cellHead && (
-          <span class="cells" title={cellTitle}>
+          <span class="cells">
             {cellHead.map((name) => (
               <i key={name}>{name}</i>
             ))}
@@ -134,7 +133,7 @@ export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis
                 {inside}
               </button>
             ) : (
-              <div class="line" data-reads={row.label}>
+              <div class="line" data-mark="0" role="img" tabIndex={i === 0 ? 0 : -1} aria-label={row.label}>
                 {inside}
               </div>
             )}
@@ -175,18 +174,18 @@ function DotMark({ dot, place, y }: { dot: Dot; place: (value: number) => string
 
 function HeatCell({ cell, column }: { cell: Heat; column: number }) {
   const props = {
+    "data-mark": column,
+    "aria-label": cell.label,
+    tabIndex: -1,
     class: `heat${cell.pale ? " pale" : ""}${cell.pressed ? " pressed" : ""}`,
     style: cell.pale ? undefined : tint(cell.gap),
   };
-  if (!cell.onChoose) return <i {...props} data-reads={cell.label}>{cell.text}</i>;
+  if (!cell.onChoose) return <i {...props} role="img">{cell.text}</i>;
   return (
     <button
       type="button"
       {...props}
-      data-mark={column}
-      aria-label={cell.label}
       aria-pressed={cell.pressed}
-      tabIndex={-1}
       onClick={(event) => cell.onChoose!(event.shiftKey)}
     >
       {cell.text}

@@ -1,14 +1,12 @@
 // Under corruptions, and on other data.
 
-import { useSignal } from "@preact/signals";
 import { Figure } from "./figure";
 import { restsOn } from "./figures";
 import { count, ends, gapWords, inputs, percent, points, sideOf, signed, whole, withInterval, words, type Show } from "./format";
 import type { Shift } from "./payload";
 import { Rows, type Row } from "./rows";
-import { choose, data, filter, view } from "./state";
+import { choose, data, filter, measure, view, type Measure } from "./state";
 
-type Measure = "ece" | "accuracy" | "gap";
 const MEASURES: Record<Measure, { title: string; show: Show }> = {
   ece: { title: "ECE", show: points },
   accuracy: { title: "accuracy", show: percent },
@@ -28,7 +26,6 @@ function sentence(shift: Shift): string {
 
 export function UnderShift() {
   const one = view.value;
-  const measure = useSignal<Measure>("ece");
   if (!one.shift.length) return null;
   const { show, title: name } = MEASURES[measure.value];
   const types = [...new Set(one.shift.map(({ shift }) => shift.type))];
@@ -86,12 +83,13 @@ export function UnderShift() {
           The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"}
           {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95\u00a0% intervals"}; the vertical
           line is without corruption.{" "}
-          {several && "The dot is the intensity with the largest ECE; the squares are all intensities, tinted by the gap. "}
+          {several && `The dot is the intensity with the largest ECE; the squares are the ${name} at each intensity, tinted by the gap. `}
           {one.shift.some((s) => s.predicted)
             ? "Choose one to see the inputs that it turns from right to wrong."
             : "This page does not have the single inputs under corruptions."}
         </>
       }
+      hint={one.shift.some((s) => s.predicted) ? undefined : "Point at a row to read it."}
       controls={
         <label>
           Measure{" "}
@@ -128,7 +126,6 @@ export function UnderShift() {
         reference={clean.value ?? 0}
         label="Under corruptions; each is a button where its inputs are known"
         cellHead={several ? intensities.map(String) : undefined}
-        cellTitle={`${name} by intensity`}
       />
     </Figure>
   );

@@ -58,6 +58,18 @@ export const SORTS: Record<SortKey, { title: string; descending: boolean }> = {
   id: { title: "id", descending: false },
 };
 
+export const ORDERS = {
+  gap: "most certain gap first",
+  size: "largest gap first",
+  name: "by name",
+  accuracy: "least right first",
+  inputs: "most inputs first",
+};
+export type Order = keyof typeof ORDERS;
+
+export const MEASURES = ["ece", "accuracy", "gap"] as const;
+export type Measure = (typeof MEASURES)[number];
+
 /** What the inputs can be sorted by, in words. */
 export const sortTitle = (key: SortKey) =>
   key === "suspect" && data.answers ? "surest wrong" : SORTS[key].title;
@@ -76,6 +88,10 @@ export const sort = signal<{ key: SortKey; descending: boolean }>({
   descending: true,
 });
 export const opened = signal<number | null>(null);
+/** How pictures are drawn: the order of the classes, what is shown under corruptions, bins of equal width. */
+export const classOrder = signal<Order>("gap");
+export const measure = signal<Measure>("ece");
+export const equalWidths = signal(false);
 /** The picture that the filter comes from. */
 export const origin = signal<string | null>(null);
 
@@ -218,7 +234,11 @@ function keyValues(key: SortKey): Numbers | null {
 }
 
 export const possibleSorts = computed(() =>
-  (Object.keys(SORTS) as SortKey[]).filter((key) => keyValues(key) !== null),
+  (Object.keys(SORTS) as SortKey[]).filter((key) => {
+    const values = keyValues(key);
+    const ranks = key === "suspect" || key === "fragile";
+    return values !== null && (!ranks || Array.prototype.some.call(values, (rank) => rank >= 0));
+  }),
 );
 
 export const ordered = computed<Int32Array>(() => {
@@ -301,7 +321,7 @@ export function showModel(index: number): void {
 }
 
 function defaultSort(): { key: SortKey; descending: boolean } {
-  const key = view.value.suspectRank ? "suspect" : "loss";
+  const key = possibleSorts.value.includes("suspect") ? "suspect" : "loss";
   return { key, descending: SORTS[key].descending };
 }
 

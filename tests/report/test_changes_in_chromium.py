@@ -42,6 +42,13 @@ def test_a_table_says_what_has_changed_on_a_phone_as_well(reader):
     assert cells == ["90.0 % → 70.0 %", said, "lower"]
     groups = section.locator("table").nth(1).locator("tbody tr")
     assert groups.count() == 2 * 20
+    assert groups.first.locator("th").inner_text() == "Accuracy, site 00"
+    word = """e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        return range.getClientRects().length;
+    }"""
+    assert rows.nth(1).locator("th").evaluate(word) == 1  # "Confidence" is not broken
     expect(section).to_contain_text("The other 10 groups are in audit.json.")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     assert reader.open(make_payload()).locator("#changes").count() == 0

@@ -343,10 +343,10 @@ def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
 
 def test_a_small_negative_number_has_the_same_sign_twice(reader):
     payload = make_payload(60)
-    payload["models"][0]["calibrations"][0]["nll_difference"] |= {"value": -0.00052, "low": -0.03}
+    payload["models"][0]["calibrations"][0]["nll_difference"] |= {"value": -5.2e-6, "low": -0.03}
     page = reader.open(payload)
     calibrator = page.locator("#calibrations [data-mark]").first
-    assert "by −5.2e−4 (−0.030" in calibrator.get_attribute("aria-label")
+    assert "by −5\u00a0×\u00a010⁻⁶ (−0.030" in calibrator.get_attribute("aria-label")
 
 
 def test_what_is_counted_among_the_listed_inputs_says_so(reader):

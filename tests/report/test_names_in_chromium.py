@@ -99,3 +99,64 @@ def test_a_level_without_any_distance_says_so(reader):
     assert label.endswith(", no distance found")
     first = page.locator("#levels .mark").first.get_attribute("aria-label")
     assert ", distance " in first
+
+
+LONG = (
+    "Chronic obstructive pulmonary disease with an acute lower respiratory infection " * 3,
+    "deeply_nested_identifier_without_any_space_" * 5,
+    "x" * 200,
+)
+WIDE = [(1280, 900), (390, 800)]
+
+
+def payload_of_long_names():
+    names = [name[:200].strip() for name in LONG]
+    payload = make_payload(kind="predictions", classes=names, models=2)
+    for model, name in zip(payload["models"], names, strict=False):
+        model["name"] = name
+    payload["inputs"]["groupings"][0]["groups"][:2] = names[:2]
+    return payload
+
+
+@pytest.mark.parametrize("size", WIDE)
+def test_a_long_name_in_a_table_is_shortened_and_whole_once_chosen(reader, size):
+    page = reader.open(payload_of_long_names(), "#with=2", size)
+    for button in page.get_by_role("button", name="as a table").all():
+        button.click()
+    widths = page.locator(".scroll :is(th, td)").evaluate_all("all => all.map(e => e.clientWidth)")
+    assert max(widths) < 400
+    name = page.locator("#classes tbody summary").first
+    shown = "e => [e.scrollHeight <= e.clientHeight + 1, e.textContent.length]"
+    assert name.evaluate(shown) == [False, 200]
+    name.focus()
+    page.keyboard.press("Enter")
+    assert name.evaluate(shown) == [True, 200]
+
+
+@pytest.mark.parametrize("size", WIDE)
+def test_an_opened_input_has_room_for_long_names(reader, size):
+    page = reader.open(payload_of_long_names(), "#with=2&input=103", size)
+    wide, inside = page.locator(".facts").evaluate(
+        "e => [e.parentElement.clientWidth, e.scrollWidth]"
+    )
+    assert inside <= wide
+    assert (
+        page.locator(".facts tbody th", has_text="Label").first.evaluate("e => e.clientHeight") < 80
+    )
+    assert page.locator(".probabilities tr").first.evaluate("e => e.clientHeight") < 80
+
+
+@pytest.mark.parametrize("address", ["", "#with=2"])
+def test_lines_of_the_list_do_not_run_into_each_other_on_a_phone(reader, address):
+    page = reader.open(payload_of_long_names(), address, WIDE[1])
+    over = """all => all.map(e => {
+        const end = e.getBoundingClientRect().bottom;
+        return Math.max(...[...e.children].map(c => c.getBoundingClientRect().bottom)) - end;
+    })"""
+    for place in (".list .line-input", "#suspects .line-input"):
+        assert max(page.locator(place).evaluate_all(over)) <= 0
+
+
+def test_a_model_with_a_long_name_takes_no_more_lines_than_its_figures(reader):
+    page = reader.open(payload_of_long_names())
+    assert page.locator("button.model").first.evaluate("e => e.clientHeight") < 170

@@ -35,6 +35,7 @@ def test_a_bin_of_a_rare_class_shows_its_inputs_in_both_kinds_of_bins(reader):
         page.goto("about:blank")
         page.goto(link)
         expect(page.locator(".list")).to_have_attribute("aria-label", re.compile(f"^{n} input"))
+        expect(page.locator("#positive .mark.pressed")).to_have_count(1)
         page.get_by_role("button", name="Equal widths").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     three = reader.open(make_payload())

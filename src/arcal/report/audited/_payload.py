@@ -79,7 +79,7 @@ def payload(
     parts = (shown.parts if shown is not None else ()) or [part] * len(models)
     return {
         **findings,
-        "listed": _in_words(len(rows), len(first)),
+        "listed": _in_words(len(rows), models),
         "inputs": {
             "id": column(ids, "int32" if largest < 2**31 else "float64"),
             "label": column(_labels(first)[rows], "int32"),
@@ -260,11 +260,16 @@ def _listed_inputs(models: Sequence[Audited]) -> Tensor:
     return chosen.nonzero()[:, 0]
 
 
-def _in_words(n: int, N: int) -> str | None:
-    """Which inputs are listed if not all N are."""
-    if n == N:
+def _in_words(n: int, models: Sequence[Audited]) -> str | None:
+    """Which inputs are listed if not all are."""
+    first = models[0].predictions
+    if n == len(first.ids):
         return None
-    return (
-        f"They are the {WORST} labels that each model contradicts the most, the {WORST} inputs "
-        "that it is right on and least robust, and others drawn at random."
+    worst = (
+        f"the {WORST} wrong answers with the highest confidence of each model"
+        if first.answers
+        else f"the {WORST} labels that each model contradicts the most"
     )
+    robust = any(one.robustness is not None for one in models)
+    fragile = f", the {WORST} inputs that it is right on and least robust" if robust else ""
+    return f"They are {worst}{fragile}, and others drawn at random."
