@@ -18,6 +18,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+import arcal
 from arcal.attacks import CarliniWagner
 from arcal.auditing import as_model
 from arcal.data import InMemory, WithIds
@@ -393,7 +394,38 @@ def test_a_model_that_takes_no_dict_is_told_how_to_be_wrapped():
     assert len(score(as_model(embedder), [batch], order="margin", bounds=None).robustness) == 4
 
 
-def test_whole_numbers_are_told_that_an_audit_takes_them():
-    batch = torch.arange(4), {"ids": torch.ones(4, 3).long()}, torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(ArcalError, match="an audit without distances and levels, by order=None"):
-        score(torch.nn.Linear(3, 2), [batch], order="margin")
+def test_token_ids_are_ranked_where_nothing_is_perturbed_and_refused_elsewhere():
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.drop = nn.Embedding(50, 8), nn.Dropout(0.5)
+
+        def forward(self, input_ids, mask=None):
+            mask = input_ids > 0 if mask is None else mask
+            return (self.drop(self.words(input_ids)) * mask.unsqueeze(2)).sum(dim=1)
+
+    bag, ids = Bag(), torch.arange(6)
+    tokens = torch.randint(1, 50, (6, 7), generator=torch.Generator().manual_seed(0))
+    x = {"input_ids": tokens, "mask": torch.ones_like(tokens)}
+    with torch.no_grad():
+        z = bag.eval()(**x)
+    bag.train()
+    top = z.topk(2, dim=1).values
+    for inputs in (x, tokens):
+        batches = [(ids[i], _rows_of(inputs, i), torch.zeros(3).long()) for i in ids.split(3)]
+        model = as_model(bag) if isinstance(inputs, dict) else bag
+        ranked = score(model, batches, order="margin")
+        torch.testing.assert_close(ranked.robustness, top[:, 0] - top[:, 1])
+        assert torch.equal(ranked.predicted, z.argmax(dim=1))
+        by = score(model, batches, order="confidence").robustness
+        assert torch.equal(by.argsort(), z.softmax(dim=1).amax(dim=1).argsort())
+        assert bag.training
+        for order in ("attack", "gradient"):
+            with pytest.raises(ArcalError, match=r"orders? margin"):
+                score(model, batches, order=order)
+    audit = arcal.audit(bag.eval(), (x, z.argmax(dim=1)), order="margin", R=2)
+    assert audit.inputs()["level"].to_pylist().count(1) == 3
+
+
+def _rows_of(x, i):
+    return {name: part[i] for name, part in x.items()} if isinstance(x, dict) else x[i]

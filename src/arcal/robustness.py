@@ -29,6 +29,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
 from arcal.attacks.adversarial import as_adversarial
+from arcal.attacks.inputs import Inputs, PositionModel
 from arcal.attacks.model import check_steady, checked_logits, gradient_to
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
@@ -44,6 +45,8 @@ from arcal.labelled_batches import (
 TINY = 1e-15
 """Gradient entries below this lose digits in float32 when they are squared."""
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
+FORWARD = ("margin", "confidence", "random")
+"""The orders that only run the model: they take inputs of whole numbers, such as token ids."""
 TAKES_KEYWORDS = "a model that takes several inputs is wrapped: arcal.auditing.as_model(model)"
 
 Attack = Callable[..., Adversarial]
@@ -109,7 +112,8 @@ def score(
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
-    one is perturbed, see `Inputs`. Batches `(x, labels)` get their positions as ids; a loader that
+    one is perturbed, see `Inputs`. The orders margin, confidence and random take token ids as well.
+    Batches `(x, labels)` get their positions as ids; a loader that
     shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
     in batches of `usual_batch`. `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by
     default `BoundaryProjection`; `seed` is for the order `random` alone. The model runs in
@@ -146,8 +150,13 @@ def score(
             if not has_ids(batch):
                 copies.refuse(x, labels)
             refuse_repeats(ids, known)
-            rowwise, x = bound(model, x)
-            checked_bounds(x, bounds)
+            inputs = Inputs.of(x)
+            if order in FORWARD and inputs.are_whole_numbers:
+                rowwise = PositionModel(model, inputs)
+                x = rowwise.positions
+            else:
+                rowwise, x = bound(model, inputs)
+                checked_bounds(x, bounds)
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None
         try:

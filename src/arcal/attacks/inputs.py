@@ -80,14 +80,20 @@ class Inputs:
             if not any(part.is_floating_point() for part in self.named.values()):
                 raise ArcalError(
                     f"nothing can be perturbed among {kinds}: give inputs of floats, such as a "
-                    "text's embeddings in place of its token ids; an audit without distances "
-                    "and levels, by order=None, takes them as they are"
+                    "text's embeddings in place of its token ids; the orders margin, confidence "
+                    "and random take them as they are, and so does an audit with order=None"
                 )
             raise ArcalError(
                 f"which input is perturbed? One of floats is needed, and there is {kinds}: name "
                 "it, as Inputs(parts, perturbed=...)"
             )
         return self.named[self.perturbed]
+
+    @property
+    def are_whole_numbers(self) -> bool:
+        """Whether no part has floats, nor pixels of 0 to 255: such as token ids and their mask."""
+        kinds = (torch.int64, torch.int32, torch.bool)
+        return all(part.dtype in kinds for part in self.named.values())
 
     @property
     def device(self) -> torch.device:
@@ -159,6 +165,31 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     if isinstance(inputs.parts, Tensor):
         return model, inputs.parts.detach()
     return RowwiseModel(model, inputs), inputs.x.detach()
+
+
+@dataclass(frozen=True)
+class PositionModel:
+    """A model as a function of positions `(N, 1)` among inputs, which nothing need perturb.
+
+    >>> import torch
+    >>> inputs = Inputs({"ids": torch.tensor([[3, 4], [5, 6]])})
+    >>> model = PositionModel(lambda parts: parts["ids"].float(), inputs)
+    >>> model(model.positions), model(model.positions[1:])
+    (tensor([[3., 4.],
+            [5., 6.]]), tensor([[5., 6.]]))
+    """
+
+    model: Model
+    inputs: Inputs
+
+    @property
+    def positions(self) -> Tensor:
+        """Those of all inputs, float32 as logits are."""
+        every = torch.arange(len(self.inputs), dtype=torch.float32, device=self.inputs.device)
+        return every.unsqueeze(1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.model(self.inputs.rows(x[:, 0].long()).parts)
 
 
 def rows(model: Model, index: Tensor | slice) -> Model:

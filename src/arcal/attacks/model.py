@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from arcal.attacks.inputs import Model, RowwiseModel, rows
+from arcal.attacks.inputs import Model, PositionModel, RowwiseModel, rows
 from arcal.attacks.switched import Setting, switched
 from arcal.errors import ArcalError, first_line
 from arcal.logits import are_probabilities
@@ -106,7 +106,7 @@ def gradient_to(x: Tensor, values: Tensor) -> Tensor:
 
 def _module(model: Model) -> nn.Module:
     """The module inside a model; an empty one for a callable that is no module."""
-    whole = model.model if isinstance(model, RowwiseModel) else model
+    whole = model.model if isinstance(model, PositionModel | RowwiseModel) else model
     if isinstance(whole, type) or not callable(whole):
         what = f"the class {whole.__name__}" if isinstance(whole, type) else type(whole).__name__
         raise ArcalError(f"the model is {what}: give a module, or a function from inputs to logits")

@@ -29,7 +29,10 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        how = "of token ids give their embeddings, with bounds=None, or audit with order=None"
+        how = (
+            "of token ids give their embeddings, with bounds=None, or take the order margin, "
+            "confidence or random, or audit with order=None"
+        )
         if x.dtype == torch.uint8:
             how = "divide pixels of 0 to 255 by 255"
         elif x.is_floating_point():

@@ -334,8 +334,13 @@ def _are_batches(first: Any, second: Any) -> bool:
 
 
 def check_within(x: InputsLike, bounds: Bounds) -> None:
-    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
+    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked.
+
+    Whole numbers, such as token ids, have none.
+    """
     inputs = Inputs.of(x)
+    if inputs.are_whole_numbers:
+        return
     perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
     if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
         checked_bounds(perturbed, bounds)
