@@ -142,6 +142,10 @@ def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
     best = model.posthoc.outcomes[model.posthoc.recommended or ""]
     assert best.ece.after.value > best.ece.before.value
     assert "lowers the log-loss of the other 250, but raises the ECE from" in advice(model)
+    same = replace(best.ece, before=replace(best.ece.before, value=best.ece.after.value + 1e-5))
+    model.posthoc.outcomes[model.posthoc.recommended or ""] = replace(best, ece=same)
+    after = f"{100 * best.ece.after.value:.1f} points"
+    assert f"lowers the log-loss of the other 250, and leaves the ECE at {after}" in advice(model)
 
 
 def test_one_input_is_no_inputs():

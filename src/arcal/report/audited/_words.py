@@ -376,11 +376,13 @@ def advice(model: Audited) -> str:
     fitted = f", fitted on one half of the {_one(model)}s," if halved else ""
     where = f" of the other {posthoc.shown_on:,}" if halved else ""
     before, after = best.ece.before.value, best.ece.after
-    does = f"brings the ECE{where}"
-    if after.value > before:
-        does = f"lowers the log-loss{where}, but raises the ECE"
+    does = f"brings the ECE{where} from {in_points(before)} to"
+    if in_points(after.value) == in_points(before):
+        does = f"lowers the log-loss{where}, and leaves the ECE at"
+    elif after.value > before:
+        does = f"lowers the log-loss{where}, but raises the ECE from {in_points(before)} to"
     words = posthoc_names(best.name, answers=model.predictions.answers)[1]
-    return f"{words}{fitted} {does} from {in_points(before)} to {ece(after)}: see `arcal calibrate`"
+    return f"{words}{fitted} {does} {ece(after)}: see `arcal calibrate`"
 
 
 def _one(model: Audited) -> str:
