@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +144,8 @@ def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
     assert best.ece.after.value > best.ece.before.value
     assert "lowers the log-loss of the other 250, but raises the ECE from" in advice(model)
     same = replace(best.ece, before=replace(best.ece.before, value=best.ece.after.value + 1e-5))
-    model.posthoc.outcomes[model.posthoc.recommended or ""] = replace(best, ece=same)
+    outcomes: Any = model.posthoc.outcomes
+    outcomes[model.posthoc.recommended] = replace(best, ece=same)
     after = f"{100 * best.ece.after.value:.1f} points"
     assert f"lowers the log-loss of the other 250, and leaves the ECE at {after}" in advice(model)
 
