@@ -10,6 +10,9 @@ from arcal.attacks.norms import Bounds, Norm
 CYCLES = 100
 """How often all planes get their turn, at most."""
 
+TRIED, SHRUNK = 10, 0.9
+"""After so many cycles moves are this share of what they were, or the planes leave no room."""
+
 NEAR = 1e-3
 """The share of an offset by which a step may miss a plane."""
 
@@ -23,6 +26,7 @@ class Region(Planes):
     on      (N, T)  the planes that bound the region as far as it is known
     turn    (N, T)  when each was last visited; the one longest ago makes room for another class
     length  (N,)    of the last step
+    u       (N, T)  the planes' multipliers there, from which the next are sought
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
@@ -31,7 +35,7 @@ class Region(Planes):
         self.on = torch.zeros_like(k, dtype=torch.bool)
         self.on[:, 0] = True
         self.turn, self.turns = torch.zeros_like(k), 0
-        self.length = norm.length(self.step)
+        self.length, self.u = norm.length(self.step), torch.zeros_like(offset)
 
     def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
         """The steps `(B, D)` a little beyond all planes, by that share `(B,)` of the last length.
@@ -42,8 +46,8 @@ class Region(Planes):
         inset = (beyond * self.length[active]).unsqueeze(1) * self.norm.dual(normal)
         d, left = torch.zeros_like(normal[:, 0]), torch.arange(len(active), device=normal.device)
         for share in SHARES:
-            some = (offset[left] + share * inset[left], normal[left], on[left])
-            d[left], there = shortest_into(*some, *self._sides(active[left]))
+            some, rows = (offset[left] + share * inset[left], normal[left], on[left]), active[left]
+            d[left], there, self.u[rows] = shortest_into(*some, *self._sides(rows), self.u[rows])
             left = left[~there]
             if len(left) == 0:
                 break
@@ -60,7 +64,7 @@ class Region(Planes):
         new = ~here.any(dim=1)
         j = torch.where(new, self.turn[active].argmin(dim=1), here.long().argmax(dim=1))
         a, c = active[new], j[new]
-        self.k[a, c], self.normal[a, c], self.visits[a, c] = k[new], 0, 0
+        self.k[a, c], self.normal[a, c], self.visits[a, c], self.u[a, c] = k[new], 0, 0, 0
         self.turns += 1
         self.on[active, j], self.turn[active, j] = True, self.turns
         return j
@@ -74,36 +78,42 @@ class Region(Planes):
 
 
 def shortest_into(
-    offset: Tensor, normal: Tensor, on: Tensor, low: Tensor, high: Tensor
-) -> tuple[Tensor, Tensor]:
+    offset: Tensor, normal: Tensor, on: Tensor, low: Tensor, high: Tensor, u: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """The shortest `d` `(B, D)` in L2 with `offset_k + normal_k.d <= 0` for all k that are `on`.
 
-    Also whether there is one, bool `(B,)`; elsewhere `d` comes near to one. Offsets and `on` are
-    `(B, T)`, normals `(B, T, D)`; `low <= d <= high`, both `(B, D)`. Hildreth's method (1957), with
-    a box: `d = clip(-sum_k u_k normal_k)`, and each multiplier `u_k >= 0` in turn is made as large
-    as its own plane needs.
+    Also whether it is, bool `(B,)`, and not only near to that, and the multipliers. Offsets, `on`
+    and multipliers `u` to begin with are `(B, T)`, normals `(B, T, D)`; `low <= d <= high`, both
+    `(B, D)`. Hildreth's method (1957), with a box: `d = clip(-sum_k u_k normal_k)`, and each
+    `u_k >= 0` in turn is made as large as its own plane needs.
 
     >>> normal, none = torch.tensor([[[-1.0, 0.0], [1.0, -1.0]]]), torch.full((1, 2), torch.inf)
     >>> planes = torch.tensor([[1.0, 0.0]]), normal, torch.tensor([[True, True]])
-    >>> shortest_into(*planes, -none, none)  # at least (1, 1)
-    (tensor([[1., 1.]]), tensor([True]))
+    >>> d, there, u = shortest_into(*planes, -none, none, torch.zeros(1, 2))
+    >>> d, u  # at least (1, 1)
+    (tensor([[1., 1.]]), tensor([[2., 1.]]))
     """
-    u, behind = torch.zeros_like(offset), torch.zeros_like(normal[:, 0])
+    u, behind = u.clone(), torch.einsum("bt,btd->bd", u, normal)
     tiny = torch.finfo(offset.dtype).tiny
     columns = on.any(dim=0).nonzero().squeeze(1).tolist()
-    for _ in range(CYCLES):
-        moved = torch.zeros_like(offset[:, 0])
+    going = torch.ones_like(on[:, 0])  # each by itself, whatever the others of its batch do
+    before = torch.full_like(offset[:, 0], torch.inf)
+    for cycle in range(CYCLES):
+        moved = torch.zeros_like(before)
         for k in columns:
             n, d = normal[:, k], (-behind).clamp(low, high)
             lacking = offset[:, k] + torch.linalg.vecdot(n, d)
             slope = torch.linalg.vecdot(n.square(), (d == -behind).to(n))
             more = (lacking / slope.clamp(min=tiny)).maximum(-u[:, k])
-            more = torch.where(on[:, k] & (slope > 0), more, 0)
+            more = torch.where(going & on[:, k] & (slope > 0), more, 0)
             u[:, k] += more
             behind = behind + more.unsqueeze(1) * n
             moved = moved.maximum(more.abs() * slope / offset[:, k].abs().clamp(min=tiny))
-        if (moved < NEAR).all():
+        going = going & (moved >= NEAR)
+        if cycle % TRIED == TRIED - 1:
+            going, before = going & (moved <= SHRUNK * before), moved
+        if not going.any():
             break
     d = (-behind).clamp(low, high)
     lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
-    return d, (~on | (lacking <= NEAR * offset.abs())).all(dim=1)
+    return d, (~on | (lacking <= NEAR * offset.abs())).all(dim=1), u

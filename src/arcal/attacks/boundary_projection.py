@@ -215,7 +215,8 @@ class BoundaryProjection:
             steps.arrive(everyone, j, x_t, d, m, deep)
             planes.visit(everyone, j, m + 2 * enough, g, d, ~deep)
 
-        for spent in range(int(steps.passes.min()), 3 * self.budget):
+        most = self.budget if apart else 3 * self.budget
+        for spent in range(int(steps.passes.min()), most):
             active = steps.going(spent)
             if len(active) == 0:
                 break
