@@ -34,17 +34,18 @@ RETRIES = 3
 
 
 @contextmanager
-def connected(address: str, cores: int) -> Iterator[Any]:
-    """Ray, connected to the cluster at `address` while the block runs.
+def connected(address: str, cores: int) -> Iterator[bool]:
+    """Connected to the Ray cluster at `address` while the block runs, or to that of the process.
 
-    "local" starts one here, with so many cores. Where none answers `ArcalError` is raised.
+    "local" starts one here, with so many cores. Where none answers `ArcalError` is raised. The
+    value says whether the connection ends with the block, and with it all that it began.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ArcalError("Ray is not installed: pip install ray, or leave out --ray") from None
     if ray.is_initialized():
-        yield ray
+        yield False
         return
     watching = None
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -63,7 +64,7 @@ def connected(address: str, cores: int) -> Iterator[Any]:
             f"no Ray at {address!r} ({first_line(error)}): start a cluster there, or use 'local'"
         ) from None
     try:
-        yield ray
+        yield True
     finally:
         ray.shutdown()
         if watching is not None:
@@ -110,9 +111,14 @@ def _versions() -> str:
 
 
 class RayTasks:
-    """Pieces of work as tasks of Ray, each with one GPU if the accelerator is one."""
+    """Pieces of work as tasks of Ray, each with one GPU if the accelerator is one.
+
+    Where one fails those left are cancelled, unless the connection `ends`: to cancel what is just
+    done can crash Ray (its issue 54846).
+    """
 
     def __init__(self, compute: Compute) -> None:
+        self.ends: bool = False
         self.address: str | None = compute.ray
         self.threads: int = compute.threads or 1
         self.device: str = compute.device.type
@@ -161,7 +167,7 @@ class RayTasks:
                 yield item
         finally:
             mark.unlink(missing_ok=True)
-            for job in begun if ray.is_initialized() else ():
+            for job in begun if ray.is_initialized() and not self.ends else ():
                 ray.cancel(job, force=True)
 
 
@@ -186,7 +192,7 @@ def fan_out(waves: Sequence[Sequence[Callable[[], object]]], root: Path, compute
     the folder `root`, stays.
     """
     tasks = RayTasks(compute)
-    with connected(compute.ray or "local", compute.workers * tasks.threads):
+    with connected(compute.ray or "local", compute.workers * tasks.threads) as tasks.ends:
         for wave in waves:
             deque(tasks(_call, wave, root), maxlen=0)
 

@@ -64,7 +64,7 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
         from arcal.compute.on_ray import RayTasks, connected
 
         tasks = RayTasks(compute)
-        with connected(compute.ray, compute.processes * tasks.threads):
+        with connected(compute.ray, compute.processes * tasks.threads) as tasks.ends:
             yield tasks
         return
     if compute.processes == 1:
