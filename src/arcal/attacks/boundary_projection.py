@@ -108,7 +108,7 @@ class BoundaryProjection:
     goes from one class to another, several planes bound the region; the average of their normals
     then leads to where they meet, within a few percent on images. Inputs of at most 64 entries are
     searched once more with a plane for each class that was ahead, and steps behind all of these
-    (`_region.shortest_into`), which is exact where logits are linear.
+    (`_region.shortest_into`), which in L2 is exact where logits are linear.
 
     In L-infinity an average has entries whose sign is an accident: `norms.LInf` says what becomes
     of them.
