@@ -401,6 +401,8 @@ export interface Payload {
     n: number;
     /** Of answers class 0 is right and 1 wrong: the label of all is 0, and predicted what they are. */
     kind: "images" | "table" | "texts" | "predictions" | "answers";
+    /** The column of each of whose values one input was drawn. */
+    one_per: string | null;
     classes: string[];
     facts: Record<string, string>;
   };

@@ -72,6 +72,7 @@ def test_names_decide_where_the_columns_are_in_another_order(here):
         (["--against", "october", "--fail-if", "changes.acc<0"], "near it are changes.a"),
         (["--against", "october", "--fail-if", "changes.by.site.0.gap>0"], "there is no figure"),
         (["--fail-if", "changes.accuracy<0"], "name it by --against"),
+        (["--against", "october", "--one-per", "id"], "of all inputs and this of one input of"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(here, flags, says):
@@ -81,6 +82,15 @@ def test_what_cannot_be_compared_is_one_line(here, flags, says):
     assert says in line
     assert before in ([], ["arcal: november.csv: not used: site"])
     assert not Path("audit").exists()
+
+
+def test_one_input_of_each_is_compared_with_the_same_only(here):
+    drawn = ("november.csv", "--one-per", "id", "--no-images")
+    succeeds("audit", *drawn, "--out", "drawn")
+    assert json.loads(Path("drawn/audit.json").read_text())["data"]["one_per"] == "id"
+    refused = arcal("audit", "november.csv", "--against", "drawn")
+    assert "one input of each id and this of all inputs" in refused.line
+    succeeds("audit", *drawn, "--out", "again", "--against", "drawn")
 
 
 def test_a_model_is_compared_and_other_classes_are_refused_before_it_is_run(here):

@@ -64,6 +64,7 @@ def make_payload(
             "n": N,
             "kind": kind,
             "classes": list(classes),
+            "one_per": None,
             "facts": {"Source": classes[-1]},
         },
         "done": {"inputs": N, "of": of or N},

@@ -73,6 +73,7 @@ class Audit:
     `models` has an entry a classifier; all findings are values there. `data` is the name of the
     data set, `examples` its inputs, None where there are only predictions. `of` is how many inputs
     there are in all, if this is a first answer after some of them, and `against` an earlier audit.
+    `one_per` names the column of each of whose values one input was drawn, None of all inputs.
 
     >>> import arcal
     >>> from torch import nn
@@ -92,6 +93,7 @@ class Audit:
     examples: Examples | None = None
     of: int | None = None
     against: Earlier | None = None
+    one_per: str | None = None
     _pages: list[Path] = field(default_factory=list, init=False, repr=False)
     _parts: list[Part | None] = field(default_factory=list, init=False, repr=False)
 
@@ -102,10 +104,12 @@ class Audit:
         models: Sequence[Audited],
         of: int | None = None,
         against: Earlier | None = None,
+        one_per: str | None = None,
     ) -> "Audit":
         """The audit of these jobs, or of the first of them if there are fewer models."""
         examples = jobs[0].examples
-        audit = cls(examples.name if examples else "data", tuple(models), examples, of, against)
+        name = examples.name if examples else "data"
+        audit = cls(name, tuple(models), examples, of, against, one_per)
         own = [job.examples for job in jobs[: len(models)]]  # models may want other sizes
         audit._parts.extend(None if one is None else one.part for one in own)
         return audit
@@ -179,7 +183,7 @@ class Audit:
         facts = facts_with(data.facts, data.caveats) if (data := self.examples) else {}
         answers = self.models[0].predictions.answers
         kind = data.kind if data else "answers" if answers else "predictions"
-        return as_json(self._findings, self.data, self.of, facts, kind)
+        return as_json(self._findings, self.data, self.of, facts, kind, self.one_per)
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""

@@ -28,7 +28,8 @@ class Earlier:
 
     `name` is what the folder or file was called, `models` are what its figures are by their names,
     and `weighted` says whether inputs had weights. `inputs` tells ids and labels from others, None
-    where the table of the inputs is not there. Made by `read_earlier`.
+    where the table of the inputs is not there. `one_per` names the column of each of whose values
+    one input was drawn. Made by `read_earlier`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Earlier:
     weighted: bool
     models: Mapping[str, Standing]
     inputs: str | None = None
+    one_per: str | None = None
 
     def check(self, classes: Sequence[str], *, weighted: bool) -> None:
         """Refuse an audit of other classes, or one whose inputs count otherwise."""
@@ -70,6 +72,22 @@ class Earlier:
                 f"is called so here ({first_few(names)}): give the same names by --names"
             )
         return replace(self, models=models)
+
+    def drawn_like(self, one_per: str | None) -> "Earlier":
+        """The same; an audit whose inputs were not drawn by this column raises `ArcalError`.
+
+        A figure of one input of each patient is a mean of patients, and otherwise one of inputs.
+        """
+        if one_per != self.one_per:
+            there, here = (
+                "all inputs" if one is None else f"one input of each {printable(one)}"
+                for one in (self.one_per, one_per)
+            )
+            raise ArcalError(
+                f"the audit {self.name} is of {there} and this of {here}, so their figures cannot "
+                "be compared: give the same --one-per in both audits, or in none"
+            )
+        return self
 
     def figure_names(self) -> set[str]:
         """The names of all changes that there can be, for conditions."""
@@ -139,7 +157,8 @@ def read_earlier(path: Path | str) -> Earlier:
         first = said["models"][0]
         weighted = first["acting"] is None
         classes = tuple(printable(one) for one in data["classes"])
-        earlier = Earlier(name, classes, weighted, models, _inputs(file, first["name"]))
+        inputs = _inputs(file, first["name"])
+        earlier = Earlier(name, classes, weighted, models, inputs, data.get("one_per"))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArcalError(
             f"the audit {name} lacks what an audit.json has ({type(error).__name__}: "

@@ -148,6 +148,7 @@ class Audit(OnModels):
         names = names_of(models, titles)
         against = self._earlier(names)
         out, images = self.output.out, not self.output.no_images
+        one_per = self.data.one_per
         if data is None:
             return self._from_files(models, names, conditions, against)
         compute = self.sharing.begun(self.machine, "arcal.audits")
@@ -171,7 +172,7 @@ class Audit(OnModels):
         with self.running(compute, jobs[0]) as sharing, bar("auditing", "inputs") as progress:
 
             def page(audited: Any, done: int, total: int) -> None:
-                first = Audit.from_jobs(jobs, audited, of=total, against=against)
+                first = Audit.from_jobs(jobs, audited, of=total, against=against, one_per=one_per)
                 first.report(out, images=images)
                 what = f"of {done:,} of {total:,} inputs"
                 if done == total:
@@ -189,7 +190,7 @@ class Audit(OnModels):
                 page=page,
                 sharing=sharing,
             )
-        return Audit.from_jobs(jobs, audited, against=against)
+        return Audit.from_jobs(jobs, audited, against=against, one_per=one_per)
 
     def _earlier(self, names: list[str]) -> "Earlier | None":
         """The audit that --against names, read before anything of it could be replaced."""
@@ -202,7 +203,7 @@ class Audit(OnModels):
             raise ArcalError(
                 f"--against {path} is what this audit would replace: name another folder by --out"
             )
-        return read_earlier(path).matched(names)
+        return read_earlier(path).matched(names).drawn_like(self.data.one_per)
 
     def _from_files(
         self,
@@ -243,7 +244,7 @@ class Audit(OnModels):
             for condition in conditions:
                 condition.check(figures)
         title = Path(files[0]).name if len(files) == 1 else "predictions"
-        return Audit(title, tuple(audited), against=against)
+        return Audit(title, tuple(audited), against=against, one_per=self.data.one_per)
 
     def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm

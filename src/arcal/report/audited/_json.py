@@ -35,7 +35,12 @@ FORMAT = 1
 
 
 def as_json(
-    findings: Sequence[Finding], data: str, of: int | None, facts: Mapping[str, str], kind: str
+    findings: Sequence[Finding],
+    data: str,
+    of: int | None,
+    facts: Mapping[str, str],
+    kind: str,
+    one_per: str | None = None,
 ) -> dict[str, Any]:
     """The findings of all models; what is not finite is null."""
     first, names = findings[0].model, ", ".join(one.model.name for one in findings)
@@ -49,6 +54,7 @@ def as_json(
             "name": data,
             "n": len(first),
             "kind": kind,
+            "one_per": one_per,
             "classes": list(first.classes),
             "facts": dict(facts),
         },
