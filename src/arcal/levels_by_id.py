@@ -1,5 +1,7 @@
 """The robustness level of each example, looked up by its id and never by its position."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -94,6 +96,19 @@ class LevelsById(ById):
             )
         self._look_for_places(ids)
         return self.levels[places]
+
+    def of_all(self, ids: Tensor) -> Tensor:
+        """The levels int64 `(N,)` of these examples, which should be all there are, each once.
+
+        If some are missing, a warning says how many.
+        """
+        if len(ids) < len(self.ids):
+            warnings.warn(
+                f"these are predictions of {len(ids):,} of the {len(self.ids):,} {self.part} "
+                "examples: update once an epoch, with all of them",
+                stacklevel=2,
+            )
+        return self(ids)
 
     def _look_for_places(self, ids: Tensor) -> None:
         """Refuse training ids that are 0 to n - 1 in batch after batch, where there are more."""

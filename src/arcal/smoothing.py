@@ -12,7 +12,7 @@ The symbols are the paper's:
 A loop uses an `AdaptiveLabelSmoothing` as its loss, and calls its `update` once an epoch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Literal
 
@@ -277,9 +277,9 @@ class AdaptiveLabelSmoothing(nn.Module):
 
         For every validation example, `confidence` float `(N,)` is the probability of the predicted
         class, `correct` bool `(N,)` says whether that class is right, and `ids` int64 `(N,)` (not
-        needed when `R = 1`) gives its level. An id that occurs again counts once. The gap of level
-        r is `conf(S_r) - acc(S_r)`, float64 in [-1, 1]; a level without validation examples has a
-        gap of 0 and keeps its soft label.
+        needed when `R = 1`) gives its level. An id that occurs again counts once; examples that are
+        missing get a warning. The gap of level r is `conf(S_r) - acc(S_r)`, float64 in [-1, 1]; a
+        level without validation examples has a gap of 0 and keeps its soft label.
 
         Where `torch.distributed` runs several processes, every one of them has to call this, each
         with the predictions it made: all are gathered, so that soft labels are those of a single
@@ -295,7 +295,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         shares = [mine] if gathered else from_all(mine)
         confidence, correct, ids = _joined(shares)
         # On the CPU: a GPU adds in any order, and soft labels are to be the same in all processes.
-        r = self._levels(self.validation_levels, ids, len(confidence)).cpu()
+        r = self._levels(self.validation_levels.of_all, ids, len(confidence)).cpu()
         soft = self.soft_label.cpu()
         difference, alpha = confidence.double() - correct.double(), self.alpha_now()
         count = torch.bincount(r, minlength=self.R)
@@ -324,7 +324,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             )
         return alpha_by_epochs_left(int(self.epoch), *self.length)
 
-    def _levels(self, table: LevelsById, ids: TensorLike | None, n: int) -> Tensor:
+    def _levels(self, of: Callable[[Tensor], Tensor], ids: TensorLike | None, n: int) -> Tensor:
         if self.R == 1:
             return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
         if ids is None:
@@ -332,7 +332,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         ids = as_tensor(ids, "ids")
         if ids.shape != (n,):
             raise ArcalError(f"ids have shape {tuple(ids.shape)}: give ({n},), one an example")
-        return table(ids.to(self.soft_label.device))
+        return of(ids.to(self.soft_label.device))
 
 
 def _check_reduction(reduction: str) -> None:
