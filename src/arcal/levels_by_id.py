@@ -97,7 +97,7 @@ class LevelsById(ById):
         self._look_for_places(ids)
         return self.levels[places]
 
-    def of_all(self, ids: Tensor) -> Tensor:
+    def all_levels(self, ids: Tensor) -> Tensor:
         """The levels int64 `(N,)` of these examples, which should be all there are, each once.
 
         If some are missing, a warning says how many.

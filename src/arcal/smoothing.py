@@ -295,7 +295,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         shares = [mine] if gathered else from_all(mine)
         confidence, correct, ids = _joined(shares)
         # On the CPU: a GPU adds in any order, and soft labels are to be the same in all processes.
-        r = self._levels(self.validation_levels.of_all, ids, len(confidence)).cpu()
+        r = self._levels(self.validation_levels.all_levels, ids, len(confidence)).cpu()
         soft = self.soft_label.cpu()
         difference, alpha = confidence.double() - correct.double(), self.alpha_now()
         count = torch.bincount(r, minlength=self.R)

@@ -3,12 +3,9 @@
 import pytest
 import torch
 
-import arcal
 from arcal.auditing import (
     Predictions,
-    as_predictions,
     fragile,
-    suspect_own_predictions,
     suspects,
     suspicion,
 )
@@ -61,21 +58,3 @@ def test_fragile_by_hand(R):
     right = [i for i in weakest if p[i].argmax() == predictions.labels[i]]
     expected = sorted(right, key=lambda i: (-p[i].max().item(), int(predictions.ids[i])))
     assert fragile(predictions, robustness, R).tolist() == expected
-
-
-def test_labels_that_are_the_predictions_are_suspected_where_the_model_is_unsure():
-    predictions = drawn(400)
-    assert suspect_own_predictions(predictions) is None  # some are wrong
-    own = relabelled(predictions, predictions.predicted)
-    n = int((predictions.confidence < 0.75).sum())
-    said = suspect_own_predictions(own)
-    assert said is not None
-    assert f"right on all 400 inputs, also on the {n} of which" in said
-    assert said in arcal.audit(own).summary()
-    assert said in arcal.calibrate(own, calibrators=["temperature"]).doubts
-
-
-def test_a_sure_model_that_is_right_on_all_is_not_suspected():
-    labels = torch.arange(500) % 2
-    sure = torch.stack([1 - labels, labels], 1) * 0.8 + 0.1  # labels smoothed by 0.2: 90 % sure
-    assert suspect_own_predictions(as_predictions(probabilities=sure, labels=labels)) is None

@@ -309,3 +309,22 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert "its probability of fraud is too high" in markdown([Finding(too_high)], "d")
     (line,) = [line for line in high if line.startswith("its probability")]
     assert f"mine: {line}" in notes([Finding(too_high)])  # at the top of the page
+
+
+def test_classes_that_are_never_predicted_are_named():
+    """Of seven classes a model knows some; of each there are ten inputs, of class 6 nine."""
+    labels = torch.arange(7).repeat_interleave(10)[:-1]
+
+    def lines(known: int) -> list[str]:
+        z = torch.eye(7)[labels % known] * 3
+        model = Audited("mine", as_predictions(logits=z, labels=labels), tuple("abcdefg"))
+        return [line for line in stands_out(model) if "never" in line]
+
+    assert lines(7) == []
+    assert lines(6) == []  # of which there are fewer than ten
+    assert lines(5) == ["it never predicts f (10 inputs)"]
+    assert lines(4) == ["it never predicts e (10 inputs) or f (10 inputs)"]
+    assert lines(2) == [
+        "it never predicts 4 of the 7 classes, such as c (10 inputs), d (10 inputs) and "
+        "e (10 inputs)"
+    ]

@@ -15,11 +15,6 @@ from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 from arcal.robustness import levels, rank
 
-UNSURE = 0.75
-"""The confidence below which at least some answers should be wrong."""
-EXPECTED = 10
-"""Mistakes that are expected of unsure answers, at least, before their absence is suspected."""
-
 
 def own_probability(predictions: Predictions) -> Tensor:
     """Log p_y of the label y, its logarithm for the digits near 0, `(N,)`.
@@ -58,32 +53,6 @@ def suspicion(predictions: Predictions) -> Tensor:
     """
     place = rank(own_probability(predictions), predictions.ids)
     return (place + len(place) * predictions.correct).argsort().argsort()
-
-
-def suspect_own_predictions(predictions: Predictions) -> str | None:
-    """A sentence if the labels seem to be the model's own predictions, otherwise None.
-
-    They do if no input is wrong, not even of those on which the model is less than 75 % sure, where
-    its own confidence expects ten mistakes or more. Nothing is said of answers.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = [[0.75, 0.25]] * 50 + [[0.375, 0.625]] * 50
-    >>> suspect_own_predictions(as_predictions(probabilities=probabilities, labels=[0, 1] * 50))
-    >>> suspect_own_predictions(
-    ...     as_predictions(probabilities=probabilities, labels=[0] * 50 + [1] * 50)
-    ... )
-    'it is right on all 100 inputs, also on the 50 of which it is less than 75 % sure: are the \
-labels its own predictions?'
-    """
-    if predictions.answers or not predictions.correct.all():
-        return None
-    unsure = predictions.confidence[predictions.confidence < UNSURE]
-    if float((1 - unsure).sum()) < EXPECTED:
-        return None
-    return (
-        f"it is right on all {len(predictions.ids):,} inputs, also on the {len(unsure):,} of which "
-        f"it is less than {100 * UNSURE:.0f} % sure: are the labels its own predictions?"
-    )
 
 
 def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:

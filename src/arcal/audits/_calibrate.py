@@ -24,6 +24,7 @@ from arcal.auditing import (
     choose_calibrator,
     facts_with,
     suspect_own_predictions,
+    suspect_softmax_twice,
     without_zeros,
 )
 from arcal.audits._calibration_figures import calibration_figures
@@ -296,7 +297,7 @@ def calibration_of(
     as_given = predictions
     predictions, zeros = without_zeros(as_given)
     said = (
-        suspect_sigmoids(as_given.logits),
+        suspect_sigmoids(as_given.logits) or suspect_softmax_twice(as_given),
         suspect_one_class(as_given),
         suspect_own_predictions(as_given),
         zeros,

@@ -2,6 +2,7 @@
 
 _figures   findings by name
 _words     findings in sentences
+_doubts    what must be mended, or known, before they are believed
 _acting    from which confidence on it may act alone
 _changes   how figures have changed since an earlier audit
 _markdown  findings as Markdown
@@ -13,20 +14,18 @@ notebook   what a notebook shows of an audit; it draws, and is imported when ask
 
 from arcal.report.audited._acting import acts_alone
 from arcal.report.audited._amounts import number
-from arcal.report.audited._figures import Finding, figure_names, figures
-from arcal.report.audited._json import FORMAT, acting_json, as_json
-from arcal.report.audited._markdown import markdown, model_card
-from arcal.report.audited._payload import Shown, payload
-from arcal.report.audited._words import (
+from arcal.report.audited._doubts import (
     WEIGHED_BY,
     doubts,
-    headline,
-    notes,
-    summary,
     suspect_one_class,
     suspect_sigmoids,
     suspicions,
 )
+from arcal.report.audited._figures import Finding, figure_names, figures
+from arcal.report.audited._json import FORMAT, acting_json, as_json
+from arcal.report.audited._markdown import markdown, model_card
+from arcal.report.audited._payload import Shown, payload
+from arcal.report.audited._words import headline, notes, summary
 
 __all__ = [
     "FORMAT",

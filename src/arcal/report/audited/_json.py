@@ -22,8 +22,9 @@ from arcal.auditing import (
     verdicts,
 )
 from arcal.report.audited._changes import changes_json
+from arcal.report.audited._doubts import right_without_distance
 from arcal.report.audited._figures import Finding, figures
-from arcal.report.audited._words import headline, notes, right_without_distance
+from arcal.report.audited._words import headline, notes
 from arcal.report.names import posthoc_names
 from arcal.report.numbers import plain
 

@@ -1,47 +1,20 @@
 """What an audit found, in sentences that say no more than the figures."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from shlex import quote
 
-from torch import Tensor
-
-from arcal.auditing import (
-    MISCALIBRATED,
-    Audited,
-    Caveat,
-    Difference,
-    Group,
-    Option,
-    Predictions,
-    ProbabilityBin,
-    effective_number,
-    jointly,
-    suspect_inputs,
-    suspect_order,
-    suspect_own_predictions,
-)
+from arcal.auditing import MISCALIBRATED, Audited, Difference, Group, ProbabilityBin, jointly
 from arcal.report.audited._acting import acts_above
-from arcal.report.audited._amounts import (
-    ece,
-    in_points,
-    moved,
-    number,
-    percent,
-    points,
-    signed,
-)
+from arcal.report.audited._amounts import ece, in_points, moved, number, percent, points, signed
 from arcal.report.audited._changes import changed, same_inputs
+from arcal.report.audited._doubts import doubts, right_without_distance, without_distance
 from arcal.report.audited._figures import Finding, worst_group
-from arcal.report.names import noun, posthoc_names
+from arcal.report.names import listed, noun, posthoc_names
 
-FEW = 12
-"""Classes up to which a suspected order is given whole, to be typed."""
-WEIGHED_BY = "Weights of inputs"
-"""The title of the fact that says where the weights of the inputs are from."""
-ENOUGH = 30
-"""Inputs from which on outputs that all lie in [0, 1] are no chance."""
+MISSED = 10
+"""Inputs of a class that is never predicted from which on it is said."""
+NAMED = 3
+"""How many of such classes are named."""
 
 
 def headline(model: Audited) -> str:
@@ -85,7 +58,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
         "are in percentage points."
     )
     for model in models:
-        if failed := _without_distance(model):
+        if failed := without_distance(model):
             lines.append(
                 f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
                 f"that flips the prediction; they count as the most robust{_at_every_size(model)}."
@@ -101,148 +74,11 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def doubts(model: Audited) -> list[str]:
-    """What must be mended, or known, before anything else is believed; mostly nothing."""
-    said, lines = model.predictions, list[str]()
-    if not said.answers:
-        lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
-    if (unbounded := _unbounded(model)) is not None:
-        lines.append(unbounded)
-    if (sigmoids := suspect_sigmoids(said.logits)) is not None:
-        lines.append(sigmoids)
-    if (own := suspect_own_predictions(said)) is not None:
-        lines.append(own)
-    if math.isinf(model.overall.nll.value):
-        lines.append(_impossible(model))
-    labels = model.predictions.labels.unique()
-    if len(labels) == 1 and len(model) > 1:
-        every = model.classes[int(labels)]
-        lines.append(
-            f"all answers are {every}: little can be said of the others"
-            if said.answers
-            else f"all labels are {every}: little can be said of one class"
-        )
-    lines += [
-        f"the groups by {by.name} are those of the labels: there even a calibrated model looks "
-        "wrong, so group by what is known when it answers"
-        for by in model.groupings
-        if by.is_of(said.labels)
-    ]
-    lines += [one.sentence for one in model.caveats if one.about == "data"]
-    if model.weights is not None:
-        worth = effective_number(model.weights.double())
-        source = f", {where}" if (where := model.facts.get(WEIGHED_BY)) else ""
-        lines.append(
-            f"every figure counts {_one(model)}s by their weights{source}: the {len(model):,} say "
-            f"as much as {worth:,.0f} that weigh alike"
-        )
-    return lines
-
-
-def _without_distance(model: Audited) -> int:
-    """For how many inputs an attack found nothing; 0 where nothing was attacked."""
-    success = None if model.robustness is None else model.robustness.success
-    return 0 if success is None else int((~success).sum())
-
-
 def _at_every_size(model: Audited) -> str:
     """What robust accuracy makes of those that are right."""
     if not (n := right_without_distance(model)):
         return ""
     return f", and the {n:,} of them that are right count in robust accuracy at every size"
-
-
-def right_without_distance(model: Audited) -> int | None:
-    """How many inputs are right and have no distance; None where there is no robust accuracy."""
-    curve = model.robust_accuracy
-    return None if curve is None else curve.without_distance
-
-
-def _unbounded(model: Audited) -> str | None:
-    """What is said where so many distances are infinite that a level is cut by nothing."""
-    failed = _without_distance(model)
-    if failed * model.R < len(model):
-        return None
-    return (
-        f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
-        "their distance is infinite, and levels among them are cut by ids alone; is the model "
-        "constant there, or does it round what it computes?"
-    )
-
-
-def _impossible(model: Audited) -> str:
-    """What is said of labels whose probability is exactly 0, as that of a masked class is."""
-    said = model.predictions
-    log_p = said.log_probabilities.gather(1, said.labels[:, None])[:, 0]
-    impossible = log_p.isneginf().nonzero()[:, 0]
-    n, first = len(impossible), int(impossible[0])
-    id = said.ids[first].item() if model.names is None else model.names[first]
-    return (
-        f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} of id "
-        f"{id}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
-        "log-loss is infinite: leave such inputs out, or do not mask their class"
-    )
-
-
-def suspicions(
-    predicted: Tensor,
-    labels: Tensor,
-    classes: Sequence[str],
-    caveats: Sequence[Caveat] = (),
-    options: Sequence[Option] = (),
-) -> list[str]:
-    """That weights are drawn and not trained, and one thing more that seems to be wrong, if any.
-
-    That is classes in another order, another scale of the inputs, or an accuracy near chance, the
-    first in this order, with what to do about it, of the `options` that there are.
-
-    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
-    what is known of the model. Inputs are counted alike, whatever they weigh.
-    """
-    lines = [one.sentence for one in caveats if one.about == "weights"]
-    if suspected := suspect_order(predicted, labels, classes):
-        return [*lines, f"{suspected.sentence}: {_in_order(suspected.order, classes, options)}"]
-    if scale := [one.sentence for one in caveats if one.about == "scale"]:
-        return lines + scale
-    right = float((predicted == labels).double().mean())
-    option = "--normalize" if "--normalize" in options else None
-    doubt = suspect_inputs(right, len(classes), len(labels), option)
-    return lines if doubt is None else [*lines, doubt]
-
-
-def suspect_sigmoids(logits: Tensor) -> str | None:
-    """What is said of logits `(M, N, Z)` that all lie in [0, 1], if there are enough to tell."""
-    low, high = logits.aminmax()
-    if logits.shape[1] < ENOUGH or not 0 <= low < high <= 1:
-        return None
-    return (
-        "all outputs lie in [0, 1], as sigmoids' do, and are taken for logits: if they are none, "
-        "give what comes before the sigmoids"
-    )
-
-
-def suspect_one_class(predictions: Predictions) -> str | None:
-    """What is said of labels that are all alike, where calibrators are fitted to them."""
-    if len(predictions.labels.unique()) > 1 or predictions.answers:
-        return None
-    return (
-        "all labels are of one class: they do not show how sure the model should be of inputs of "
-        "the others"
-    )
-
-
-def _in_order(
-    order: tuple[int, ...] | None, classes: Sequence[str], options: Sequence[Option]
-) -> str:
-    """What to do about classes that seem to be in another order."""
-    if "--classes" not in options:
-        return "bring its outputs into the data's order"
-    few = order if len(classes) <= FEW else None
-    names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
-    return (
-        f"if the labels are names, give its order by --classes {names}; if they are numbers, bring "
-        "its outputs into the data's order"
-    )
 
 
 def summary(findings: Sequence[Finding], data: str) -> str:
@@ -273,6 +109,8 @@ def stands_out(model: Audited) -> list[str]:
             f"({worst.n:,} inputs{_multiplicity(model.by_class)})"
         )
     if (line := _positive(model)) is not None:
+        lines.append(line)
+    if (line := _never_predicted(model)) is not None:
         lines.append(line)
     for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
@@ -307,6 +145,22 @@ def stands_out(model: Audited) -> list[str]:
             what, first = "wrong answer", "the surest"
         lines.append(f"{n:,} {what}{'' if n == 1 else 's'} to look at, {first} first")
     return lines
+
+
+def _never_predicted(model: Audited) -> str | None:
+    """Which classes inputs are of and the model never predicts, most inputs first."""
+    said, Z = model.predictions, len(model.classes)
+    if said.answers:
+        return None
+    count = said.labels.bincount(minlength=Z) * (said.predicted.bincount(minlength=Z) == 0)
+    order = count.argsort(descending=True, stable=True)
+    missed = [int(z) for z in order if count[z] >= MISSED]
+    if not missed:
+        return None
+    named = [f"{model.classes[z]} ({int(count[z]):,} inputs)" for z in missed[:NAMED]]
+    if len(missed) <= NAMED:
+        return f"it never predicts {listed(named, last='or')}"
+    return f"it never predicts {len(missed):,} of the {Z:,} classes, such as {listed(named)}"
 
 
 def _multiplicity(groups: Sequence[Group]) -> str:
