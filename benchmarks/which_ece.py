@@ -1,7 +1,8 @@
 """Which ECE is this? The same predictions given to every package that computes one.
 
-`python -m benchmarks.which_ece` prints the table of docs/which-ece.md. Packages that are not
-installed are left out: `pip install torchmetrics netcal pycalib uncertainty-calibration relplot`.
+`python -m benchmarks.which_ece` prints the table of docs/calibration-measures.md. Packages that are
+not installed are left out: `pip install torchmetrics netcal pycalib uncertainty-calibration
+relplot`.
 """
 
 import warnings
