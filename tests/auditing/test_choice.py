@@ -222,7 +222,7 @@ def test_one_class_with_an_optimum_is_calibrated():
     logits = torch.tensor([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
     one = as_predictions(logits=logits, labels=torch.zeros(100, dtype=torch.long))
     choice = choose_calibrator(one, calibrators=["temperature", "irova-ts"], resamples=100)
-    assert "no validation input is of class 1" in choice.refused["irova-ts"]
+    assert "no input is of class 1, counted" in choice.refused["irova-ts"]
     assert choice.candidates["temperature"].nll.value < choice.before.nll.value
 
 

@@ -317,7 +317,7 @@ def files(images):
         ("net.py:net data.npz --normalize imagnet", "'imagnet' is not known: give imagenet"),
         ("net.py:net data.npz --out file", "--out file: file is a file: name a folder"),
         ("net.py:net data.npz --out file/there", "--out file/there: file is a file"),
-        ("net.py:net data.npz --names a b", "2 names for 1 models"),
+        ("net.py:net data.npz --names a b", "2 names for 1 model: "),
         ("net.py:net data.npz --fail-if ece", "--fail-if 'ece' is no condition"),
     ],
 )

@@ -95,7 +95,7 @@ def test_scores_of_changed_code_are_refused():
     Path("mine.py").write_text(ATTACKS.replace("1.01", "1.05"))
     assert "scores.parquet is stale: its attack code is " in arcal(*command).line
     assert pq.read_table("scores.parquet").equals(before)
-    assert "its attack kind is straight, not BoundaryProjection" in arcal(*SCORE).line
+    assert "its attack kind is straight, not BoundaryProjection; delete" in arcal(*SCORE).line
 
 
 def median(*options):

@@ -134,7 +134,7 @@ def posthoc_on_halves(
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
     >>> posthoc_on_halves(sure).too_small
-    'a half would have 50 inputs, and 100 are needed: audit 200 or give validation predictions'
+    'a half would have 50 inputs, and 100 are needed: audit 200, or give validation data'
     >>> other = as_predictions(logits=[[2.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
@@ -153,9 +153,10 @@ def posthoc_on_halves(
             f"there are {fitted_on} validation inputs, and {ENOUGH_TO_FIT} are needed: give more"
         )
     elif validation is None and min(fitted_on, shown_on) < ENOUGH_TO_FIT:
+        fewer = min(fitted_on, shown_on)
         too_small = (
-            f"a half would have {min(fitted_on, shown_on)} inputs, and {ENOUGH_TO_FIT} are needed: "
-            f"audit {2 * ENOUGH_TO_FIT} or give validation predictions"
+            f"a half would have {fewer} input{'s' * (fewer != 1)}, and {ENOUGH_TO_FIT} are needed: "
+            f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
         )
     elif not (w.any() and (to_fit is None or to_fit.any())):
         too_small = "all inputs of a half weigh 0: weigh more of them"

@@ -96,7 +96,8 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
     """
     if given:
         if len(given) != len(specs):
-            raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
+            models = f"{len(specs)} model{'s' * (len(specs) > 1)}"
+            raise ArcalError(f"{len(given)} names for {models}: give one each")
         names = list(given)
         if not all(name.strip() for name in names):
             raise ArcalError("one of --names is empty: give each model a name")

@@ -22,8 +22,8 @@ alone, the second with `against`
     if (why := _difference(first, other)) is not None:
         raise ArcalError(
             f"{first.name} and {other.name} cannot be compared: {why}; give both the same inputs "
-            "and labels, with ids or in the same order, or audit each alone, the second with "
-            "`against`"
+            "and labels, with ids or in the same order, or audit each alone, the second "
+            "against the first"
         )
     if [(g.name, g.groups, g.number.tolist()) for g in first.groupings] != [
         (g.name, g.groups, g.number.tolist()) for g in other.groupings

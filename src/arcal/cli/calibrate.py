@@ -209,8 +209,8 @@ class Calibrate(OnModels):
             )
         if formats:
             raise ArcalError(
-                f"--export needs a model, and {path} holds predictions: leave it out (the "
-                "calibrator is written anyway)"
+                f"--export needs a model, and {path} holds predictions: leave it out, and "
+                "the calibrator alone is written"
             )
         one_per = self.data.one_per
         by = () if one_per is None else (one_per,)

@@ -114,7 +114,7 @@ def source_of(spec: str) -> str:
         return _text(path)
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
-        raise ArcalError(f"{path}: {reason}; put the file back, or name another") from None
+        raise ArcalError(f"{path}: {reason}: name another file, or put it back") from None
 
 
 class _AsWritten(SourceFileLoader):

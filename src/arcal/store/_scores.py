@@ -199,7 +199,8 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
 def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
     """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
     if isinstance(actual, dict) and isinstance(expected, dict):
-        for key in expected | actual:
+        another = actual.get("kind") != expected.get("kind")  # of which all else differs, too
+        for key in ("kind", "norm") if another else expected | actual:
             was, is_now = (of.get(key, UNSAID.get(key)) for of in (actual, expected))
             yield from _changes(was, is_now, f"{name} {key}".strip())
     elif actual != expected:

@@ -98,6 +98,8 @@ def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], D
     compute.begin("arcal.training", "arcal.compute.device")
     compute.devices()  # as does an accelerator that is not available
     for run in with_bases(runs):
+        if run.source is not None:
+            run.source.digest()  # a file that is missing raises
         loaded |= load_all([run], loaded)
         checked_method(run, loaded[_data(run)])
 

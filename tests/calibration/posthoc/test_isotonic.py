@@ -165,7 +165,7 @@ def test_calibrated_predictions_stay_as_they_are():
 
 def test_one_vs_all_needs_every_class():
     log_p, labels = draw(N=100)
-    with pytest.raises(ArcalError, match="no validation input is of class 2"):
+    with pytest.raises(ArcalError, match="no input is of class 2"):
         fit_irova_ts(log_p[labels != 2], labels[labels != 2])
     calibrator = fit_irova_ts(log_p, labels)
     with pytest.raises(ArcalError, match="has 3 classes, fitted were 5"):

@@ -193,7 +193,7 @@ def test_an_underflow_is_one_line_and_a_masked_class_is_left_out(name):
 def test_a_map_of_each_class_needs_two(name):
     log_p, labels = draw(N=100)
     one = labels == 0
-    with pytest.raises(ArcalError, match=r"fewer than two classes|no validation input is of class"):
+    with pytest.raises(ArcalError, match=r"fewer than two classes|no input is of class"):
         POSTHOC[name](log_p[one], labels[one])
 
 

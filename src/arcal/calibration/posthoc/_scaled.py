@@ -61,8 +61,8 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
 
     if worse_than_uniform(z, labels, weights):
         raise ArcalError(
-            f"no temperature is better than the uniform distribution for {N} validation "
-            "inputs: train longer, or check that the labels are theirs"
+            f"no temperature is better than the uniform distribution for {N} inputs: the "
+            "predictions say nothing of the labels; check that these are theirs"
         )
 
     mean, variance = torch.empty(2, N, dtype=torch.float64, device="cpu")

@@ -144,8 +144,8 @@ def fit_irova_ts(
     absent = (labels.bincount(minlength=Z) == 0).nonzero()
     if len(absent):
         raise ArcalError(
-            f"no validation input is of class {possible[int(absent[0])]}: one-vs-all isotonic "
-            "regression needs some of every class, `irm` does not"
+            f"no input is of class {possible[int(absent[0])]}, counted from 0: one-vs-all "
+            "isotonic regression needs some of every class, `irm` does not"
         )
     whole = torch.cat([(z[some] / T).logsumexp(1) for some in row_blocks(N, Z)])
     zero = torch.zeros(1, dtype=torch.float64, device="cpu")
