@@ -63,6 +63,22 @@ def test_inputs_that_weigh_alike_count_whole_however_sure_the_model_is(unsure):
     assert effective_of(torch.ones(369, dtype=torch.float64), confidence) == 369
 
 
+def test_the_accuracy_holds_where_a_model_is_wrongly_sure_of_inputs_that_weigh_much():
+    """Of 2 % that weigh 50 times as much as others it gets 70 % right, and of these 99 %."""
+    generator = torch.Generator().manual_seed(0)
+    heavy = torch.rand(300, 2000, generator=generator) < 0.02
+    chance, weights = torch.where(heavy, 0.7, 0.99), torch.where(heavy, 50.0, 1.0).double()
+    correct = torch.rand(heavy.shape, generator=generator) < chance
+    sure = torch.full((2000,), 0.97, dtype=torch.float64)
+    truth = (0.02 * 50 * 0.7 + 0.98 * 0.99) / (0.02 * 50 + 0.98)
+    held = 0
+    for w, right in zip(weights, correct, strict=True):
+        one = accuracy_from(float((w * right).sum() / w.sum()), effective_of(w, sure, right))
+        assert one.n <= round(effective_of(w, sure))
+        held += one.low <= truth <= one.high
+    assert held >= 0.94 * 300
+
+
 def test_a_gap_mirrors_the_accuracy():
     gap = gap_to(Estimate(0.7, low=0.6, high=0.75, n=30), 0.9)
     assert (gap.value, gap.low, gap.high) == pytest.approx((0.2, 0.15, 0.3))

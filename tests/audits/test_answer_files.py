@@ -350,3 +350,9 @@ def test_capitals_alone_make_no_wrong_answer_without_a_word(tmp_path):
     assert read_predictions(blanks).predictions.correct.tolist() == [True, False]
     letters = written(tmp_path / "letters.csv", head + ".9,A,a\n.8,A,A\n.7,a,a")
     assert read_predictions(letters).predictions.correct.tolist() == [False, True, True]
+
+
+def test_an_accent_may_be_a_character_of_its_own(tmp_path):
+    text = "confidence,predicted,label\n.75,caf\u00e9,cafe\u0301\n.5,caf\u00e9,cafe\n"
+    saved = read_predictions(written(tmp_path / "a.csv", text))
+    assert saved.predictions.correct.tolist() == [True, False]

@@ -26,6 +26,7 @@ _suspect_order  an accuracy near chance, one that is right but for the order of 
 _suspect_predictions  labels that are predictions, and a softmax that was applied twice
 _suspects      labels to doubt, right answers that hang by a thread, and a row for every input
 _caveat        what must be known of a model or its inputs before any figure of them is believed
+_copies        rows of predictions that seem to be copies of others
 _audited       a classifier on one data set, with everything that an audit finds
 models         anything that gives logits becomes a model; saved predictions are checked
 
@@ -38,6 +39,7 @@ from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._caveat import Caveat, Option, facts_with
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
+from arcal.auditing._copies import copies
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
 from arcal.auditing._estimate import RANGES, Estimate, effective_number, jointly
@@ -166,6 +168,7 @@ __all__ = [
     "check_model",
     "choose_calibrator",
     "class_probability",
+    "copies",
     "coverage_name",
     "difference",
     "effective_number",

@@ -202,7 +202,7 @@ model stays as it is; give more inputs, some of them wrong'
             keeps_accuracy,
             **score_estimates(some, n, w, scores[name]),
             ece=ece_estimate(some["ece"], sure, right, n, **drawn),
-            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(w, sure)),
+            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(w, sure, right)),
             change=loss_difference(name, "none"),
             behind=loss_difference(name, best or "none"),
         )

@@ -49,7 +49,7 @@ class Estimate:
 
     `n` is the number of inputs it rests on. Of weighted inputs it is the effective number
     (sum w)^2 / sum w^2, rounded, or fewer of an accuracy that rests on a few inputs that weigh much
-    and are not sure. What cannot be told is nan, as are the ends of an infinite value.
+    and are not sure, or wrong. What cannot be told is nan, as are the ends of an infinite value.
 
     >>> gap = Estimate(0.06, low=0.01, high=0.11, n=200)
     >>> gap.sign, Estimate(0.06, low=-0.04, high=0.16, n=50).sign
@@ -225,7 +225,7 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
 def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
     """That of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     right, sure = (weighted_mean(one, weights).item() for one in (correct, confidence))
-    return gap_to(accuracy_from(right, effective_of(weights, confidence)), sure)
+    return gap_to(accuracy_from(right, effective_of(weights, confidence, correct)), sure)
 
 
 def effective_number(weights: Tensor) -> float:
@@ -239,10 +239,28 @@ def effective_number(weights: Tensor) -> float:
     return (weights.sum().square() / weights.square().sum()).item()
 
 
-def effective_of(weights: Tensor, confidence: Tensor) -> float:
-    """`effective_numbers` of all inputs together."""
+def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = None) -> float:
+    """`effective_numbers` of all inputs together, or fewer by which are `correct`, bool `(N,)`.
+
+    A model may be sure where it should not be. So with the share m that is right the number is at
+    most the n at which the accuracy has the variance that its errors show,
+
+        m (1 - m) / n = sum w^2 (correct - m)^2 / (sum w)^2
+
+    >>> w, sure = torch.tensor([10.0] * 10 + [1.0] * 90), torch.full((100,), 0.9)
+    >>> correct = torch.arange(100) % 2 > 0
+    >>> correct[10:] |= torch.arange(90) % 5 > 0  # half of those that weigh much, and 9 of 10
+    >>> [round(effective_of(w, sure, *one), 1) for one in ((), (correct,))]
+    [33.1, 25.9]
+    """
     everything = torch.zeros(len(weights), dtype=torch.int64, device="cpu")
-    return effective_numbers(weights, confidence, everything, 1).item()
+    sure = effective_numbers(weights, confidence, everything, 1).item()
+    if correct is None:
+        return sure
+    m = weighted_mean(correct, weights).clamp(max=1)
+    shown = (weights * (correct.double() - m)).square().sum() / weights.sum().square()
+    n = (m * (1 - m) / shown).nan_to_num(torch.inf).item()
+    return sure if n > (1 - 1e-9) * sure else n  # up to rounding
 
 
 def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: int) -> Tensor:

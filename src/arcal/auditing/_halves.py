@@ -176,7 +176,7 @@ def posthoc_on_halves(
         figures = {
             **score_estimates(some, n, w, scores, names=("nll",)),
             "accuracy": accuracy_from(
-                some["accuracy"].estimate, effective_of(w, scores.confidence)
+                some["accuracy"].estimate, effective_of(w, scores.confidence, scores.correct)
             ),
             "ece": ece,
             "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*pair, w), wrong),

@@ -83,7 +83,7 @@ def overall(
     confidence = predictions.confidence
     correct = predictions.correct
     w, scores = as_weights(weights, N), predictions.scores
-    effective = effective_of(w, confidence)
+    effective = effective_of(w, confidence, correct)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     gap, wrong = gap_to(accuracy, figures["confidence"].estimate), errors_of(correct, w)
     n = accuracy.n

@@ -119,7 +119,7 @@ def _alone(
     predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
 ) -> ShiftFigures:
     """The figures of one set, their intervals as in `Overall`."""
-    effective = effective_of(weights, predictions.confidence)
+    effective = effective_of(weights, predictions.confidence, predictions.correct)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = estimates(draws, FIGURES, accuracy.n)

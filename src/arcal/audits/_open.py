@@ -74,6 +74,9 @@ def open_predictions(
             grouped = groupings(columns, len(saved.predictions.ids))
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
+        caveats = [Caveat("Probabilities", said)] if said else []
+        if (repeated_rows := saved.copies) is not None:
+            caveats.append(Caveat("Repeated", repeated_rows))
         facts = {"Predictions": Path(path).name}
         if one_per is not None:
             facts[DRAWN] = drawn_of_each(one_per, len(predictions.ids), N)
@@ -95,7 +98,7 @@ def open_predictions(
             groupings=grouped,
             R=R,
             facts=facts,
-            caveats=[Caveat("Probabilities", said)] if said else [],
+            caveats=caveats,
         )
         audited.append(one)
     return audited

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -56,8 +57,9 @@ def correct_of(
 
     `values` are columns by name, and `label` that of the labels, or of what was right, if they are
     called otherwise. It is what one called `correct` says, as true or false, yes or no, right or
-    wrong, or 1 or 0; or else whether what was predicted is the label, compared as text; None where
-    neither is there. Values that say neither, and names beside numbers alone, raise `ArcalError`.
+    wrong, or 1 or 0; or else whether what was predicted is the label, compared as text, in which an
+    accent may be a character of its own; None where neither is there. Values that say neither, and
+    names beside numbers alone, raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -76,7 +78,7 @@ def correct_of(
             f"{predicted} has {said[0]!r} and {label} {labels[0]!r}, of which one is a number and "
             "one a name: give both by the same names, or a column `correct`"
         )
-    said, labels = ([one.strip() for one in column] for column in (said, labels))
+    said, labels = ([normalize("NFC", one.strip()) for one in column] for column in (said, labels))
     two_cases = len({one.casefold() for one in labels}) < len({*labels})  # as of letters
     for row, (one, other) in enumerate(zip(said, labels, strict=True)):
         if one != other and one.casefold() == other.casefold() and not two_cases:

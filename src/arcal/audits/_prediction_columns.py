@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from arcal.audits._prediction_labels import (
     check_not_of_the_predicted,
     classes_of_one,
     classes_of_one_unlabelled,
+    truths_like,
 )
 from arcal.audits._prediction_tables import (
     BESIDE,
@@ -99,6 +100,8 @@ def columns(
             label = entries.get(LABELS[0])
             if label is None or label.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
                 titles = _whole(titles)
+            if len(of) <= 2:
+                titles = truths_like(titles, _called(label, classes, labelled))
             if len(of) == 1:
                 both = None
                 if not labelled:
@@ -121,6 +124,7 @@ def columns(
         called = classes if not labelled else () if labels is None else as_text(labels) or ()
         called = {_spelt(one, left) for one in {*called}}
         of, titles, p = _called_otherwise(table, left, called, labelled)
+        titles = truths_like(titles, _called(labels, classes, labelled))
         if of:
             entries["probabilities"] = p
             read += of
@@ -138,6 +142,16 @@ def columns(
             )
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
+
+
+def _called(labels: np.ndarray | None, classes: Sequence[str], labelled: bool) -> Collection[str]:
+    """What classes are called by their labels, or where there are none by `classes`.
+
+    Nothing by the labels true and false, which find their columns in any spelling.
+    """
+    if not labelled:
+        return classes
+    return {*(as_text(labels) or ())} if labels is not None and labels.dtype.kind != "b" else ()
 
 
 def _answers(

@@ -18,6 +18,7 @@ from arcal.auditing import (
     Predictions,
     as_answers,
     as_predictions,
+    copies,
     one_per,
 )
 from arcal.audits._prediction_answers import (
@@ -68,8 +69,8 @@ class SavedPredictions:
     of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
     of N values to group the inputs by. `weighed_by` says where the weights are from, `scaled` by
     how much rows of probabilities were off their sum of 1, if it is more than rounding, and
-    `labelled` how many inputs have a label, where these are in another file. Made by
-    `read_predictions`.
+    `labelled` how many inputs have a label, where these are in another file. If the inputs have no
+    ids of their own (`has_ids`), some may be `copies` of others. Made by `read_predictions`.
     """
 
     predictions: Predictions
@@ -81,6 +82,12 @@ class SavedPredictions:
     scaled: str | None = None
     unused: tuple[str, ...] = ()
     labelled: str | None = None
+    has_ids: bool = True
+
+    @property
+    def copies(self) -> str | None:
+        """A sentence if rows without an id seem to be copies of others."""
+        return None if self.has_ids else copies(self.predictions)
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -308,6 +315,7 @@ def _saved(
         weighed_by=entries.get("weighed_by"),
         scaled=_scaled(outputs.get("probabilities")),
         labelled=entries.get("labelled"),
+        has_ids=IDS[0] in entries,
     )
 
 

@@ -1,6 +1,6 @@
 """The labels of predictions, as names or numbers, against the names of the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -82,6 +82,23 @@ def as_text(labels: np.ndarray) -> list[str] | None:
     return [str(label) for label in labels.tolist()] if kind in "iuUSOM" else None
 
 
+def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:
+    """Titles True and False as `known` labels or classes say it, which may be 1 and 0; or these.
+
+    All others stay as they are.
+
+    >>> truths_like(["True", "False"], {"0", "1"}), truths_like(["1"], ("False", "True"))
+    (['1', '0'], ['True'])
+    """
+    spelt, said = {one.casefold(): one for one in known}, dict[str, str]()
+    if spelt and spelt.keys() <= {"0", "1"}:
+        said = {"true": "1", "false": "0"}
+    elif spelt.keys() == {"true", "false"}:
+        said = {**spelt, "1": spelt["true"], "0": spelt["false"]}
+    same = [said.get(title.casefold(), "") for title in titles]
+    return same if all(same) else [*titles]
+
+
 def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, str] | None:
     """The two classes, where one column of a binary classifier is named by the class `title`.
 
@@ -112,8 +129,9 @@ def classes_of_one_unlabelled(
 ) -> tuple[str, str] | None:
     """The two classes, where one column is all that there is of the binary classifier's `classes`.
 
-    The column is of the class `title`. None where that is left to be class 1, because the classes
-    are not known or are numbers. A column that names neither of the two raises `ArcalError`.
+    The column is of the class `title`, or of True where it has none and the classes are True and
+    False. None where that is left to be class 1, because the classes are not known or are numbers.
+    A column that names neither of the two raises `ArcalError`.
 
     >>> classes_of_one_unlabelled("probability_cat", "cat", ("cat", "dog"))
     ('dog', 'cat')
@@ -121,7 +139,7 @@ def classes_of_one_unlabelled(
     if len(classes) != 2:
         return None
     for of, other in (classes, classes[::-1]):
-        if title.casefold() == of.casefold():
+        if (title or "true").casefold() == of.casefold():
             return other, of
     if title == "1" or {name.casefold() for name in classes} <= TRUTH:
         return None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arcal.cli.output import say
 from arcal.errors import ArcalError
 from arcal.printable import printable
 
@@ -43,8 +44,9 @@ def predictions_like(
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
     The calibrator is fitted to those of `fitted_to`, which has these `classes`, or `answers`, of
-    which `confidence` names the column if it is called otherwise. Predictions of other classes, as
-    far as is known, and answers beside probabilities raise `ArcalError`.
+    which `confidence` names the column if it is called otherwise. Where only its classes have
+    names, the order in which they are taken is said. Predictions of other classes, as far as is
+    known, and answers beside probabilities raise `ArcalError`.
     """
     from arcal.audits import read_predictions
     from arcal.classifiers import check_class_names
@@ -72,5 +74,11 @@ def predictions_like(
             f"{what} has the classes {first_few(other.classes)}, and {fitted_to} "
             f"{first_few(classes)}: give the same model's, by the same names"
         ) from None
-    unnamed = other.classes == tuple(map(str, range(Z)))
+    numbers = tuple(map(str, range(Z)))
+    unnamed = other.classes == numbers
+    if classes == numbers and not unnamed:  # nothing says in which order these names are
+        say(
+            f"arcal: {what} has the classes {first_few(other.classes)}, which are taken for "
+            f"{first_few(classes)} of {fitted_to} in this order: name them alike"
+        )
     return replace(other, classes=tuple(classes)) if unnamed else other

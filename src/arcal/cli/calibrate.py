@@ -225,8 +225,8 @@ class Calibrate(OnModels):
         applied = self._applied_to(saved.classes, self.data.id, answers)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
-        if saved.scaled:
-            say(f"arcal: {path}: {saved.scaled}")
+        for line in filter(None, (saved.scaled, saved.copies)):
+            say(f"arcal: {path}: {line}")
         unlabelled = self.calibration.unlabelled or ()
         like = self.data.id, saved.classes, str(path), self._confidence()
         today = {

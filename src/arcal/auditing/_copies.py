@@ -1,0 +1,59 @@
+"""Rows of predictions that seem to be copies of others, as a join by a key that repeats makes."""
+
+import numpy as np
+import torch
+
+from arcal.auditing._predictions import Predictions
+
+SURE = 0.999
+"""Inputs of which a model is surer may all have one output, and are left alone."""
+LEAST, MOST_MIXED = 20, 0.1
+"""Fewer rows that are alike show nothing; of copies, few share their outputs with another input."""
+BEYOND = 4.0
+"""Standard deviations by which rows that are alike agree more often than inputs would by chance."""
+
+
+def copies(predictions: Predictions) -> str | None:
+    """A sentence if many rows seem to be copies of others, of which intervals would be too narrow.
+
+    Different inputs may have the very same outputs, as from a tree or where they are rounded. Some
+    of them are then right and others wrong. So rows of equal outputs are taken for copies if nearly
+    all of them, and nearly all that are wrong, are right together or wrong together, far more often
+    than m inputs are with the chance
+
+        max(e^m + (1 - e)^m, c^m + (1 - c)^m),
+
+    with e the share of all such rows that is wrong and c the confidence in these.
+
+    >>> from arcal.auditing import as_predictions
+    >>> p = torch.linspace(0.5, 0.9, 50, dtype=torch.float64).repeat(2)
+    >>> twice = as_predictions(probabilities=p, labels=(torch.arange(50) % 4 > 0).long().repeat(2))
+    >>> copies(twice)
+    '100 of the 100 rows have the outputs and the label of another: if they are copies, intervals \
+are too narrow, so leave copies out; if not, give each row an `id`'
+    """
+    alike = torch.cat([log_p.exp().square().sum(1) for _, log_p in predictions.blocks()])
+    key = torch.stack([predictions.confidence, alike, predictions.predicted.double()]).numpy()
+    order = np.lexsort(key)
+    new = (np.diff(key[:, order]) != 0).any(axis=0)
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.concatenate([[0], new.cumsum()])
+    tied = (np.bincount(group)[group] > 1) & (predictions.confidence.numpy() < SURE)
+    if tied.sum() < LEAST:
+        return None
+    _, place, m = np.unique(group[tied], return_inverse=True, return_counts=True)
+    right = np.bincount(place, weights=predictions.correct.numpy()[tied])
+    sure = np.bincount(place, weights=predictions.confidence.numpy()[tied]) / m
+    together = (right == 0) | (right == m)
+    wrong, all_wrong = m.sum() - right.sum(), m[right == 0].sum()
+    error = wrong / m.sum()
+    chance = np.maximum(*(p**m + (1 - p) ** m for p in (np.full(len(m), error), sure)))
+    beyond = together.sum() - chance.sum() - BEYOND * np.sqrt((chance * (1 - chance)).sum())
+    nearly_all = min(together.mean(), all_wrong / max(wrong, 1)) >= 1 - MOST_MIXED
+    if not nearly_all or not beyond > 0:
+        return None
+    n = int(m[together].sum())
+    return (
+        f"{n:,} of the {len(group):,} rows have the outputs and the label of another: if they are "
+        "copies, intervals are too narrow, so leave copies out; if not, give each row an `id`"
+    )
