@@ -1,10 +1,15 @@
-"""Labels that are predictions, and a softmax that was applied twice, are asked about."""
+"""Labels that are predictions, a softmax applied twice and swapped classes are asked about."""
 
 import pytest
 import torch
 
 import arcal
-from arcal.auditing import as_predictions, suspect_own_predictions, suspect_softmax_twice
+from arcal.auditing import (
+    as_predictions,
+    suspect_own_predictions,
+    suspect_softmax_twice,
+    suspect_swapped,
+)
 from tests.auditing.drawn import drawn, relabelled
 
 
@@ -49,3 +54,42 @@ def test_an_unsure_model_is_not_suspected():
     assert suspect_softmax_twice(unsure) is None
     sure = as_predictions(logits=torch.stack([2 * z, 0 * z], 1), labels=torch.arange(400) % 2)
     assert suspect_softmax_twice(sure) is None
+
+
+def of_two(p, seed=0):
+    """Predictions of class 0 with probabilities `p`, which come true."""
+    draws = torch.Generator().manual_seed(seed)
+    labels = (torch.rand(len(p), generator=draws, dtype=torch.float64) > p).long()
+    return as_predictions(probabilities=torch.stack([p, 1 - p], dim=1), labels=labels)
+
+
+def test_two_classes_that_are_each_other_are_asked_about_though_most_predictions_are_right():
+    """A model that says the rare class of everything, with its columns swapped."""
+    p = torch.linspace(0.55, 0.95, 500, dtype=torch.float64)
+    straight = of_two(p)
+    assert suspect_swapped(straight) is None
+    turned = as_predictions(  # sure of class 0 by 1 - p + .5, and most inputs are of it
+        probabilities=torch.stack([1.5 - p, p - 0.5], dim=1), labels=straight.labels
+    )
+    assert turned.correct.double().mean() > 0.7
+    said = suspect_swapped(turned)
+    assert said is not None
+    assert said.startswith("inputs of the second class get a lower probability of it than the")
+    assert said in arcal.audit(turned).summary()
+    assert said in arcal.calibrate(turned, calibrators=["temperature"]).doubts
+
+
+def test_a_ranking_by_chance_is_not_taken_for_swapped_classes():
+    p = torch.linspace(0.55, 0.95, 400, dtype=torch.float64)
+    for seed in range(20):
+        labels = of_two(torch.full((400,), 0.9, dtype=torch.float64), seed).labels
+        by_chance = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
+        assert suspect_swapped(by_chance) is None
+
+
+def test_calibrating_predictions_in_another_order_says_so():
+    straight = of_two(torch.linspace(0.05, 0.95, 400, dtype=torch.float64))
+    turned = as_predictions(logits=straight.logits[0].flip(1), labels=straight.labels)
+    found = arcal.calibrate(turned, calibrators=["temperature"], classes=["cat", "dog"])
+    assert any("what it calls cat is dog and dog is cat" in line for line in found.doubts)
+    assert arcal.calibrate(straight, calibrators=["temperature"]).doubts == []

@@ -23,7 +23,8 @@ _choice        every calibrator by cross-validation, and the one to take
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
                inputs on another scale than in training
-_suspect_predictions  labels that are predictions, and a softmax that was applied twice
+_suspect_predictions  labels that are predictions, a softmax that was applied twice, and
+               two classes that are each other
 _suspects      labels to doubt, right answers that hang by a thread, and a row for every input
 _caveat        what must be known of a model or its inputs before any figure of them is believed
 _copies        rows of predictions that seem to be copies of others
@@ -100,7 +101,11 @@ from arcal.auditing._reliability import (
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
-from arcal.auditing._suspect_predictions import suspect_own_predictions, suspect_softmax_twice
+from arcal.auditing._suspect_predictions import (
+    suspect_own_predictions,
+    suspect_softmax_twice,
+    suspect_swapped,
+)
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
@@ -206,6 +211,7 @@ __all__ = [
     "suspect_own_predictions",
     "suspect_scale",
     "suspect_softmax_twice",
+    "suspect_swapped",
     "suspects",
     "suspicion",
     "under_shift",

@@ -2,14 +2,18 @@
 
 import math
 
+from scipy.special import ndtr
+
 from arcal.auditing._predictions import Predictions
+from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE, suspect_inputs
+from arcal.calibration import auroc
 
 UNSURE = 0.75
 """The confidence below which at least some answers should be wrong."""
 EXPECTED = 10
 """Mistakes that are expected of unsure answers, at least, before their absence is suspected."""
-ENOUGH = 30
-"""Inputs from which on a limit that none exceeds is no chance."""
+REVERSED = 1 / 3
+"""The AUROC of two classes up to which they seem to be swapped."""
 AT_THE_LIMIT = 0.1
 """The share of inputs that lie near the limit at least, before it is taken for one."""
 
@@ -58,7 +62,7 @@ def suspect_softmax_twice(predictions: Predictions) -> str | None:
 applied twice?'
     """
     M, N, Z = predictions.logits.shape
-    if predictions.answers or M > 1 or N < ENOUGH:
+    if predictions.answers or M > 1 or N < FEWEST:
         return None
     z = predictions.logits[0]
     spread = z.amax(dim=1) - z.amin(dim=1)  # log p_max - log p_min
@@ -69,4 +73,40 @@ applied twice?'
     return (
         f"no confidence is above {100 * highest:.1f} %, the highest that a softmax of "
         "probabilities has: was a softmax applied twice?"
+    )
+
+
+def suspect_swapped(predictions: Predictions) -> str | None:
+    """A sentence if the probabilities of two classes seem to be each other's, otherwise None.
+
+    They do if inputs of the second class get lower probabilities of it than the others do. With n
+    and m inputs of the classes, the AUROC A is at most 1/3 then, and
+
+        (1/2 - A) / sqrt((n + m + 1) / (12 n m))
+
+    is larger in less than one case of a thousand (Mann-Whitney). Where the model is not clearly
+    right on more than half, `suspect_order` and `suspect_inputs` say it. Nothing is said of
+    answers, and of fewer than 30 inputs.
+
+    >>> from arcal.auditing import as_predictions
+    >>> p = torch.linspace(0.55, 0.95, 100, dtype=torch.float64)  # of the first class
+    >>> labels = (torch.arange(100) >= 80).long()
+    >>> suspect_swapped(as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels))
+    'inputs of the second class get a lower probability of it than the others (AUROC 0.000, where \
+0.5 is chance): are the two classes swapped?'
+    """
+    labels, N = predictions.labels, len(predictions.ids)
+    m = int(labels.sum()) if predictions.classes == 2 else 0
+    if predictions.answers or N < FEWEST or not 0 < m < N:
+        return None
+    if suspect_inputs(predictions.correct.double().mean().item(), 2, N) is not None:
+        return None
+    p = predictions.log_probabilities[:, 1]
+    A = auroc(p[labels == 1], p[labels == 0])
+    z = (0.5 - A) / math.sqrt((N + 1) / (12 * m * (N - m)))
+    if A > REVERSED or ndtr(-z) > SIGNIFICANCE:
+        return None
+    return (
+        "inputs of the second class get a lower probability of it than the others "
+        f"(AUROC {A:.3f}, where 0.5 is chance): are the two classes swapped?"
     )

@@ -27,6 +27,7 @@ from arcal.audits._calibrate import (
     Calibration,
     calibrate,
     calibration_of,
+    order_doubts,
 )
 from arcal.audits._calibrated_files import write_calibrated
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
@@ -66,6 +67,7 @@ __all__ = [
     "names_of",
     "open_job",
     "open_predictions",
+    "order_doubts",
     "panel_for",
     "perturbed",
     "read_earlier",

@@ -129,6 +129,7 @@ class Calibrate(OnModels):
             calibration_of,
             failures,
             names_of,
+            order_doubts,
             split_names,
             training_part,
         )
@@ -162,6 +163,9 @@ class Calibrate(OnModels):
         conditions = self._conditions(given.weighed_by, given.labelled)
         facts = {} if job is None else facts_with(job.facts, job.caveats)
         trained_on = [] if job is None or job.examples is None else training_part(job.examples)
+        doubts = [one.sentence for one in trained_on]
+        if job is None:  # of a model it was said as soon as it was known
+            doubts += order_doubts(given.predictions, given.classes)
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
         with blamed_on(own), bar("calibrating", "fits") as progress:
             calibration = calibration_of(
@@ -171,7 +175,7 @@ class Calibrate(OnModels):
                 calibrators=tried or None,
                 name=" ".join(self.what),
                 facts=facts | conditions,
-                doubts=[one.sentence for one in trained_on],
+                doubts=doubts,
                 notes=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,

@@ -16,6 +16,7 @@ from arcal.auditing import (
     suspect_order,
     suspect_own_predictions,
     suspect_softmax_twice,
+    suspect_swapped,
 )
 from arcal.report.names import noun
 
@@ -36,8 +37,7 @@ def doubts(model: Audited) -> list[str]:
         lines.append(unbounded)
     if outputs := suspect_sigmoids(said.logits) or suspect_softmax_twice(said):
         lines.append(outputs)
-    if (own := suspect_own_predictions(said)) is not None:
-        lines.append(own)
+    lines += filter(None, (suspect_own_predictions(said), suspect_swapped(said)))
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
