@@ -88,6 +88,7 @@ def suspect_swapped(predictions: Predictions) -> str | None:
     right on more than half, `suspect_order` and `suspect_inputs` say it. Nothing is said of
     answers, and of fewer than 30 inputs.
 
+    >>> import torch
     >>> from arcal.auditing import as_predictions
     >>> p = torch.linspace(0.55, 0.95, 100, dtype=torch.float64)  # of the first class
     >>> labels = (torch.arange(100) >= 80).long()

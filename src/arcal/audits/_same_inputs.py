@@ -17,7 +17,7 @@ def check_same_inputs(first: Audited, other: Audited) -> None:
     Traceback (most recent call last):
     arcal.errors.ArcalError: old and new cannot be compared: the label of id 1 is dog in old and \
 cat in new; give both the same inputs and labels, with ids or in the same order, or audit each \
-alone, the second with `against`
+alone, the second against the first
     """
     if (why := _difference(first, other)) is not None:
         raise ArcalError(
