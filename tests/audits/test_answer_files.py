@@ -211,6 +211,10 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
             "predicted has 'cat' and label '0', of which one is a number",
         ),
         ("confidence,correct,is_correct\n.9,1,1", "leave one of them"),
+        (
+            "confidence,predicted,label" + "\n.9,Paris,Paris." * 30,
+            "no value of predicted is one of label, such as 'Paris' and 'Paris.' in row 0: write",
+        ),
     ],
 )
 def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
@@ -350,6 +354,12 @@ def test_capitals_alone_make_no_wrong_answer_without_a_word(tmp_path):
     assert read_predictions(blanks).predictions.correct.tolist() == [True, False]
     letters = written(tmp_path / "letters.csv", head + ".9,A,a\n.8,A,A\n.7,a,a")
     assert read_predictions(letters).predictions.correct.tolist() == [False, True, True]
+
+
+def test_a_few_answers_may_all_be_wrong(tmp_path):
+    text = "confidence,predicted,label" + "\n.9,Paris,Rome" * 29
+    saved = read_predictions(written(tmp_path / "a.csv", text))
+    assert not saved.predictions.correct.any()
 
 
 def test_an_accent_may_be_a_character_of_its_own(tmp_path):

@@ -16,6 +16,8 @@ PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 RIGHT = ("1", "true", "t", "yes", "y", "right", "correct")
 WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
 """What says that an answer was right, or wrong, in capitals or not."""
+MANY = 30
+"""Answers that are not all wrong by chance."""
 
 
 NOT_TOLD = (
@@ -58,8 +60,9 @@ def correct_of(
     `values` are columns by name, and `label` that of the labels, or of what was right, if they are
     called otherwise. It is what one called `correct` says, as true or false, yes or no, right or
     wrong, or 1 or 0; or else whether what was predicted is the label, compared as text, in which an
-    accent may be a character of its own; None where neither is there. Values that say neither, and
-    names beside numbers alone, raise `ArcalError`.
+    accent may be a character of its own; None where neither is there. Values that say neither,
+    names beside numbers alone, and 30 predictions or more of which none is any label, raise
+    `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -86,6 +89,11 @@ def correct_of(
                 f"{predicted} has {one!r} and {label} {other!r} in row {row}, which differ in "
                 "capitals alone: write both alike, or give a column `correct`"
             )
+    if len(said) >= MANY and not {*said} & {*labels}:
+        raise ArcalError(
+            f"no value of {predicted} is one of {label}, such as {said[0]!r} and {labels[0]!r} in "
+            "row 0: write both alike, or give a column `correct`"
+        )
     return np.array(said) == np.array(labels), [predicted, label]
 
 
