@@ -33,15 +33,16 @@ function exact(value: number, n: number): Interval {
 export function figuresOf(rows: ArrayLike<number>, predicted: Numbers, confidence: Numbers): Figures {
   const known = Array.from(rows).filter((i) => !Number.isNaN(confidence[i]));
   const weights = weightsOf(known);
-  const mean = meanOf(known.map((i) => confidence[i]), weights);
-  const n = effective(known, confidence);
-  const accuracy = exact(meanOf(known.map((i) => Number(isRight(predicted, i))), weights), n);
+  const sure = known.map((i) => confidence[i]);
+  const correct = known.map((i) => Number(isRight(predicted, i)));
+  const mean = meanOf(sure, weights);
+  const accuracy = exact(meanOf(correct, weights), effectiveNumber(sure, weights, correct));
   return {
     n: known.length,
     accuracy,
     confidence: mean,
     gap: { value: mean - accuracy.value!, low: mean - accuracy.high!, high: mean - accuracy.low! },
-    few: tooFew(mean, n),
+    few: tooFew(mean, effective(known, confidence)),
   };
 }
 

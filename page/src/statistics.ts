@@ -75,11 +75,13 @@ export function meanOf(values: ArrayLike<number>, weights: ArrayLike<number> | n
 /**
  * How many inputs of equal weight tell the accuracy as well: Kish's number, or, where the inputs
  * that weigh most are the least sure, as many as have the variance that a calibrated model's
- * weighted accuracy has. `effective_numbers` of arcal.auditing is the same.
+ * weighted accuracy has. If it is told which are `correct`, 1 or 0, they are at most as many as have
+ * the variance that errors show. `effective_numbers` of arcal.auditing is the same.
  */
 export function effectiveNumber(
   confidence: ArrayLike<number>,
   weights: ArrayLike<number> | null,
+  correct?: ArrayLike<number>,
 ): number {
   if (!weights) return confidence.length;
   let total = 0;
@@ -93,7 +95,13 @@ export function effectiveNumber(
   const kish = total ** 2 / squares;
   const mean = meanOf(confidence, weights);
   const telling = (mean * (1 - mean) * total ** 2) / variance;
-  return telling < (1 - 1e-9) * kish ? telling : kish;
+  const n = telling < (1 - 1e-9) * kish ? telling : kish;
+  if (!correct) return n;
+  const share = meanOf(correct, weights);
+  let shown = 0;
+  for (let i = 0; i < weights.length; i++) shown += (weights[i] * (correct[i] - share)) ** 2;
+  const told = (share * (1 - share) * total ** 2) / shown;
+  return told < (1 - 1e-9) * n ? told : n;
 }
 
 /**

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import beta, binom, binomtest
 
 from arcal.auditing import LEAST, Predictions, by_class, by_group, by_level
-from arcal.auditing._estimate import effective_numbers
-from arcal.auditing._groups import by_class_and_level
+from arcal.auditing._estimate import accuracies, counted, effective_numbers
+from arcal.auditing._groups import by_class_and_level, verdicts
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 from tests.auditing.drawn import drawn, relabelled, reordered
@@ -159,6 +159,56 @@ def test_weights_on_the_least_sure_inputs_do_not_make_chance_a_verdict():
         right = torch.rand(4550, generator=generator, dtype=torch.float64) < p
         accused += shown(by_group(of_confidence(p, right), everything, "a", weights, resamples=1))
     assert accused <= 10
+
+
+def wrong_where_heavy(groups, n=1000, seed=0):
+    """Weights, confidences and what is right of groups of n: 2 % weigh 50 times as much as others.
+
+    Of these 70 % are right, of others 99 %, and every confidence is the accuracy of all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    heavy = torch.rand(groups * n, generator=generator) < 0.02
+    weights, chance = torch.where(heavy, 50.0, 1.0).double(), torch.where(heavy, 0.7, 0.99)
+    right = torch.rand(groups * n, generator=generator) < chance
+    sure = torch.full_like(weights, (0.02 * 50 * 0.7 + 0.98 * 0.99) / (0.02 * 50 + 0.98))
+    return weights, sure, right
+
+
+def test_the_accuracy_of_groups_holds_where_inputs_that_weigh_much_are_wrong_more_often():
+    """By the confidences alone 89 % did, and of draws of five groups 19 % accused one."""
+    G = 600
+    w, sure, right = wrong_where_heavy(G)
+    groups = torch.arange(G).repeat_interleave(1000)
+    x, n, mean, enough = counted(sure, right, w, groups, G)
+    held = sum(one.low <= sure[0].item() <= one.high for one in accuracies(x, n))
+    assert held >= 0.94 * G
+    five = zip(*(one.split(5) for one in (x, n, mean, enough)), strict=True)
+    accused = sum({*verdicts(*one)[0]} != {"not shown"} for one in five)
+    assert accused <= 0.07 * G / 5
+    assert (n <= enough).all()
+
+
+def test_of_weighted_groups_an_interval_says_what_the_test_does():
+    w, sure, right = wrong_where_heavy(40)
+    right[:20_000] |= torch.arange(20_000) % 2 > 0  # half of the groups are under-confident
+    right[-10_000:] &= torch.arange(10_000) % 5 > 0  # and a quarter is over-confident
+    said = of_confidence(sure, right)
+    groups = by_group(said, torch.arange(40_000) // 1000, [*map(str, range(40))], w, resamples=1)
+    assert {one.gap.sign for one in groups} == {0, -1, 1}
+    for one in groups:
+        assert (one.p < 0.05) == (one.gap.sign != 0)
+        assert one.verdict == "not shown" or one.gap.sign != 0
+        assert not one.few  # whatever is right
+
+
+def test_effective_numbers_by_which_are_right():
+    c, w = torch.full((9,), 0.8).double(), torch.tensor([4.0, *[1] * 7, 2]).double()
+    groups, right = (torch.arange(9) >= 7).long(), torch.arange(9) > 0
+    one, all_right = effective_numbers(w, c, groups, 2, right).tolist()
+    assert one == pytest.approx(0.6 * 0.4 * 100 / (16 * 0.6**2 + 6 * 0.4**2))
+    assert all_right == pytest.approx(9 / 5)
+    alike = torch.full((9,), 0.3).double()
+    assert effective_numbers(alike, c, groups, 2, right).tolist() == pytest.approx([7, 2])
 
 
 def test_effective_numbers():

@@ -65,6 +65,18 @@ def test_weights_count_as_often_as_inputs_do():
         assert one.frequency.high == pytest.approx(other.frequency.high)
 
 
+def test_of_weights_that_errors_follow_fewer_inputs_count_and_no_verdict_denies_its_interval():
+    p, positive = rare(3000)
+    often = 1 + 9.0 * (np.random.default_rng(1).random(3000) < 0.05) + 30 * positive
+    said = as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=positive.astype(int))
+    one = class_probability(said, weights=torch.from_numpy(often), resamples=2)
+    share = often[positive].sum() / often.sum()
+    apart = (often**2 * (positive - share) ** 2).sum() / often.sum() ** 2
+    assert one.frequency.n == round(share * (1 - share) / apart)
+    for each in (one, *one.bins):
+        assert each.verdict in ("too few", "not shown") or each.gap.sign
+
+
 def predictions(power=1.0, N=3000):
     p, positive = rare(N, power=power)
     return as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=positive.astype(int))

@@ -11,6 +11,7 @@ from arcal.auditing import (
     Subject,
     accuracy_interval,
     as_predictions,
+    counts_if_calibrated,
     ensemble_reliability,
     reliability,
     reliability_by_run,
@@ -45,6 +46,16 @@ def test_each_run_has_its_own_bins_and_the_ensemble_the_mean_probability():
             if inside.any():
                 assert float(bins.accuracy[k]) == pytest.approx(right[inside].mean())
                 assert float(bins.confidence[k]) == pytest.approx(top[inside].mean())
+
+
+def test_inputs_that_weigh_much_and_are_wrong_leave_fewer_in_a_bin():
+    half = as_predictions(probabilities=[[0.75, 0.25]] * 5, labels=[1, 0, 0, 0, 0])
+    weights = torch.tensor([4.0, 1, 1, 1, 1])
+    bins = reliability(half, weights)
+    assert float(bins.accuracy[11]) == pytest.approx(0.5)
+    assert float(bins.count[11]) == pytest.approx(0.5 * 0.5 * 64 / (16 * 0.25 + 4 * 0.25))
+    assert float(counts_if_calibrated(half, weights)[11]) == pytest.approx(64 / 20)
+    assert torch.equal(counts_if_calibrated(half), reliability(half).count)
 
 
 def test_one_run_is_no_ensemble():

@@ -77,12 +77,14 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reade
     labels, said = numbers(payload["inputs"]["label"]), numbers(inputs["predicted"])
     w = np.random.default_rng(5).uniform(0.2, 3, 900).astype(np.float32)
     if weighted:
+        w[said != labels] *= 2
         payload["inputs"]["weight"] = column(w, "float32")
     chosen = said == 1
     w = w[chosen].astype(float) if weighted else np.ones(chosen.sum())
     sure = numbers(inputs["confidence"])[chosen].astype(float)
     right = np.average(said[chosen] == labels[chosen], weights=w)
-    n = effective_of(torch.from_numpy(w), torch.from_numpy(sure)) if weighted else chosen.sum()
+    given = (torch.from_numpy(one) for one in (w, sure, said[chosen] == labels[chosen]))
+    n = effective_of(*given) if weighted else chosen.sum()
     exact = accuracy_from(float(right), float(n))
     gap, low, high = (np.average(sure, weights=w) - v for v in (right, exact.high, exact.low))
     page = reader.open(payload, "#predicted=2&from=classes")

@@ -240,12 +240,7 @@ def effective_number(weights: Tensor) -> float:
 
 
 def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = None) -> float:
-    """`effective_numbers` of all inputs together, or fewer by which are `correct`, bool `(N,)`.
-
-    A model may be sure where it should not be. So with the share m that is right the number is at
-    most the n at which the accuracy has the variance that its errors show,
-
-        m (1 - m) / n = sum w^2 (correct - m)^2 / (sum w)^2
+    """`effective_numbers` of all inputs together.
 
     >>> w, sure = torch.tensor([10.0] * 10 + [1.0] * 90), torch.full((100,), 0.9)
     >>> correct = torch.arange(100) % 2 > 0
@@ -254,22 +249,23 @@ def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = N
     [33.1, 25.9]
     """
     everything = torch.zeros(len(weights), dtype=torch.int64, device="cpu")
-    sure = effective_numbers(weights, confidence, everything, 1).item()
-    if correct is None:
-        return sure
-    m = weighted_mean(correct, weights).clamp(max=1)
-    shown = (weights * (correct.double() - m)).square().sum() / weights.sum().square()
-    n = (m * (1 - m) / shown).nan_to_num(torch.inf).item()
-    return sure if n > (1 - 1e-9) * sure else n  # up to rounding
+    return effective_numbers(weights, confidence, everything, 1, correct).item()
 
 
-def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: int) -> Tensor:
+def effective_numbers(
+    weights: Tensor, confidence: Tensor, groups: Tensor, G: int, correct: Tensor | None = None
+) -> Tensor:
     """How many inputs of equal weight would tell the accuracy of each of G groups as well, `(G,)`.
 
     The effective number, but where the inputs that weigh most are the least sure, only as many as
     have the variance of a calibrated model's weighted accuracy (as Korn and Graubard, 1998):
 
         m (1 - m) / n = sum w^2 c (1 - c) / (sum w)^2    with m = sum w c / sum w
+
+    A model may be sure where it should not be. So if it is given which inputs are `correct`, bool
+    `(N,)`, the number is at most the n at which the accuracy a has the variance that errors show:
+
+        a (1 - a) / n = sum w^2 (correct - a)^2 / (sum w)^2
 
     `weights` and `confidence` c are float64 `(N,)`, `groups` int64 `(N,)` 0 .. G-1. An empty group,
     or one without weight, has 0.
@@ -278,25 +274,36 @@ def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: in
     def sums(values: Tensor) -> Tensor:
         return torch.bincount(groups, weights=values, minlength=G)
 
+    def fewer(n: Tensor, telling: Tensor) -> Tensor:
+        """As they are for equal weights, up to rounding, and where there is no variance."""
+        return torch.where(telling < (1 - 1e-9) * n, telling, n)
+
     confidence = confidence.clamp(max=1)  # which rounding may exceed
     whole, variance = sums(weights), sums(weights.square() * confidence * (1 - confidence))
-    kish = whole.square() / sums(weights.square())
+    n = whole.square() / sums(weights.square())
     sure, unsure = sums(weights * confidence), sums(weights * (1 - confidence))
-    telling = sure * unsure / variance  # 1 - m would round to 0 where all are sure
-    alike = ~(telling < (1 - 1e-9) * kish)  # as for equal weights, up to rounding, or no variance
-    return torch.where(alike, kish, telling).nan_to_num(0)
+    n = fewer(n, sure * unsure / variance)  # 1 - m would round to 0 where all are sure
+    if correct is not None:
+        right, wrong = sums(weights * correct), sums(weights * ~correct)
+        a = right / whole
+        shown = sums((weights * (correct.double() - a[groups])).square())
+        n = fewer(n, right * wrong / shown)
+    return n.nan_to_num(0)
 
 
 def counted(
     confidence: Tensor, correct: Tensor, weights: Tensor, groups: Tensor, G: int
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of each of G groups, `(G,)`: how many are right, of how many, and the mean confidence.
 
-    Both numbers are those of `effective_numbers`, which has the same arguments.
+    Last is how many they are if the model is calibrated, which what is right has no influence on.
+    Numbers are those of `effective_numbers`, which has the same arguments.
     """
     whole, right, sure = (
         torch.bincount(groups, weights=values, minlength=G).double()
         for values in (weights, weights * correct, weights * confidence)
     )
-    n = effective_numbers(weights, confidence, groups, G)
-    return (right / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
+    given = weights, confidence, groups, G
+    n_if_calibrated, n = effective_numbers(*given), effective_numbers(*given, correct)
+    share = (right / whole).nan_to_num(0).clamp(max=1)
+    return share * n, n, sure / whole, n_if_calibrated

@@ -101,8 +101,8 @@ def by_group(
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
     size = torch.bincount(groups, minlength=G)
-    right, effective, mean = counted(confidence, correct, w, groups, G)
-    said, p = verdicts(right, effective, mean)
+    right, effective, mean, n = counted(confidence, correct, w, groups, G)
+    said, p = verdicts(right, effective, mean, n)
     few = torch.tensor([one == "too few" for one in said], device="cpu")
     tested = (~few).nonzero()[:, 0]
     accuracy = accuracies(right, effective)
@@ -128,18 +128,22 @@ def by_group(
     )
 
 
-def verdicts(right: Tensor, n: Tensor, confidence: Tensor) -> tuple[list[Verdict], Tensor]:
+def verdicts(
+    right: Tensor, n: Tensor, confidence: Tensor, n_if_calibrated: Tensor | None = None
+) -> tuple[list[Verdict], Tensor]:
     """The verdict of each of G groups `(G,)`, and the p-value of its gap before Holm's correction.
 
     Of the `n` inputs of a group, of mean `confidence`, `right` are right; both may be fractions, of
-    weighted inputs.
+    weighted inputs. Whether they are few goes by `n_if_calibrated`, n unless given, on which what
+    is right has no influence.
 
     >>> right, n = torch.tensor([15.0, 50.0, 90.0]), torch.tensor([20.0, 100.0, 100.0])
     >>> verdicts(right, n, torch.tensor([0.75, 0.75, 0.875]))[0]
     ['too few', 'over-confident', 'not shown']
     """
     expected = confidence.nan_to_num(0).clamp(max=1)
-    low, high = exact_interval(expected * n, n)
+    enough = n if n_if_calibrated is None else n_if_calibrated
+    low, high = exact_interval(expected * enough, enough)
     tested = (high - low <= FEW).nonzero()[:, 0]
     p = binomial_p(right, n, expected)
     said: list[Verdict] = ["too few"] * len(n)
@@ -220,7 +224,7 @@ def by_class(
     Z = _named(predictions, classes)
     labels = predictions.labels
     w = as_weights(weights, len(labels))
-    right, effective, _ = counted(predictions.confidence, predictions.correct, w, labels, Z)
+    right, effective, *_ = counted(predictions.confidence, predictions.correct, w, labels, Z)
     groups = by_group(predictions, predictions.predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))

@@ -86,8 +86,8 @@ def calibration_curve(
     p, positives, w = _checked(probability, positive, weights)
     high = _upper_ends(p, w, bins, binning)
     k = _bin_numbers(p, high)
-    right, n, mean = counted(p, positives, w, k, len(high))
-    said, _ = verdicts(right, n, mean)
+    right, n, mean, calibrated = counted(p, positives, w, k, len(high))
+    said, _ = verdicts(right, n, mean, calibrated)
     return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
 
 
@@ -152,7 +152,7 @@ def class_probability(
     p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
     mean, share = (weighted_mean(one, w).item() for one in (p, positives))
-    frequency = accuracy_from(share, effective_of(w, p))
+    frequency = accuracy_from(share, effective_of(w, p, positives))
     gap = gap_to(frequency, mean)
     options = {
         "weights": None if weights is None else w,
@@ -165,7 +165,7 @@ def class_probability(
     rarer = min(errors_of(~positives, w), errors_of(positives, w))
     high = _upper_ends(p, w, BINS, "mass")
     k = _bin_numbers(p, high)
-    right, n, means = (
+    right, n, means, n_if_calibrated = (
         torch.cat([whole, parts])
         for whole, parts in zip(
             counted(p, positives, w, everything, 1),
@@ -173,7 +173,7 @@ def class_probability(
             strict=True,
         )
     )
-    (said, *by_bin), _ = verdicts(right, n, means)
+    (said, *by_bin), _ = verdicts(right, n, means, n_if_calibrated)
     return ClassProbability(
         z=z,
         n=N,

@@ -41,7 +41,7 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
     if weights is None:
         return bins.update(confidence, correct)
     w, k = as_weights(weights, len(correct)), bin_of(confidence, bins.bins)
-    n = effective_numbers(w, confidence, k, bins.bins)
+    n = effective_numbers(w, confidence, k, bins.bins, correct)
     whole, sure, right = (
         torch.bincount(k, weights=values, minlength=bins.bins)
         for values in (w, w * confidence, w * correct)
@@ -51,6 +51,20 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
         (n * sums / whole).nan_to_num(0) for sums in (sure, right)
     )
     return bins
+
+
+def counts_if_calibrated(predictions: Predictions, weights: Tensor | None = None) -> Tensor:
+    """The counts of `reliability` if every confidence is right, which no error has influence on.
+
+    >>> from arcal.auditing import as_predictions
+    >>> half = as_predictions(probabilities=[[0.75, 0.25]] * 3, labels=[0, 1, 1])
+    >>> counts_if_calibrated(half, torch.tensor([1.0, 3.0, 0.0]))[11]
+    tensor(1.6000, dtype=torch.float64)
+    """
+    if weights is None:
+        return reliability(predictions).count
+    w, bins = as_weights(weights, len(predictions.ids)), Reliability().bins
+    return effective_numbers(w, predictions.confidence, bin_of(predictions.confidence, bins), bins)
 
 
 def reliability_by_run(subject: Subject) -> list[Reliability]:

@@ -17,6 +17,7 @@ from arcal.auditing import (
     Outcome,
     ProbabilityBin,
     accuracy_interval,
+    counts_if_calibrated,
     facts_with,
     reliability,
     verdicts,
@@ -124,9 +125,11 @@ def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 def _bins(model: Audited) -> list[dict[str, Any]]:
     """The bins of the reliability diagram, each with the interval of its accuracy and a verdict."""
     counts = reliability(model.predictions).count
-    bins = reliability(model.predictions, model.weights)
+    given = model.predictions, model.weights
+    bins = reliability(*given)
     low, high = accuracy_interval(bins)
-    said, _ = verdicts(bins.correct_sums.clamp(max=bins.count), bins.count, bins.confidence)
+    right, calibrated = bins.correct_sums.clamp(max=bins.count), counts_if_calibrated(*given)
+    said, _ = verdicts(right, bins.count, bins.confidence, calibrated)
     return [
         {
             "low": k / bins.bins,
