@@ -51,9 +51,8 @@ def test_each_is_audited_under_the_name_of_its_column(answers):
 
 def test_they_may_have_other_names_and_conditions(answers):
     names = "--confidence", "verbal", "logprob", "--names", "asked", "words"
-    _, found = audited(*names)
+    _, found = audited(*names, "--fail-if", "difference.aurc>0")
     assert [model["name"] for model in found["models"]] == ["asked", "words"]
-    assert run_arcal("audit", "answers.csv", *names, "--fail-if", "difference.aurc>0").code == 0
     assert run_arcal("audit", "answers.csv", *names, "--fail-if", "difference.aurc<0").code == 1
 
 

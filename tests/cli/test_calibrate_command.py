@@ -36,16 +36,25 @@ class Stubborn(nn.Module):
 """
 
 
+@pytest.fixture(scope="module")
+def images():
+    return load_part("fashion", part="test")
+
+
+@pytest.fixture(scope="module")
+def nearest(images):
+    """The nearest mean of a class, too sure by far."""
+    some = torch.arange(1000)
+    x, labels = images.images(some).flatten(1) / 255, images.labels[some]
+    means = torch.stack([x[labels == z].mean(0) for z in range(10)])
+    return {"weight": means, "bias": -means.square().sum(1) / 2}
+
+
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, nearest):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(NETWORK)
-    part = load_part("fashion", part="test")  # the nearest mean of a class, too sure by far
-    some = torch.arange(1000)
-    x, labels = part.images(some).flatten(1) / 255, part.labels[some]
-    means = torch.stack([x[labels == z].mean(0) for z in range(10)])
-    state = {"weight": means, "bias": -means.square().sum(1) / 2}
-    torch.save(state, "means.pt")
+    torch.save(nearest, "means.pt")
     return tmp_path
 
 
@@ -57,6 +66,7 @@ def drawn(N: int = 400, T: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
 
 
 USUAL = ("--calibrators", "temperature", "ets", "vector")
+SOME = ("fashion", "--limit", "100")
 
 
 def test_a_file_of_logits_gives_a_calibrator_and_its_figures(here):
@@ -100,7 +110,7 @@ def test_a_rounded_csv_is_said_and_calibrated(here):
     assert "the probabilities do not sum to 1 in row 400" in arcal("calibrate", "off.csv").line
 
 
-def test_a_model_is_written_with_its_calibrator_inside(here):
+def test_a_model_is_written_with_its_calibrator_inside(here, images):
     options = ("--limit", "300", *USUAL, "--export", "pt2,safetensors", "--out", "exported")
     done = succeeds("calibrate", "net.py:network", "fashion", *options)
     figures = json.loads(Path("exported/calibration.json").read_text())
@@ -111,7 +121,7 @@ def test_a_model_is_written_with_its_calibrator_inside(here):
     assert Path("exported/calibrated.pt2").exists()
     assert Path("exported/calibrated.safetensors").exists()
     plain, mended = (open_classifier(s) for s in ("net.py:network", "exported/calibrated.pt2"))
-    assert mended.class_names == load_part("fashion").classes
+    assert mended.class_names == images.classes
     calibrator, x = load_calibrator("exported/calibrator.safetensors"), torch.rand(5, 1, 28, 28)
     with torch.no_grad():
         expected = calibrator(plain.model(x).double().log_softmax(1)).exp()
@@ -202,9 +212,8 @@ def test_predictions_that_are_not_like_the_labelled_ones_are_told(here):
         assert (said in " ".join(done.stderr.split())) is says
 
 
-def test_unlabelled_images_go_through_the_model(here):
-    part = load_part("fashion", part="test")
-    pixels = part.images(torch.arange(60)).numpy()
+def test_unlabelled_images_go_through_the_model(here, images):
+    pixels = images.images(torch.arange(60)).numpy()
     np.savez("photos.npz", images=255 - pixels, labels=np.zeros(60, dtype=int))
     some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--json")
     done = succeeds("calibrate", "net.py:network", *some, "--unlabelled", "photos.npz")
@@ -299,8 +308,8 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["mine.npz", "mine.npz"], "2 are named: calibrate one at a time"),
         (["few.npz"], "12 inputs are too few to choose a calibrator by"),
         (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
-        (["net.py:plain", "fashion", "--views", "mirror"], "is a function, and --views"),
-        (["net.py:plain", "fashion", "--export", "pt2"], "is a function, and --export"),
+        (["net.py:plain", *SOME, "--views", "mirror"], "is a function, and --views"),
+        (["net.py:plain", *SOME, "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
         (
             ["table.py:net", "names.csv", "--apply", "others.npz"],

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.fft import dct
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -24,6 +23,8 @@ FINENESS = 10
 TOLERANCE = 1e-8
 NOTHING = 1e-12
 STEPS = 60
+GONE = 9
+"""A cosine whose frequency times s is more is shrunk below rounding, to less than 1e-17."""
 
 Array = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ def smooth_ece(
     if N == 0:
         raise ArcalError("the smooth ECE of no inputs is undefined: pass at least one confidence")
     residual = weights * (correct.double() - confidence) / weights.sum()
-    return float(fixed_point(grid(confidence, residual).sum(axis=1)[:, None])[0])
+    return float(fixed_point(grid(confidence, residual).sum(axis=1)[None])[0])
 
 
 def smooth_ece_by_chance(
@@ -104,7 +105,7 @@ class FixedPoints:
     """The `fixed_point` of columns that come a few at a time: it is found of many together."""
 
     def __init__(self) -> None:
-        self._waiting, self._n = np.empty((CELLS + 1, TOGETHER)), 0
+        self._waiting, self._n = np.empty((TOGETHER, CELLS + 1)), 0
         self._values: list[float] = []  # as numbers: see `gathered`
 
     def add(self, columns: Array) -> None:
@@ -112,9 +113,9 @@ class FixedPoints:
         if self._n + b > TOGETHER:
             self._find()
         if b > TOGETHER:
-            self._values += fixed_point(columns).tolist()
+            self._values += fixed_point(columns.T).tolist()
         else:
-            self._waiting[:, self._n : self._n + b] = columns
+            self._waiting[self._n : self._n + b] = columns.T
             self._n += b
 
     def values(self) -> list[float]:
@@ -123,30 +124,33 @@ class FixedPoints:
 
     def _find(self) -> None:
         if self._n:
-            self._values += fixed_point(self._waiting[:, : self._n]).tolist()
+            self._values += fixed_point(self._waiting[: self._n]).tolist()
         self._n = 0
 
 
 def fixed_point(residuals: Array) -> Array:
-    """The s with smECE_s = s of each column of residuals on the nodes `(CELLS + 1, b)`: `(b,)`.
+    """The s with smECE_s = s of each row of residuals on the nodes `(b, CELLS + 1)`: `(b,)`.
 
     Smoothing shrinks each of the cosines by a factor of its own. The search is the secant's, in the
-    logarithm of s, within a bracket (the Illinois algorithm), and now and then its middle. A column
-    is left alone once its s is known to `TOLERANCE`.
+    logarithm of s, within a bracket (the Illinois algorithm), and now and then its middle. A row is
+    left alone once its s is known to `TOLERANCE`.
     """
-    halved = residuals.copy()
-    halved[1:-1] /= 2  # a cosine transform of type 1 counts the first and the last once
-    cosines = np.asarray(dct(halved, type=1, axis=0))
+    halved = residuals / 2  # a cosine transform of type 1 counts the first and the last once
+    halved[:, [0, -1]] *= 2
+    cosines = _cosines(halved)
 
-    def excess(log_s: Array, columns: NDArray[np.int64]) -> Array:
+    def excess(log_s: Array, rows: NDArray[np.int64]) -> Array:
         """Log smECE_s - log s: falling, by at least as much as log s rises."""
-        return np.log(np.maximum(_smoothed(cosines, np.exp(log_s), columns), NOTHING)) - log_s
+        return np.log(np.maximum(_smoothed(cosines, np.exp(log_s), rows), NOTHING)) - log_s
 
-    # |mean residual| <= smECE_s <= the sum of the sizes of what lies on the nodes
-    low = np.log(np.maximum(np.abs(residuals.sum(axis=0)), NOTHING))
-    high = np.log(np.maximum(np.abs(residuals).sum(axis=0), NOTHING))
+    # |mean residual| <= smECE_s <= the sum of the sizes of what lies on the nodes; and where
+    # smECE_s < s, the s that is looked for lies between the two.
+    low = np.log(np.maximum(np.abs(residuals.sum(axis=1)), NOTHING))
+    high = np.log(np.maximum(np.abs(residuals).sum(axis=1), NOTHING))
     rest = np.arange(len(low))
-    above, below = excess(low, rest), excess(high, rest)
+    below = excess(high, rest)
+    low = np.minimum(np.maximum(low, high + below), high)
+    above = excess(low, rest)
     high = np.where(above <= NOTHING, low, high)
     last = np.zeros(len(low))
     for step in range(STEPS):
@@ -167,8 +171,15 @@ def fixed_point(residuals: Array) -> Array:
     return np.where(high > math.log(NOTHING), np.exp(high), 0.0)
 
 
-def _smoothed(cosines: Array, s: Array, columns: NDArray[np.int64]) -> Array:
-    """The integral of |r_s| of these columns of cosines, each with its s: `(b,)`.
+def _cosines(rows: Array) -> Array:
+    """The cosine transform of type 1 of each row."""
+    from scipy.fft import dct  # takes a twentieth of a second to import
+
+    return np.asarray(dct(rows, type=1, axis=1))
+
+
+def _smoothed(cosines: Array, s: Array, rows: NDArray[np.int64]) -> Array:
+    """The integral of |r_s| of these rows of cosines, each with its s: `(b,)`.
 
     The wider the kernel, the fewer cosines are left and the fewer nodes are needed.
     """
@@ -177,24 +188,27 @@ def _smoothed(cosines: Array, s: Array, columns: NDArray[np.int64]) -> Array:
     for power in np.unique(powers):
         some = powers == power
         M = 2 ** int(power)
-        frequency = math.pi * np.arange(M + 1)[:, None]
-        shrunk = cosines[: M + 1, columns[some]] * np.exp(-((frequency * s[some]) ** 2) / 2)
-        integrals[some] = _integral_of_size(np.asarray(dct(shrunk, type=1, axis=0)))
+        left = min(M, math.ceil(GONE / (math.pi * s[some].min()))) + 1
+        frequency = math.pi * np.arange(left)
+        shrunk = np.zeros((np.count_nonzero(some), M + 1))
+        shrunk[:, :left] = np.exp(-((s[some, None] * frequency) ** 2) / 2)
+        shrunk[:, :left] *= cosines[rows[some], :left]
+        integrals[some] = _integral_of_size(_cosines(shrunk))
     return integrals
 
 
 def _integral_of_size(values: Array) -> Array:
-    """The integral over [0, 1] of the absolute value of smooth columns, from equally spaced nodes.
+    """The integral over [0, 1] of the absolute value of smooth rows, from equally spaced nodes.
 
-    It is the trapezoid rule's, where a column changes sign within a cell, from a to -b, less
+    It is the trapezoid rule's, where a row changes sign within a cell, from a to -b, less
 
         h (a b / (a + b) - (a + b) / 6),
 
     h the width of the cell: the error of the rule at a kink, by Euler and Maclaurin.
     """
-    size = np.abs(values)
-    total = size.sum(axis=0) - (size[0] + size[-1]) / 2
-    cell, column = np.nonzero((values[1:] < 0) != (values[:-1] < 0))
-    a, b = size[cell, column], size[cell + 1, column]
+    size, negative = np.abs(values), values < 0
+    total = size.sum(axis=1) - (size[:, 0] + size[:, -1]) / 2
+    row, cell = np.nonzero(negative[:, 1:] != negative[:, :-1])
+    a, b = size[row, cell], size[row, cell + 1]
     excess = a * b / np.maximum(a + b, np.finfo(float).tiny) - (a + b) / 6
-    return (total - np.bincount(column, excess, len(total))) / (len(values) - 1)
+    return (total - np.bincount(row, excess, len(total))) / (values.shape[1] - 1)

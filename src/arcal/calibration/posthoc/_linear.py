@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
@@ -102,6 +101,8 @@ def fit_linear(
             in_W += slopes(p, z[some])
             in_b += p.sum(0)
         return total.item() / n, slope.numpy() / n
+
+    from scipy.optimize import minimize  # takes a fifth of a second to import
 
     first = torch.cat([start.W.flatten(), start.b]).numpy()
     options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}

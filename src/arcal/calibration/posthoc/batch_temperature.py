@@ -13,7 +13,6 @@ from threading import Lock
 from typing import Any
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, row_blocks
@@ -294,6 +293,8 @@ def confident_at(log_p: Tensor, target: float, least: float, most: float) -> flo
     low, high = math.log(least), math.log(most)
     if excess(low) <= 0 or excess(high) >= 0:
         return least if excess(low) <= 0 else most
+    from scipy.optimize import brentq  # takes a fifth of a second to import
+
     log_T: Any = brentq(excess, low, high, xtol=EXACT)
     return math.exp(log_T)
 

@@ -3,7 +3,6 @@
 import math
 
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
@@ -119,6 +118,8 @@ def fit_ebs(
         loss = given.mean(given.tempered.squared_error(scale))
         (slope,) = torch.autograd.grad(loss, each)
         return loss.item(), slope.numpy()
+
+    from scipy.optimize import minimize  # takes a fifth of a second to import
 
     best = minimize(
         objective,

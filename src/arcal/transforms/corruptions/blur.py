@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -76,6 +75,8 @@ def zoom_blur(x: Tensor, c: Sequence[float], draws: Draws) -> Tensor:
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
     """Images `(..., H, W)` blurred by a Gaussian cut at 4 sigma; the edge is repeated outside."""
+    from scipy import ndimage  # takes a tenth of a second to import
+
     return torch.from_numpy(
         ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", axes=(-2, -1))
     )
@@ -123,6 +124,8 @@ def _disk(radius: float, softness: float) -> np.ndarray:
     The larger one is for radii above 8. From radius 8 on, the disk fills the official grid, and the
     blur mirrors it at the edges, so that the sum becomes 1.01.
     """
+    from scipy import ndimage
+
     half, taps = (8, 1) if radius <= 8 else (radius, 2)
     line = np.arange(-half, half + 1)
     disk = (line**2 + line[:, None] ** 2 <= radius**2).astype(np.float32)

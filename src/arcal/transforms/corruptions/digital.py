@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
@@ -93,6 +92,8 @@ def elastic_transform(x: Tensor, c: tuple[float, float, float], draws: Draws) ->
     x = _sample(x, source, edge_repeated=False)
     noise = draws.uniform(-1, 1, 2, H, W)
     if amount:
+        from scipy.ndimage import gaussian_filter  # takes a tenth of a second to import
+
         smooth = gaussian_filter(noise.numpy(), (0, 0, sigma, sigma), mode="reflect", truncate=3)
         moved = torch.stack([pixel_x, pixel_y]) + amount * torch.from_numpy(smooth)
         x = _sample(x, moved.movedim(1, -1), edge_repeated=True)

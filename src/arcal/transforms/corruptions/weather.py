@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -168,6 +167,8 @@ def _edges(image: Tensor) -> Tensor:
             ),
         ),
     )
+    from scipy import ndimage  # takes a tenth of a second to import
+
     # A weak edge counts if it is connected to a strong one in the same image.
     touch = np.ones((1, 3, 3), bool)
     strong, weak = peak & (size > 150), peak & (size > 50)
