@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from closed_forms import centred, linear, seeded, small_images, small_network
-from scipy.optimize import linprog, minimize
+from scipy.optimize import linprog, nnls
 
 import arcal
 from arcal.attacks import BoundaryProjection
@@ -47,13 +47,12 @@ def to_region(x, rows, offsets, bounds, name):
         return np.inf
     if name == "linf":
         return solved.fun
-    inside = {"type": "ineq", "fun": lambda d: -offsets - rows @ d, "jac": lambda d: -rows}
-    start = solved.x[:D]
-    options = {"maxiter": 500, "ftol": 1e-14}
-    of = {"jac": lambda d: 2 * d, "constraints": [inside], "bounds": box, "options": options}
-    nearest = minimize(lambda d: d @ d, start, method="SLSQP", **of)
-    assert nearest.success
-    return float(np.sqrt(nearest.fun))
+    faces = [np.eye(D), -np.eye(D)] if bounds is not None else []
+    ends = [bounds[0] - x, x - bounds[1]] if bounds is not None else []
+    G, h = np.vstack([-rows, *faces]), np.concatenate([offsets, *ends])
+    E, f = np.vstack([G.T, h]), np.eye(D + 1)[D]
+    r = E @ nnls(E, f)[0] - f  # least |d| with G d >= h, by Lawson and Hanson
+    return float(np.linalg.norm(r[:D] / r[D]))
 
 
 def nearest_of_linear(model, x, targets, bounds, name):
