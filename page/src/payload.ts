@@ -199,8 +199,6 @@ export interface Calibration {
   preserves_accuracy: boolean;
   ece_before: Estimate;
   ece_after: Estimate;
-  smooth_ece_before?: Estimate | null;
-  smooth_ece_after?: Estimate | null;
   nll_before: Estimate;
   nll_after: Estimate;
   nll_difference: Estimate;

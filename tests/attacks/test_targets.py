@@ -11,6 +11,7 @@ from scipy.optimize import linprog, nnls
 
 import arcal
 from arcal.attacks import BoundaryProjection
+from arcal.attacks._region import shortest_into
 from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 
@@ -70,18 +71,31 @@ def nearest_of_linear(model, x, targets, bounds, name):
 @pytest.mark.parametrize("bounds", BOUNDS)
 def test_in_few_dimensions_the_region_of_a_linear_model_is_exact(D, Z, bounds):
     """There the average of the planes' normals is up to 20 times as far as where they meet."""
-    for seed in range(3):
-        model: Any = linear(Z, D, seed=seed)
-        x = torch.rand(8, D, generator=seeded(seed + 1))
-        targets = other_classes(model, x)
-        exact = nearest_of_linear(model, x, targets, bounds, "l2")
-        found = BoundaryProjection()(model, x, bounds, targets=targets)
-        assert_targeted(found, model, x, targets, bounds, NORMS["l2"])
-        there = exact.isfinite()
-        ratio = found.distance[there] / exact[there]
-        assert ((ratio >= 1 - 1e-4) & (ratio < 1.02)).all(), (seed, ratio)
-        box = BoundaryProjection(norm="linf")(model, x, bounds, targets=targets)
-        assert torch.equal(box.success, there)
+    model: Any = linear(Z, D)
+    x = torch.rand(24, D, generator=seeded(1))
+    targets = other_classes(model, x)
+    exact = nearest_of_linear(model, x, targets, bounds, "l2")
+    found = BoundaryProjection()(model, x, bounds, targets=targets)
+    assert_targeted(found, model, x, targets, bounds, NORMS["l2"])
+    there = exact.isfinite()
+    ratio = found.distance[there] / exact[there]
+    assert ((ratio >= 1 - 1e-4) & (ratio < 1.02)).all(), ratio
+    box = BoundaryProjection(norm="linf")(model, x, bounds, targets=targets)
+    assert torch.equal(box.success, there)
+
+
+@pytest.mark.parametrize(("D", "Z"), [(2, 3), (5, 5), (10, 10)])
+def test_the_shortest_step_behind_all_planes_of_a_box_is_found_at_once(D, Z):
+    model: Any = linear(Z, D, seed=5)
+    x = torch.rand(60, D, generator=seeded(6))
+    targets = other_classes(model, x)
+    exact = nearest_of_linear(model, x, targets, (0.0, 1.0), "l2")
+    z, W, t = model(x).detach(), model[1].weight.detach(), targets.unsqueeze(1)
+    others = torch.arange(Z).expand(60, Z)[torch.arange(Z) != t].view(60, Z - 1)
+    planes = z.gather(1, others) - z.gather(1, t), W[others] - W[t], torch.ones_like(others) > 0
+    d, there, _ = shortest_into(*planes, -x, 1 - x, torch.zeros_like(planes[0]))
+    assert torch.equal(there, exact.isfinite())
+    torch.testing.assert_close(d[there].norm(dim=1), exact[there].float(), rtol=2e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NORMS)
@@ -128,13 +142,12 @@ def test_on_networks_no_target_is_nearer_than_the_nearest(name):
         attack = BoundaryProjection(24, norm=name, starts=4)
         plain = attack(model, x, bounds)
         Z = model(x).shape[1]
-        every = []
-        for step in range(1, Z):
-            targets = (plain.predicted + step) % Z
-            found = attack(model, x, bounds, targets=targets)
-            assert_targeted(found, model, x, targets, bounds, norm)
-            every.append(found.distance)
-        nearest = torch.stack(every).amin(dim=0)
+        steps = torch.arange(1, Z)[:, None]
+        targets = ((plain.predicted + steps) % Z).flatten()
+        every = x.repeat(Z - 1, *[1] * (x.ndim - 1))
+        found = attack(model, every, bounds, targets=targets)
+        assert_targeted(found, model, every, targets, bounds, norm)
+        nearest = found.distance.view(Z - 1, len(x)).amin(dim=0)
         ratios = nearest / plain.distance
         assert ratios.median() == pytest.approx(1, abs=5e-3)
         assert ((ratios > 0.98) & (ratios < 1.02)).float().mean() >= 0.85

@@ -83,7 +83,7 @@ def test_nor_those_of_two_models_under_shift_and_after_calibration():
         posthoc_on_halves(one, fitted, weights=WEIGHTS),
         posthoc_on_halves(alone(one), fitted),
     )
-    for name in ("ece", "smooth_ece", "nll"):
+    for name in ("ece", "nll"):
         near(*(getattr(each.outcomes["temperature"], name).after for each in halves))
 
 

@@ -54,6 +54,10 @@ def table(told: Callable[[bool], str] = str, mark=","):
             "mine.csv",
             "id,score,confidence,correct,label\na,1,.95,1,x\nb,2,.4,0,y\nc,3,.8,0,z\nd,0,.3,1,x",
         ),
+        (  # a judge may know more than two texts
+            "mine.csv",
+            "id,confidence,correct,predicted,label\na,.95,1,x,X.\nb,.4,0,b,y\nc,.8,0,c,z\nd,.3,1,d,d",
+        ),
     ],
 )
 def test_a_confidence_and_what_was_right_are_read(tmp_path, name, text):
@@ -214,6 +218,14 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
         (
             "confidence,predicted,label" + "\n.9,Paris,Paris." * 30,
             "no value of predicted is one of label, such as 'Paris' and 'Paris.' in row 0: write",
+        ),
+        (
+            "confidence,correct,predicted,label\n.9,1,Paris,the city of Paris\n.8,0,Rome,Rome ",
+            "correct says that row 1 is wrong, where predicted and label are both 'Rome': correct",
+        ),
+        (
+            "confidence,correct,predicted,label\n.9,1,3,3\n.8,0,4,4",
+            "correct says that row 1 is wrong, where predicted and label are both '4': correct",
         ),
     ],
 )

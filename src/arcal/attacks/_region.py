@@ -93,27 +93,56 @@ def shortest_into(
     >>> d, u  # at least (1, 1)
     (tensor([[1., 1.]]), tensor([[2., 1.]]))
     """
-    u, behind = u.clone(), torch.einsum("bt,btd->bd", u, normal)
+    start, u, behind = u, u.clone(), torch.einsum("bt,btd->bd", u, normal)
     tiny = torch.finfo(offset.dtype).tiny
     columns = on.any(dim=0).nonzero().squeeze(1).tolist()
     going = torch.ones_like(on[:, 0])  # each by itself, whatever the others of its batch do
     before = torch.full_like(offset[:, 0], torch.inf)
+    farthest = low.square().maximum(high.square()).sum(dim=1) / 2
     for cycle in range(CYCLES):
-        moved = torch.zeros_like(before)
+        missed = torch.zeros_like(before)
         for k in columns:
-            n, d = normal[:, k], (-behind).clamp(low, high)
-            lacking = offset[:, k] + torch.linalg.vecdot(n, d)
-            slope = torch.linalg.vecdot(n.square(), (d == -behind).to(n))
-            more = (lacking / slope.clamp(min=tiny)).maximum(-u[:, k])
-            more = torch.where(going & on[:, k] & (slope > 0), more, 0)
-            u[:, k] += more
-            behind = behind + more.unsqueeze(1) * n
-            moved = moved.maximum(more.abs() * slope / offset[:, k].abs().clamp(min=tiny))
-        going = going & (moved >= NEAR)
+            n, was = normal[:, k], u[:, k].clone()
+            others = behind - was.unsqueeze(1) * n
+            new, lacking = _behind_one(offset[:, k], n, others, low, high, was)
+            new = torch.where(going & on[:, k], new, was)
+            u[:, k], behind = new, others + new.unsqueeze(1) * n
+            lacking = torch.where(new != was, lacking.abs(), 0)
+            missed = missed.maximum(lacking / offset[:, k].abs().clamp(min=tiny))
+        d = (-behind).clamp(low, high)
+        dual = (u * offset).sum(dim=1) + torch.linalg.vecdot(d / 2 + behind, d)
+        going = going & (missed >= NEAR) & (dual <= farthest)  # at most |d|^2 / 2, if there is any
         if cycle % TRIED == TRIED - 1:
-            going, before = going & (moved <= SHRUNK * before), moved
+            going, before = going & (missed <= SHRUNK * before), missed
         if not going.any():
             break
     d = (-behind).clamp(low, high)
     lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
-    return d, (~on | (lacking <= NEAR * offset.abs())).all(dim=1), u
+    there = (~on | (lacking <= NEAR * offset.abs())).all(dim=1)
+    return d, there, torch.where(there.unsqueeze(1), u, start)  # without room they only grow
+
+
+def _behind_one(
+    offset: Tensor, n: Tensor, others: Tensor, low: Tensor, high: Tensor, u: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The least `t >= 0` with `offset + n.clip(-others - t n) <= 0`, and what is lacking at `u`.
+
+    All are `(B,)` or `(B, D)`. The sum falls with t and is linear between the values at which an
+    entry leaves one side of the box or arrives at the other. Where it stays above 0, t is as large
+    as helps.
+    """
+    ends = torch.where(n > 0, high, low), torch.where(n > 0, low, high)
+    leaves, arrives = (
+        ((-others - end) / n).nan_to_num(0, torch.inf, 0).clamp(min=0) for end in ends
+    )
+    t, order = torch.cat([leaves, arrives], dim=1).sort(dim=1)
+    square = n.square()
+    slope = torch.cat([square, -square], dim=1).gather(1, order).cumsum(dim=1)
+    falls = (slope[:, :-1] * t.diff(dim=1)).cumsum(dim=1)
+    above = offset + torch.linalg.vecdot(n, (-others).clamp(low, high))
+    rest = above.unsqueeze(1) - torch.cat([torch.zeros_like(falls[:, :1]), falls], dim=1)
+    last = ((rest > 0).sum(dim=1, keepdim=True) - 1).clamp(min=0)  # the last value above 0
+    t, rest, slope = (each.gather(1, last).squeeze(1) for each in (t, rest, slope))
+    helps = slope > 1e-6 * square.sum(dim=1)
+    t = torch.where(above > 0, t + torch.where(helps, rest / slope, 0), 0)
+    return t, offset + torch.linalg.vecdot(n, (-others - u.unsqueeze(1) * n).clamp(low, high))

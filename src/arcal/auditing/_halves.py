@@ -10,24 +10,18 @@ from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
     ece_estimate,
-    ece_from,
     effective_number,
     effective_of,
     estimates,
-    gap_of,
 )
 from arcal.auditing._few_errors import score_estimates
-from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
-from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
-from arcal.calibration.few_errors import errors_of
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
-from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
 
@@ -57,7 +51,7 @@ OF_ANSWERS = ("temperature", "vector", "irova-ts")
 calibration and has Platt's in it; and any ascending function. None changes the answer, and the
 others look at the more probable of two classes, which is nothing here."""
 
-FIGURES = ("ece", "smooth_ece", "nll", "accuracy")
+FIGURES = ("ece", "nll", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -78,11 +72,11 @@ class BeforeAndAfter:
 class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
-    Of `ece` and `smooth_ece` the intervals are outer, before and after from 0 on if they may be
-    chance; of `accuracy` they are exact, of its change and of `nll` percentile; but for changes of
-    an ECE or accuracy they allow for errors not seen, as in `Overall`. `keeps_accuracy` says that
-    the method never changes a prediction; `changed` is the number of predictions that it did
-    change. Made by `posthoc_on_halves`.
+    Of `ece` the interval is outer, before and after from 0 on if it may be chance; of `accuracy`
+    it is exact, of its change and of `nll` percentile; but for changes of an ECE or accuracy they
+    allow for errors not seen, as in `Overall`. `keeps_accuracy` says that the method never changes
+    a prediction; `changed` is the number of predictions that it did change. Made by
+    `posthoc_on_halves`.
     """
 
     name: str
@@ -90,7 +84,6 @@ class Outcome:
     keeps_accuracy: bool
     changed: int
     ece: BeforeAndAfter
-    smooth_ece: BeforeAndAfter
     nll: BeforeAndAfter
     accuracy: BeforeAndAfter
 
@@ -167,19 +160,12 @@ def posthoc_on_halves(
     n = round(effective_number(w))
 
     def judged(scores: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
-        some = resampled_scores(scores, draws, weights=w)
-        pair, wrong = (scores.confidence, scores.correct), errors_of(scores.correct, w)
-        options, chance = {"weights": w, "resamples": resamples}, Chance(scores.confidence)
-        ece = ece_estimate(some["ece"], *pair, n, **options, chance=chance)
-        by_chance = smooth_ece_by_chance(chance, weights=w, resamples=min(resamples, SMOOTH))
-        smooth = by_chance.quantile(0.95).item()
+        some = resampled_scores(scores, draws, weights=w, smooth=False)
+        pair = scores.confidence, scores.correct
         figures = {
             **score_estimates(some, n, w, scores, names=("nll",)),
-            "accuracy": accuracy_from(
-                some["accuracy"].estimate, effective_of(w, scores.confidence, scores.correct)
-            ),
-            "ece": ece,
-            "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*pair, w), wrong),
+            "accuracy": accuracy_from(some["accuracy"].estimate, effective_of(w, *pair)),
+            "ece": ece_estimate(some["ece"], *pair, n, weights=w, resamples=resamples),
         }
         return some, figures
 

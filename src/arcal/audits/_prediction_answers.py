@@ -60,9 +60,9 @@ def correct_of(
     `values` are columns by name, and `label` that of the labels, or of what was right, if they are
     called otherwise. It is what one called `correct` says, as true or false, yes or no, right or
     wrong, or 1 or 0; or else whether what was predicted is the label, compared as text, in which an
-    accent may be a character of its own; None where neither is there. Values that say neither,
-    names beside numbers alone, and 30 predictions or more of which none is any label, raise
-    `ArcalError`.
+    accent may be a character of its own; None where neither is there. Values that say neither, an
+    answer that is wrong by one column and the label by others, names beside numbers alone, and 30
+    predictions or more of which none is any label, raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -71,7 +71,10 @@ def correct_of(
     predicted = named([*values], PREDICTED, None)
     right = named([*values], CORRECT, None) if label is None else named([*values], (), label)
     if right is not None and (label is None or not _is_class(values, right, predicted)):
-        return _truths(np.asarray(values[right]), right), [right]
+        truths = _truths(np.asarray(values[right]), right)
+        others = [one for one in (predicted, named([*values], LABELS, None)) if one != right]
+        _check_truths(truths, right, {name: values[name] for name in others if name is not None})
+        return truths, [right]
     label = named([*values], LABELS, label)
     if predicted is None or label is None:
         return None
@@ -125,6 +128,24 @@ def _truths(values: np.ndarray, name: str) -> np.ndarray:
             "right or wrong, or 1 or 0"
         )
     return np.array([value in RIGHT for value in text])
+
+
+def _check_truths(truths: np.ndarray, name: str, others: Mapping[str, Any]) -> None:
+    """Refuse answers said to be wrong whose text is that of the label, if both are given.
+
+    One that is said to be right may be so in other words.
+    """
+    every = (as_text(np.asarray(values)) for values in others.values())
+    texts = [text for text in every if text is not None]
+    if len(texts) < 2:
+        return
+    predicted, label = others
+    for row, (one, other) in enumerate(zip(*texts, strict=True)):
+        if one.strip() == other.strip() and not truths[row]:
+            raise ArcalError(
+                f"{name} says that row {row} is wrong, where {predicted} and {label} are both "
+                f"{one.strip()!r}: correct {name}, or leave it or the two others out"
+            )
 
 
 def _as_text(values: np.ndarray, name: str) -> list[str]:

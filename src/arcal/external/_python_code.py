@@ -194,10 +194,9 @@ def _make_first(folder: Path) -> None:
     sys.path[:] = [str(folder), *(other for other in sys.path if other != str(folder))]
     here = {file.stem for file in folder.glob("*.py")}
     here |= {file.parent.name for file in folder.glob("*/__init__.py")}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        elsewhere = file is not None and (_FOLDERS - {folder}) & {*Path(file).parents}
-        if elsewhere and name.partition(".")[0] in here:
+    for name in [name for name in sys.modules if name.partition(".")[0] in here]:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and (_FOLDERS - {folder}) & {*Path(file).parents}:
             del sys.modules[name]
     _FOLDERS.add(folder)
 

@@ -222,7 +222,7 @@ def acting_json(acting: Acting) -> dict[str, Any]:
 
 
 def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
-    figures = _named(one, ("ece", "smooth_ece", "nll"))
+    figures = _named(one, ("ece", "nll"))
     return {
         "name": one.name,
         "title": posthoc_names(one.name, answers=model.predictions.answers)[1],
