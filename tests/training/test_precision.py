@@ -35,8 +35,11 @@ def trained(data, precision, recipe=RECIPE, hook: Any = None) -> tuple[Any, list
     return model, records
 
 
+@pytest.mark.parametrize("capability", ["of this processor", "AVX2"])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_convolution_is_that_of_rounded_numbers(bias):
+def test_a_convolution_is_that_of_rounded_numbers(bias, capability, monkeypatch):
+    if capability == "AVX2":
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     torch.manual_seed(0)
     layer = nn.Conv2d(8, 4, 3, stride=2, padding=1, bias=bias)
     x = torch.rand(2, 8, 9, 9, requires_grad=True)
@@ -55,6 +58,24 @@ def test_a_convolution_is_that_of_rounded_numbers(bias):
     assert layer.weight.grad.dtype == x.grad.dtype == torch.float32  # pyright: ignore
     torch.testing.assert_close(layer.weight.grad.double(), exact.weight.grad, rtol=2**-7, atol=0.02)
     torch.testing.assert_close(x.grad.double(), rounded.grad, rtol=2**-7, atol=2**-7)  # pyright: ignore
+
+
+@pytest.mark.parametrize("capability", ["of this processor", "AVX2"])
+def test_gradients_of_many_images_are_summed_in_float32(capability, monkeypatch):
+    """Processors without bf16 of their own sum them in bf16, and are off by 8 % and more."""
+    if capability == "AVX2":
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    layer = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(32, 8, 16, 16, generator=torch.Generator().manual_seed(1))
+    exact = copy.deepcopy(layer).bfloat16().double()
+    with Bf16Convolutions():
+        layer(x).square().mean().backward()
+    exact(x.bfloat16().double()).square().mean().backward()
+    found, expected = layer.weight.grad, exact.weight.grad
+    assert found is not None
+    assert expected is not None
+    assert (found - expected).norm() < 2**-8 * expected.norm()
 
 
 @pytest.mark.parametrize(

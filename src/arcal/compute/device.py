@@ -35,7 +35,9 @@ class Bf16Convolutions(TorchFunctionMode):
 
     All other operations do not change: batch norm, the sums of residual blocks, pooling, dense
     layers and the loss stay in float32, whereas autocast leaves them in bf16 after a convolution.
-    Weights and their gradients stay in float32.
+    Weights and their gradients stay in float32. A processor without AVX-512 convolves the rounded
+    numbers in float32 and rounds the result: its own bf16 is ten times slower or more, and sums
+    the gradients of weights in bf16.
 
     >>> convolution = torch.nn.Conv2d(1, 1, 1, bias=False)
     >>> _ = torch.nn.init.constant_(convolution.weight, 1 + 2**-10)
@@ -50,9 +52,11 @@ class Bf16Convolutions(TorchFunctionMode):
         kwargs = kwargs or {}
         if func not in _CONVOLUTIONS:
             return func(*args, **kwargs)
-        args = tuple(_rounded(value) for value in args)
-        kwargs = {name: _rounded(value) for name, value in kwargs.items()}
-        return func(*args, **kwargs).float()
+        on_cpu = (args[0] if args else kwargs["input"]).device.type == "cpu"
+        wide = on_cpu and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+        args = tuple(_rounded(value, wide) for value in args)
+        kwargs = {name: _rounded(value, wide) for name, value in kwargs.items()}
+        return _rounded(func(*args, **kwargs)).float()
 
 
 class Bf16Precision(Precision):
@@ -64,9 +68,12 @@ class Bf16Precision(Precision):
         return Bf16Convolutions()
 
 
-def _rounded(value: Any) -> Any:
-    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.to(torch.bfloat16) if floating else value
+def _rounded(value: Any, wide: bool = False) -> Any:
+    """Floats in bf16, or rounded to it and in float32 again; all else as it is."""
+    if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
+        return value
+    half = value.to(torch.bfloat16)
+    return half.float() if wide else half
 
 
 def fabric_on(
