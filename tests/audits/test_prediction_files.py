@@ -224,7 +224,7 @@ def test_many_classes_and_many_ids_are_read_in_time_that_grows_as_they_do(tmp_pa
         return time.process_time() - begun
 
     few, many = (  # the first time memory is allocated as well
-        min(seconds(*size) for _ in range(3)) for size in ((2_000, 5_000), (8_000, 20_000))
+        min(seconds(*size) for _ in range(3)) for size in ((1_200, 5_000), (4_800, 20_000))
     )
     assert many < 8 * few  # as the square it were 16 times
 
