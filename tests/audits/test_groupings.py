@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +80,7 @@ def test_a_group_may_be_called_as_a_column_of_the_table_is(said, tmp_path):
     assert len(set(inputs["by_model"].to_pylist())) == 5, "ranges of ages"
 
 
-def test_pairs_are_grouped_and_loaders_are_not(said):
+def test_pairs_are_grouped(said):
     x = torch.from_numpy(said["probability"]).float()[:, None]
     y = torch.from_numpy(said["label"])
     model = torch.nn.Linear(1, 2).eval()
@@ -88,10 +89,53 @@ def test_pairs_are_grouped_and_loaders_are_not(said):
     assert [one.n for one in audit.models[0].by_grouping[0]] == [
         int((said["region"] == name).sum()) for name in sorted(REGIONS)
     ]
-    with pytest.raises(arcal.ArcalError, match="by is of a part or a pair"):
-        arcal.audit(model, DataLoader(TensorDataset(x, y)), order="gradient", by=by)
     with pytest.raises(arcal.ArcalError, match="region has 2 values"):
         arcal.audit(model, (x, y), order="gradient", by={"region": ["a", "b"]})
+
+
+def test_inputs_of_a_loader_are_grouped_and_weighted_in_its_order(said):
+    x = torch.from_numpy(said["probability"]).float()[:, None]
+    y = torch.from_numpy(said["label"])
+    N, model = len(y), torch.nn.Linear(1, 2).eval()
+    known = {"by": {"region": said["region"]}, "weights": torch.arange(N) % 3, "order": None}
+    pair: Any = arcal.audit(model, (x, y), **known).models[0]
+    backwards = torch.arange(N).flip(0)
+    with_ids = [tuple(one[some] for one in (backwards, x, y)) for some in torch.arange(N).split(9)]
+    for data in (DataLoader(TensorDataset(x, y), 8), TensorDataset(x, y), with_ids):
+        loaded: Any = arcal.audit(model, data, **known).models[0]
+        for one, same in zip(loaded.by_grouping[0], pair.by_grouping[0], strict=True):
+            assert (one.name, one.n) == (same.name, same.n)
+            assert one.confidence == pytest.approx(same.confidence)
+            assert one.accuracy.value == pytest.approx(same.accuracy.value)
+        assert vars(loaded.overall.accuracy) == pytest.approx(vars(pair.overall.accuracy))
+    by_id = loaded.weights, pair.weights
+    assert torch.equal(by_id[0], by_id[1].flip(0)), "in ascending order of the ids"
+
+
+def test_what_is_known_of_a_loader_has_a_value_for_each_input(said):
+    x, y = torch.rand(60, 3), torch.arange(60) % 2
+    model = torch.nn.Linear(3, 2).eval()
+
+    def refused(data, **known):
+        with pytest.raises(arcal.ArcalError) as error:
+            arcal.audit(model, data, order=None, **known)
+        return str(error.value)
+
+    loader, batches = DataLoader(TensorDataset(x, y), 8), [(x, y)]
+    assert refused(loader, by={"sex": ["f", "m"]}) == "sex has 2 values for 60 inputs"
+    assert "weights" in refused(loader, weights=[1.0, 2.0])
+    assert refused(batches, by={"sex": ["f", "m"]}, weights=[1, 2]) == (
+        "weights and sex of 2 inputs are given, and the loader yields 60: give one value for each, "
+        "in its order"
+    )
+    assert refused(batches, by={"sex": ["f", "m"]}, weights=[1, 2, 3]) == (
+        "sex has 2 values for 3 inputs"
+    )
+    assert "all weights are 0" in refused(batches, weights=torch.zeros(60))
+    shuffled = DataLoader(TensorDataset(x, y), 8, shuffle=True)
+    assert refused(shuffled, by={"sex": ["f"] * 60}) == (
+        "by goes by the order of the data, and the loader shuffles: make it with shuffle=False"
+    )
 
 
 def test_models_side_by_side_have_the_same_groups(said):

@@ -103,8 +103,10 @@ def _by_day(texts: Any) -> Any:
     return pc.utf8_slice_codeunits(texts, 0, len("2026-11-30"))
 
 
-def groupings(by: Any, N: int) -> tuple[Grouping, ...]:
+def groupings(by: Any, N: int | None) -> tuple[Grouping, ...]:
     """A `grouping` of N inputs for each name; another number of values raises `ArcalError`.
+
+    Where N is None, it is as many as the first has.
 
     `by` maps names to values, or is a table of pandas, polars or Arrow, for all of its columns.
 
@@ -119,6 +121,7 @@ def groupings(by: Any, N: int) -> tuple[Grouping, ...]:
         )
     made = tuple(grouping(str(name), by[name]) for name in names)
     for one in made:
+        N = len(one.number) if N is None else N
         if len(one.number) != N:
             raise ArcalError(f"{one.name} has {len(one.number):,} values for {N:,} inputs")
     return made

@@ -38,7 +38,7 @@ from arcal.audits._examples import (
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
-from arcal.audits._loaded import Loaded, examples_or_loaded
+from arcal.audits._loaded import Loaded, beside, examples_or_loaded
 from arcal.audits._names import refuse_text
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
@@ -279,8 +279,8 @@ def audit(
     part under, by default a panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name, and need no labels. `weights` `(N,)` say how
-    much each input of a part, a pair or predictions counts, and `by` has values `(N,)` to group
-    them by, such as `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or
+    much each input counts, and `by` has values `(N,)` to group them by, in the order of the data,
+    such as `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or
     numbers, which are cut into ranges. `against` is the folder of an audit of other inputs, such as
     last month's, or its `audit.json`: `changes` then says how the figures have changed since. What
     cannot be audited raises `ArcalError`.
@@ -319,6 +319,7 @@ def audit(
         )
     order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
+    known = beside(loader, weights, by) if examples is None else None
     if len(models) > 1:
         check_one_order(loader)
     names = classes if examples is None or examples.numbered else examples.classes
@@ -347,6 +348,7 @@ def audit(
             model=as_model(one),
             examples=examples,
             loader=loader,
+            beside=known,
             classes=classes,
             validation=fitted_on,
             other=others,

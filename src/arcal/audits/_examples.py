@@ -262,6 +262,7 @@ def examples_or_loader(
 ) -> tuple[Examples | None, Iterable[Any]]:
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
 
+    Of a loader `weights` and `by` are not looked at: `_loaded.beside` is for these.
     That of inputs that are not `labelled` need not have labels.
     """
     if data is None:
@@ -281,9 +282,6 @@ def examples_or_loader(
     if examples is not None:
         examples = examples if weights is None else examples.weighted(weights)
         return examples if by is None else examples.grouped(by), ()
-    for title, given in (("weights", weights), ("by", by)):
-        if given is not None:
-            raise ArcalError(f"{title} is of a part or a pair (x, y), and {name} is a loader")
     return None, as_loader(data, name, labelled=labelled)
 
 

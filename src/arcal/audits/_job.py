@@ -17,7 +17,7 @@ from arcal.auditing import (
     suspect_scale,
 )
 from arcal.audits._examples import Examples
-from arcal.audits._loaded import Loaded
+from arcal.audits._loaded import Beside, Loaded
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined
 from arcal.audits.engine import (
     PROBED,
@@ -46,7 +46,8 @@ FEW_SHADES = 64
 class Job:
     """One model on one data set.
 
-    `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
+    `examples` are inputs of known ids, or `loader` yields batches, and what is known of its inputs
+    is `beside` it; `classes` are the names that the
     model has for its classes, if it has any. `validation` is what calibrators are fitted on and
     `other` data of classes the model does not know. `fingerprint` tells the model from others of
     the same weights. `facts` are for the page, `caveats` are said before any figure, and `options`
@@ -65,6 +66,7 @@ class Job:
     examples: Examples | None
     loader: Iterable[Any] = ()
     classes: tuple[str, ...] | None = None
+    beside: Beside | None = None
     validation: Examples | Loaded | None = None
     other: Sequence[Examples | Loaded] = ()
     settings: Settings = field(default_factory=Settings)
@@ -208,7 +210,7 @@ class Job:
             blocks = AuditBlocks(self, some, settings)
             done = in_order(blocks, advance, share_of(blocks))
         else:
-            own = {"examples": None, "loader": some.batches(), "caveats": []}
+            own = {"examples": None, "loader": some.batches(), "beside": None, "caveats": []}
             within = None if self.settings.order is None else self.settings.bounds
             done = from_loader(replace(self, settings=settings, **own), advance, within)
         try:

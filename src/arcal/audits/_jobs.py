@@ -5,11 +5,9 @@ from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from arcal.arrays import ascending, places_of
 from arcal.attacks import OwnAttack
@@ -17,6 +15,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
 from arcal.audits._job import Job
+from arcal.audits._loaded import loaded
 from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
@@ -127,17 +126,6 @@ def check_levels(job: Job, N: int | None) -> None:
         )
 
 
-def loaded(loader: Any) -> int | None:
-    """How many inputs a loader yields; None where only reading it tells."""
-    if not isinstance(loader, DataLoader) or not loader.batch_size:
-        return None
-    try:
-        N = len(loader.sampler)  # pyright: ignore[reportArgumentType] a sampler may have none
-    except (TypeError, NotImplementedError):
-        return None
-    return N - N % loader.batch_size if loader.drop_last else N
-
-
 def check_classes(
     first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]
 ) -> None:
@@ -171,12 +159,15 @@ def audited(
     other: Sequence[tuple[str, Predictions]],
 ) -> Audited:
     """What is known of a model after these inputs, in ascending order of their ids."""
+    order = ascending(block.ids)  # from that of a loader
     block = by_id(block)
     predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
     Z = predictions.classes
     classes = job.examples.classes if job.examples else job.classes
     weights, names, groupings = None, None, ()
-    if job.examples is not None:
+    if job.beside is not None:
+        weights, groupings = job.beside.by_id(order)
+    elif job.examples is not None:
         rows = places_of(block.ids, job.examples.ids)
         weights = None if job.examples.weights is None else job.examples.weights[rows]
         groupings = tuple(one.rows(rows) for one in job.examples.groupings)

@@ -1,18 +1,22 @@
-"""Inputs beside those that are audited or calibrated on, which a loader yields."""
+"""Inputs that a loader yields, and what is known of them beside it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs
+from arcal.auditing import Grouping, groupings
 from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
-from arcal.labelled_batches import Copies, inputs_alone
+from arcal.calibration.checks import as_weights
+from arcal.errors import ArcalError
+from arcal.labelled_batches import Copies, draws_order, inputs_alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +82,62 @@ def _with_labels(inputs: Any, name: str) -> Any:
     ):
         return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64, device="cpu")
     return inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is known of each of N inputs of a loader, in the order in which it yields them.
+
+    `weights` float64 `(N,)` or None, and `groupings`. Made by `beside`.
+    """
+
+    N: int
+    weights: Tensor | None
+    groupings: Sequence[Grouping]
+
+    def by_id(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...]]:
+        """Both in this order of the inputs `(N,)`; another number of them raises `ArcalError`."""
+        if len(order) != self.N:
+            titles = [*["weights"] * (self.weights is not None), *(g.name for g in self.groupings)]
+            raise ArcalError(
+                f"{' and '.join(titles)} of {self.N:,} inputs are given, and the loader yields "
+                f"{len(order):,}: give one value for each, in its order"
+            )
+        weights = None if self.weights is None else self.weights[order]
+        return weights, tuple(one.rows(order) for one in self.groupings)
+
+
+def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
+    """Weights `(N,)` and groups of the inputs that a loader yields; None without any.
+
+    What has another number of values than the loader has inputs, as far as that is known, and a
+    loader that shuffles, raise `ArcalError`.
+
+    >>> known = beside([(torch.rand(3, 12), torch.arange(3))], None, {"sex": ["f", "m", "f"]})
+    >>> known.by_id(torch.tensor([2, 1, 0]))[1][0].number
+    tensor([0, 1, 0])
+    """
+    if weights is None and by is None:
+        return None
+    if draws_order(loader):
+        raise ArcalError(
+            f"{'weights' if by is None else 'by'} goes by the order of the data, and the loader "
+            "shuffles: make it with shuffle=False"
+        )
+    N = loaded(loader)
+    if weights is not None:
+        weights = as_weights(weights, len(weights) if N is None else N)
+        N = len(weights)
+    made = () if by is None else groupings(by, N)
+    return Beside(len(made[0].number) if made else N or 0, weights, made)
+
+
+def loaded(loader: Any) -> int | None:
+    """How many inputs a loader yields; None where only reading it tells."""
+    if not isinstance(loader, DataLoader) or not loader.batch_size:
+        return None
+    try:
+        N = len(loader.sampler)  # pyright: ignore[reportArgumentType] a sampler may have none
+    except (TypeError, NotImplementedError):
+        return None
+    return N - N % loader.batch_size if loader.drop_last else N
