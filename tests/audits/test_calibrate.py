@@ -211,3 +211,21 @@ def test_one_text_is_no_list_of_names(overconfident, what):
     given[what] = 3
     with pytest.raises(ArcalError, match=f"{what} is the number 3: give a list of names"):
         arcal.calibrate(model, (x, y), **given)
+
+
+def test_inputs_of_a_loader_are_weighted_in_its_order():
+    x = 5 * torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
+    y = x.argmax(1)
+    y[::5] = 1 - y[::5]  # every fifth is wrong, and weighs less than most
+    model = torch.nn.Identity()
+    weights = 1 + torch.arange(300) % 5
+    options = {"calibrators": ["temperature"], "weights": weights}
+    pair: Any = arcal.calibrate(model.eval(), (x, y), **options).calibrator
+    alike: Any = arcal.calibrate(model, (x, y), calibrators=["temperature"]).calibrator
+    assert abs(pair.T - alike.T) > 0.01 * alike.T
+    backwards = [(torch.arange(300).flip(0), x, y)]
+    for data in (DataLoader(TensorDataset(x, y), 7), backwards):
+        loaded: Any = arcal.calibrate(model, data, **options).calibrator
+        assert abs(loaded.T - pair.T) < 1e-3 * pair.T
+    with pytest.raises(arcal.ArcalError, match="weights goes by the order of the data, and"):
+        arcal.calibrate(model, DataLoader(TensorDataset(x, y), 7, shuffle=True), **options)

@@ -32,7 +32,7 @@ from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
-from arcal.audits._loaded import examples_or_loaded
+from arcal.audits._loaded import beside, examples_or_loaded
 from arcal.audits._names import refuse_text
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
@@ -213,8 +213,8 @@ def calibrate(
 
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
-    or `Predictions` and no data. `weights` `(N,)` say how much each input of a part, a pair or
-    predictions counts, in the fits and in the figures; a part may bring its own.
+    or `Predictions` and no data. `weights` `(N,)` say how much each input counts, in the order of
+    the data, in the fits and in the figures; a part may bring its own.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
@@ -253,13 +253,14 @@ def calibrate(
     examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
     names = known if examples is None or examples.numbered else examples.classes
     check_order_given(model, names or ())
-    job = Job(name, opened, examples, loader, known, settings=settings)
+    apart = beside(loader, weights, None) if examples is None else None
+    job = Job(name, opened, examples, loader, known, apart, settings=settings)
     read = {
         name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
         for name, one in sets.items()
         if one is not None and not isinstance(one, Predictions)
     }
-    job, predictions = _predicted(replace(job, other=[*read.values()]))
+    job, predictions, weights = _predicted(replace(job, other=[*read.values()]))
     others = {
         name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
     }
@@ -272,7 +273,7 @@ def calibrate(
         model=opened,
         facts=facts_with(job.facts, job.caveats),
         doubts=[*suspected, *trained_on],
-        weights=None if examples is None else examples.weights_by_id,
+        weights=weights,
         **more,
     )
 
@@ -354,14 +355,20 @@ def _are_several(unlabelled: Any) -> bool:
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
 
 
-def _predicted(job: Job) -> tuple[Job, Predictions]:
-    """What the model says of the job's inputs, and the job with what was noticed of it."""
+def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None]:
+    """What the model says of the job's inputs, and the job with what was noticed of it.
+
+    Also how much each input counts, None where all count alike.
+    """
     if job.examples is not None:
         job = job.checked()
         assert job.examples is not None
-        return job, job.predictions(job.examples)
+        return job, job.predictions(job.examples), job.examples.weights_by_id
     blocks = [block for block, _ in job.blocks(lambda done: None)]
     if not blocks:
         raise ArcalError("there is nothing to calibrate on: the data is empty")
     whole = joined(blocks)
-    return job, as_predictions(ids=whole.ids, labels=whole.labels, logits=whole.logits)
+    in_turn = torch.arange(len(whole.ids), device="cpu")
+    weights = None if job.beside is None else job.beside.rows(in_turn)[0]
+    predictions = as_predictions(ids=whole.ids, labels=whole.labels, logits=whole.logits)
+    return job, predictions, weights

@@ -166,7 +166,7 @@ def audited(
     classes = job.examples.classes if job.examples else job.classes
     weights, names, groupings = None, None, ()
     if job.beside is not None:
-        weights, groupings = job.beside.by_id(order)
+        weights, groupings = job.beside.rows(order)
     elif job.examples is not None:
         rows = places_of(block.ids, job.examples.ids)
         weights = None if job.examples.weights is None else job.examples.weights[rows]

@@ -95,7 +95,7 @@ class Beside:
     weights: Tensor | None
     groupings: Sequence[Grouping]
 
-    def by_id(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...]]:
+    def rows(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...]]:
         """Both in this order of the inputs `(N,)`; another number of them raises `ArcalError`."""
         if len(order) != self.N:
             titles = [*["weights"] * (self.weights is not None), *(g.name for g in self.groupings)]
@@ -114,7 +114,7 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
     loader that shuffles, raise `ArcalError`.
 
     >>> known = beside([(torch.rand(3, 12), torch.arange(3))], None, {"sex": ["f", "m", "f"]})
-    >>> known.by_id(torch.tensor([2, 1, 0]))[1][0].number
+    >>> known.rows(torch.tensor([2, 1, 0]))[1][0].number
     tensor([0, 1, 0])
     """
     if weights is None and by is None:
