@@ -66,7 +66,7 @@ def command(arguments: list[str]) -> Any:
     if asks:
         print(_help(arguments, commands))
         sys.exit(0)
-    # The comments of a class explain no option: to look for them would double the time of this.
+    # No comment of a class explains an option: to look for them would take half as long again.
     named = tuple(
         Annotated[command, subcommand(name), tyro.conf.HelptextFromCommentsOff]
         for name, command in commands.items()
