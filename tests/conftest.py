@@ -15,8 +15,18 @@ def one_thread():
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_its_own(tmp_path_factory):
     """What is decoded is kept for the tests alone, and for the processes that they start."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root  # that of all workers
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARCAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ARCAL_CACHE", str(root / "cache"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_draws():
+    """Intervals are of 100 draws and not of 1,000: for tests that are not about where they end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arcal.calibration.draws.MOST", 100)
         yield
 
 

@@ -23,6 +23,8 @@ from arcal.store import RunFolder, load_tensors
 from command_line import Done, arcal
 from tiny_files import write_tiny
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 ARCAL = [sys.executable, "-W", "error::UserWarning", "-m", "arcal"]
 
 

@@ -222,7 +222,7 @@ def test_a_dict_is_keywords_and_a_tuple_arguments():
     for parts in ({"mask": mask, "x": x}, (x, mask), [x, mask], Inputs({"x": x, "mask": mask})):
         for classifier in (Two(), lambda x, mask: Two()(x, mask)):
             assert torch.equal(as_model(classifier)(parts), expected)
-            found = BoundaryProjection()(as_model(classifier), parts)
+            found = BoundaryProjection(budget=8)(as_model(classifier), parts)
             assert torch.equal(found.x[:, 2], x[:, 2]), "what is masked is not perturbed"
 
 

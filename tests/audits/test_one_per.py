@@ -80,7 +80,7 @@ def test_inputs_without_weight_are_drawn_only_of_values_that_have_no_others():
 
 
 def test_figures_are_of_a_patient_and_weighted_by_how_many_there_are_of_an_input():
-    of_patient, of_input, confused, draws = 0, 0, 0, 300
+    draws, of_all = 300, []
     for seed in range(draws):
         drawn = np.random.default_rng(seed)
         size = drawn.choice([1, 20], 200)
@@ -88,12 +88,20 @@ def test_figures_are_of_a_patient_and_weighted_by_how_many_there_are_of_an_input
         share = np.where(size == 1, 0.95, 0.6)  # those with many are harder
         right = drawn.uniform(size=len(patient)) < drawn.beta(9 * share, 9 * (1 - share))[patient]
         rows = one_per(patient).numpy()
-        p = np.where(size == 1, 0.95, 0.6)[patient[rows]]
-        predictions = as_predictions(
-            probabilities=np.stack([p, 1 - p], 1), labels=np.where(right[rows], 0, 1)
-        )
-        weights = torch.from_numpy(size[patient[rows]])
-        mean, weighted = (accuracy_of(predictions, w) for w in (None, weights))
+        of_all.append((size[patient[rows]], right[rows]))
+    size, right = map(np.concatenate, zip(*of_all, strict=True))
+    p = np.where(size == 1, 0.95, 0.6)
+    predictions = as_predictions(
+        probabilities=np.stack([p, 1 - p], 1), labels=np.where(right, 0, 1)
+    )
+    weights = torch.from_numpy(size)
+    group = torch.arange(draws).repeat_interleave(200)  # each draw has figures of its own
+    of_patient, of_input, confused = 0, 0, 0
+    for mean, weighted in zip(
+        accuracies(predictions, group, torch.ones(len(size))),
+        accuracies(predictions, group, weights),
+        strict=True,
+    ):
         of_patient += mean.low <= (0.95 + 0.6) / 2 <= mean.high
         of_input += weighted.low <= (0.95 + 20 * 0.6) / 21 <= weighted.high
         confused += mean.low <= (0.95 + 20 * 0.6) / 21 <= mean.high
@@ -101,10 +109,9 @@ def test_figures_are_of_a_patient_and_weighted_by_how_many_there_are_of_an_input
     assert confused / draws < 0.05
 
 
-def accuracy_of(predictions, weights):
-    w = torch.ones(len(predictions.ids)) if weights is None else weights
-    (group,) = by_group(predictions, torch.zeros(len(w)).long(), ["all"], w, resamples=1)
-    return group.accuracy
+def accuracies(predictions, group, weights):
+    names = [*map(str, range(group.max() + 1))]
+    return [one.accuracy for one in by_group(predictions, group, names, weights, resamples=1)]
 
 
 def test_files_are_drawn_from_inputs_that_weigh_something(tmp_path, monkeypatch):

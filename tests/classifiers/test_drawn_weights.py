@@ -152,7 +152,11 @@ def test_what_is_too_large_is_not_built_again(monkeypatch):
 def test_every_command_says_it(command):
     part = tiny.part(40)
     np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
-    flags = {"audit": ["--order", "none", "--shift", "none"], "score": ["--order", "margin"]}
+    flags = {
+        "audit": ["--order", "none", "--shift", "none"],
+        "calibrate": ["--calibrators", "temperature"],
+        "score": ["--order", "margin"],
+    }
     done = succeeds(command, "mine.py:Net", "data.npz", *flags.get(command, ()), "--json")
     (line,) = [one for one in done.stderr.splitlines() if "drawn anew" in one]
     assert line.startswith("arcal: ")

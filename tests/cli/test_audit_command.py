@@ -366,13 +366,19 @@ def test_the_flags_that_change_images_are_named_where_they_do_not_fit(
     assert line.endswith("another size, --channels 3 or 1 makes them colour or grey") == named
 
 
-@pytest.mark.parametrize("command", ["audit", "score", "calibrate"])
-def test_a_network_of_colour_images_gets_grey_ones_by_a_flag(images, command):
+@pytest.mark.parametrize(
+    ("command", "usual"),
+    [
+        ("audit", ("--order", "margin", "--shift", "fog-3")),
+        ("score", ("--order", "margin")),
+        ("calibrate", ("--calibrators", "temperature")),
+    ],
+)
+def test_a_network_of_colour_images_gets_grey_ones_by_a_flag(images, command, usual):
     code = (
         "lambda x: x.mean((2, 3)) @ torch.tensor([[0, 9], [0, 0], [0, 0.0]]) - torch.tensor([0, 4])"
     )
     Path("colour.py").write_text(f"import torch\n\nlogits = {code}\n")
-    usual = ("--order", "margin") if command != "calibrate" else ()
     assert "3" in arcal(command, "colour.py:logits", "data.npz", *usual).line
     succeeds(command, "colour.py:logits", "data.npz", *usual, "--channels", 3)
 

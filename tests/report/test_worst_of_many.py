@@ -19,6 +19,13 @@ def groups_of(right, n, confidence):
     return by_group(predictions, number, names, resamples=1)
 
 
+def draws_of(number, n, share, draw):
+    """So many draws of 30 groups, whose inputs are right with this share."""
+    right = torch.rand(30 * number, n, generator=draw) < share
+    groups = groups_of(right.sum(1).tolist(), n, 0.85)  # each has figures of its own
+    return [groups[30 * i : 30 * (i + 1)] for i in range(number)]
+
+
 def test_joint_intervals_are_those_of_bonferroni():
     right, n = [80, 100, 93, 0], 100
     for x, share in zip(right, jointly([accuracy_from(x / n, n) for x in right]), strict=True):
@@ -42,9 +49,7 @@ def test_those_of_few_inputs_are_left_out():
 def test_of_calibrated_groups_the_worst_leaves_0_out_in_one_draw_of_twenty_or_fewer():
     draw = torch.Generator().manual_seed(0)
     n, draws, beyond, alone = 100, 200, 0, 0
-    for _ in range(draws):
-        right = torch.rand(30, n, generator=draw) < 0.85
-        groups = groups_of(right.sum(1).tolist(), n, 0.85)
+    for groups in draws_of(draws, n, 0.85, draw):
         worst = worst_group(groups)
         assert worst is not None
         beyond += worst.gap.sign != 0
@@ -56,9 +61,8 @@ def test_of_calibrated_groups_the_worst_leaves_0_out_in_one_draw_of_twenty_or_fe
 def test_the_interval_of_the_worst_mostly_holds_its_gap():
     draw = torch.Generator().manual_seed(1)
     n, gap, missed, draws = 300, 0.03, 0, 200  # of every group
-    for _ in range(draws):
-        right = torch.rand(30, n, generator=draw) < 0.85 - gap
-        worst = worst_group(groups_of(right.sum(1).tolist(), n, 0.85))
+    for groups in draws_of(draws, n, 0.85 - gap, draw):
+        worst = worst_group(groups)
         assert worst is not None
         missed += not worst.gap.low <= gap <= worst.gap.high
     assert missed <= 0.05 * draws + 6

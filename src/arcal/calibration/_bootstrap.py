@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -36,14 +37,16 @@ class Bootstrap:
             self.estimate - other.estimate, self.samples - other.samples, self.confidence
         )
 
-    @property
+    @cached_property
     def percentile(self) -> tuple[float, float]:
         """The percentile interval: the middle share `confidence` of the samples."""
         tail = (1 - self.confidence) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
         ends = self.samples.nanquantile(tails)
-        above = self.samples.nanquantile(tails, interpolation="higher")
-        low, high = ends.where(~ends.isnan(), above).tolist()  # nan is between two of inf
+        if ends.isnan().any():  # nan is between two of inf
+            above = self.samples.nanquantile(tails, interpolation="higher")
+            ends = ends.where(~ends.isnan(), above)
+        low, high = ends.tolist()
         return low, high
 
     @property
@@ -71,7 +74,7 @@ class Bootstrap:
         (low, high), (other_low, other_high) = self.basic, self.shifted
         return min(low, other_low), max(high, other_high)
 
-    @property
+    @cached_property
     def bias(self) -> float:
         """The mean of the samples minus the estimate."""
         return self.samples.nanmean().item() - self.estimate

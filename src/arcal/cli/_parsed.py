@@ -66,7 +66,11 @@ def command(arguments: list[str]) -> Any:
     if asks:
         print(_help(arguments, commands))
         sys.exit(0)
-    named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
+    # No comment of a class explains an option: to look for them would take half as long again.
+    named = tuple(
+        Annotated[command, subcommand(name), tyro.conf.HelptextFromCommentsOff]
+        for name, command in commands.items()
+    )
     any_of_them: Any = Union[named]  # noqa: UP007
     said = io.StringIO()
     try:

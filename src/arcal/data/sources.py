@@ -1,9 +1,11 @@
 """What there is at a path: its format, and the files of each of its parts."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import filter as matching
 from glob import escape
 from pathlib import Path
 from typing import Literal
@@ -308,13 +310,22 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
 
 
 def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
-    for path in sorted(folder.glob(pattern)):
+    endings = SUFFIXES[format] + ((".gz",) if format == "csv" else ())
+    # a folder may hold a million images: of another ending, no path is made
+    names = [name for name in matching(_listed(folder), pattern) if name.lower().endswith(endings)]
+    for path in sorted(folder / name for name in names):
         if _suffix(path) not in SUFFIXES[format] or path.name[0] in "._":
             continue
         if path.suffix.lower() == ".json" and not WORD.search(path.stem):
             continue  # it describes the data more often than it holds them
         if path.is_file():
             yield path
+
+
+def _listed(folder: Path) -> list[str]:
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+    return []
 
 
 def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
