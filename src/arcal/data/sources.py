@@ -323,7 +323,8 @@ def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[str]:
-    with suppress(PermissionError), os.scandir(folder) as entries:
+    missing = FileNotFoundError, NotADirectoryError, PermissionError
+    with suppress(*missing), os.scandir(folder) as entries:
         return [entry.name for entry in entries]
     return []
 
