@@ -95,10 +95,9 @@ def searched(model, point, bounds, radius=2.5, radii=250, angles=360, norm=L2):
         inside = (at >= bounds[0]) & (at <= bounds[1]) if bounds else torch.ones_like(at).bool()
         return (model(at.view(-1, 2)).argmax(1) != y).view(at.shape[:-1]) & inside.all(dim=-1)
 
-    for rings in torch.arange(1, radii + 1).split(10):
-        grid = flips(point + step * rings.view(-1, 1, 1) * rays)
-        if grid.any():
-            break
+    every = torch.arange(1, radii + 1).split(10)
+    grids = ((rings, flips(point + step * rings.view(-1, 1, 1) * rays)) for rings in every)
+    rings, grid = next(both for both in grids if both[1].any())
     rays = rays[grid.any(dim=0)]
     high = step * (rings[0] + grid.float().argmax(dim=0)[grid.any(dim=0)])
     low = high - step
