@@ -18,10 +18,16 @@ from arcal.data import Part, load
 from arcal.networks import build
 
 
-def main(out: Path, epochs: int = 10, images: int = 5700, test_images: int = 1000) -> arcal.Audit:
+def main(
+    out: Path,
+    epochs: int = 10,
+    images: int = 5700,
+    validation: int = 1500,
+    test_images: int = 1000,
+) -> arcal.Audit:
     """Write the page of a network as it is and calibrated into `out`."""
     torch.set_num_threads(1)
-    data = load("fashion", validation=1500, images=images, test_images=test_images)
+    data = load("fashion", validation=validation, images=images, test_images=test_images)
     model = trained(data.train, epochs)
 
     calibration = arcal.calibrate(model, data.validation)

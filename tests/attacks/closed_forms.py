@@ -82,7 +82,8 @@ def centred(seed, Z=5, hidden=16):
 def searched(model, point, bounds, radius=2.5, radii=250, angles=360, norm=L2):
     """The distance to the nearest flip on a polar grid around one point, and its resolution.
 
-    Along each ray the first flip of the grid is refined by bisection.
+    Along each ray the first flip of the grid is refined by bisection. Rings beyond those of the
+    nearest flip are not looked at.
     """
     y = model(point[None]).argmax()
     angle = torch.arange(angles) * 2 * math.pi / angles
@@ -94,9 +95,11 @@ def searched(model, point, bounds, radius=2.5, radii=250, angles=360, norm=L2):
         inside = (at >= bounds[0]) & (at <= bounds[1]) if bounds else torch.ones_like(at).bool()
         return (model(at.view(-1, 2)).argmax(1) != y).view(at.shape[:-1]) & inside.all(dim=-1)
 
-    grid = flips(point + step * torch.arange(1, radii + 1).view(-1, 1, 1) * rays)
+    every = torch.arange(1, radii + 1).split(10)
+    grids = ((rings, flips(point + step * rings.view(-1, 1, 1) * rays)) for rings in every)
+    rings, grid = next(both for both in grids if both[1].any())
     rays = rays[grid.any(dim=0)]
-    high = step * (1 + grid.float().argmax(dim=0)[grid.any(dim=0)])
+    high = step * (rings[0] + grid.float().argmax(dim=0)[grid.any(dim=0)])
     low = high - step
     for _ in range(15):
         middle = (low + high) / 2

@@ -12,7 +12,7 @@ from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
 from arcal.robustness import score
 
-ATTACKS = [BoundaryProjection(16), CarliniWagner(search_steps=3, iterations=100)]
+ATTACKS = [BoundaryProjection(8), CarliniWagner(search_steps=2, iterations=60, learning_rate=0.05)]
 
 
 def table(N: int = 12) -> tuple[torch.nn.Linear, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:

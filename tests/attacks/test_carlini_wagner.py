@@ -23,7 +23,7 @@ def test_linear_binary_is_exact(bounds):
     x = torch.rand(60, 20, generator=torch.Generator().manual_seed(1))
     if bounds:
         x = bounds[0] + (bounds[1] - bounds[0]) * x
-    found = CarliniWagner(search_steps=6, initial_c=0.1)(model, x, bounds)
+    found = CarliniWagner(search_steps=4, initial_c=0.1)(model, x, bounds)
     exact = exact_distance(model, x, bounds)
     reachable = exact.isfinite()
     assert reachable.sum() > 50
@@ -103,7 +103,7 @@ def test_a_distance_does_not_depend_on_its_neighbours(network, images):
 
 @pytest.mark.parametrize("scale", [1e-4, pytest.param(1e4, marks=pytest.mark.slow)])
 def test_c_from_the_gradient_knows_no_scale_of_logits(network, images, scale):
-    attack = CarliniWagner(initial_c="gradient", iterations=200)
+    attack = CarliniWagner(initial_c="gradient", iterations=100)
     plain, scaled = attack(network, images), attack(Scaled(network, scale), images)
     assert plain.success.all()
     assert scaled.success.all()

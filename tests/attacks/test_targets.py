@@ -75,12 +75,12 @@ def test_in_few_dimensions_the_region_of_a_linear_model_is_exact(D, Z, bounds):
     x = torch.rand(24, D, generator=seeded(1))
     targets = other_classes(model, x)
     exact = nearest_of_linear(model, x, targets, bounds, "l2")
-    found = BoundaryProjection()(model, x, bounds, targets=targets)
+    found = BoundaryProjection(24)(model, x, bounds, targets=targets)
     assert_targeted(found, model, x, targets, bounds, NORMS["l2"])
     there = exact.isfinite()
     ratio = found.distance[there] / exact[there]
     assert ((ratio >= 1 - 1e-4) & (ratio < 1.02)).all(), ratio
-    box = BoundaryProjection(norm="linf")(model, x, bounds, targets=targets)
+    box = BoundaryProjection(15, norm="linf")(model, x, bounds, targets=targets)
     assert torch.equal(box.success, there)
 
 
@@ -139,7 +139,7 @@ def test_on_networks_no_target_is_nearer_than_the_nearest(name):
         (centred(1), 2 * torch.rand(12, 2, generator=seeded(7)) - 1, None),
     ):
         model.eval()
-        attack = BoundaryProjection(24, norm=name, starts=4)
+        attack = BoundaryProjection(16, norm=name, starts=4)
         plain = attack(model, x, bounds)
         Z = model(x).shape[1]
         steps = torch.arange(1, Z)[:, None]
@@ -181,7 +181,7 @@ def test_a_class_that_is_nowhere_is_a_failure_and_inf():
     x = torch.rand(5, 4, generator=seeded(1))
     model[1].bias.data[2] = -100.0
     targets = torch.full((5,), 2)
-    found = BoundaryProjection()(model, x, targets=targets)
+    found = BoundaryProjection(15)(model, x, targets=targets)
     assert not found.success.any()
     assert found.distance.isposinf().all()
     assert found.reason

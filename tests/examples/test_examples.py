@@ -164,7 +164,7 @@ def test_the_loop_runs(plugged, capsys):
 
 def test_the_audit_runs_and_adds_up(capsys):
     audit = example("02_audit_your_model")
-    found = audit.main(epochs=3, images=1500, test_images=200)
+    found = audit.main(epochs=3, images=1500, test_images=100)
     assert "AUROC" in capsys.readouterr().out
     assert found["gap"].shape == (2, 10)
     # Levels are equally large, so a mean over them is one over all; the ECE cannot be below it.
@@ -174,7 +174,8 @@ def test_the_audit_runs_and_adds_up(capsys):
 
 
 def test_a_network_is_audited_as_it_is_and_calibrated(tmp_path, capsys):
-    audit = example("05_audit_and_calibrate").main(tmp_path, epochs=3, images=1500, test_images=200)
+    few = {"images": 1500, "validation": 400, "test_images": 100}
+    audit = example("05_audit_and_calibrate").main(tmp_path, epochs=3, **few)
     printed = capsys.readouterr().out
     assert "picked: " in printed
     assert "calibrated is right on" in printed

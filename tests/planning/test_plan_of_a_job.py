@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from arcal.attacks import BoundaryProjection
 from arcal.audits import Job, Settings
 from arcal.audits._examples import Examples
 from arcal.audits.engine import AuditBlocks, ScoreBlocks, in_order
@@ -236,7 +237,7 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     assert written == pytest.approx(planned, rel=0.25)
 
     examples = Examples.from_part(part.subset(part.ids[:200]))
-    settings = Settings(order="attack", batch=100)
+    settings = Settings(order="attack", attack=BoundaryProjection(3, starts=0), batch=100)
     model = job.ranking.model
     stored = Job("drawn", model, examples, settings=settings, work=tmp_path)
     list(in_order(AuditBlocks(stored, examples, settings)))

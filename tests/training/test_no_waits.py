@@ -4,13 +4,14 @@ It has no float64 either, as Apple's have none.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
 
 from arcal.compute import Compute
 from arcal.compute.fabric import Fabric
-from arcal.data import load
+from arcal.data import Data, load
 from arcal.methods import method_named
 from arcal.networks import build
 from arcal.training._fit import Member, _Loop
@@ -33,9 +34,14 @@ METHODS = [
 ]
 
 
+@cache
+def few_images() -> Data:
+    return load("fashion", images=96, validation=30, test_images=30)
+
+
 def waits_of(name: str, settings: dict, steps: int, monkeypatch, network: str = "small") -> int:
     """How often one epoch of so many steps waits, its validation aside."""
-    data = load("fashion", images=96, validation=30, test_images=30)
+    data = few_images()
     method = method_named(name, 10, settings)
     generator = torch.Generator().manual_seed(0)
     model = build(network, classes=10, shape=data.shape, generator=generator)

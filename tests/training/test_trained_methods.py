@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_data import tiny_data
 
 from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
@@ -39,6 +40,12 @@ def trained(data, name, settings, epochs=2, folder=None, precision="32-true"):
     return model.state_dict(), records
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """The weights that vanilla training gives."""
+    return trained(tiny_data(), "vanilla", {})[0]
+
+
 class KilledError(Exception):
     pass
 
@@ -65,7 +72,9 @@ class KilledError(Exception):
         ("ccat", {"iterations": 2, "noise": 0.1, "augmix": 0.0}),
     ],
 )
-def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, name, settings):
+def test_a_run_cut_short_draws_what_it_would_have(
+    data, plain, tmp_path, monkeypatch, name, settings
+):
     whole, records = trained(data, name, settings)
     folder, learn, calls = RunFolder.create(tmp_path, "toy", {}), METHODS[name].learn, []
 
@@ -84,7 +93,6 @@ def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, n
     for parameter in whole:
         assert torch.equal(whole[parameter], continued[parameter]), parameter
     assert records == again
-    plain, _ = trained(data, "vanilla", {})
     assert any(not torch.equal(whole[parameter], plain[parameter]) for parameter in whole)
 
 

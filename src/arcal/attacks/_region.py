@@ -96,6 +96,8 @@ def shortest_into(
     start, u, behind = u, u.clone(), torch.einsum("bt,btd->bd", u, normal)
     tiny = torch.finfo(offset.dtype).tiny
     columns = on.any(dim=0).nonzero().squeeze(1).tolist()
+    bent = {k: _bends(normal[:, k], low, high) for k in columns}
+    scale = offset.abs().clamp(min=tiny)
     going = torch.ones_like(on[:, 0])  # each by itself, whatever the others of its batch do
     before = torch.full_like(offset[:, 0], torch.inf)
     farthest = low.square().maximum(high.square()).sum(dim=1) / 2
@@ -104,11 +106,11 @@ def shortest_into(
         for k in columns:
             n, was = normal[:, k], u[:, k].clone()
             others = behind - was.unsqueeze(1) * n
-            new, lacking = _behind_one(offset[:, k], n, others, low, high, was)
+            new, lacking = _behind_one(offset[:, k], n, others, low, high, was, *bent[k])
             new = torch.where(going & on[:, k], new, was)
             u[:, k], behind = new, others + new.unsqueeze(1) * n
             lacking = torch.where(new != was, lacking.abs(), 0)
-            missed = missed.maximum(lacking / offset[:, k].abs().clamp(min=tiny))
+            missed = missed.maximum(lacking / scale[:, k])
         d = (-behind).clamp(low, high)
         dual = (u * offset).sum(dim=1) + torch.linalg.vecdot(d / 2 + behind, d)
         going = going & (missed >= NEAR) & (dual <= farthest)  # at most |d|^2 / 2, if there is any
@@ -122,27 +124,42 @@ def shortest_into(
     return d, there, torch.where(there.unsqueeze(1), u, start)  # without room they only grow
 
 
+def _bends(n: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What `_behind_one` needs of the normals, whatever the other planes do.
+
+    First the sides of the box that each entry leaves, and those that it arrives at, `(B, 2 D)`; by
+    how much the slope rises or falls there; and up to which slope, `(B,)`, no step helps.
+    """
+    up, square = n > 0, n.square()
+    ends = torch.cat([torch.where(up, high, low), torch.where(up, low, high)], dim=1)
+    return ends, torch.cat([square, -square], dim=1), 1e-6 * square.sum(dim=1)
+
+
 def _behind_one(
-    offset: Tensor, n: Tensor, others: Tensor, low: Tensor, high: Tensor, u: Tensor
+    offset: Tensor,
+    n: Tensor,
+    others: Tensor,
+    low: Tensor,
+    high: Tensor,
+    u: Tensor,
+    ends: Tensor,
+    squares: Tensor,
+    hopeless: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The least `t >= 0` with `offset + n.clip(-others - t n) <= 0`, and what is lacking at `u`.
 
-    All are `(B,)` or `(B, D)`. The sum falls with t and is linear between the values at which an
-    entry leaves one side of the box or arrives at the other. Where it stays above 0, t is as large
-    as helps.
+    All are `(B,)` or `(B, D)`, and `_bends`. The sum falls with t and is linear between the values
+    at which an entry leaves one side of the box or arrives at the other. Where it stays above 0, t
+    is as large as helps.
     """
-    ends = torch.where(n > 0, high, low), torch.where(n > 0, low, high)
-    leaves, arrives = (
-        ((-others - end) / n).nan_to_num(0, torch.inf, 0).clamp(min=0) for end in ends
-    )
-    t, order = torch.cat([leaves, arrives], dim=1).sort(dim=1)
-    square = n.square()
-    slope = torch.cat([square, -square], dim=1).gather(1, order).cumsum(dim=1)
+    here = -others
+    bends = (here.repeat(1, 2) - ends) / n.repeat(1, 2)
+    t, order = bends.nan_to_num(0, torch.inf, 0).clamp(min=0).sort(dim=1)
+    slope = squares.gather(1, order).cumsum(dim=1)
     falls = (slope[:, :-1] * t.diff(dim=1)).cumsum(dim=1)
-    above = offset + torch.linalg.vecdot(n, (-others).clamp(low, high))
+    above = offset + torch.linalg.vecdot(n, here.clamp(low, high))
     rest = above.unsqueeze(1) - torch.cat([torch.zeros_like(falls[:, :1]), falls], dim=1)
     last = ((rest > 0).sum(dim=1, keepdim=True) - 1).clamp(min=0)  # the last value above 0
     t, rest, slope = (each.gather(1, last).squeeze(1) for each in (t, rest, slope))
-    helps = slope > 1e-6 * square.sum(dim=1)
-    t = torch.where(above > 0, t + torch.where(helps, rest / slope, 0), 0)
-    return t, offset + torch.linalg.vecdot(n, (-others - u.unsqueeze(1) * n).clamp(low, high))
+    t = torch.where(above > 0, t + torch.where(slope > hopeless, rest / slope, 0), 0)
+    return t, offset + torch.linalg.vecdot(n, (here - u.unsqueeze(1) * n).clamp(low, high))

@@ -209,8 +209,9 @@ class Planes:
         farther = torch.where(comparable, farther.clamp(0.1, 10), 1.0)
         j = torch.where(new, 0.85 * farther * first, self.distance[active]).argmin(dim=1)
         turn = (j != self.to[active]).nonzero().squeeze(1)
-        a, c = active[turn], j[turn]
-        self.aim(a, c, self.normal[a, c], self.offset[a, c])
+        if len(turn):
+            a, c = active[turn], j[turn]
+            self.aim(a, c, self.normal[a, c], self.offset[a, c])
         return j, (1 + beyond).unsqueeze(1) * self.step[active]
 
     def aimed_at(self, active: Tensor, j: Tensor) -> Tensor | None:

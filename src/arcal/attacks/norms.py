@@ -129,11 +129,11 @@ class L2:
 
     def length(self, d: Tensor) -> Tensor:
         """The norm `(...)` of vectors `(..., D)`."""
-        return d.norm(dim=-1)
+        return torch.linalg.vector_norm(d, dim=-1)
 
     def dual(self, n: Tensor) -> Tensor:
         """How much `n.d` can change over a step d of length 1, `(...)`."""
-        return n.norm(dim=-1)
+        return torch.linalg.vector_norm(n, dim=-1)
 
     def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         """The direction `(..., D)`, of any length, in which `n.d` grows most for its length.

@@ -47,7 +47,7 @@ def with_perturbed(job: Job) -> Job:
 
     >>> from arcal.data import load_part
     >>> from torch.nn import Flatten, Linear, Sequential
-    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> some = Examples.from_part(load_part("fashion", limit=40))
     >>> job = Job("linear", Sequential(Flatten(), Linear(784, 10)), some)
     >>> len(with_perturbed(job)), with_perturbed(job).examples.content == some.content
     (40, False)
@@ -73,7 +73,7 @@ def perturbed(examples: Examples) -> Examples:
     cannot be corrupted raises `ArcalError`.
 
     >>> from arcal.data import load_part
-    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> some = Examples.from_part(load_part("fashion", limit=40))
     >>> x = perturbed(some).read(torch.arange(3))
     >>> x.shape, bool((x == some.read(torch.arange(3))).all())
     (torch.Size([3, 1, 28, 28]), False)

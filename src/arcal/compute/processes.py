@@ -113,7 +113,8 @@ def start_method(modules: set[str]) -> str:
     if sys.platform != "linux":
         return "spawn"
     context = get_context("forkserver")
-    context.set_forkserver_preload(sorted(modules - {"__main__"}))
+    # The server may not find modules beside the script. This one, and so torch, it does.
+    context.set_forkserver_preload(sorted({__name__, *modules} - {"__main__"}))
     return "forkserver"
 
 

@@ -247,7 +247,7 @@ def check_images(
     images done and all there are.
 
     >>> from arcal.data import load_part
-    >>> check_images(load_part("fashion"))
+    >>> check_images(load_part("fashion", limit=100))
     []
     """
     broken = []

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -73,8 +74,9 @@ def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
         figure = draw()
         text = _svg(figure, name)
         figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
+        figure.set_dpi(144)
+        png = io.BytesIO()  # `savefig` would draw it twice
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     write_text(folder / f"{name}.svg", text)
     write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
     return text
