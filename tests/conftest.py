@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+# On a busy machine hypothesis takes its own draws for too slow.
+settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 SHARED = Path(os.environ.get("ARCAL_SHARED", Path(__file__).parents[1] / ".." / "shared"))
 
