@@ -15,15 +15,15 @@ from arcal.errors import ArcalError
 
 
 @pytest.mark.parametrize(
-    "bounds",
-    [None, (0.0, 1.0), pytest.param((-2.0, 3.0), marks=pytest.mark.slow)],
+    ("bounds", "searches"),
+    [(None, 4), ((0.0, 1.0), 4), pytest.param((-2.0, 3.0), 6, marks=pytest.mark.slow)],
 )
-def test_linear_binary_is_exact(bounds):
+def test_linear_binary_is_exact(bounds, searches):
     model = linear(2, 20)
     x = torch.rand(60, 20, generator=torch.Generator().manual_seed(1))
     if bounds:
         x = bounds[0] + (bounds[1] - bounds[0]) * x
-    found = CarliniWagner(search_steps=4, initial_c=0.1)(model, x, bounds)
+    found = CarliniWagner(search_steps=searches, initial_c=0.1)(model, x, bounds)
     exact = exact_distance(model, x, bounds)
     reachable = exact.isfinite()
     assert reachable.sum() > 50

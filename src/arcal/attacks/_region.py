@@ -11,22 +11,21 @@ CYCLES = 100
 """How often all planes get their turn, at most."""
 
 TRIED, SHRUNK = 10, 0.9
-"""After so many cycles moves are this share of what they were, or the planes leave no room."""
+"""Without bounds: planes are missed by this share of before after so many cycles, or are empty."""
 
-NEAR = 1e-3
+NEAR = 1e-4
 """The share of an offset by which a step may miss a plane."""
 
-SHARES = 1, 1 / 8, 0
-"""Of the way beyond the planes: less where the region is too small for all of it."""
+TRIES = 3
+"""How often a way beyond the planes is sought that is not much longer than it should be."""
 
 
 class Region(Planes):
     """Planes of the classes that were ahead of the target, and the step behind all of them.
 
-    on      (N, T)  the planes that bound the region as far as it is known
-    turn    (N, T)  when each was last visited; the one longest ago makes room for another class
-    length  (N,)    of the last step
-    u       (N, T)  the planes' multipliers there, from which the next are sought
+    on    (N, T)  the planes that bound the region as far as it is known
+    turn  (N, T)  when each was last visited; the one longest ago makes room for another class
+    u     (N, T)  the planes' multipliers at the last step, from which the next are sought
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
@@ -35,23 +34,31 @@ class Region(Planes):
         self.on = torch.zeros_like(k, dtype=torch.bool)
         self.on[:, 0] = True
         self.turn, self.turns = torch.zeros_like(k), 0
-        self.length, self.u = norm.length(self.step), torch.zeros_like(offset)
+        self.u = torch.zeros_like(offset)
 
     def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
-        """The steps `(B, D)` a little beyond all planes, by that share `(B,)` of the last length.
+        """The steps `(B, D)` a little beyond all planes, longer by that share `(B,)`.
 
-        The column `(B,)` is of no importance: what is met there says whose plane is visited.
+        In a corner a step grows by more than the planes move, and they are moved by less then. The
+        column `(B,)` is of no importance: what is met there says whose plane is visited.
         """
         offset, normal, on = self.offset[active], self.normal[active], self.on[active]
-        inset = (beyond * self.length[active]).unsqueeze(1) * self.norm.dual(normal)
-        d, left = torch.zeros_like(normal[:, 0]), torch.arange(len(active), device=normal.device)
-        for share in SHARES:
-            some, rows = (offset[left] + share * inset[left], normal[left], on[left]), active[left]
-            d[left], there, self.u[rows] = shortest_into(*some, *self._sides(rows), self.u[rows])
-            left = left[~there]
+        sides = self._sides(active)
+        d, there, u = shortest_into(offset, normal, on, *sides, self.u[active])
+        self.u[active] = u
+        length = self.norm.length(d)
+        wanted, share = beyond * length, torch.ones_like(length)
+        inset, left = wanted.unsqueeze(1) * self.norm.dual(normal), there.nonzero().squeeze(1)
+        for _ in range(TRIES):
             if len(left) == 0:
                 break
-        self.length[active] = self.norm.length(d)
+            moved = offset[left] + share[left].unsqueeze(1) * inset[left]
+            low, high = (side[left] for side in sides)
+            farther, there, _ = shortest_into(moved, normal[left], on[left], low, high, u[left])
+            more = self.norm.length(farther) - length[left]
+            d[left[there]] = farther[there]
+            share[left] *= torch.where(there, wanted[left] / more, 1 / 8)
+            left = left[~there | (more > 2 * wanted[left])]
         return torch.zeros_like(active), d
 
     def aimed_at(self, active: Tensor, j: Tensor) -> None:
@@ -85,15 +92,19 @@ def shortest_into(
     Also whether it is, bool `(B,)`, and not only near to that, and the multipliers. Offsets, `on`
     and multipliers `u` to begin with are `(B, T)`, normals `(B, T, D)`; `low <= d <= high`, both
     `(B, D)`. Hildreth's method (1957), with a box: `d = clip(-sum_k u_k normal_k)`, and each
-    `u_k >= 0` in turn is made as large as its own plane needs.
+    `u_k >= 0` in turn is made as large as its own plane needs. All this climbs the dual,
+
+        min_d |d|^2 / 2 + sum_k u_k (offset_k + normal_k.d),    low <= d <= high,
+
+    and so does a step of Newton's method after each cycle, or it is not taken.
 
     >>> normal, none = torch.tensor([[[-1.0, 0.0], [1.0, -1.0]]]), torch.full((1, 2), torch.inf)
     >>> planes = torch.tensor([[1.0, 0.0]]), normal, torch.tensor([[True, True]])
     >>> d, there, u = shortest_into(*planes, -none, none, torch.zeros(1, 2))
     >>> d, u  # at least (1, 1)
-    (tensor([[1., 1.]]), tensor([[2., 1.]]))
+    (tensor([[1.0000, 1.0000]]), tensor([[2.0000, 1.0000]]))
     """
-    start, u, behind = u, u.clone(), torch.einsum("bt,btd->bd", u, normal)
+    start, u = u, u.clone()
     tiny = torch.finfo(offset.dtype).tiny
     columns = on.any(dim=0).nonzero().squeeze(1).tolist()
     bent = {k: _bends(normal[:, k], low, high) for k in columns}
@@ -101,27 +112,53 @@ def shortest_into(
     going = torch.ones_like(on[:, 0])  # each by itself, whatever the others of its batch do
     before = torch.full_like(offset[:, 0], torch.inf)
     farthest = low.square().maximum(high.square()).sum(dim=1) / 2
+    boxed = farthest.isfinite()
+
+    def at(u: Tensor) -> tuple[Tensor, ...]:
+        """-d without the box, d, what planes lack there, by what share one is missed; the dual."""
+        behind = torch.einsum("bt,btd->bd", u, normal)
+        d = (-behind).clamp(low, high)
+        lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
+        missed = torch.where(u > 0, lacking.abs(), lacking.clamp(min=0)) / scale
+        dual = (u * offset).sum(dim=1) + torch.linalg.vecdot(d / 2 + behind, d)
+        return behind, d, lacking, torch.where(on, missed, 0).amax(dim=1), dual
+
+    behind, d, lacking, missed, dual = at(u)
     for cycle in range(CYCLES):
-        missed = torch.zeros_like(before)
         for k in columns:
             n, was = normal[:, k], u[:, k].clone()
             others = behind - was.unsqueeze(1) * n
-            new, lacking = _behind_one(offset[:, k], n, others, low, high, was, *bent[k])
+            new = _behind_one(offset[:, k], n, others, low, high, *bent[k])
             new = torch.where(going & on[:, k], new, was)
             u[:, k], behind = new, others + new.unsqueeze(1) * n
-            lacking = torch.where(new != was, lacking.abs(), 0)
-            missed = missed.maximum(lacking / scale[:, k])
-        d = (-behind).clamp(low, high)
-        dual = (u * offset).sum(dim=1) + torch.linalg.vecdot(d / 2 + behind, d)
-        going = going & (missed >= NEAR) & (dual <= farthest)  # at most |d|^2 / 2, if there is any
+        behind, d, lacking, missed, climbed = at(u)
+        jumped = _jump(u, lacking, normal, on & (u > 0), d == -behind)
+        better = going & (at(jumped)[4] > climbed)
+        u, last = torch.where(better.unsqueeze(1), jumped, u), dual
+        behind, d, lacking, missed, dual = at(u)
+        # it climbs as long as that helps, and to |d|^2 / 2 if there is such a d
+        going = going & (missed >= NEAR) & (dual > last) & (dual <= farthest)
         if cycle % TRIED == TRIED - 1:
-            going, before = going & (missed <= SHRUNK * before), missed
+            going, before = going & (boxed | (missed <= SHRUNK * before)), missed
         if not going.any():
             break
-    d = (-behind).clamp(low, high)
-    lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
     there = (~on | (lacking <= NEAR * offset.abs())).all(dim=1)
     return d, there, torch.where(there.unsqueeze(1), u, start)  # without room they only grow
+
+
+def _jump(u: Tensor, lacking: Tensor, normal: Tensor, some: Tensor, free: Tensor) -> Tensor:
+    """The multipliers at which `some` planes lack nothing, if all entries stay `free` or not.
+
+    It is one step of Newton's method, which leads on where planes meet at a sharp angle and their
+    turns hardly do.
+    """
+    n = normal * some.unsqueeze(2)
+    gram = torch.einsum("btd,bsd->bts", n * free.unsqueeze(1), n)
+    least = 1e-6 * gram.diagonal(dim1=1, dim2=2).amax(dim=1, keepdim=True) + 1e-12
+    diagonal = torch.where(some, least, 1)  # of no plane 1
+    wanted = torch.where(some, lacking, 0)
+    more, _ = torch.linalg.solve_ex(gram + diagonal.diag_embed(), wanted)
+    return (u + more).clamp(min=0)
 
 
 def _bends(n: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,12 +178,11 @@ def _behind_one(
     others: Tensor,
     low: Tensor,
     high: Tensor,
-    u: Tensor,
     ends: Tensor,
     squares: Tensor,
     hopeless: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The least `t >= 0` with `offset + n.clip(-others - t n) <= 0`, and what is lacking at `u`.
+) -> Tensor:
+    """The least `t >= 0` with `offset + n.clip(-others - t n) <= 0`.
 
     All are `(B,)` or `(B, D)`, and `_bends`. The sum falls with t and is linear between the values
     at which an entry leaves one side of the box or arrives at the other. Where it stays above 0, t
@@ -161,5 +197,4 @@ def _behind_one(
     rest = above.unsqueeze(1) - torch.cat([torch.zeros_like(falls[:, :1]), falls], dim=1)
     last = ((rest > 0).sum(dim=1, keepdim=True) - 1).clamp(min=0)  # the last value above 0
     t, rest, slope = (each.gather(1, last).squeeze(1) for each in (t, rest, slope))
-    t = torch.where(above > 0, t + torch.where(slope > hopeless, rest / slope, 0), 0)
-    return t, offset + torch.linalg.vecdot(n, (here - u.unsqueeze(1) * n).clamp(low, high))
+    return torch.where(above > 0, t + torch.where(slope > hopeless, rest / slope, 0), 0)
