@@ -37,6 +37,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
+def few_draws():
+    """All of them: the processes that are launched know of no fewer."""
+
+
+@pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two seeds of one method, once trained."""
     folder = tmp_path_factory.mktemp("trained")

@@ -105,9 +105,12 @@ def written(name, folder):
 
 
 def blocks(folder):
-    """The blocks that are done, with their times."""
+    """The blocks that are done, with their times; none while their folder is removed."""
     files = (one for kind in ("0*.parquet", "0*.safetensors") for one in folder.rglob(kind))
-    return {str(one): one.stat().st_mtime_ns for one in files if ".work" in str(one)}
+    try:
+        return {str(one): one.stat().st_mtime_ns for one in files if ".work" in str(one)}
+    except FileNotFoundError:
+        return {}
 
 
 def some_are_done(process, folder):
