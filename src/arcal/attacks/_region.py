@@ -114,7 +114,7 @@ def shortest_into(
     farthest = low.square().maximum(high.square()).sum(dim=1) / 2
     boxed = farthest.isfinite()
 
-    def at(u: Tensor) -> tuple[Tensor, ...]:
+    def evaluated(u: Tensor) -> tuple[Tensor, ...]:
         """-d without the box, d, what planes lack there, by what share one is missed; the dual."""
         behind = torch.einsum("bt,btd->bd", u, normal)
         d = (-behind).clamp(low, high)
@@ -123,7 +123,7 @@ def shortest_into(
         dual = (u * offset).sum(dim=1) + torch.linalg.vecdot(d / 2 + behind, d)
         return behind, d, lacking, torch.where(on, missed, 0).amax(dim=1), dual
 
-    behind, d, lacking, missed, dual = at(u)
+    behind, d, lacking, missed, dual = evaluated(u)
     for cycle in range(CYCLES):
         for k in columns:
             n, was = normal[:, k], u[:, k].clone()
@@ -131,11 +131,11 @@ def shortest_into(
             new = _behind_one(offset[:, k], n, others, low, high, *bent[k])
             new = torch.where(going & on[:, k], new, was)
             u[:, k], behind = new, others + new.unsqueeze(1) * n
-        behind, d, lacking, missed, climbed = at(u)
+        behind, d, lacking, missed, climbed = evaluated(u)
         jumped = _jump(u, lacking, normal, on & (u > 0), d == -behind)
-        better = going & (at(jumped)[4] > climbed)
+        better = going & (evaluated(jumped)[4] > climbed)
         u, last = torch.where(better.unsqueeze(1), jumped, u), dual
-        behind, d, lacking, missed, dual = at(u)
+        behind, d, lacking, missed, dual = evaluated(u)
         # it climbs as long as that helps, and to |d|^2 / 2 if there is such a d
         going = going & (missed >= NEAR) & (dual > last) & (dual <= farthest)
         if cycle % TRIED == TRIED - 1:
