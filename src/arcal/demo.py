@@ -128,10 +128,10 @@ def _each(run: Run, seeds: tuple[int, ...]) -> list[Run]:
 def _notes(data: Data, seed: int, epsilon: Sweep) -> list[str]:
     tried = ", ".join(f"{value:g}: {100 * ece:.2f}" for value, ece in epsilon.ece.items())
     return [
-        f"{len(data.train)} training, {len(data.validation)} validation and {len(data.test)} test "
-        f"images of Fashion-MNIST, the validation images drawn at random from the training set "
-        f"(split seed 0, the same for all runs).",
-        f"Chosen on validation, seed {seed} (ECE x 100 by value tried): epsilon of label "
+        f"{len(data.train):,} training, {len(data.validation):,} validation and "
+        f"{len(data.test):,} test images of Fashion-MNIST, the validation images drawn at random "
+        "from the training set (split seed 0, the same for all runs).",
+        f"Chosen on validation, seed {seed} (ECE × 100 by value tried): epsilon of label "
         f"smoothing {epsilon.best:g} ({tried}). AR-AdaLS has nothing to choose: its alpha follows "
         "from the number of epochs. Nothing was chosen on a test set; every figure is of the final "
         "epoch.",
