@@ -99,7 +99,7 @@ function Drawn({ picture }: { picture: ComparisonPicture }) {
   return (
     <figure class={`drawn ${width}`}>
       <div class="card" tabIndex={0} role="region" aria-label={alt}>
-        <img src={image} alt={alt} loading="lazy" decoding="async" />
+        <img src={image} alt={alt} decoding="async" />
       </div>
       {lead && (
         <figcaption>

@@ -61,12 +61,22 @@ export function tint(gap: number | null): Record<string, string> | undefined {
 /** Characters that the labels of the axis may have together: a phone has room for no more. */
 const MOST_DIGITS = 13;
 
+/** The narrowest axis, a point: on a shorter one what is next to nothing looks large. */
+const NARROWEST = 0.01;
+
+/** The ends of an axis, moved apart where they are close, but not past 0. */
+function wideEnough(low: number, high: number): [number, number] {
+  const start = Math.min(low, (low + high - NARROWEST) / 2);
+  const from = low < 0 ? start : Math.max(start, 0);
+  return [from, Math.max(high, from + NARROWEST)];
+}
+
 export function Rows({ rows, unit, sign = "", times = 100, reference, ends: axis, cellHead, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
   );
   const known = [reference, ...ends.filter((v): v is number => v !== null && Number.isFinite(v))];
-  const x = scaleLinear(axis ?? [Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
+  const x = scaleLinear(axis ?? wideEnough(Math.min(...known), Math.max(...known)), [2, 98]).nice(5);
   x.clamp(true);
   const tickLabel = (t: number) => String(+(times * t).toFixed(1)).replace("-", "−");
   const every = [4, 3, 2, 1].map((n) => x.ticks(n));
