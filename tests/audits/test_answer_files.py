@@ -378,3 +378,22 @@ def test_an_accent_may_be_a_character_of_its_own(tmp_path):
     text = "confidence,predicted,label\n.75,caf\u00e9,cafe\u0301\n.5,caf\u00e9,cafe\n"
     saved = read_predictions(written(tmp_path / "a.csv", text))
     assert saved.predictions.correct.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("sure", ["score", "probability"])
+@pytest.mark.parametrize(
+    ("labels", "otherwise"),
+    [
+        (("cat", "dog", "fox"), "give every class a column"),
+        (("0", "1", "2"), "give every class a column"),
+        (("ham", "spam"), "put its class into its name, such as probability_spam"),
+    ],
+)
+def test_one_number_beside_a_prediction_may_be_its_confidence(tmp_path, sure, labels, otherwise):
+    rows = "".join(f"{one},{one},0.4\n" for one in labels)
+    path = written(tmp_path / "a.csv", f"label,prediction,{sure}\n{rows}")
+    with pytest.raises(ArcalError) as refused:
+        read_predictions(path)
+    said = f"if it is the confidence in prediction, say --confidence {sure}; otherwise {otherwise}"
+    assert said in str(refused.value)
+    assert read_predictions(path, confidence=sure).predictions.correct.all()

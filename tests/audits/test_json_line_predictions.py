@@ -48,6 +48,18 @@ def test_an_object_for_each_input_names_the_classes(tmp_path, name, as_logged):
     assert split_names([str(path)]) == ([str(path)], None)
 
 
+def test_the_scores_of_a_pipeline_keep_their_name(tmp_path):
+    path = lines(tmp_path / "a.jsonl", [*map(scored, ROWS)])
+    path.write_text(path.read_text().replace("probabilities", "scores"))
+    saved = read_predictions(path)
+    assert saved.classes == ("cat", "dog")
+    assert saved.predictions.labels.tolist() == [0, 1, 1]
+    assert saved.unused == ()
+    assert split_names([str(path)] * 2) == ([str(path)] * 2, None)
+    other = lines(tmp_path / "b.jsonl", [*map(dict, ROWS)], scores=[*map(scored, ROWS)])
+    assert read_predictions(other).unused == ("scores",)
+
+
 def test_a_key_for_each_class_or_a_list_of_numbers_does_as_well(tmp_path):
     flat = [f'{{"label": 1, "logits_a": {i}, "logits_b": -Infinity}}\n' for i in range(3)]
     (tmp_path / "flat.jsonl").write_text("".join(flat))

@@ -110,6 +110,7 @@ def columns(
                     both = classes_of_one(of[0], titles[0], label)
                 if kind == "probabilities":
                     _check_not_of_the_predicted(table, of[0], entries[kind][:, 0], both)
+                    _check_one_of_two(table, of[0], None if both else label)
                 titles = list(both or ())
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
@@ -124,6 +125,8 @@ def columns(
         called = classes if not labelled else () if labels is None else as_text(labels) or ()
         called = {_spelt(one, left) for one in {*called}}
         of, titles, p = _called_otherwise(table, left, called, labelled)
+        if len(of) == 1:
+            _check_one_of_two(table, of[0], labels)
         titles = truths_like(titles, _called(labels, classes, labelled))
         if of:
             entries["probabilities"] = p
@@ -277,6 +280,26 @@ def _check_not_of_the_predicted(
     for name in table.column_names:
         if name.casefold() in PREDICTED and not table.column(name).null_count:
             check_not_of_the_predicted(column, p, table.column(name).to_numpy(), classes)
+
+
+def _check_one_of_two(table: pa.Table, column: str, labels: np.ndarray | None) -> None:
+    """Refuse one column of a class without a name where labels are not those of two numbers.
+
+    Beside a prediction it is then how sure the model is of that.
+    """
+    predicted = next((name for name in table.column_names if name.casefold() in PREDICTED), None)
+    called = sorted({*(() if labels is None else as_text(labels) or ())})
+    if predicted is None or {*called} <= TRUTH:
+        return
+    remedy = (
+        "give every class a column"
+        if len(called) > 2
+        else f"put its class into its name, such as probability_{called[-1]}"
+    )
+    raise ArcalError(
+        f"{column} is one number for each row, and labels are {first_few(called)}: if it is the "
+        f"confidence in {predicted}, say --confidence {column}; otherwise {remedy}"
+    )
 
 
 def _values(table: pa.Table, name: str, names: Sequence[str]) -> np.ndarray:

@@ -32,6 +32,7 @@ from arcal.audits._prediction_answers import (
 from arcal.audits._prediction_columns import columns
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import (
+    ALL_SCORES,
     BESIDE,
     IDS,
     LABELS,
@@ -147,7 +148,8 @@ def holds_predictions(path: Path) -> bool:
     if not may_hold_predictions(path):
         return False
     names = _names(path)
-    return any(belongs(name, OUTPUT_NAMES) for name in names) or holds_answers(names)
+    outputs = any(belongs(name, OUTPUT_NAMES) or name.casefold() == ALL_SCORES for name in names)
+    return outputs or holds_answers(names)
 
 
 def read_predictions(

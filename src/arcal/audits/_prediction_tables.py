@@ -27,6 +27,8 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 SCORED = {"label", "score"}
 """What pipelines of transformers say of each class."""
+ALL_SCORES = "scores"
+"""What a column of these may be called, beside `probabilities`."""
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", *JSON_LINES)
 OUTPUTS = {
     "logits": ("logits", "logit"),
@@ -50,8 +52,8 @@ def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) ->
     """The table in a file with one of these suffixes, the outputs of each class a column.
 
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
-    for each class, as pipelines of transformers return, become columns such as `probabilities.cat`;
-    other objects become a column for each key, such as `meta.site`.
+    for each class, as pipelines of transformers return, become columns such as `probabilities.cat`,
+    of a column `scores` as well; other objects become a column for each key, such as `meta.site`.
     `named_so` are the names of `BESIDE` where they are called otherwise, and `by` those of the
     columns to group by: a CSV file does not say what is text there.
 
@@ -112,7 +114,10 @@ def known(there: Sequence[str], name: str) -> str:
 def _unfolded(table: pa.Table) -> pa.Table:
     """The table with columns in place of each column of objects: of the outputs, one a class."""
     columns: list[tuple[str, Any]] = []
+    has_outputs = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
     for name, column in zip(table.column_names, table.columns, strict=True):
+        if not has_outputs and name.casefold() == ALL_SCORES and _is_scored(column.type):
+            name = "probabilities"
         by_class = _by_class(column) if belongs(name, OUTPUT_NAMES) else column
         if isinstance(by_class, Mapping):
             columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
@@ -148,16 +153,18 @@ def _by_class(column: pa.ChunkedArray) -> Any:
         return column if is_text(column) else _by_class(column)
     if pa.types.is_struct(kind):
         return {field.name: pc.struct_field(column, [i]) for i, field in enumerate(kind)}
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if (
-        is_list
-        and pa.types.is_struct(kind.value_type)
-        and {field.name for field in kind.value_type} == SCORED
-    ):
+    if _is_scored(kind):
         rows = [{one["label"]: one["score"] for one in row or ()} for row in column.to_pylist()]
         names = sorted({name for row in rows for name in row}, key=str)  # each is in another order
         return {str(name): pa.chunked_array([[row.get(name) for row in rows]]) for name in names}
     return column
+
+
+def _is_scored(kind: pa.DataType) -> bool:
+    """Whether each row is a list of labels with their scores."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    value: Any = kind.value_type if is_list else None
+    return is_list and pa.types.is_struct(value) and {field.name for field in value} == SCORED
 
 
 def _json_lines(path: Path) -> pa.Table:
