@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, gamma, norm
 
-from arcal.calibration.few_errors import few_errors_interval
+from arcal.calibration.few_errors import errors_of, few_errors_interval
 
 
 def ends(values, flipped, weights=None, **options):
@@ -61,6 +61,38 @@ def test_inputs_without_weight_are_not_there():
     values, flipped = [1.0, 0, 0, 0], [2.0, 1, 1, 3]
     padded = ends([*values, 5.0], [*flipped, 9.0], [1, 1, 1, 1, 0])
     assert padded == pytest.approx(ends(values, flipped))
+
+
+def test_an_error_not_seen_is_drawn_by_the_weights():
+    """Of 3 inputs of weight 1 and one of 5, none wrong: w is 5 for 5 of 8 that it stands for."""
+    weights = torch.tensor([1.0, 1, 1, 5]).double()
+    m, m2 = (3 / 8 * (1 / 8) ** k + 5 / 8 * (5 / 8) ** k for k in (1, 2))
+    low, high = ends(torch.zeros(4), torch.ones(4), weights, variance=0.0)
+    assert (low, high) == (0, pytest.approx(gamma.ppf(0.975, m**2 / m2, scale=m2 / m)))
+    some = ends(torch.zeros(4), torch.ones(4), weights, chance=torch.full((4,), 0.1).double())
+    assert some == pytest.approx((low, high))
+
+
+def test_errors_that_weigh_much_are_few():
+    correct = torch.arange(1000) >= 200
+    assert errors_of(correct) == errors_of(correct, torch.full((1000,), 4.0)) == 200
+    heavy = torch.where(torch.arange(1000) < 2, 50.0, 1.0)
+    assert errors_of(correct, heavy) == pytest.approx((100 + 198) ** 2 / (2 * 50**2 + 198))
+    assert errors_of(torch.ones(3, dtype=torch.bool), torch.ones(3)) == 0
+
+
+def test_it_holds_the_share_of_errors_where_few_inputs_carry_the_weight():
+    """8 inputs of weight 50 are wrong three times in ten, and 400 of weight 1 once."""
+    generator = torch.Generator().manual_seed(0)
+    heavy = torch.arange(408) < 8
+    weights, chance = torch.where(heavy, 50.0, 1.0), torch.where(heavy, 0.3, 0.1).double()
+    true = (weights * chance).sum() / weights.sum()
+    held = 0
+    for _ in range(500):
+        wrong = torch.rand(408, generator=generator) < chance
+        low, high = ends(wrong, torch.ones(408), weights, chance=chance)
+        held += bool(low <= true <= high)
+    assert held >= 0.93 * 500
 
 
 def test_many_errors_leave_less_room_for_one_anywhere():

@@ -110,7 +110,7 @@ def estimates(
     }
 
 
-def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: int) -> Estimate:
+def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: float) -> Estimate:
     """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
 
     It is `stretched` to the `gap`. 95 % of those of a calibrated model are below `chance`. Drawing
@@ -126,7 +126,7 @@ def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: int)
     return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
 
 
-def stretched(ece: Estimate, gap: Estimate, wrong: int) -> Estimate:
+def stretched(ece: Estimate, gap: Estimate, wrong: float) -> Estimate:
     """A bootstrapped ECE, or smooth ECE, of inputs of which so many are `wrong`.
 
     The draws know no error but those seen. An ECE is never less than the gap, either way, so if

@@ -12,15 +12,19 @@ SCARCE = 20
 """With no more errors than this, one more may be at any input, drawn at random from all."""
 
 
-def errors_of(correct: Tensor, weights: Tensor | None = None) -> int:
-    """How many inputs of a weight above 0 are wrong.
+def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
+    """How many inputs are wrong, or (sum w)^2 / sum w^2 of these if they are weighted.
+
+    `weights` are `(N,)`, 0 or more: a few errors that weigh much are few, however many others there
+    are.
 
     >>> import torch
-    >>> errors_of(torch.tensor([False, False, True]), torch.tensor([1.0, 0.0, 1.0]))
-    1
+    >>> correct = torch.tensor([False, False, True])
+    >>> errors_of(correct), errors_of(correct, torch.tensor([1.0, 3.0, 1.0]))
+    (2.0, 1.6)
     """
-    wrong = ~correct if weights is None else ~correct & (weights > 0)
-    return int(wrong.sum())
+    wrong = (~correct).double() if weights is None else weights * ~correct
+    return (wrong.sum().square() / wrong.square().sum()).nan_to_num(0).item()
 
 
 def few_errors_interval(
@@ -42,9 +46,10 @@ def few_errors_interval(
 
     as if there had been one more error, of mean cost m and mean squared cost m2 (Fay and Feuer,
     1997; Tiwari, Clegg and Zou, 2006). An error costs the `flipped` value of its input, the one
-    with another label. The input is drawn by the model's own `chance` of being wrong, or uniformly,
-    which costs more where the model is sure. The larger mean counts; the uniform one is multiplied
-    by (20 / E)^2 if there are E > 20 errors, which show by themselves what errors cost.
+    with another label. The input is drawn by the weights, as those that weigh much stand for many,
+    and by the model's own `chance` of being wrong, or by the weights alone, which costs more where
+    the model is sure. The larger mean counts; the latter is multiplied by (20 / E)^2 if there are
+    E > 20 errors (`errors_of`), which show by themselves what errors cost.
 
     The positive and the negative part of a difference have such an interval each, and the distances
     of their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
@@ -61,20 +66,19 @@ def few_errors_interval(
     """
     there = weights > 0
     values, flipped = (one.where(there, 0) for one in (values, flipped))  # they may be infinite
-    w, N = weights / weights.sum(), int(there.sum())
+    w = weights / weights.sum()
     mean = (w * values).sum()
     apart = (w * (values - mean)).square().sum().item() if variance is None else variance
     square = (w * values).square().sum().item()
     scale = apart / square if square > 0 else 0.0
-    errors = ((w * wrong).sum().square() / (w * wrong).square().sum()).nan_to_num(0).item()
-    anywhere = min(1.0, SCARCE / max(errors, 1)) ** 2
+    anywhere = min(1.0, SCARCE / max(errors_of(~wrong, w), 1)) ** 2
 
     def beyond(sign: int) -> tuple[float, float]:
         """How far the part of one sign may be below and above what it is."""
         part, unseen = ((sign * w * one).clamp(min=0) for one in (values, flipped))
         y, v = part.sum().item(), scale * part.square().sum().item()
-        m, m2 = (anywhere * power.sum().item() / N for power in (unseen, unseen.square()))
-        if chance is not None and (likely := chance * (unseen > 0)).any():
+        m, m2 = (anywhere * (w * power).sum().item() for power in (unseen, unseen.square()))
+        if chance is not None and (likely := chance * w * (unseen > 0)).any():
             likely = likely / likely.sum()
             m = max(m, (likely * unseen).sum().item())
             m2 = max(m2, (likely * unseen.square()).sum().item())
