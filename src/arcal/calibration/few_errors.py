@@ -23,7 +23,7 @@ def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
     >>> errors_of(correct), errors_of(correct, torch.tensor([1.0, 3.0, 1.0]))
     (2.0, 1.6)
     """
-    wrong = (~correct).double() if weights is None else weights * ~correct
+    wrong = (~correct if weights is None else weights * ~correct).double()
     return (wrong.sum().square() / wrong.square().sum()).nan_to_num(0).item()
 
 
