@@ -168,7 +168,10 @@ def score(
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
             else:
-                attacked, row = None, _rank_only(rowwise, x, ids, order, seed, check=not parts)
+                logits, value = _rank_only(rowwise, x, ids, order, seed, check=not parts)
+                attacked, predicted, Z = None, logits.argmax(dim=1), logits.shape[1]
+                passes = torch.full_like(predicted, int(order == "gradient"))
+                row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
         except Exception as error:  # of the model, or about what it returns
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
             if isinstance(error, TypeError) and rowwise is not model:
@@ -265,22 +268,24 @@ def distance(
     return float(attacked.distance)
 
 
-def _rank_only(model, x, ids, order, seed, *, check) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _rank_only(
+    model: Model, x: Tensor, ids: Tensor, order: str, seed: int, *, check: bool
+) -> tuple[Tensor, Tensor]:
+    """The logits `(B, Z)` of a batch, and what an order other than attack ranks it by, `(B,)`."""
     with frozen(model):
-        logits = checked_logits(model, x)
+        if order == "gradient":
+            logits, value = gradient_order(model, x)
+        else:
+            logits, value = checked_logits(model, x), None
         if check:  # an attack does so itself
             check_steady(model, x, logits)
-        predicted = logits.argmax(dim=1)
-        if order == "gradient":
-            value = gradient_order(model, x, predicted)
-        elif order == "random":
+        if order == "random":
             value = random_order(ids, seed)
         elif order == "margin":
-            value = margin(logits, predicted)
-        else:
+            value = margin(logits, logits.argmax(dim=1))
+        elif value is None:
             value = _log_odds(logits.cpu().double())  # not all devices have float64
-    passes = torch.full_like(predicted, int(order == "gradient"))
-    return value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes
+    return logits, value
 
 
 def _log_odds(logits: Tensor) -> Tensor:
@@ -291,20 +296,20 @@ def _log_odds(logits: Tensor) -> Tensor:
 
 
 @torch.enable_grad()
-def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
-    """The distance to the boundary with the runner-up class if the margin were linear, `(N,)`.
+def gradient_order(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits `(N, Z)`, and the distance to the nearest boundary if the margin were linear, `(N,)`.
 
-    `(z_y - z_k) / |grad_x (z_y - z_k)|` with k the class with the next greatest logit: one forward
-    and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well; an
-    infinite one gives NaN.
+    `(z_y - z_k) / |grad_x (z_y - z_k)|` with y the prediction and k the class with the next
+    greatest logit: one forward and one backward pass. A zero gradient gives `+inf`, but 0 where the
+    margin is 0 as well; an infinite one gives NaN.
 
-    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
-    >>> gradient_order(torch.nn.Identity(), x, torch.tensor([0, 1]))
+    >>> logits, value = gradient_order(torch.nn.Identity(), torch.tensor([[0.75, 0.5], [0.0, 0.5]]))
+    >>> value
     tensor([0.1768, 0.3536])
     """
     x = x.detach().clone().requires_grad_()
-    logits = model(x.clone())
-    lead = margin(logits, y)
+    logits = checked_logits(model, x, differentiable=True)
+    lead = margin(logits, logits.argmax(dim=1))
     gradient = gradient_to(x, lead)
     lead, gradient = lead.detach(), gradient.flatten(1)
     norm, largest = gradient.norm(dim=1), gradient.abs().amax(dim=1)
@@ -312,7 +317,7 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     scaled = gradient / torch.where(tiny, largest, 1)[:, None]
     norm = torch.where(tiny, largest * scaled.norm(dim=1), norm)
     norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0
-    return torch.where(lead > 0, lead / norm, 0.0)
+    return logits.detach(), torch.where(lead > 0, lead / norm, 0.0)
 
 
 def random_order(ids: Tensor, seed: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch import nn
 from arcal.attacks import BoundaryProjection
 from arcal.audits import Job, Settings
 from arcal.audits._examples import Examples
+from arcal.audits.blocks import audit_block, score_block
 from arcal.audits.engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.compute import Compute
 from arcal.data import InMemory, load
@@ -120,12 +121,23 @@ def test_threads_are_restored_where_images_cannot_be_corrupted():
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("order", ["gradient", "margin"])
-def test_rankings_take_a_pass_or_none(order):
-    job = attacked(settings=Settings(order=order, batch=10))
-    plan = plan_attacked("score", job, 100, Hardware(flops=1e9))
-    passes = {"gradient": 2 * FORWARD, "margin": 0}[order]
-    assert plan["operations"] == 100 * (passes + FORWARD)
+@pytest.mark.parametrize("audit", [False, True])
+@pytest.mark.parametrize("order", ["gradient", "margin", "none"])
+def test_rankings_take_the_passes_that_are_run(order, audit):
+    settings = Settings(order=None if order == "none" else order, batch=20)
+    job = attacked(settings=settings, audit=audit)
+    plan = plan_attacked("audit" if audit else "score", job, 100, Hardware(flops=1e9))
+    passes = {"gradient": 2 * FORWARD, "margin": 0, "none": 0}[order]
+    assert plan["operations"] == 100 * (passes + plan["forward passes"] * FORWARD)
+    if order == "none" and not audit:
+        return  # then there is nothing to run
+    rows = []
+    job.model.register_forward_pre_hook(lambda module, x: rows.append(len(x[0])))
+    run = audit_block if audit else score_block
+    run(job.model, torch.arange(20), job.x, job.labels, settings)
+    whole = [n for n in rows if n == 20]  # a few are run again, to see that it is steady
+    assert len(whole) == plan["forward passes"] + (order == "gradient")
+    assert sum(rows) - 20 * len(whole) <= 8
 
 
 def test_passes_are_those_of_the_data_where_it_is_tried():
@@ -187,7 +199,7 @@ def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
     job = Training(Run(method="ar-adals", settings=settings), 1000, 500, (1, 28, 28), 10, Compute())
     plan = plan_training("train", job, Hardware(flops=1e9))
     assert plan["rankings"] == 3, "before training, and twice on the fly"
-    assert plan["ranking"] == 3 * 1500 * (plan["pass"] + plan["forward pass"])
+    assert plan["ranking"] == 3 * 1500 * plan["pass"]
     assert plan["evaluation"] == 2 * 30 * 500 * plan["forward pass"]
     parts = ("training", "vanilla", "evaluation", "ranking")
     assert plan["operations"] == pytest.approx(sum(plan[part] for part in parts))
@@ -199,7 +211,7 @@ def test_images_perturbed_by_their_distance_are_ranked_by_that(by, passes):
     job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())
     plan = plan_training("train", job, Hardware(flops=1e9))
     assert plan["passes"] == passes
-    beside = (1 if by == "gradient" else 2) * plan["forward pass"]
+    beside = (0 if by == "gradient" else 2) * plan["forward pass"]
     whole = 1000 * (passes * plan["pass"] + beside)
     assert plan["ranking"] == pytest.approx(whole), "of training images alone"
 

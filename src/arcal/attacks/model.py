@@ -155,14 +155,15 @@ def _whole_float32() -> list[Setting]:
     return [(place, "fp32_precision", "ieee") for place in places]
 
 
-@torch.no_grad()
-def checked_logits(model: Model, x: Tensor) -> Tensor:
+def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> Tensor:
     """Logits `(N, Z)`, or one line that says why what the model returns is none.
 
-    A class that a model masks may have -inf, if two others have not.
+    A class that a model masks may have -inf, if two others have not. They have a gradient to `x`
+    only if they are to be `differentiable`.
     """
     try:
-        logits = model(x.clone())
+        with torch.set_grad_enabled(differentiable):
+            logits = model(x.clone())
     except RuntimeError as error:
         if apart := on_other_devices(model, x.device, error):
             raise ArcalError(apart) from error

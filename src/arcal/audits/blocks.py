@@ -19,11 +19,12 @@ from arcal.attacks import (
     frozen,
     settings_of,
 )
+from arcal.attacks.norms import checked_bounds
 from arcal.auditing import EvaluationSet, Perturbed
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.labelled_batches import usual_batch
-from arcal.robustness import Attack, Robustness, score
+from arcal.robustness import FORWARD, Attack, Robustness, score
 from arcal.transforms import corrupt
 
 PANEL = tuple(
@@ -217,17 +218,23 @@ def _batch(
     if settings.order is None:
         return Block(ids, labels, logits, shifted)
     attacked: list[Adversarial] = []
-    attacks = settings.order == "attack"
-    scores = score(
-        model,
-        [(ids, x, labels)],
-        settings.order,
-        attack=settings.attack if attacks else None,
-        bounds=settings.bounds,
-        keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
-    )
+    if settings.order == "attack":
+        scores = score(
+            model,
+            [(ids, x, labels)],
+            attack=settings.attack,
+            bounds=settings.bounds,
+            keep=lambda _, adversarial: attacked.append(adversarial),
+        )
+    elif settings.order in FORWARD:  # the logits tell it: the model need not run again
+        if not x.are_whole_numbers:
+            checked_bounds(bound(model, x)[1], settings.bounds)
+        everything = torch.arange(len(ids), device="cpu")
+        scores = score(logits.__getitem__, [(ids, everything, labels)], settings.order)
+    else:
+        scores = score(model, [(ids, x, labels)], settings.order, bounds=settings.bounds)
     block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)
-    if not attacks or not settings.nearest:
+    if not attacked or not settings.nearest:
         return block
     after = _logits_after(model, x, attacked[0])
     success = attacked[0].success.cpu()

@@ -60,9 +60,9 @@ class Attacked:
 
     @property
     def forwards(self) -> int:
-        """Forward passes of an input beside those of the attack and the panel."""
+        """Forward passes of an input beside those of the attack, or gradient, and the panel."""
         if self.settings.order != "attack":
-            return 2 if self.audit and self.settings.order is not None else 1
+            return int(self.audit or self.settings.order != "gradient")
         return OF_AUDIT if self.audit else OF_SCORING
 
     @cached_property

@@ -219,7 +219,7 @@ def _ranking(job: Training) -> list[Line]:
         lines.append(Line("pass", ranking.both, "FLOP", "counted: forward, and back to the image"))
         lines.append(ranking.spent(tries=False))
         each += lines[-1].value * ranking.both
-        formula = f"(passes x pass + {formula})"
+        formula = f"(passes x pass + {formula})" if ranking.forwards else "passes x pass"
     lines.append(Line("rankings", job.rankings, "", "before training, and on the fly"))
     levels = method_class(job.run.method).ranks  # images alone are perturbed
     number = job.images + job.validation * levels
