@@ -1,5 +1,6 @@
 """Which calibrator is picked: out of fold, on the same draws, and never one that is not shown."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -277,6 +278,22 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
     assert without_zeros(whole) == (whole, None)
+
+
+def test_zeros_beside_the_smallest_of_floats_are_half_of_it():
+    """As of naive Bayes, whose probabilities underflow: half of 5e-324 is no float."""
+    least = np.nextafter(0, 1)
+    p = [[1 - 2e-9, 2e-9, 0], [0, 1, least], [1, 0, 0]]
+    mended, line = without_zeros(as_predictions(probabilities=p, labels=[0, 1, 2]))
+    assert line is not None
+    assert line.endswith("those of one input are taken as 2.5e-324 in all")
+    expected = math.log(least) - math.log(2)
+    log_p = mended.log_probabilities
+    assert log_p.isfinite().all()
+    assert log_p[0, 2].item() == pytest.approx(expected)
+    assert log_p[2, 1:].tolist() == pytest.approx([expected - math.log(2)] * 2)
+    many = as_predictions(logits=log_p.repeat(100, 1), labels=[0, 1, 2] * 100)
+    assert choose_calibrator(many, resamples=100).candidates
 
 
 def test_a_row_with_zeros_comes_out_the_same_among_any_others():

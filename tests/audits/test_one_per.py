@@ -192,6 +192,49 @@ def test_calibrators_are_fitted_to_one_input_of_each(scans, tmp_path, monkeypatc
         assert done.line.startswith("arcal: gap.csv: patient is missing in row 0: ")
 
 
+@pytest.mark.parametrize("model", [(), ("net.py:network",)], ids=["predictions", "model"])
+def test_unlabelled_inputs_are_drawn_as_well(model, scans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "import torch\n\n\ndef network():\n    torch.manual_seed(0)\n"
+        "    return torch.nn.Linear(1, 2).eval()\n"
+    )
+    csv.write_csv(pa.table(scans), "old.csv")
+    today = pa.table(scans).filter(pc.less(pa.array(scans["patient"]), PATIENTS // 2))
+    csv.write_csv(today, "today.csv")
+    csv.write_csv(today.drop_columns(["patient"]), "loose.csv")
+    usual = ("--one-per", "patient", "--calibrators", "temperature", "--unlabelled")
+    done = arcal("calibrate", *model, "old.csv", *usual, "today.csv", "--json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout)["unlabelled"]["n"] == PATIENTS // 2
+    assert "no column" not in done.stderr
+    done = arcal("calibrate", *model, "old.csv", *usual, "loose.csv", "--json")
+    assert done.code == 0, done.stderr
+    assert json.loads(done.stdout)["unlabelled"]["n"] == len(today)
+    assert "loose.csv has no column patient: all its inputs count, and" in done.stderr
+
+
+def test_all_inputs_are_calibrated_that_one_of_each_is_compared_with(scans, tmp_path, monkeypatch):
+    """A few patients with many scans each are no drift."""
+    monkeypatch.chdir(tmp_path)
+    sure = scans["probability"] ** 3 / (scans["probability"] ** 3 + (1 - scans["probability"]) ** 3)
+    csv.write_csv(pa.table(scans | {"probability": sure}), "old.csv")
+    few = np.repeat(np.arange(12), 40)
+    p = sure[:12][few]
+    csv.write_csv(pa.table({"patient": few, "probability": p, "weight": p}), "new.csv")
+    usual = ("--calibrators", "vector", "--apply", "new.csv", "--out", "out")
+    done = arcal("calibrate", "old.csv", *usual)
+    assert done.code == 0, done.stderr
+    assert "new.csv: these differ from the labelled inputs by more than chance" in done.stderr
+    assert "new.csv: not used: the column weight, since inputs without labels" in done.stderr
+    assert "new.csv: not used: patient" in done.stderr
+    done = arcal("calibrate", "old.csv", *usual, "--one-per", "patient")
+    assert done.code == 0, done.stderr
+    assert "by more than chance" not in done.stderr
+    assert "patient" not in done.stderr
+    assert len((tmp_path / "out" / "calibrated.csv").read_text().splitlines()) == 1 + len(few)
+
+
 def test_the_column_of_a_table_is_not_for_the_model(scans, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(

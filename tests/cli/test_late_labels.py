@@ -10,6 +10,11 @@ import pytest
 from arcal.audits import read_predictions
 from tests.test_cli import arcal, succeeds
 
+SAID = (
+    "60 of 100 inputs have a label in late.csv; the others are left out; 5 of its 65 labels have "
+    "no input"
+)
+
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
@@ -32,7 +37,7 @@ def test_labels_are_found_by_the_ids_whatever_their_order(files):
     expected = [int(i % 2 == 1 or i % 6 == 0) for i in range(60)]
     assert saved.predictions.labels.tolist() == expected
     assert saved.by["site"].to_pylist() == ["a", "b"] * 30
-    assert saved.labelled == "60 of 100 inputs have a label in late.csv; the others are left out"
+    assert saved.labelled == SAID
 
 
 def test_numbers_are_the_ids_that_are_texts_elsewhere_and_labels_are_replaced(files):
@@ -48,7 +53,7 @@ def test_numbers_are_the_ids_that_are_texts_elsewhere_and_labels_are_replaced(fi
 
 
 def test_the_commands_say_how_many_have_a_label(files):
-    said = "60 of 100 inputs have a label in late.csv; the others are left out"
+    said = SAID
     done = succeeds("audit", "logged.jsonl", "--labels-from", "late.csv")
     assert f"arcal: logged.jsonl: {said}" in done.stderr
     assert json.loads(Path("audit/audit.json").read_text())["models"][0]["facts"]["Labels"] == said
@@ -59,6 +64,17 @@ def test_the_commands_say_how_many_have_a_label(files):
     assert figures["inputs"] == 60
     assert figures["facts"]["Labels"] == said
     assert len(Path("calibrated/calibrated.jsonl").read_text().splitlines()) == 100
+
+
+def test_ids_that_lost_their_zeros_are_not_left_out_without_a_word(files):
+    """As a spreadsheet saves them: 10 to 99 would be matched, and 000 to 009 dropped."""
+    rows = "".join(f"{i},cat\n" for i in range(100))
+    Path("late.csv").write_text(f"id,label\n{rows}")
+    Path("logged.csv").write_text(
+        "id,label,probability_dog\n" + "".join(f"{i:02},,0.75\n" for i in range(100))
+    )
+    line = arcal("audit", "logged.csv", "--labels-from", "late.csv").line
+    assert "--labels-from late.csv: id 0 is 00 in the predictions, as if a spreadsheet" in line
 
 
 def test_what_is_no_file_of_labels_is_refused_in_a_line(files):

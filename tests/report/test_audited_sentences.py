@@ -86,6 +86,9 @@ def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs(
         some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None)
     )  # nothing helps
     assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in advice(some)
+    refused = {"temperature": "it needs magic", "ets": "so does this"}
+    object.__setattr__(some, "posthoc", replace(some.posthoc, refused=refused))
+    assert advice(some) == "no calibrator could be fitted (temperature: it needs magic)"
 
 
 def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
@@ -177,7 +180,11 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
     acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
-    assert lines.pop(1) == "as it is, the ECE is still 30.00 x 10^-2, more than chance explains"
+    assert lines.pop(1) == "the ECE is 30.00 x 10^-2, more than chance explains"
+    worse = replace(before, name="temperature", ece=Estimate(0.35, 0.3, 0.4, 100))
+    chosen = Choice(100, before, {"temperature": worse}, {}, "temperature", "it helps", acts)
+    risen = "calibrated, the ECE has risen from 30.00 to 35.00 x 10^-2, more than chance explains"
+    assert risen in sentences(chosen)
     calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
     assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
     assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")

@@ -1,5 +1,7 @@
 """Predictions calibrated after training, and what is done to zeros before something is fitted."""
 
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -132,13 +134,14 @@ def without_zeros(
     for _, log_p in known.blocks():
         masked &= log_p.isneginf().all(0)
         least = torch.minimum(least, log_p.where(log_p.isfinite(), torch.inf).min())
-    share, n = (least.exp() / 2).clamp(max=MOST), 0
+    log_share, n = (least - math.log(2)).clamp(max=math.log(MOST)), 0  # half of 5e-324 would be 0
+    share, said = log_share.exp(), _power(log_share.item())
     logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
     for some, log_p in predictions.blocks():
         rounded = log_p.isneginf() & ~masked
-        each = share / rounded.sum(1, keepdim=True).clamp(min=1)
+        each = log_share - rounded.sum(1, keepdim=True).clamp(min=1).log()
         whole = share.where(rounded.any(1, keepdim=True), 0).log1p()
-        logits[0, some] = torch.where(rounded, each.log(), log_p) - whole
+        logits[0, some] = torch.where(rounded, each, log_p) - whole
         n += int(rounded.sum())
     if not n:
         return predictions, None
@@ -147,18 +150,30 @@ def without_zeros(
         what = "confidence" if predictions.answers else "probability"
         return mended, (
             f"every {what} is 0 or 1, as if these were decisions: give finer ones if there are "
-            f"any; a 0 is taken as {share:.2g}"
+            f"any; a 0 is taken as {said}"
         )
     if predictions.answers:
         those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
-        return mended, f"{those} 0 or 1, probably rounded: moved by {share:.2g} towards 0.5"
+        return mended, f"{those} 0 or 1, probably rounded: moved by {said} towards 0.5"
     line = (
-        f"1 probability is 0, probably rounded: it is taken as {share:.2g}"
+        f"1 probability is 0, probably rounded: it is taken as {said}"
         if n == 1
         else f"{n:,} probabilities are 0, probably rounded: those of one input are taken as "
-        f"{share:.2g} in all"
+        f"{said} in all"
     )
     return mended, line
+
+
+def _power(log_p: float) -> str:
+    """A probability in two digits, also one that is too small for a float.
+
+    >>> _power(math.log(0.005)), _power(-745.0)
+    ('0.005', '2.9e-324')
+    """
+    if log_p > math.log(sys.float_info.min):
+        return f"{math.exp(log_p):.2g}"
+    exponent = math.floor(log_p / math.log(10))
+    return f"{10 ** (log_p / math.log(10) - exponent):.2g}e{exponent}"
 
 
 def _without_impossible(

@@ -40,13 +40,14 @@ from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import check_data_name, names_of, split_names
 from arcal.audits._open import open_job, open_predictions
 from arcal.audits._overlap import training_part
-from arcal.audits._prediction_files import SavedPredictions, read_predictions
-from arcal.audits._read import Reading
+from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
+from arcal.audits._read import NOT_DRAWN, Reading
 from arcal.audits.blocks import PANEL, Settings
 
 __all__ = [
     "CALIBRATION_FILES",
     "FILES",
+    "NOT_DRAWN",
     "PANEL",
     "Audit",
     "Calibration",
@@ -64,6 +65,7 @@ __all__ = [
     "calibration_of",
     "check_data_name",
     "failures",
+    "has_column",
     "names_of",
     "open_job",
     "open_predictions",

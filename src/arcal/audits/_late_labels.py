@@ -20,15 +20,15 @@ def with_labels(
 
     The file is a table with a column of ids and one of labels, or of what was `correct`, called as
     in files of predictions or as `named_so` says, `(label, id, weight)`. Ids are compared as texts;
-    a blank label is none. An id that the file has twice, no id, and not one row with a label raise
-    `ArcalError`.
+    a blank label is none. An id that the file has twice, no id, not one row with a label, and ids
+    that only zeros before them keep apart, raise `ArcalError`.
 
     >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
     >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), (None, None, None))
     >>> rows.to_pylist()
     [{'id': '7', 'label': 'dog'}]
     >>> said
-    '1 of 2 inputs has a label in late.csv; the others are left out'
+    '1 of 2 inputs has a label in late.csv; the others are left out; 1 of its 2 labels has no input'
     """
     _, id, _ = named_so
     key = named(table.column_names, IDS, id)
@@ -50,12 +50,31 @@ def with_labels(
             f"--labels-from {file}: none of its ids, such as {there}, is that of a prediction, "
             f"such as {printable(rows[0])}"
         )
+    if len(matched) < min(len(rows), len(ids)):
+        _check_zeros_kept(file, {*rows} - {*ids}, {*ids} - {*rows})
     own = {named(table.column_names, LABELS, None), name} & {*table.column_names}
     chosen = table.drop_columns([*own]).take([row for row, _ in matched])
     n, have = len(matched), "has" if len(matched) == 1 else "have"
     rest = "" if n == len(rows) else "; the others are left out"
     said = f"{n:,} of {len(rows):,} inputs {have} a label in {file.name}{rest}"
+    if without := len({*ids} - {*rows}):
+        have = "has" if without == 1 else "have"
+        said += f"; {without:,} of its {len(ids):,} labels {have} no input"
     return chosen.append_column(name, labels.take([place for _, place in matched])), said
+
+
+def _check_zeros_kept(file: Path, inputs: set[str], labels: set[str]) -> None:
+    """Refuse ids without a partner that would have one but for zeros before them.
+
+    A spreadsheet drops these, and what it leaves is no random part of the inputs.
+    """
+    short = {one.lstrip("0"): one for one in inputs}
+    for one in sorted(labels):
+        if (other := short.get(one.lstrip("0"))) is not None:
+            raise ArcalError(
+                f"--labels-from {file}: id {printable(one)} is {printable(other)} in the "
+                "predictions, as if a spreadsheet had dropped its zeros: write both alike"
+            )
 
 
 def _ids_and_labels(

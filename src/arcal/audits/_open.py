@@ -15,7 +15,14 @@ from arcal.audits._examples import DRAWN, Examples, drawn_of_each
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import CALIBRATED_ON, overlap, repeated, training_part
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
-from arcal.audits._read import Reading, drawn_one_per, known_classes, read_examples, shared_values
+from arcal.audits._read import (
+    Reading,
+    drawn_if_there,
+    drawn_one_per,
+    known_classes,
+    read_examples,
+    shared_values,
+)
 from arcal.audits.blocks import Settings
 from arcal.classifiers import AS_THEY_ARE, OpenedClassifier, open_classifier
 from arcal.data.listings import Names
@@ -207,10 +214,13 @@ def open_job(
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
         examples = examples.first(limit) if limit < len(examples) else examples
-    others = [read_examples(one, opened, rest, foreign=True) for one in other]
-    for one, source in zip(others, other, strict=True):
+    others = [read_examples(one, opened, rest, foreign=True, one_per=one_per) for one in other]
+    for i, (one, source) in enumerate(zip(others, other, strict=True)):
         if one.content == whole:
             raise ArcalError(f"{source} holds the same inputs as {data}: give others")
+        if one_per is not None:
+            others[i], undrawn = drawn_if_there(one, source, one_per, rest)
+            shared += undrawn
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())

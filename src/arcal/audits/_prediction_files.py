@@ -152,6 +152,16 @@ def holds_predictions(path: Path) -> bool:
     return outputs or holds_answers(names)
 
 
+def has_column(path: Path, name: str) -> bool:
+    r"""Whether a file of predictions has a column, key or array of this name.
+
+    >>> _ = Path("today.csv").write_bytes(b"patient,probability_ill\n7,0.25\n")
+    >>> has_column(Path("today.csv"), "patient"), has_column(Path("today.csv"), "ward")
+    (True, False)
+    """
+    return name.partition(".")[0] in {one.partition(".")[0] for one in _names(path)}
+
+
 def read_predictions(
     path: Path,
     *,

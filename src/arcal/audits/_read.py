@@ -19,6 +19,9 @@ from arcal.errors import ArcalError
 LISTED = 10
 """Broken images that an error message lists."""
 
+NOT_DRAWN = "Not drawn"
+"""The title of what is said of data without the column that others are drawn by."""
+
 OF_KINDS = {
     "image": "images",
     "text": "texts",
@@ -89,6 +92,18 @@ def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading
         return examples.one_per(column, values)
     except ArcalError as error:
         raise ArcalError(f"--one-per {column}: {error}") from error
+
+
+def drawn_if_there(
+    examples: Examples, source: str, column: str, reading: Reading
+) -> tuple[Examples, list[Caveat]]:
+    """The same of other data; where these have no such column, all of them, which is then said."""
+    try:
+        values = _columns(source, [column], reading, examples)[column]
+    except ArcalError:
+        said = f"{source} has no column {column}: all its inputs count, and intervals are too "
+        return examples, [Caveat(NOT_DRAWN, f"{said}narrow if some are much alike")]
+    return examples.one_per(column, values), []
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:

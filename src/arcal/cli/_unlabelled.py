@@ -40,19 +40,23 @@ def predictions_like(
     confidence: str | None = None,
     *,
     answers: bool = False,
+    one_per: str | None = None,
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
     The calibrator is fitted to those of `fitted_to`, which has these `classes`, or `answers`, of
-    which `confidence` names the column if it is called otherwise. Where only its classes have
-    names, the order in which they are taken is said. Predictions of other classes, as far as is
-    known, and answers beside probabilities raise `ArcalError`.
+    which `confidence` names the column if it is called otherwise. The column `one_per`, if the file
+    has it, is read as well. Where only its classes have names, the order in which they are taken is
+    said. Predictions of other classes, as far as is known, and answers beside probabilities raise
+    `ArcalError`.
     """
-    from arcal.audits import read_predictions
+    from arcal.audits import has_column, read_predictions
     from arcal.classifiers import check_class_names
     from arcal.printable import first_few
 
     named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
+    if one_per is not None and has_column(path, one_per):
+        named["by"] = (one_per,)
     other = read_predictions(path, labelled=False, **named)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
     if other.predictions.answers != answers:
@@ -82,3 +86,22 @@ def predictions_like(
             f"{first_few(classes)} of {fitted_to} in this order: name them alike"
         )
     return replace(other, classes=tuple(classes)) if unnamed else other
+
+
+def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -> list[str]:
+    """Lines on the columns that do not count, and on all inputs if others are `one_per` value."""
+    from arcal.printable import first_few
+
+    lines = []
+    if one_per is not None and one_per not in saved.by:
+        lines.append(
+            f"{path} has no column {one_per}: all its inputs count, and intervals are too narrow "
+            "if some are much alike"
+        )
+    if saved.weighed_by is not None:
+        lines.append(
+            f"{path}: not used: {saved.weighed_by}, since inputs without labels count alike"
+        )
+    if saved.unused:
+        lines.append(f"{path}: not used: {first_few(saved.unused)}")
+    return lines

@@ -17,7 +17,7 @@ from arcal.cli._exported import (
     formats_named,
 )
 from arcal.cli._named import calibrators_named
-from arcal.cli._unlabelled import predictions_like, set_names
+from arcal.cli._unlabelled import left_out, predictions_like, set_names
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -90,6 +90,7 @@ class Given(NamedTuple):
     applied: "SavedPredictions | None"
     classes: tuple[str, ...]
     labelled: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Calibrate(OnModels):
     def _calibrate(self) -> None:
         from arcal.auditing import facts_with
         from arcal.audits import (
+            NOT_DRAWN,
             Condition,
             calibration_figure_names,
             calibration_of,
@@ -160,10 +162,13 @@ class Calibrate(OnModels):
         for condition in failing:
             figures = {"weighted": weighted, "answers": given.predictions.answers}
             condition.check(calibration_figure_names(unlabelled=sets, **figures))
-        conditions = self._conditions(given.weighed_by, given.labelled)
+        for line in given.left_out:
+            say(f"arcal: {line}")
+        conditions = self._conditions(given)
         facts = {} if job is None else facts_with(job.facts, job.caveats)
         trained_on = [] if job is None or job.examples is None else training_part(job.examples)
-        doubts = [one.sentence for one in trained_on]
+        undrawn = () if job is None else [one for one in job.caveats if one.title == NOT_DRAWN]
+        doubts = [one.sentence for one in (*trained_on, *undrawn)]
         if job is None:  # of a model it was said as soon as it was known
             doubts += order_doubts(given.predictions, given.classes)
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
@@ -233,12 +238,16 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: {line}")
         unlabelled = self.calibration.unlabelled or ()
         like = self.data.id, saved.classes, str(path), self._confidence()
-        today = {
-            one: predictions_like("--unlabelled", Path(one), *like, answers=answers).predictions
-            for one in unlabelled
+        alike: dict[str, Any] = {"answers": answers, "one_per": one_per}
+        read = {
+            one: predictions_like("--unlabelled", Path(one), *like, **alike) for one in unlabelled
         }
+        today = {one: _drawn(predictions, one_per, one) for one, predictions in read.items()}
+        others = read if applied is None else {**read, str(self.output.apply): applied}
+        lines = tuple(line for one in others.items() for line in left_out(*one, one_per))
         about = saved.weights, saved.weighed_by
-        return Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
+        given = Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
+        return given._replace(left_out=lines)
 
     def _confidence(self) -> str | None:
         if len(columns := self.data.confidence) > 1:
@@ -254,7 +263,10 @@ class Calibrate(OnModels):
         if self.output.apply is None:
             return None
         like = ids, classes, " ".join(self.what), self._confidence()
-        return predictions_like("--apply", self.output.apply, *like, answers=answers)
+        alike: dict[str, Any] = {"answers": answers, "one_per": self.data.one_per}
+        applied = predictions_like("--apply", self.output.apply, *like, **alike)
+        _drawn(applied, self.data.one_per, self.output.apply)  # refused before anything is fitted
+        return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
         from arcal.audits import Examples, names_of, with_perturbed, with_views
@@ -287,7 +299,11 @@ class Calibrate(OnModels):
         weights = job.examples.weights_by_id
         classes = job.classes or job.examples.classes
         today = dict(zip(unlabelled, more, strict=True))
-        return job, Given(predictions, weights, weighed_by, today, applied, classes)
+        given = Given(predictions, weights, weighed_by, today, applied, classes)
+        if applied is not None:
+            lines = left_out(str(self.output.apply), applied, self.data.one_per)
+            given = given._replace(left_out=tuple(lines))
+        return job, given
 
     def _say_drift(self, given: Given) -> None:
         """Say of the inputs without labels if they are others than those with labels."""
@@ -295,7 +311,8 @@ class Calibrate(OnModels):
 
         classes, others = given.classes, {**given.unlabelled}
         if (applied := given.applied) is not None:
-            others[str(self.output.apply)] = applied.predictions
+            name = str(self.output.apply)
+            others[name] = _drawn(applied, self.data.one_per, name)
         for path, other in others.items():
             both = given.predictions.log_probabilities, other.log_probabilities
             if given.predictions.answers:  # of two classes the second is looked at
@@ -339,14 +356,16 @@ class Calibrate(OnModels):
         write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 
-    def _conditions(self, weighed_by: str | None, labelled: str | None) -> dict[str, str]:
+    def _conditions(self, given: Given) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
         from arcal.report.audited import WEIGHED_BY
 
-        conditions = {} if labelled is None else {"Labels": labelled}
-        if weighed_by is not None:
+        conditions = {} if given.labelled is None else {"Labels": given.labelled}
+        if given.weighed_by is not None and given.weights is not None:
+            none = int((given.weights == 0).sum())
             conditions[WEIGHED_BY] = (
-                f"inputs count by their weights, {weighed_by}, in the fits and in the figures"
+                f"inputs count by their weights, {given.weighed_by}, in the fits and in the figures"
+                + f"; {none:,} of weight 0 {'do' if none > 1 else 'does'} not count" * (none > 0)
             )
         if self.data.one_per:
             conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
@@ -365,3 +384,13 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
         return job.predictions(examples, lambda done: progress(done, len(examples)))
+
+
+def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "Predictions":
+    """The predictions in a file, one for each value of its column `one_per` if it has that."""
+    if one_per not in saved.by:
+        return saved.predictions
+    try:
+        return saved.one_per(one_per).predictions
+    except ArcalError as error:
+        raise ArcalError(f"{path}: {error}") from error

@@ -166,11 +166,11 @@ def sentences(choice: Choice) -> list[str]:
         formula = log_odds(choice.calibrator) if choice.answers else None
         lines.append(formula or str(choice.calibrator))
     if taken.ece.low > 0:
-        what = "calibrated" if choice.picked else "as it is"
-        lines.append(
-            f"{what}, the ECE is still {100 * taken.ece.value:.2f} x 10^-2, more than chance "
-            "explains"
-        )
+        value, before = 100 * taken.ece.value, 100 * choice.before.ece.value
+        risen = f"the ECE has risen from {before:.2f} to {value:.2f} x 10^-2"
+        said = risen if value > before else f"the ECE is still {value:.2f} x 10^-2"
+        what = f"calibrated, {said}" if choice.picked else f"the ECE is {value:.2f} x 10^-2"
+        lines.append(f"{what}, more than chance explains")
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
         if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:

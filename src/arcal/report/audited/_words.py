@@ -218,6 +218,9 @@ def advice(model: Audited) -> str:
     if posthoc.recommended is None:
         if posthoc.too_small:
             return f"calibrators are not shown: {posthoc.too_small}"
+        if posthoc.refused and not posthoc.outcomes:
+            name, why = next(iter(posthoc.refused.items()))
+            return f"no calibrator could be fitted ({name}: {why})"
         if model.overall.gap.sign == 0 == model.overall.ece.sign:
             return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
