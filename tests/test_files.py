@@ -40,7 +40,7 @@ def test_a_users_parquet_is_not_replaced_by_a_table(tmp_path):
     mine, table = tmp_path / "test.parquet", tmp_path / "figures.parquet"
     pq.write_table(pa.table({"image": [b"..."], "label": [3]}), mine)
     before = mine.read_bytes()
-    with pytest.raises(ArcalError, match=r"test\.parquet is there and arcal did not write it"):
+    with pytest.raises(ArcalError, match=r"test\.parquet exists, and arcal did not write it"):
         write_table(mine, [subject])
     assert mine.read_bytes() == before
     write_table(table, [subject])

@@ -84,7 +84,7 @@ def test_one_that_could_not_be_read_back_is_not_saved(tmp_path):
     class Mine(Temperature):
         kind = "mine"
 
-    with pytest.raises(ArcalError, match=r"Mine cannot be saved: make it known by .*register"):
+    with pytest.raises(ArcalError, match=r"Mine cannot be saved: register it with .*register"):
         save_calibrator(Mine(2.0), tmp_path / "file")
     Mine.kind = "temperature"
     with pytest.raises(ArcalError, match="Mine cannot be saved"):

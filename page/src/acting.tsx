@@ -28,7 +28,7 @@ function sure(confidence: number): string {
 }
 
 const sentence = ({ confidence, coverage, accuracy }: SureOf) =>
-  `The ${percent(coverage)} that it is ${sure(confidence)} sure of or more: ${percent(accuracy.value)} right (${ends(accuracy, percent)})`;
+  `The ${percent(coverage)} on which it is at least ${sure(confidence)} sure: ${percent(accuracy.value)} right (${ends(accuracy, percent)})`;
 
 const pointOf = (one: SureOf): Point => ({ x: one.coverage, share: one.accuracy, reads: sentence(one) });
 
@@ -86,8 +86,8 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
           <thead>
             <tr>
               <th scope="col">To be right on</th>
-              <th scope="col">act from a confidence of</th>
-              <th scope="col">on so many {noun}s</th>
+              <th scope="col">require a confidence of</th>
+              <th scope="col">share of the {noun}s</th>
             </tr>
           </thead>
           <tbody>
@@ -102,8 +102,8 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
         </table>
       </div>
       <p class="unit">
-        Each of these holds with a confidence of 95&nbsp;% for {noun}s like the audited ones. The confidences are rounded up,
-        those in audit.json are exact. Where none is shown, there is none, or it takes more {noun}s to show it.
+        Each of these holds at a confidence level of 95&nbsp;% for {noun}s like the audited ones. The confidences are
+        rounded up; audit.json has the exact ones. Where none is shown, none exists, or it takes more {noun}s to show it.
       </p>
     </>
   );

@@ -142,7 +142,7 @@ export function App() {
           )}
           {payload.listed && (
             <p class="first-page">
-              The figures are of all {count(payload.data.n)} {noun}s; {count(data.N)} of them are
+              The figures cover all {count(payload.data.n)} {noun}s; {count(data.N)} of them are
               listed, and only these are counted where the page says so. {payload.listed}
             </p>
           )}

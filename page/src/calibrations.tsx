@@ -27,7 +27,7 @@ export function Calibrations() {
         <>
           ECE in points before (hollow) and after (filled) each calibrator, with 95&nbsp;% intervals.{" "}
           {calibrations.some((c) => c.recommended) ? (
-            `The recommended one ${one.model.classes.length ? "keeps every prediction, " : ""}lowers the log-loss beyond chance, and is the simplest that is not shown to be worse than the best.`
+            `The recommended one ${one.model.classes.length ? "keeps every prediction, " : ""}lowers the log-loss beyond chance, and is the simplest that is not clearly worse than the best.`
           ) : (
             <b>None{one.model.classes.length > 0 && " that keeps every prediction"} lowers the log-loss of these {noun}s beyond chance.</b>
           )}{" "}

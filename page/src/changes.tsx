@@ -62,8 +62,8 @@ export function ChangesSince() {
       title={`Since ${since.since}`}
       words={
         <>
-          The figures of that audit, of {count(since.n)} {noun}s
-          {since.model !== model.name && <>, where the model is called {since.model}</>}, beside those of this one, of{" "}
+          The figures of that audit, from {count(since.n)} {noun}s
+          {since.model !== model.name && <>, where the model is called {since.model}</>}, beside those of this one, from{" "}
           {count(model.overall.n)}. {shown ? "The last column says" : <b>No figure has changed beyond chance.</b>}
           {shown > 0 && " what chance does not explain, given how many rows there are."}
         </>

@@ -84,9 +84,9 @@ export function Classes() {
         <>
           Confidence minus accuracy, in points, for each predicted class, with its 95&nbsp;% interval. At 0 the
           model is calibrated; to the right it is over-confident.
-          {R > 0 && " The squares have the gap in each robustness level, 1 being the least robust; a dot means too few inputs to tell."}
+          {R > 0 && " The squares show the gap in each robustness level, 1 being the least robust; a dot means too few inputs to tell."}
           {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few inputs."}
-          {never > 0 && ` It never predicts ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
+          {never > 0 && ` ${never === 1 ? "One class is" : `${count(never)} classes are`} never predicted.`}
         </>
       }
       controls={
@@ -122,7 +122,7 @@ export function Classes() {
         <p class="words">
           {tooFew === said.length ? "All" : `${count(tooFew)} of the`} {count(said.length)} predicted
           classes have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
-          {!withFew.value && groups.length > 0 && ` Shown ${groups.length === 1 ? "is the other one" : `are the other ${count(groups.length)}`}.`}
+          {!withFew.value && groups.length > 0 && ` The other ${groups.length === 1 ? "one is" : `${count(groups.length)} are`} shown.`}
         </p>
       )}
       {rows.length > 0 && <Rows

@@ -70,7 +70,7 @@ function Drawn({ levels }: { levels: Level[] }) {
   return (
     <Figure
       id="levels"
-      title="How sure it should be, by robustness"
+      title="How often it is right, by robustness"
       words={
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels

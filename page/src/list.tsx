@@ -107,7 +107,7 @@ export function List() {
           </div>
         ))}
       </div>
-      {!rows.length && <p class="nothing">No {noun} is like that.</p>}
+      {!rows.length && <p class="nothing">No {noun} matches.</p>}
     </div>
   );
 }

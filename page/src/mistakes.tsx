@@ -55,8 +55,8 @@ export function Mistakes() {
       id="mistakes"
       title="Most common mistakes"
       words={
-        `Label → predicted class${amongListed()}: the percentage of the label's inputs that are predicted so, with its 95\u00a0% interval, and the mean confidence of these predictions.` +
-        (listed.some((m) => m.of < FEW) ? ` Pale: a label of fewer than ${FEW} inputs.` : "")
+        `Label → predicted class${amongListed()}: the percentage of the label's inputs that are predicted this way, with its 95\u00a0% interval, and the mean confidence of these predictions.` +
+        (listed.some((m) => m.of < FEW) ? ` Pale: a label with fewer than ${FEW} inputs.` : "")
       }
       table={{
         head: ["Label", "Predicted", "Inputs", "Share of the label", "95\u00a0%", "Mean confidence"],
@@ -74,7 +74,7 @@ export function Mistakes() {
         unit="inputs"
         sign={"\u00a0%"}
         reference={0}
-        label="Commonest mistakes; each is a button"
+        label="Most common mistakes; each is a button"
         rows={listed.map((m) => ({
           name: (
             <>

@@ -255,7 +255,7 @@ function Facts({ row }: { row: number }) {
   const several = data.views.length > 1;
   return (
     <section>
-      <h3>What is known of it</h3>
+      <h3>What is known about it</h3>
       <table class="facts">
         <thead class={several ? "" : "unseen"}>
           <tr>

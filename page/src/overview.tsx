@@ -18,13 +18,13 @@ const READINGS: Reading[] = [
   { name: "Accuracy", about: "How often it is right", of: (o) => o.accuracy, differs: (d) => d.accuracy, show: percent, unit: "" },
   {
     name: "Confidence",
-    about: "How sure it says that it is, in the mean",
+    about: "How sure it says it is, on average",
     of: (o) => ({ value: o.confidence, low: null, high: null, n: o.accuracy.n }),
     show: percent,
     unit: "",
   },
   { name: "Gap", about: "Confidence minus accuracy", of: (o) => o.gap, differs: (d) => d.gap, show: signed, unit: "points" },
-  { name: "ECE", about: "How far confidence and accuracy are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
+  { name: "ECE", about: "How far apart confidence and accuracy are, over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
   { name: "Smooth ECE", about: "The same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
   { name: "Log-loss", about: "Scores all probabilities; lower is better", of: (o) => o.nll, differs: (d) => d.nll, show: plain, unit: "" },
   { name: "Brier", about: "Scores all probabilities; lower is better", of: (o) => o.brier, differs: (d) => d.brier, show: plain, unit: "" },
@@ -58,7 +58,7 @@ export function Overview() {
     {differences.length > 0 && (
       <p class="words">
         “Against the first” is the difference from {differences[0].than} on the same {noun}s, with its 95&nbsp;%
-        interval: one that leaves out 0 shows a difference, though of twenty such intervals one may do so by chance.
+        interval: one that excludes 0 shows a difference, though one interval in twenty may do so by chance.
       </p>
     )}
     </>

@@ -65,7 +65,7 @@ function OfClass({ of }: { of: ClassProbability }) {
       }
       words={
         <>
-          Whatever is predicted: of the inputs with about this probability, how many are {name}, with the
+          Of the inputs with about this probability, whatever is predicted, how many are {name}, with the
           95&nbsp;% interval. {even.value
             ? "The bins are equally wide, so one near 0 may hold nearly all inputs."
             : bins.length > 1

@@ -86,7 +86,7 @@ export function UnderShift() {
           {several && `The dot is the intensity with the largest ECE; the squares are the ${name} at each intensity, tinted by the gap. `}
           {one.shift.some((s) => s.predicted)
             ? "Choose one to see the inputs that it turns from right to wrong."
-            : "This page does not have the single inputs under corruptions."}
+            : "This page does not have the individual inputs under corruptions."}
         </>
       }
       hint={one.shift.some((s) => s.predicted) ? undefined : "Point at a row to read it."}

@@ -62,7 +62,7 @@ export const ORDERS = {
   gap: "most certain gap first",
   size: "largest gap first",
   name: "by name",
-  accuracy: "least right first",
+  accuracy: "lowest accuracy first",
   inputs: "most inputs first",
 };
 export type Order = keyof typeof ORDERS;

@@ -34,7 +34,7 @@ export function Summary({ rows }: { rows: Int32Array }) {
       )}
       {isFiltered.value && !byOutcome.value && (
         <span class="summary">
-          Of twenty selections that are calibrated, one may seem not to be, by chance.
+          One in twenty calibrated selections may seem miscalibrated, by chance.
         </span>
       )}
       {byOutcome.value && (

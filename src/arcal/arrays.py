@@ -17,7 +17,7 @@ TensorLike = Tensor | np.ndarray | Sequence[Any]
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 """Torch can do little with these: they become int64."""
 
-MOST = "2**63 - 1 is the most"
+MOST = "the largest possible is 2**63 - 1"
 
 BLOCK = 2**17
 """Numbers of a large matrix that are worked on at a time: they stay in a processor's cache, and no
@@ -46,7 +46,9 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
             return values
         whole = values.long()
         if values.dtype == torch.uint64 and len(large := whole[whole < 0]):
-            raise ArcalError(f"{name} has {int(large[0]) + 2**64}, and {MOST}: give less")
+            raise ArcalError(
+                f"{name} has {int(large[0]) + 2**64}, and {MOST}: give smaller numbers"
+            )
         return whole
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ArcalError(f"{name} is masked in places: leave these out, or fill them")
@@ -54,11 +56,11 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
         array = np.array(values) if copied else np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or tensors
         raise ArcalError(
-            f"{name} is no array ({first_line(error)}): pass a tensor or an array"
+            f"{name} is not an array ({first_line(error)}): pass a tensor or an array"
         ) from None
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         if array.size and array.max() > np.iinfo(np.int64).max:
-            raise ArcalError(f"{name} has {array.max()}, and {MOST}: give less")
+            raise ArcalError(f"{name} has {array.max()}, and {MOST}: give smaller numbers")
         array = array.astype(np.int64)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
         array = array.astype(np.float64)
@@ -140,7 +142,7 @@ def ascending(ids: Tensor) -> Tensor:
     repeats = ids[order].diff() == 0
     if repeats.any():
         twice = int(ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} occurs twice: give every input its own")
+        raise ArcalError(f"id {twice} occurs twice: give every input its own id")
     return order
 
 

@@ -37,7 +37,9 @@ def expanded(path: Path | str) -> Path:
         whole.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).rstrip(".").lower()
-        raise ArcalError(f"{path} is no path ({reason}): write it out, or name another") from None
+        raise ArcalError(
+            f"{path} is not a path ({reason}): write it out, or name another"
+        ) from None
     return whole
 
 
@@ -150,13 +152,13 @@ def check_replaceable(path: Path) -> None:
     >>> _ = Path("mine.json").write_text('{"seeds": [0, 1]}')
     >>> check_replaceable(Path("mine.json"))
     Traceback (most recent call last):
-    arcal.errors.ArcalError: mine.json is there and arcal did not write it: ...
+    arcal.errors.ArcalError: mine.json exists, and arcal did not write it: ...
     """
     if path.is_symlink() and not path.exists():
         raise ArcalError(f"{path} is a symbolic link to nothing: delete it, or name another place")
     if path.exists() and not _is_marked(path):
         raise ArcalError(
-            f"{path} is there and arcal did not write it: name another place, or move it"
+            f"{path} exists, and arcal did not write it: name another place, or move it"
         )
 
 

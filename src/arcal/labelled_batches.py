@@ -35,7 +35,7 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     [100, 50]
     """
     if isinstance(data, str | Path):
-        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
     arrays = Tensor | np.ndarray
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
         x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
@@ -253,7 +253,7 @@ def refuse_repeats(ids: Tensor, known: set[int]) -> None:
     """
     for i in ids.tolist():
         if i in known:
-            raise ArcalError(f"id {i} occurs twice: give every input its own")
+            raise ArcalError(f"id {i} occurs twice: give every input its own id")
         known.add(i)
 
 

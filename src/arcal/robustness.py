@@ -193,7 +193,7 @@ def score(
         raise ArcalError(
             f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
             f"first that of id {int(ids[robustness.isnan()][0])}: the model's gradients are not "
-            "finite there, as of a root or a logarithm at 0; choose the order attack or margin"
+            "finite there, as with a root or a logarithm at 0; choose the order attack or margin"
         )
     return Robustness(
         order=order,

@@ -331,7 +331,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(f"ids are missing: for {self.R} levels pass the ids of {n} examples")
         ids = as_tensor(ids, "ids")
         if ids.shape != (n,):
-            raise ArcalError(f"ids have shape {tuple(ids.shape)}: give ({n},), one an example")
+            raise ArcalError(f"ids have shape {tuple(ids.shape)}: give ({n},), one per example")
         return of(ids.to(self.soft_label.device))
 
 

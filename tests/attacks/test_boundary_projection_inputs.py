@@ -91,7 +91,7 @@ def test_half_precision_is_refused_and_double_is_not(attack):
     model, x = linear(3, 4), torch.rand(5, 4, generator=seeded(30))
     with pytest.raises(ArcalError, match="float32"):
         attack(model.half(), x.half())
-    with pytest.raises(ArcalError, match="both must be one"):
+    with pytest.raises(ArcalError, match="both must be the same"):
         attack(lambda x: x.double(), x)
     found = attack(model.double(), x.double())
     assert found.success.all()

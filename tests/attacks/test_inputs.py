@@ -149,7 +149,7 @@ def test_inputs_of_any_kind():
             "'x' has 2 rows and 'mask' has 1",
         ),
         ((torch.rand(2, 3), torch.tensor(1.0)), None, "0 has 2 rows and 1 has 0"),
-        ((torch.rand(2, 3), torch.rand(2, 3)), None, "which input is perturbed"),
+        ((torch.rand(2, 3), torch.rand(2, 3)), None, "which input is to be perturbed"),
         ((torch.ones(2, 3).long(),), None, "nothing can be perturbed among 0 torch.int64"),
         ((torch.rand(2, 3),), 1, r"perturbed is 1: choose .*\[0\]"),
     ],

@@ -46,10 +46,10 @@ def test_a_true_one_is_taken_as_it_is():
         ({"success": torch.tensor([True, True, True])}, "gives 1 of 3 inputs a distance without"),
         ({"distance": torch.tensor([0.4, torch.nan, torch.inf])}, "gives 1 of 3 inputs"),
         ({"distance": torch.tensor([0.4, -0.4, torch.inf])}, "gives 1 of 3 inputs"),
-        ({"x": X}, "changed the prediction of 2 of 3 inputs, of which the model predicts the same"),
+        ({"x": X}, "claims success on 2 of 3 inputs for whose x the model predicts the same"),
         ({"x": X.flip(1) + 3}, "outside the bounds"),
         ({"x": torch.full_like(X, torch.nan)}, "outside the bounds, or nan"),
-        ({"predicted": Y}, "another predicted than the model's own prediction for 1 of 3"),
+        ({"predicted": Y}, "a `predicted` other than the model's own prediction for 1 of 3"),
     ],
 )
 def test_what_is_not_true_is_one_line(changes, says):

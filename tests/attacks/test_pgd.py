@@ -205,7 +205,9 @@ def test_bad_settings_are_one_line():
             PGD(0.1, 0.1)(network(), x, wrong)
     for objective in OBJECTIVES:
         for wrong, says in ((y - 4, "class -"), (y + 4, "class ")):
-            with pytest.raises(ArcalError, match=f"{says}.* is no class of the model: .* 0 to 3"):
+            with pytest.raises(
+                ArcalError, match=f"{says}.* is not a class of the model: .* 0 to 3"
+            ):
                 PGD(0.1, 0.1, objective=objective)(network(), x, wrong)
 
 

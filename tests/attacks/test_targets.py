@@ -203,11 +203,11 @@ def test_one_input_and_its_target(name):
 @pytest.mark.parametrize(
     ("targets", "says"),
     [
-        (torch.tensor([3, 0, 0]), "target 3 of input 0 is no class of the model"),
-        (torch.tensor([-1, 0, 0]), "target -1 of input 0 is no class of the model"),
+        (torch.tensor([3, 0, 0]), "target 3 of input 0 is not a class of the model"),
+        (torch.tensor([-1, 0, 0]), "target -1 of input 0 is not a class of the model"),
         (torch.tensor([0, 0]), r"give one class for each of the 3 inputs"),
         (torch.tensor([0.0, 0.0, 0.0]), "int64"),
-        ("predicted", "is the prediction"),
+        ("predicted", "is already the prediction"),
     ],
 )
 def test_bad_targets_are_one_line(targets, says):
@@ -238,5 +238,5 @@ def test_what_ones_own_attack_says_of_a_target_is_checked():
         return replace(found, x=x)
 
     x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
-    with pytest.raises(ArcalError, match="says that it changed the prediction of 1 of 1"):
+    with pytest.raises(ArcalError, match="claims success on 1 of 1"):
         arcal.distance(torch.nn.Identity(), x, target=2, attack=mine)

@@ -187,7 +187,7 @@ def test_the_order_of_confidences_is_what_a_threshold_and_an_auroc_see():
         ([0.5], [0.5], "correct must be 1 booleans"),
         ([0.5], [2], "correct must be 1 booleans"),
         ([0.5], [True, False], "correct must be 1 booleans"),
-        ([[0.5, 0.5]], [True], "give one number an answer"),
+        ([[0.5, 0.5]], [True], "give one number per answer"),
         ([], [], "no answers"),
     ],
 )
@@ -198,7 +198,7 @@ def test_what_is_no_confidence_or_no_truth_is_refused(confidence, correct, line)
 
 def test_names_of_classes_are_refused():
     answers = as_answers(confidence=[0.2, 0.7] * 60, correct=[True, False] * 60)
-    with pytest.raises(ArcalError, match="of no classes"):
+    with pytest.raises(ArcalError, match="have no classes"):
         arcal.audit(answers, classes=["cat", "dog"])
 
 

@@ -212,7 +212,7 @@ def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     right = Predictions(predictions.ids, predictions.predicted, predictions.logits)
     choice = choose_calibrator(right, resamples=100)
     assert choice.picked is None, "not one that is sure of everything, as isotonic functions are"
-    assert choice.why.startswith("all 200 inputs are classified correctly, which does not say")
+    assert choice.why.startswith("all 200 inputs are classified correctly, which does not show")
     assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
     never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
     choice = choose_calibrator(never, calibrators=["temperature", "vector"], resamples=100)
@@ -258,7 +258,7 @@ def test_figures_do_not_depend_on_the_order_of_rows():
 def test_bad_input_is_one_line():
     with pytest.raises(ArcalError, match="12 inputs are too few to choose"):
         choose_calibrator(drawn(12))
-    with pytest.raises(ArcalError, match="1 input is too little to choose"):
+    with pytest.raises(ArcalError, match="1 input is too few to choose"):
         choose_calibrator(drawn(1))
     with pytest.raises(ArcalError, match="calibrator 'magic' is unknown"):
         choose_calibrator(drawn(50), calibrators=["magic"])
@@ -286,7 +286,7 @@ def test_zeros_beside_the_smallest_of_floats_are_half_of_it():
     p = [[1 - 2e-9, 2e-9, 0], [0, 1, least], [1, 0, 0]]
     mended, line = without_zeros(as_predictions(probabilities=p, labels=[0, 1, 2]))
     assert line is not None
-    assert line.endswith("those of one input are taken as 2.5e-324 in all")
+    assert line.endswith("those of one input are taken to sum to 2.5e-324")
     expected = math.log(least) - math.log(2)
     log_p = mended.log_probabilities
     assert log_p.isfinite().all()
@@ -333,11 +333,11 @@ def test_predictions_of_0_and_1_are_sure():
     q = np.eye(2)[[0, 1] * 50]
     mended, line = without_zeros(as_predictions(probabilities=q, labels=[0] * 100))
     assert line is not None
-    assert line.startswith("every probability is 0 or 1, as if these were decisions: give finer")
+    assert line.startswith("every probability is 0 or 1, as if they were decisions: give finer")
     assert mended.confidence.mean().item() == pytest.approx(1, abs=0.0051)
     _, line = without_zeros(as_answers(confidence=[1.0, 0.0, 1.0], correct=[1, 0, 0]))
     assert line == (
-        "every confidence is 0 or 1, as if these were decisions: give finer ones if there are any; "
+        "every confidence is 0 or 1, as if they were decisions: give finer ones if you have them; "
         "a 0 is taken as 0.005"
     )
 

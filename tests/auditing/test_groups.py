@@ -363,7 +363,7 @@ def test_refuses_bad_input_in_one_line():
         (lambda: by_group(predictions, torch.full((20,), 2), ["a", "b"]), "groups must be 0 .. 1"),
         (lambda: by_group(predictions, torch.zeros(3).long(), ["a"]), "groups must have shape"),
         (lambda: by_level(predictions, torch.ones(20), R=21), "cannot be cut into 21 levels"),
-        (lambda: by_class(predictions, ["a", "b"]), "2 names of classes for predictions of 3"),
+        (lambda: by_class(predictions, ["a", "b"]), "2 class names for predictions of 3"),
     ):
         with pytest.raises(ArcalError, match=line) as error:
             call()

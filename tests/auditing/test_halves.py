@@ -187,7 +187,7 @@ def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
     assert str(weighted.outcomes["temperature"].calibrator) == str(fitted)
     assert str(fitted) != str(fit_temperature(*of_first))
     one_half = posthoc_on_halves(sharp, weights=(~first).double(), resamples=2)
-    assert one_half.too_small == "all inputs of a half weigh 0: weigh more of them"
+    assert one_half.too_small == "all inputs in one half weigh 0: give more inputs a weight"
     rows = (~first).nonzero()[:, 0].repeat_interleave(weights[~first])
     repeated = nll(sharp.log_probabilities[rows], sharp.labels[rows])
     loss = weighted.outcomes["temperature"].nll.before

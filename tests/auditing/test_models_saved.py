@@ -127,7 +127,7 @@ def cases(field, *pairs):
             (P.float(), "give them as "),
             (P * 100, "these are per cent: divide them by 100"),
             (P[:, 0], "lie in .0, 1.: give them as "),
-            ([[1.0, 2], [3]], "logits is no array .*: pass a tensor or an array"),
+            ([[1.0, 2], [3]], "logits is not an array .*: pass a tensor or an array"),
             ([["a", "b"]], "logits must be numbers, not text"),
             (torch.zeros(4, 0), r"shape \(4, 0\)"),
             (torch.zeros(0, 3), r"shape \(0, 3\)"),
@@ -162,7 +162,10 @@ def cases(field, *pairs):
             ([5, 1, 5, 1], "id 5 of row 2 occurs twice"),
             ([0, 1, 2], r"ids have shape \(3,\)"),
             ([0, 0.5, 1, 2], "row 1 has 0.5"),
-            (np.array([1, 2, 3, 2**63], "u8"), r"ids has 9223372036854775808, and 2\*\*63 - 1 is"),
+            (
+                np.array([1, 2, 3, 2**63], "u8"),
+                r"ids has 9223372036854775808, and the largest possible is 2\*\*63 - 1",
+            ),
         ),
     ],
 )

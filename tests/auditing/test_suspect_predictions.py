@@ -20,7 +20,7 @@ def test_labels_that_are_the_predictions_are_suspected_where_the_model_is_unsure
     n = int((predictions.confidence < 0.75).sum())
     said = suspect_own_predictions(own)
     assert said is not None
-    assert f"right on all 400 inputs, also on the {n} of which" in said
+    assert f"right on all 400 inputs, even on the {n} of which" in said
     assert said in arcal.audit(own).summary()
     assert said in arcal.calibrate(own, calibrators=["temperature"]).doubts
 

@@ -109,7 +109,7 @@ def test_nothing_is_called_changed_that_chance_explains(october):
 
 def test_groups_that_are_all_too_small_are_not_said_to_be_none_of_none(october):
     text = " ".join(audit(month(2, n=20), against=october).summary().split())
-    assert "by site: an audit has too few inputs in each group to tell of a change" in text
+    assert "by site: in each group, one of the audits has too few inputs to show a change" in text
 
 
 def test_the_schema_knows_every_entry_of_changes(november):
@@ -143,7 +143,7 @@ def test_changes_are_conditions(november, october):
         Condition.parse(text).check(figures)
     with pytest.raises(ArcalError, match=r"changes\.accuracy lies between -1 and 1"):
         Condition.parse("changes.accuracy<-5").check(figures)
-    with pytest.raises(ArcalError, match="name it by --against"):
+    with pytest.raises(ArcalError, match="name it with --against"):
         Condition.parse("changes.accuracy<0").check({"accuracy": 0.5})
 
 
@@ -162,7 +162,7 @@ def test_several_models_are_matched_by_name_and_one_by_itself(tmp_path, october)
     assert renamed.changes[0].model == "model"
     assert "(model, 120 inputs): " in " ".join(renamed.summary().split())
     with pytest.raises(
-        ArcalError, match=r"its models are model, b, and none is called so here \(d\)"
+        ArcalError, match=r"its models are model, b, and none here has such a name \(d\)"
     ):
         audit(month(1, name="d"), against=tmp_path / "two")
 
@@ -209,8 +209,8 @@ def _less_than_none(said):
     ("change", "says"),
     [
         (lambda said: said | {"format": 2}, "is of format 2, and this arcal reads 1"),
-        (lambda said: [1, 2], "is no audit.json of arcal"),
-        (lambda said: {"seeds": [0]}, "is no audit.json of arcal"),
+        (lambda said: [1, 2], "is not an audit.json of arcal"),
+        (lambda said: {"seeds": [0]}, "is not an audit.json of arcal"),
         (lambda said: said | {"models": []}, "lacks what an audit.json has"),
         (lambda said: said | {"models": [{"name": "x"}]}, "lacks what an audit.json has"),
         (lambda said: said | {"models": "\x1b[2J"}, "lacks what an audit.json has"),
@@ -231,7 +231,7 @@ def test_a_file_that_is_cut_off_or_missing_is_one_line(october, tmp_path):
     whole = (october / "audit.json").read_bytes()
     for part in (whole[: len(whole) // 2], b"", b"\xff\xfe", b"[" * 100_000):
         (tmp_path / "audit.json").write_bytes(part)
-        with pytest.raises(ArcalError, match="it is no whole JSON, as if its writing was"):
+        with pytest.raises(ArcalError, match="it is not complete JSON, as if it was"):
             read_earlier(tmp_path)
     with pytest.raises(ArcalError, match="nowhere is missing: name the folder of an earlier audit"):
         read_earlier(tmp_path / "nowhere")

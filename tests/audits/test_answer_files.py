@@ -142,7 +142,7 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     audit = Audit("predictions", tuple(open_predictions([*map(str, paths)], ["one", "two"], 10)))
     (apart,) = audit.differences
     assert apart.accuracy.sign == 1
-    assert "right where one is wrong on" in audit.summary()
+    assert "; only it is right on " in audit.summary()
     assert f"AURC lower by {-apart.aurc.value:.4f} [" in audit.summary()
     assert f"AURC lower by {-apart.aurc.value:.4f}" in audit.markdown()
 
@@ -202,10 +202,10 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
         ),
         ("confidence,correct\n.9,1\n,0\n,1", "confidence is missing in row 1 and in 1 more"),
         ("confidence,correct\n.9,", "correct is missing in row 0"),
-        ("confidence,correct\nhigh,1", "confidence is no number in row 0"),
-        ("confidence,predicted\n.9,cat", "nothing says which answers are right: name it"),
+        ("confidence,correct\nhigh,1", "confidence is not a number in row 0"),
+        ("confidence,predicted\n.9,cat", "nothing says which answers are right: give a column"),
         ("Confidence\n.9", "there is Confidence, but nothing says which answers are right"),
-        ("id,is_correct,sure\n1,1,.9", "there is is_correct, but no confidence: name it"),
+        ("id,is_correct,sure\n1,1,.9", "there is is_correct, but no confidence: give it"),
         ("Fall,Konfidenz\n1,.9", "name it `confidence`, and whether it was right `correct`"),
         ("image,score,tp\n1,.9,1", "there are no labels, only image, score, tp"),
         ("image,score,tp\n1,.9,1", "name it `confidence`, and whether it was right `correct`"),
@@ -214,7 +214,7 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
             "confidence,predicted,label\n.9,cat,0\n.8,dog,1",
             "predicted has 'cat' and label '0', of which one is a number",
         ),
-        ("confidence,correct,is_correct\n.9,1,1", "leave one of them"),
+        ("confidence,correct,is_correct\n.9,1,1", "keep one of them"),
         (
             "confidence,predicted,label" + "\n.9,Paris,Paris." * 30,
             "no value of predicted is one of label, such as 'Paris' and 'Paris.' in row 0: write",
@@ -332,8 +332,8 @@ def test_two_confidences_of_one_file_are_audited_one_after_another(tmp_path, mon
     ("more", "line"),
     [
         ({"confidence": "sure"}, "nothing says which answers are right"),
-        ({"confidence": "nowhere"}, "there is no nowhere"),
-        ({"confidence": "sure", "label": "nowhere"}, "there is no nowhere"),
+        ({"confidence": "nowhere"}, "nothing is called nowhere"),
+        ({"confidence": "sure", "label": "nowhere"}, "nothing is called nowhere"),
         ({"confidence": "sure", "label": "perhaps"}, "perhaps is 'so' in row 0: give true or"),
     ],
 )

@@ -317,7 +317,7 @@ def test_a_model_that_nothing_flips_is_said_to_be_one():
 def test_outputs_of_sigmoids_are_suspected():
     torch.manual_seed(0)
     logits, labels = 3 * torch.randn(60, 4), torch.arange(60) % 4
-    says = "all outputs lie in [0, 1], as sigmoids' do"
+    says = "all outputs lie in [0, 1], like those of sigmoids"
     for outputs, suspected in ((logits, False), (logits.sigmoid(), True)):
         audit = arcal.audit(as_predictions(logits=outputs, labels=labels))
         assert any(says in line for line in audit.doubts()) == suspected

@@ -21,7 +21,7 @@ from tests.audits.tiny import X, Y, batches
         (lambda x: x.mean((1, 2, 3)).sigmoid()[:, None].repeat(1, 2) * 0 + 0.5, "part",
          "probabilities"),
         (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
-        (3, "part", "no classifier"),
+        (3, "part", "not a classifier"),
         ("timm:resnet18", "part", "'timm:resnet18' is only a name: give the module, such as"),
         ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
         (tiny.Brightness(), [], "nothing to audit"),

@@ -162,7 +162,7 @@ def test_the_command_groups_files_of_predictions(said, tmp_path):
     assert [one["name"] for one in found[0]] == ["region", "age"]
     done = run_arcal("audit", tmp_path / "p.csv", "--by", "regio", "--out", tmp_path / "out")
     assert done.code == 2
-    assert "there is no regio" in done.stderr
+    assert "nothing is called regio" in done.stderr
 
 
 def test_the_command_groups_the_rows_of_a_table(said, tmp_path, monkeypatch):
@@ -245,6 +245,6 @@ def test_groups_that_are_those_of_the_labels_are_said_to_be():
     labels = torch.arange(90) % 2
     mine = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=labels)
     outcome = ["dead" if label else "alive" for label in labels]
-    said = "the groups by outcome are those of the labels"
+    said = "the groups by outcome match the labels"
     assert said in arcal.audit(mine, by={"outcome": outcome}).summary()
     assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary()

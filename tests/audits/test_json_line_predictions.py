@@ -87,8 +87,8 @@ def test_objects_in_parquet_and_lists_in_csv_are_read(tmp_path):
         ([*ROWS[:2], {"cat": 1}], "probabilities.dog is missing in row 2"),
         ([*ROWS[:2], None], "probabilities.cat is missing in row 2"),
         ([*ROWS[:2], [0.5, 0.5]], "probabilities has values of several types"),
-        ([[0.5, 0.5], [1.0], [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
-        ([[0.5, 0.5], None, [0, 1]], "probabilities of row 1 is no list of 2 numbers"),
+        ([[0.5, 0.5], [1.0], [0, 1]], "probabilities of row 1 is not a list of 2 numbers"),
+        ([[0.5, 0.5], None, [0, 1]], "probabilities of row 1 is not a list of 2 numbers"),
         ([[0.5, 0.5]] * 3, 'give objects such as {"cat": 0.9, "dog": 0.1}'),
         ([{}] * 3, "there are no logits or probabilities"),
     ],
@@ -153,7 +153,7 @@ def test_a_key_within_an_object_is_named_by_dots(tmp_path, name):
     assert saved.predictions.labels.tolist() == [0, 1, 1]
     assert saved.by["meta.site"].to_pylist() == ["x", "y", "x"]
     assert saved.classes == ("cat", "dog")
-    with pytest.raises(ArcalError, match=r"no meta\.site\.truth, only id, ") as raised:
+    with pytest.raises(ArcalError, match=r"called meta\.site\.truth, only id, ") as raised:
         read_predictions(path, label="meta.site.truth")
     _, there = str(raised.value).split("only ")  # in the order in which pyarrow reads them
     assert {"meta.site", "meta.a.truth"} < {*there.partition(":")[0].split(", ")}

@@ -116,7 +116,9 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
     def refuse(x):
         raise AssertionError("a model ran")
 
-    with pytest.raises(ArcalError, match="shuffles, which gives each of the models another order"):
+    with pytest.raises(
+        ArcalError, match="shuffles, so each model would get the inputs in another order"
+    ):
         arcal.audit({"a": refuse, "b": refuse}, shuffled)
     both = arcal.audit({"a": model, "b": model}, numbered, order="margin")
     first, second = both.figures().values()
@@ -138,7 +140,7 @@ class Augmented(Dataset):
 def test_several_models_are_not_compared_on_inputs_that_are_drawn_anew_for_each():
     loader = DataLoader(Augmented(), batch_size=20)
     model = torch.nn.Linear(16, 2).eval()
-    with pytest.raises(ArcalError, match="gives each of the models other inputs, as one with aug"):
+    with pytest.raises(ArcalError, match="gives each model other inputs, as one with aug"):
         arcal.audit({"a": model, "b": model}, loader, order=None)
     assert len(arcal.audit(model, loader, order=None).models) == 1
 
@@ -320,7 +322,7 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
             "first of a batch of three is (2, 3), and no ids",
         ),
         ([(torch.rand(2, 3), [0, 1], [5, 6], [7, 8])], "a batch is a tuple of 4: give (x, labels)"),
-        ("photos", "data is a path: give what `arcal.data.load_part` reads of it"),
+        ("photos", "data is a path: give what `arcal.data.load_part` reads from it"),
     ],
 )
 def test_data_that_are_no_batches_are_told_how_to_be(data, says):

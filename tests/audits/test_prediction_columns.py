@@ -91,7 +91,7 @@ def test_an_audit_says_where_its_weights_are_from(tmp_path, suffix):
     (one,) = open_predictions([str(path)], ["mine"], R=10)
     source = "the column Weight" if suffix == "csv" else "the array weights"
     assert one.facts["Weights of inputs"] == source
-    assert f"every figure counts inputs by their weights, {source}: the 2" in doubts(one)[-1]
+    assert f"every figure counts inputs by their weights ({source}): the 2" in doubts(one)[-1]
 
 
 def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
@@ -103,7 +103,7 @@ def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
     spec, data = f"{tmp_path}/net.py:net", str(tmp_path / "rows.csv")
     job = open_job(spec, data, reading, Settings(order=None), **options)
     (one,) = run_jobs([job])
-    assert any("by their weights, the column much: the 40" in line for line in doubts(one))
+    assert any("by their weights (the column much): the 40" in line for line in doubts(one))
 
 
 def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):

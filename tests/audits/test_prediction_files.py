@@ -171,15 +171,15 @@ TWO = "label,logits_0,logits_1\n"
         ("sep=;\n", "it is empty: give a header and a row for each input"),
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
-        ("confidence,label\n.9,1\n", "nothing says which answers are right: name it"),
+        ("confidence,label\n.9,1\n", "nothing says which answers are right: give a column"),
         ("label,a,b\n0,.5,.5\n", "there are no logits or probabilities, only label, a, b"),
         ("label,a,b\na,1.5,.5\n", r"columns are called as the labels \(a\), but hold no probabil"),
         ("label,a,b\na,1.5,-.5\n", "call them logits_a and so on"),
         ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: name them"),
-        ("logits_0,logits_1\n1,2\n", "or which file they are in, by --labels-from"),
+        ("logits_0,logits_1\n1,2\n", "or which file they are in, with --labels-from"),
         (TWO + "0,1,2\n,1,2\n", "label is missing in row 1"),
         (TWO + "0,1,2\n1,,2\n", "logits_0 is missing in row 1"),
-        (TWO + "0,1,x\n1,1,2\n", "logits_1 is no number in row 0 .'x'.: give numbers alone"),
+        (TWO + "0,1,x\n1,1,2\n", "logits_1 is not a number in row 0 .'x'.: give numbers alone"),
         (TWO + "0,1,2\n2,1,2\n", "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (TWO + "0,.25,.75\n1,.5,.5\n", "give them as prob"),
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
@@ -191,9 +191,9 @@ TWO = "label,logits_0,logits_1\n"
         ("label,logits_a,logits_b\na,1,2\n,1,2\n", "the label of row 1 is blank: fill it in or"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' occurs twice"),
         ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 occurs twice"),
-        ("label;logits_0;logits_1\n0;1.200,5;2\n", "logits_0 is no number in row 0"),
-        ('label,logits_0,logits_1\n0,"1,5",2\n', "logits_0 is no number in row 0"),
-        ("label,labels,logits_0,logits_1\n0,1,1,2\n", "columns label and labels: leave one"),
+        ("label;logits_0;logits_1\n0;1.200,5;2\n", "logits_0 is not a number in row 0"),
+        ('label,logits_0,logits_1\n0,"1,5",2\n', "logits_0 is not a number in row 0"),
+        ("label,labels,logits_0,logits_1\n0,1,1,2\n", "columns label and labels: keep one"),
         ("label,probability_0\n0,.9\n", "every label is 0: add a column"),
         ("label,predicted,probability\n1,0,.9\n1,1,.8\n", "0.9 in row 0, where 0 is predicted"),
         ("weight,label,logits_0,logits_1\n-1,0,1,2\n", "weights must be 0 or more, found -1 at 0"),
@@ -396,7 +396,7 @@ def test_capitals_and_names_of_ones_own(tmp_path):
     (tmp_path / "b.csv").write_text(text.replace("Exposure", "Weight"))
     assert (weights := read_predictions(tmp_path / "b.csv", label="Churned").weights) is not None
     assert weights.tolist() == [2, 1]
-    with pytest.raises(ArcalError, match=r"there is no churned, only ID, Exposure, Churned"):
+    with pytest.raises(ArcalError, match=r"nothing is called churned, only ID, Exposure, Churned"):
         read_predictions(tmp_path / "a.csv", label="churned")
 
 
@@ -431,13 +431,13 @@ def test_labels_that_are_not_asked_for_may_have_gaps(tmp_path):
             r"weight .* row 0 \('1,200.5'\): .*thousands",
         ),
         ("label,probability\nyes,.5\n", "such as probability_yes"),
-        ("label,probability,probability\n1,.5,.5\n", "2 columns probability: leave one"),
+        ("label,probability,probability\n1,.5,.5\n", "2 columns probability: keep one"),
         (
             "exported\nlabel,probability\n1,.5\n",
             "as many fields as the header, which comes first",
         ),
         ("label,pd\n1,.5\n", "the probability of class 1 `probability`"),
-        ("churned,probability\n1,.5\n", "by --label"),
+        ("churned,probability\n1,.5\n", "--label"),
     ],
 )
 def test_what_spreadsheets_and_exports_do_is_named(tmp_path, text, message):

@@ -70,6 +70,6 @@ def test_where_only_one_can_be_several_are_refused(answers, arguments, says):
 
 def test_a_column_that_is_not_there_or_named_twice_is_refused(answers):
     done = run_arcal("audit", "answers.csv", "--confidence", "verbal", "sampled")
-    assert (done.code, "there is no sampled, only id, correct" in done.line) == (2, True)
+    assert (done.code, "nothing is called sampled, only id, correct" in done.line) == (2, True)
     done = run_arcal("audit", "answers.csv", "--confidence", "verbal", "verbal")
     assert (done.code, "two models are called verbal" in done.line) == (2, True)

@@ -150,7 +150,9 @@ def test_weights_that_are_drawn_by_each_process_are_said_to_be():
     build = f"def net():\n    model = Brightness().eval()\n    {drawn}"
     code = CODE.replace("net = Brightness().eval()", f"{build}\n    return model")
     Path("net.py").write_text(code)
-    with pytest.raises(ArcalError, match=r"another model in every process .* drawn anew each time"):
+    with pytest.raises(
+        ArcalError, match=r"a different model in each process .* drawn anew each time"
+    ):
         score_job(job(), work=Path("work"), progress=nothing, sharing=Backwards())
 
 

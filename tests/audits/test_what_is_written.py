@@ -185,13 +185,15 @@ def test_conditions(audit):
     assert Condition.parse(" least_robust.gap.low <= 1e-3 ") == Condition(
         "least_robust.gap.low", "<=", 0.001
     )
-    with pytest.raises(ArcalError, match=r"no figure 'eec'; near it are .*ece"):
+    with pytest.raises(ArcalError, match=r"no figure 'eec'; did you mean .*ece"):
         failures([Condition.parse("eec>0.1")], figures)
 
 
 @pytest.mark.parametrize("text", ["", "ece", "ece>", ">0.1", "ece=0.1", "ece>x", "ece>0.1.2"])
 def test_what_is_no_condition(text):
-    with pytest.raises(ArcalError, match="is no condition: write FIGURE>NUMBER in quotation marks"):
+    with pytest.raises(
+        ArcalError, match="is not a condition: write FIGURE>NUMBER in quotation marks"
+    ):
         Condition.parse(text)
 
 

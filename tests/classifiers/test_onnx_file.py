@@ -98,7 +98,9 @@ def test_probabilities_without_logits_become_logarithms(tmp_path):
 
 def test_what_is_called_probabilities_has_to_be_some(tmp_path):
     file = write(tmp_path / "net.onnx", node("Relu", "probs"), outputs=(("probs", FLOAT, None),))
-    with pytest.raises(ArcalError, match="probs of the file is no probabilities: call it logits"):
+    with pytest.raises(
+        ArcalError, match="probs of the file does not hold probabilities: call it logits"
+    ):
         open_classifier(file).model(rows(5))
 
 

@@ -13,15 +13,18 @@ from arcal.errors import ArcalError
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("resnet18", "resnet18 is no classifier: give package.module:name, file.py:name, timm:N"),
-        ("", "is no classifier"),
+        (
+            "resnet18",
+            "resnet18 is not a classifier: give package.module:name, file.py:name, timm:N",
+        ),
+        ("", "is not a classifier"),
         ("w.safetensors", "is only weights: say which network they belong to, as timm:NAME"),
         ("folder/w.pt", r"or file.py:name, with weights folder/w.pt"),
         ("tim:resnet18", r"there is no module tim: did you mean timm\?"),
         ("torchvison:resnet18", r"did you mean torchvision\?"),
-        ("net.h5", "is no classifier"),
-        (r"C:\nets\run", "is no classifier"),
-        ("predictions.npz", "is no classifier"),
+        ("net.h5", "is not a classifier"),
+        (r"C:\nets\run", "is not a classifier"),
+        ("predictions.npz", "is not a classifier"),
     ],
 )
 def test_what_is_no_classifier_is_one_line(spec, says, tmp_path, monkeypatch):

@@ -344,7 +344,9 @@ def test_a_configuration_that_does_not_fit_is_one_line(change, says, tmp_path):
 
 
 def test_folders_of_other_kinds_are_one_line(tmp_path):
-    with pytest.raises(ArcalError, match="is no folder: give a folder that save_pretrained wrote"):
+    with pytest.raises(
+        ArcalError, match="is not a folder: give a folder that save_pretrained wrote"
+    ):
         open_classifier(f"hf:{tmp_path / 'nothing'}")
     with pytest.raises(ArcalError, match=r"has no config.json"):
         open_classifier(f"hf:{tmp_path}")

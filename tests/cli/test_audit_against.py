@@ -65,13 +65,13 @@ def test_names_decide_where_the_columns_are_in_another_order(here):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--against", "october", "--out", "october"], "name another folder by --out"),
-        (["--against", "october/audit.json", "--out", "october"], "name another folder by --out"),
+        (["--against", "october", "--out", "october"], "name another folder with --out"),
+        (["--against", "october/audit.json", "--out", "october"], "name another folder with --out"),
         (["--against", "september"], "the audit september is missing"),
-        (["--against", "october.csv"], "the audit october.csv: it is no whole JSON"),
-        (["--against", "october", "--fail-if", "changes.acc<0"], "near it are changes.a"),
+        (["--against", "october.csv"], "the audit october.csv: it is not complete JSON"),
+        (["--against", "october", "--fail-if", "changes.acc<0"], "did you mean changes.a"),
         (["--against", "october", "--fail-if", "changes.by.site.0.gap>0"], "there is no figure"),
-        (["--fail-if", "changes.accuracy<0"], "name it by --against"),
+        (["--fail-if", "changes.accuracy<0"], "name it with --against"),
         (["--against", "october", "--one-per", "id"], "of all inputs and this of one input of"),
     ],
 )

@@ -187,7 +187,7 @@ def test_another_order_of_classes_is_a_warning_and_can_be_mended(images):
     said = succeeds("audit", "net.py:inverted", *options)
     (warning,) = [line for line in said.stderr.splitlines() if line.startswith("arcal: ")]
     assert "what it calls dark is light and light is dark" in warning
-    assert "give its order by --classes light dark; if they are numbers" in warning
+    assert "give its order with --classes light dark; if they are numbers" in warning
     assert any("--classes light dark" in note for note in json.loads(said.stdout)["notes"])
     mended = succeeds("audit", "net.py:inverted", *options, "--classes", "light", "dark")
     assert "arcal: " not in mended.stderr
@@ -289,7 +289,7 @@ def files(images):
         ("net.py:net broken", "broken/a/3.png: the image cannot be read"),
         ("net.py:net broken --check", "2 of 8 images cannot be read (broken/a/3.png: no known"),
         ("net.py:net negative.npz", "labels -1 is not in"),
-        ("net.py:net halves.npz", "labels is 0.5, which is no class"),
+        ("net.py:net halves.npz", "labels is 0.5, which is not a class"),
         ("net.py:net fewer.npz", "labels has the shape (59,) but there are 60 images"),
         ("net.py:net unlabelled.npz", "has no array labels"),
         ("net.py:net data.npz --part left", "has no part 'left'"),
@@ -318,7 +318,7 @@ def files(images):
         ("net.py:net data.npz --out file", "--out file: file is a file: name a folder"),
         ("net.py:net data.npz --out file/there", "--out file/there: file is a file"),
         ("net.py:net data.npz --names a b", "2 names for 1 model: "),
-        ("net.py:net data.npz --fail-if ece", "--fail-if 'ece' is no condition"),
+        ("net.py:net data.npz --fail-if ece", "--fail-if 'ece' is not a condition"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_written(files, typed, says):
@@ -402,5 +402,5 @@ def test_a_full_disk_is_one_line_and_what_was_done_is_kept(images):
     (line,) = done.stderr.splitlines()
     assert line.startswith("arcal: ")
     assert "audit/" in line
-    assert line.endswith("what was finished is kept, the same command continues")
+    assert line.endswith("finished work is kept, and the same command continues")
     assert list(Path("audit").glob(".work/*/00000.safetensors"))

@@ -36,10 +36,14 @@ def files(tmp_path, monkeypatch):
         (["--order", "none", "--shift", "none"], "least_robust.gap>0.1", "no levels"),
         (["--order", "margin", "--shift", "none"], "distance.median<1", "'distance.median'"),
         (["--order", "none", "--shift", "none"], "shift.ece>0.1", "'shift.ece'"),
-        (["--order", "none", "--shift", "fog-3"], "shift.fog-4.ece>0.1", "near it are shift.fog-3"),
+        (
+            ["--order", "none", "--shift", "fog-3"],
+            "shift.fog-4.ece>0.1",
+            "did you mean shift.fog-3",
+        ),
         (["--order", "margin", "--shift", "none", "--levels", 3], "level_4.ece>0.1", "'level_4"),
         (["--order", "none", "--shift", "none"], "class.cat.gap>0", "no figure 'class.cat.gap'"),
-        (["--order", "none", "--shift", "none"], "eec>0.1", "near it are ece"),
+        (["--order", "none", "--shift", "none"], "eec>0.1", "did you mean ece"),
         (["--order", "margin", "--shift", "none", "--levels", 4], "least_robust.ece>0.1", FEW),
         (["--order", "none", "--shift", "none", "--by", "site"], "by.site.c.ece.low>0.1", FEW),
     ],
@@ -64,7 +68,7 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
 @pytest.mark.parametrize("condition", ["ece>5", "ece.low>=1.1", "class.1.gap>1", "accuracy<70"])
 def test_a_condition_that_holds_always_or_never_is_refused(files, condition):
     done = arcal("audit", "mine.npz", "--fail-if", condition)
-    assert "so this holds always or never; write points as hundredths" in done.line
+    assert "so this always or never holds; write points as hundredths" in done.line
     assert not Path("audit").exists()
 
 
@@ -72,7 +76,9 @@ def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
     np.savez("first.npz", logits=[[9.0, 0, 0]] * 40, labels=np.arange(40) % 3)
     done = arcal("audit", "first.npz", "--fail-if", "class.1.gap>0.1")
     assert done.code == 2
-    assert "class.1.gap is unknown, as no input is of it, or the log-loss is inf" in done.stderr
+    assert (
+        "class.1.gap has no value, as no input belongs to it or the log-loss is inf" in done.stderr
+    )
     assert Path("audit", "index.html").exists()
 
 
@@ -94,6 +100,6 @@ def test_a_difference_is_from_the_first_model_and_needs_two(files):
     assert "new.npz: difference.nll is -0.2" in done.stderr
     assert "old.npz: difference" not in done.stderr
     assert "against old.npz, on the same inputs: accuracy no different beyond" in done.stdout
-    assert "difference is that of two models" in arcal("audit", "old.npz", *condition).line
+    assert "difference needs two models" in arcal("audit", "old.npz", *condition).line
     twice = arcal("audit", "old.npz", "new.npz", "--fail-if", "difference.accuracy<-2")
     assert "lies between -1 and 1" in twice.line

@@ -27,7 +27,7 @@ ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for 
     ("row", "says"),
     [
         ("8,cat,,0.5", "probabilities_cat is missing in row 8"),
-        ("8,cat,high,0.5", "probabilities_cat is no number in row 8 ('high')"),
+        ("8,cat,high,0.5", "probabilities_cat is not a number in row 8 ('high')"),
         ("8,cat,0.9,0.4", "the probabilities do not sum to 1 in row 8"),
         ("8,cat,1.2,-0.2", "the probabilities leave [0, 1] in row 8"),
         ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
@@ -146,7 +146,9 @@ def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):
     assert "not used" not in done.stderr
     difference = json.loads(done.stdout)["models"][1]["difference"]
     assert difference["negative_flips"] == difference["nll"]["value"] == 0
-    assert "there is no nobody, only patient" in arcal("audit", "old.csv", "--id", "nobody").line
+    assert (
+        "nothing is called nobody, only patient" in arcal("audit", "old.csv", "--id", "nobody").line
+    )
     flags = ("--id", "patient", "--calibrators", "temperature", "--apply", "new.csv")
     succeeds("calibrate", "old.csv", *flags)
     assert Path("calibrated/calibrated.csv").read_text().splitlines()[1].startswith('"P199",')
@@ -154,13 +156,16 @@ def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):
 
 def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
     Path("BOOK.XLSX").touch()
-    assert "BOOK.XLSX is no model, and predictions are read" in arcal("audit", "BOOK.XLSX").line
+    assert "BOOK.XLSX is not a model, and predictions are read" in arcal("audit", "BOOK.XLSX").line
     Path("book.xlsx").touch()
     assert (
-        "book.xlsx is no model, and predictions are read from" in arcal("audit", "book.xlsx").line
+        "book.xlsx is not a model, and predictions are read from"
+        in arcal("audit", "book.xlsx").line
     )
     Path("logits.npy").touch()
-    assert "logits.npy is no model, and predictions are read" in arcal("audit", "logits.npy").line
+    assert (
+        "logits.npy is not a model, and predictions are read" in arcal("audit", "logits.npy").line
+    )
     Path("logits.pt").touch()
     line = arcal("audit", "logits.pt").line
     assert "--weights logits.pt; predictions are read from .npz" in line

@@ -306,14 +306,14 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["mine.npz", "--limit", "5"], "--limit is for a model and its data"),
         (["mine.npz", "--perturb", "fog"], "--perturb fog: the only choice is extra"),
         (["mine.npz", "mine.npz"], "2 are named: calibrate one at a time"),
-        (["few.npz"], "12 inputs are too few to choose a calibrator by"),
+        (["few.npz"], "12 inputs are too few to choose a calibrator"),
         (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
         (["net.py:plain", *SOME, "--views", "mirror"], "is a function, and --views"),
         (["net.py:plain", *SOME, "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
         (
             ["table.py:net", "names.csv", "--apply", "others.npz"],
-            "has the classes dog, cow, and table.py:net names.csv cat, dog: give the same model's",
+            "has the classes dog, cow, and table.py:net names.csv cat, dog: give predictions of",
         ),
         (["table.py:net", "names.csv", "--apply", "mine.npz"], "has 3 classes and table.py:net"),
     ],
@@ -337,7 +337,7 @@ def test_only_what_arcal_wrote_is_replaced(here):
     for name in ("calibration.json", "calibrator.safetensors", "calibrated.pt2"):
         Path("calibrated", name).write_text("a letter")
         line = arcal("calibrate", "mine.npz", *USUAL).line
-        assert f"calibrated/{name} is there and arcal did not write it" in line
+        assert f"calibrated/{name} exists, and arcal did not write it" in line
         assert Path("calibrated", name).read_text() == "a letter"
         Path("calibrated", name).unlink()
     succeeds("calibrate", "mine.npz", *USUAL)

@@ -58,11 +58,11 @@ def test_a_condition_may_be_of_inputs_without_labels(files):
 @pytest.mark.parametrize(
     ("condition", "says"),
     [
-        ("eec>0.1", "there is no figure 'eec'; near it are ece"),
-        ("unlabelled.accuracy<0.9", "of inputs without labels there are figures"),
+        ("eec>0.1", "there is no figure 'eec'; did you mean ece"),
+        ("unlabelled.accuracy<0.9", "has the figures of inputs without labels"),
         ("class.a.gap>0.1", "there is no figure 'class.a.gap'"),
         ("before.accuracy<90", "write points as hundredths"),
-        ("ece", "is no condition"),
+        ("ece", "is not a condition"),
     ],
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, monkeypatch, condition, says):
@@ -84,7 +84,7 @@ def test_coverages_are_no_figures_of_weighted_inputs(files):
 
 def test_a_drift_of_unlabelled_predictions_names_the_class(files):
     done = succeeds("calibrate", "mine.jsonl", *FAST, "--unlabelled", "today.jsonl")
-    assert re.search("the probability of [abc] is distributed otherwise", done.stderr)
+    assert re.search("the probability of [abc] is distributed differently", done.stderr)
 
 
 def test_labels_of_one_class_alone_are_said(files):
@@ -154,7 +154,7 @@ def test_conditions_name_one_of_several_unlabelled_files(files):
     assert len(said) == 1
     assert said[0].endswith(f"so {holds} holds")
     line = arcal(*several, "--fail-if", "unlabelled.accuracy<0.9").line
-    assert "near it are unlabelled.same.jsonl.accuracy" in line
+    assert "did you mean unlabelled.same.jsonl.accuracy" in line
 
 
 def test_one_of_several_that_is_wrong_is_a_line(files):

@@ -56,7 +56,7 @@ def test_without_a_file_nothing_changes():
         ("data = 3", [], "does not say its command"),
         ('command = "train"\n[other]\na = 1', [], "a table other is not known"),
         ('command = "train"\ndata = [[1]]', [], "data = [1]: give"),
-        ("[[", [], "is no TOML"),
+        ("[[", [], "is not TOML"),
         ('command = "evaluate"\nshift = []', [], "shift = [] is an empty list: name something"),
         ('command = "audit"\nby = []', [], "by = [] is an empty list"),
     ],

@@ -187,7 +187,7 @@ def test_what_cannot_be_fitted_is_left_out(names, says):
         ("mine.py:function", "mine.py:function is a function: name a subclass of"),
         ("mine.py:net", "mine.py:net is a Sequential: name a subclass of"),
         ("mine.py:Taken", "mine.py:Taken: arcal has a calibrator 'temperature' itself"),
-        ("mine.py:Nameless", "is no class with a kind: set one"),
+        ("mine.py:Nameless", "is not a class with a kind: set one"),
         ("mine.py:Unfitted", "mine.py:Unfitted does not say how it is fitted: write"),
         ("mine.py:Method", "mine.py:Method.fit cannot be called with log-probabilities and"),
         ("mine.py:Heated mine.py:Same", "mine.py:Heated and mine.py:Same are both of the kind"),

@@ -164,7 +164,10 @@ def test_inputs_without_a_distance_are_told_beside_robust_accuracy(here):
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("swapped", "the model's classes seem to be in another order than the data's: what it "),
+        (
+            "swapped",
+            "the model's classes seem to be in a different order from the data's: what it ",
+        ),
         ("guess", "hardly more than chance (50 %): wrong normalisation or class order, see"),
         ("net", None),
     ],
@@ -227,5 +230,5 @@ def test_what_is_wrong_is_one_line(here, arguments, says):
 
 def test_inputs_of_another_scale_than_in_training_are_told(here):
     words = arcal("score", "net.py:narrow", "data.npz", "--order", "margin").stderr
-    assert "the first batch norm meets" in words
+    assert "the first batch norm sees" in words
     assert "--normalize" in words

@@ -23,7 +23,7 @@ def test_a_reproduction_stops_and_goes_on(workers, tmp_path, monkeypatch):
         done = arcal(*command, minutes)
         assert done.code == 124
         assert done.stderr.splitlines()[-1] == (
-            f"arcal: {minutes:g} minutes are over; what was finished is kept, the same command "
+            f"arcal: {minutes:g} minutes are over; finished work is kept, and the same command "
             "continues"
         )
         trained.append(epochs_in(tmp_path / "runs"))

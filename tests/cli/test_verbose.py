@@ -44,7 +44,7 @@ def test_a_scoring_says_where_it_runs_what_it_reads_and_how_long_it_takes(here):
 @pytest.mark.slow
 def test_an_audit_says_how_many_inputs_it_has_done_before(here):
     first = said("audit", "net.py:net", "data.npz", "--order", "margin", "--levels", 2)
-    assert "what is done is kept in audit/.work/" in first
+    assert "finished work is kept in audit/.work/" in first
     assert "of them before" not in first
     again = said("audit", "net.py:net", "data.npz", "--order", "margin", "--levels", 2)
     assert "auditing: 40 inputs, 40 of them before, " in again

@@ -192,7 +192,7 @@ def test_what_else_is_in_a_folder_is_said_or_refused(tmp_path):
     (root / "c0" / "notes.txt").touch()
     (root / "c0" / ".hidden").touch()
     part = load_part(str(root))
-    assert part.how == "as they are; 1 file that is no image by its name left out"
+    assert part.how == "as they are; 1 file that is not an image by its name left out"
     (root / "c1" / "more").mkdir()
     with pytest.raises(ArcalError, match="c1/more is a folder within a class"):
         load_part(str(root))

@@ -49,7 +49,7 @@ def test_names_of_columns_may_be_in_capitals(tmp_path):
     assert (spaced.columns, spaced.labels.tolist()) == (("age",), [0, 1])
     own = load_table(write(tmp_path / "own.csv", "Y,label\n1,0\n3,1\n"))  # spelt so comes first
     assert own.columns == ("Y",)
-    with pytest.raises(ArcalError, match=r"two\.csv has ID and Id: leave one of them"):
+    with pytest.raises(ArcalError, match=r"two\.csv has ID and Id: keep one of them"):
         load_table(write(tmp_path / "two.csv", "a,ID,Id,label\n1,0,1,0\n"))
 
 
@@ -181,11 +181,11 @@ def test_a_subset_and_the_fingerprint(tmp_path):
         ),
         ("label\n1\n", {}, "has no columns besides label"),
         (",a,label\n0,1,1\n", {}, r"column 0 has no name \(pandas writes its index so\)"),
-        ("a,a,label\n0,1,1\n", {}, "has 2 columns a: leave one"),
+        ("a,a,label\n0,1,1\n", {}, "has 2 columns a: keep one"),
         ("a,label\n0,1\n", {"columns": ["b"]}, "has no column b: .* --columns"),
         ("a,label\n0,1\n", {"columns": ["a", "a"]}, "have one twice, or the label"),
         ("a,label\n0,1\n", {"columns": ["a", "label"]}, "have one twice, or the label"),
-        ("a,label\n0,3.7\n", {}, "row 0: label is 3.7, which is no class: labels are whole"),
+        ("a,label\n0,3.7\n", {}, "row 0: label is 3.7, which is not a class: labels are whole"),
         ("a,label\n", {}, "has no rows"),
         ("", {}, "rows.csv is empty"),
     ],

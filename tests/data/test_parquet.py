@@ -151,7 +151,7 @@ def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
         (GREY[:2], [0, 2**40], {}, "row 1: label 1099511627776 is not in"),
         (GREY[:2], [0, 2], {"metadata": huggingface(["a", "b"])}, r"row 1: label 2 is not in"),
         (GREY[:2], [0, None], {}, "row 1: label is missing"),
-        (GREY[:2], [0.5, 1], {}, r"row 0: label is 0\.5, which is no class"),
+        (GREY[:2], [0.5, 1], {}, r"row 0: label is 0\.5, which is not a class"),
         (GREY[:2], [0, 1], {"label_name": "y"}, "has no column label or fine_label"),
         (GREY[:2], [0, 1], {"column": "picture"}, "has no column image or img"),
         (GREY[:2], [0, 1], {"id": [3, 3]}, "id 3 occurs more than once"),
@@ -187,7 +187,7 @@ def test_an_image_column_that_is_no_struct_raises(tmp_path, write_parquet):
 def test_two_columns_of_one_name_raise(tmp_path):
     labels = pa.array([0, 1])
     pq.write_table(pa.table([labels, labels], names=["label", "label"]), tmp_path / "x.parquet")
-    with pytest.raises(ArcalError, match=r"x\.parquet has 2 columns label: leave one"):
+    with pytest.raises(ArcalError, match=r"x\.parquet has 2 columns label: keep one"):
         pick(ParquetColumns((tmp_path / "x.parquet",)), LABEL)
 
 
@@ -196,11 +196,11 @@ def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parq
     write_parquet("train.parquet", GREY[:2], [0, 1])
     images = pq.read_table(write_parquet("test.parquet", GREY[:2], [0, 1], id=two))
     pq.write_table(images.append_column("id", two), tmp_path / "test.parquet")
-    with pytest.raises(ArcalError, match=r"test\.parquet has 2 columns id: leave one of them"):
+    with pytest.raises(ArcalError, match=r"test\.parquet has 2 columns id: keep one of them"):
         read(tmp_path)
     numbers = pa.table([two, two, two, pa.array([0, 1])], ["id", "id", "age", "label"])
     pq.write_table(numbers, tmp_path / "rows.parquet")
-    with pytest.raises(ArcalError, match=r"rows\.parquet.*2 columns id: leave one of them"):
+    with pytest.raises(ArcalError, match=r"rows\.parquet.*2 columns id: keep one of them"):
         load_table(tmp_path / "rows.parquet")
 
 

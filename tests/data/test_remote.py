@@ -265,7 +265,7 @@ def test_what_cannot_be_read_is_one_line(pets, server, monkeypatch, tmp_path):
     shutil.rmtree(pets)
     (pets / "cat").mkdir(parents=True)
     (pets / "cat" / "1.png").write_bytes(encoded(1))
-    assert "holds nothing that is read from elsewhere" in refused(f"{server.url}/pets")
+    assert "holds nothing that can be read from a URL" in refused(f"{server.url}/pets")
     assert "cannot be read" in refused("nonsense://x/y.parquet")
     port = server.url.rpartition(":")[2]
     server.server_close()

@@ -1,4 +1,4 @@
-"""Images that are there more than once, and perhaps under several labels."""
+"""Images that occur more than once, and perhaps under several labels."""
 
 import io
 import shutil
@@ -92,5 +92,5 @@ def test_training_images_of_several_labels_are_said(tmp_path):
     shutil.copy(root / "cat/004.png", root / "dog/zz.png")
     line = contradicted(Folder(root))
     assert line is not None
-    assert line.startswith("3 of the 14 training images are there more than once, and they have")
+    assert line.startswith("3 of the 14 training images occur more than once, and they have")
     assert line.endswith(f"{root}/cat/004.png is {root}/dog/zz.png")

@@ -153,7 +153,7 @@ def test_the_digest_of_code_in_a_package_that_fails_is_one_line(tmp_path, monkey
     with pytest.raises(ArcalError, match=r"__init__.py:2: ZeroDivisionError") as caught:
         NetworkSource("broken_package.nets:make").digest()
     assert "\n" not in str(caught.value)
-    with pytest.raises(ArcalError, match="is no path"):
+    with pytest.raises(ArcalError, match="is not a path"):
         NetworkSource("~nobody_of_this_name/nets.py:make").digest()
 
 

@@ -93,7 +93,7 @@ def test_its_norm_is_known():
             "mine.py:Wide",
             "needs width: write a function without arguments that returns Wide(width)",
         ),
-        ("mine.py:a_class", "attack is the class Straight: give one of its objects"),
+        ("mine.py:a_class", "attack is the class Straight: give an instance of it"),
         ("mine.py:nothing", "returns NoneType: it must return an attack"),
         ("mine.py:two", "takes model, x: an attack is called with a model, inputs and bounds"),
         ("mine.py:network", "takes input: an attack is called with"),

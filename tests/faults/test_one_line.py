@@ -86,7 +86,7 @@ def test_debug_shows_where_bad_input_was_noticed():
         (OSError(5, "Input/output error", "runs/x"), "runs/x: input/output error: make room"),
         (OSError(24, "Too many open files", "x"), "x: too many open files: raise the limit"),
         (OSError(13, "Permission denied", "a", None, "b"), "a and b: permission denied; put that"),
-        (OSError("something\nelse"), "something else; what was finished is kept"),
+        (OSError("something\nelse"), "something else; finished work is kept"),
     ],
 )
 def test_errors_of_the_machine_say_what_to_do(error, words):

@@ -109,7 +109,7 @@ def test_a_fitted_classifier_may_have_classes_that_no_row_is_of(missing):
     assert classifier.classes_.tolist() == NAMES.tolist()
     assert classifier.predict(others).tolist() == fitted.predict(others).tolist()
     fewer = FrozenEstimator(GaussianNB().fit(X[y != missing], y[y != missing]))
-    with pytest.raises(ArcalError, match=f"{missing} is no class that the estimator"):
+    with pytest.raises(ArcalError, match=f"{missing} is not a class that the estimator"):
         CalibratedClassifier(fewer).fit(others, labels)
 
 

@@ -87,7 +87,7 @@ def test_mixtures_keep_the_soft_label_of_each_of_their_ids():
 @pytest.mark.parametrize(
     ("added", "says"),
     [
-        ({"perturbed": 0.5}, "perturbed takes two steps back"),
+        ({"perturbed": 0.5}, "perturbed takes two backward passes"),
         ({"mixup": 0.2, "regmixup": 20.0}, "leave one out"),
         ({"augmix": -1.0}, "augmix"),
     ],

@@ -269,7 +269,7 @@ class Own(RobustSmoothingTrainer):
         ({"settings": {"added": {"perturbed": 0.5}}}, "leave it out of added"),
         ({"settings": {"added": {"augmix": 12.0, "mixup": 0.2}}}, "leave mixup out"),
         ({"settings": {"vanilla": 3}}, "name an earlier epoch"),
-        ({"settings": {"vanilla": "nowhere"}}, "no folder that save_pretrained wrote"),
+        ({"settings": {"vanilla": "nowhere"}}, "not a folder that save_pretrained wrote"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):

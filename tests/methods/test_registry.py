@@ -52,7 +52,11 @@ def test_a_method_of_another_package_is_loaded_when_it_is_looked_up(with_package
     [
         ("import nothing_of_that_name", {"mine": "outside_b:Mine"}, "No module named 'nothing_of"),
         ("", {"mine": "outside_b:Mine"}, "has no attribute 'Mine'"),
-        ("def mine(Z): pass", {"mine": "outside_b:mine"}, "it is no subclass of arcal.methods.Me"),
+        (
+            "def mine(Z): pass",
+            {"mine": "outside_b:mine"},
+            "it is not a subclass of arcal.methods.Me",
+        ),
         (MODULE.format(setting="a: int = 1"), {"ours": "outside_b:Mine"}, "has the name 'mine'"),
         (MODULE.format(setting="a: int"), {"mine": "outside_b:Mine"}, "a without a default"),
         (MODULE.format(setting="a: Gone = 1"), {"mine": "outside_b:Mine"}, "'Gone' is not defined"),

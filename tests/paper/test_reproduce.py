@@ -284,7 +284,7 @@ def test_machines_share_a_plan_by_naming_its_runs(reproduction, results, folder)
 
     with pytest.raises(ArcalError, match="no run of this plan is called 'mixup'"):
         whole.keep(["ar-adals-s0", "mixup"])
-    with pytest.raises(ArcalError, match="name a folder by --keep"):
+    with pytest.raises(ArcalError, match="name a folder with --keep"):
         replace(whole, summaries=None).keep(["ar-adals-s0"])
 
 

@@ -128,13 +128,13 @@ def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
     some = Audited("mine", as_predictions(logits=masked, labels=labels), ("a", "b", "c"))
     assert some.overall.nll.value == math.inf
     (line,) = doubts(some)
-    assert line.startswith("1 of 400 labels, first c of id 5, has a probability of exactly 0")
+    assert line.startswith("1 of 400 labels, first c for id 5, has a probability of exactly 0")
     said = summary([Finding(some)], "data")
     assert "log-loss infinite" in said
     assert "nan" not in said + markdown([Finding(some)], "data")
     assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
     named = replace(some, names=tuple(f"{i}.png" for i in range(400)))
-    assert "first c of id 5.png, has a probability" in doubts(named)[0]
+    assert "first c for id 5.png, has a probability" in doubts(named)[0]
 
 
 def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
@@ -214,7 +214,7 @@ def test_a_second_model_is_said_to_be_better_only_beyond_chance():
 def test_weights_are_said_where_the_figures_are():
     said = as_predictions(probabilities=[[0.75, 0.25]] * 40, labels=[0] * 39 + [1])
     weights = torch.tensor([3.0] * 10 + [1.0] * 30)
-    line = "every figure counts inputs by their weights: the 40 say as much as 30 that weigh alike"
+    line = "every figure counts inputs by their weights: the 40 are worth 30 of equal weight"
     weighted, plain = (Audited("a", said, ("0", "1"), weights=one) for one in (weights, None))
     assert doubts(weighted) == [line]
     assert doubts(plain) == []
@@ -303,13 +303,13 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     high = stands_out(too_high)
     assert any(
         line.startswith("its probability of fraud is too high by 12.0 points [")
-        and line.endswith("]: 15.5 % in the mean, and 3.5 % of the inputs are fraud")
+        and line.endswith("]: 15.5 % on average, and 3.5 % of the inputs are fraud")
         for line in high
     )
     hidden = stands_out(rare((0.01, 0.2), (120, 300)))
     (line,) = [line for line in hidden if line.startswith("its probability of fraud is too")]
     assert "too low by 5.0 points [" in line or "too high by 5.0 points [" in line
-    assert " in the mean: " in line
+    assert " averages " in line
     assert "of these 2,000 inputs are fraud" in line
     assert not any("its probability" in line for line in stands_out(rare((0.01, 0.3), (20, 600))))
     assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))

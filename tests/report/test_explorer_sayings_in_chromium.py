@@ -174,7 +174,7 @@ def test_where_most_classes_are_too_few_only_the_others_are_listed_at_first(read
     payload = make_payload(200, classes=[f"class {z}" for z in range(40)], kind="predictions")
     page = reader.open(without_cells(payload, 40, range(5, 8)))
     rows = page.locator("#classes .row:not(.head)")
-    words = "37 of the 40 predicted classes have too few inputs for a verdict. Shown are the"
+    words = "37 of the 40 predicted classes have too few inputs for a verdict. The other 3 are"
     assert words in page.locator("#classes").inner_text()
     assert rows.count() == 3
     page.get_by_role("button", name="Show those with too few").click()

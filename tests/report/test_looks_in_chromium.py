@@ -42,7 +42,7 @@ def test_words_of_a_tables_head_are_whole_on_a_phone(reader):
     payload["models"][0]["acting"]["thresholds"][1] |= long
     page = reader.open(payload, size=(360, 740))
     head = page.locator("#acting thead th").nth(1)
-    assert head.inner_text() == "act from a confidence of"
+    assert head.inner_text() == "require a confidence of"
     rows = head.evaluate(
         """cell => {
             const range = document.createRange(), start = cell.textContent.indexOf("confidence");

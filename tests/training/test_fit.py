@@ -304,7 +304,7 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     for folder in folders:
         run(data, Vanilla(4), folder=folder, recipe=RECIPE.shortened(1))
     folders[0].checkpoint.write_bytes(folders[1].checkpoint.read_bytes())
-    with pytest.raises(ArcalError, match=f"is of the run {folders[1].digest}, and not of this"):
+    with pytest.raises(ArcalError, match=f"belongs to the run {folders[1].digest}, not to this"):
         run(data, Vanilla(4), folder=folders[0])
 
 

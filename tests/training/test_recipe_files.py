@@ -53,8 +53,8 @@ def test_a_file_says_what_differs(tmp_path):
         ('like = "fast"\noptimizer = 3', "optimizer = 3: it has to be text"),
         ('like = "fast"\nsteps = [80, 0.1]', "pairs of an epoch and a factor"),
         ('like = "fast"\naugmentation = "cut"', "augmentation 'cut' is unknown"),
-        ("recipe = 3", "is no table"),
-        ("epochs =", "is no TOML"),
+        ("recipe = 3", "is not a table"),
+        ("epochs =", "is not TOML"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_with_the_file(text, words, tmp_path):

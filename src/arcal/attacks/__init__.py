@@ -47,11 +47,11 @@ def as_attack(attack: Any = None) -> Any:
     True
     >>> as_attack(BoundaryProjection)
     Traceback (most recent call last):
-    arcal.errors.ArcalError: attack is the class BoundaryProjection: give one of its objects, ...
+    arcal.errors.ArcalError: attack is the class BoundaryProjection: give an instance of it, ...
     """
     if isinstance(attack, type):
         raise ArcalError(
-            f"attack is the class {attack.__name__}: give one of its objects, such as "
+            f"attack is the class {attack.__name__}: give an instance of it, such as "
             f"{attack.__name__}()"
         )
     if isinstance(attack, str):

@@ -88,7 +88,7 @@ def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
     tensor([False])
     >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([0]))
     Traceback (most recent call last):
-    arcal.errors.ArcalError: target 0 of input 0 is the prediction: its distance is 0, give another
+    arcal.errors.ArcalError: target 0 of input 0 is already the prediction: give another
     """
     (N, Z), y = z.shape, z.argmax(dim=1)
     if targets is None:
@@ -103,14 +103,13 @@ def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
     if len(wrong := ((targets < 0) | (targets >= Z)).nonzero()):
         i = int(wrong[0])
         raise ArcalError(
-            f"target {int(targets[i])} of input {i} is no class of the model: choose from 0 to "
+            f"target {int(targets[i])} of input {i} is not a class of the model: choose from 0 to "
             f"{Z - 1}"
         )
     if len(same := (targets == y).nonzero()):
         i = int(same[0])
         raise ArcalError(
-            f"target {int(targets[i])} of input {i} is the prediction: its distance is 0, give "
-            "another"
+            f"target {int(targets[i])} of input {i} is already the prediction: give another"
         )
     if z.gather(1, targets.unsqueeze(1)).isinf().any():
         raise ArcalError("a target is a class that the model masks by -inf: give another")
@@ -223,14 +222,14 @@ def _check_success(
         clean, logits = model(x.clone()), model(there.clone())
     if (wrong := int((margin(clean, predicted) < -rounding(clean)).sum())) > 0:
         raise ArcalError(
-            f"the attack {attack} returned another predicted than the model's own prediction for "
+            f"the attack {attack} returned a `predicted` other than the model's own prediction for "
             f"{wrong} of {len(x)} inputs: return model(x).argmax(dim=1)"
         )
     same = success & ~(margin(logits, predicted) <= rounding(logits))
     if (wrong := int(same.sum())) > 0:
         raise ArcalError(
-            f"the attack {attack} says that it changed the prediction of {wrong} of {len(x)} "
-            "inputs, of which the model predicts the same for its x: leave success False there"
+            f"the attack {attack} claims success on {wrong} of {len(x)} inputs for whose x the "
+            "model predicts the same as before: leave success False there"
         )
 
 
@@ -295,5 +294,5 @@ def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
             "logarithm, and no step of any size is known to change its prediction"
         )
     if not gradient.isfinite().all():
-        return "the model's gradients are not finite there, as of a root or a logarithm at 0"
+        return "the model's gradients are not finite there, as with a root or a logarithm at 0"
     return "no perturbation within the bounds was found to change the prediction"

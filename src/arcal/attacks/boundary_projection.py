@@ -138,8 +138,8 @@ class BoundaryProjection:
         if small or self.budget > MOST_PASSES or not self.reach >= 1:
             raise ArcalError(
                 f"budget {self.budget}, classes {self.classes}, reach {self.reach}, starts "
-                f"{self.starts}: 3 to {MOST_PASSES:,} passes, at least 1 class, a reach of 1 and "
-                "0 starts are needed, whole numbers but for the reach"
+                f"{self.starts}: give a budget of 3 to {MOST_PASSES:,}, at least 1 class, a reach "
+                "of at least 1 and at least 0 starts, all but the reach whole numbers"
             )
         if self.norm not in NORMS:
             raise ArcalError(f"norm {self.norm!r} is unknown: choose from {', '.join(NORMS)}")

@@ -84,8 +84,8 @@ class Inputs:
                     "and random take them as they are, and so does an audit with order=None"
                 )
             raise ArcalError(
-                f"which input is perturbed? One of floats is needed, and there is {kinds}: name "
-                "it, as Inputs(parts, perturbed=...)"
+                f"which input is to be perturbed, of {kinds}? Name one of floats, as "
+                "Inputs(parts, perturbed=...)"
             )
         return self.named[self.perturbed]
 

@@ -184,7 +184,7 @@ def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> 
         if ((~masked).sum(dim=1) < 2).any():
             raise ArcalError(
                 "the model gives all classes but one -inf, as the logarithm of a rounded softmax "
-                "does: there is none to change to; take `log_softmax` of the logits"
+                "does: there is no class to change to; take `log_softmax` of the logits"
             )
         logits = logits.masked_fill(masked, logits[~masked].min())
         check_logits(logits, len(x), x.dtype)
@@ -277,7 +277,8 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(
-            f"the model returns {logits.dtype} for {dtype} inputs: both must be one; let it return "
+            f"the model returns {logits.dtype} for {dtype} inputs: both must be the same; let it "
+            "return "
             f"`logits.to({dtype})`"
         )
     if not (good := torch.isfinite(logits).all(dim=1)).all():

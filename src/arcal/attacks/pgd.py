@@ -54,8 +54,8 @@ class PGD:
             )
         if not (0 <= self.momentum < 1 and self.backtracking >= 1):
             raise ArcalError(
-                f"momentum is {self.momentum} and backtracking {self.backtracking}: "
-                "[0, 1) and at least 1 are their ranges"
+                f"momentum is {self.momentum} and backtracking {self.backtracking}: give a "
+                "momentum in [0, 1) and a backtracking of at least 1"
             )
         known = {"objective": OBJECTIVES, "start": STARTS}
         for field, names in (("objective", [self.objective]), ("start", self.start)):
@@ -117,7 +117,8 @@ class PGD:
         if y.device.type == "cpu" and len(wrong := ((y < 0) | (y >= logits.shape[1])).nonzero()):
             i, last = int(wrong[0]), logits.shape[1] - 1
             raise ArcalError(
-                f"class {int(y[i])} of input {i} is no class of the model: choose from 0 to {last}"
+                f"class {int(y[i])} of input {i} is not a class of the model: choose from 0 to "
+                f"{last}"
             )
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
         return value.detach(), gradient_to(current, value)

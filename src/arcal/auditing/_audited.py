@@ -92,7 +92,7 @@ class Audited:
         if known is not None and not torch.equal(known.ids, self.predictions.ids):
             raise ArcalError(
                 f"{self.name}: the robustness is of other inputs than the predictions, or in "
-                "another order: give it in the order of theirs"
+                "another order: give both in the same order"
             )
         object.__setattr__(self, "name", printable(self.name))
         object.__setattr__(self, "classes", tuple(map(printable, self.classes)))

@@ -48,8 +48,8 @@ OF_THE_TOP = ("irm", "smart", "ebs", "pts", "spline")
 NO_TOP = "it is of the more probable of several classes, and an answer has one confidence"
 
 ALL_RIGHT = (
-    "all {0} {1} are {2}, which does not say how often others are wrong: the model stays as it is; "
-    "give more {1}, some of them wrong"
+    "all {0} {1} are {2}, which does not show how often others are wrong: the model stays as it "
+    "is; give more {1}, some of them wrong"
 )
 
 
@@ -145,7 +145,7 @@ def choose_calibrator(
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
     >>> choose_calibrator(right, calibrators=["temperature"], resamples=200).why
-    'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
+    'all 40 inputs are classified correctly, which does not show how often others are wrong: the \
 model stays as it is; give more inputs, some of them wrong'
     """
     w = as_weights(weights, len(predictions.ids))
@@ -153,8 +153,8 @@ model stays as it is; give more inputs, some of them wrong'
         predictions, w = predictions.rows(w > 0), w[w > 0]
     N = len(predictions.ids)
     if N < FEWEST:
-        too_few = "1 input is too little" if N == 1 else f"{N} inputs are too few"
-        raise ArcalError(f"{too_few} to choose a calibrator by: give {FEWEST} or more")
+        too_few = "1 input is too few" if N == 1 else f"{N} inputs are too few"
+        raise ArcalError(f"{too_few} to choose a calibrator: give {FEWEST} or more")
     if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
         order = predictions.ids.argsort()
         predictions, w = predictions.rows(order), w[order]
@@ -167,7 +167,7 @@ model stays as it is; give more inputs, some of them wrong'
         if predictions.logits[0].numel() > VECTOR_NUMBERS:
             names.remove("vector")
             size = f"{N:,} x {predictions.classes:,}"
-            refused["vector"] = f"it takes long on {size} probabilities; name it to have it tried"
+            refused["vector"] = f"it takes long on {size} probabilities; name it to try it"
     for name in names:
         check_posthoc(name)
     if predictions.answers:
@@ -351,6 +351,6 @@ def _why(
         return f"it has the lowest log-loss of {those}{shown}"
     lower = candidates[picked].behind.value
     return (
-        f"it is the simplest of {those} {also} are not shown to be worse than "
-        f"the best ({best}, whose log-loss is lower by {lower:.4f}: chance explains that)"
+        f"it is the simplest of {those} {also} are not clearly worse than the best ({best}, whose "
+        f"log-loss is lower by {lower:.4f}: within chance)"
     )

@@ -24,7 +24,7 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     True
     >>> suspect_drift(january, january[200:], ["well", "ill"])
     'these differ from the labelled inputs by more than chance: the probability of ill is \
-distributed otherwise, with a mean of 41.9 % here and 25.5 % there; what was found there need not \
+distributed differently, with a mean of 41.9 % here and 25.5 % there; what was found there may not \
 hold here'
     """
     if min(len(labelled), len(others)) < FEWEST:
@@ -49,6 +49,6 @@ hold here'
     there, here = (100 * float(p.mean()) for p in probabilities(most))
     return (
         "these differ from the labelled inputs by more than chance: the probability of "
-        f"{classes[most]} is distributed otherwise, with a mean of {here:.3g} % here and "
-        f"{there:.3g} % there; what was found there need not hold here"
+        f"{classes[most]} is distributed differently, with a mean of {here:.3g} % here and "
+        f"{there:.3g} % there; what was found there may not hold here"
     )

@@ -153,8 +153,8 @@ def one_per(
     if column.null_count:
         where = column.is_null().to_pylist().index(True)
         raise ArcalError(
-            f"{name} is missing in row {where}: fill it in or leave the row out, for the draw of "
-            "one input of each"
+            f"{name} is missing in row {where}: fill it in or leave the row out, so that one "
+            "input of each can be drawn"
         )
     ids = torch.arange(N, device="cpu") if ids is None else as_integers(ids, "ids")
     if len(ids) != N:

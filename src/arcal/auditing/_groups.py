@@ -296,6 +296,6 @@ def _named(predictions: Predictions, classes: Sequence[str]) -> int:
     """Z, if there is a name for each class."""
     if len(classes) != predictions.classes:
         raise ArcalError(
-            f"{len(classes)} names of classes for predictions of {predictions.classes}: name each"
+            f"{len(classes)} class names for predictions of {predictions.classes}: name each"
         )
     return len(classes)

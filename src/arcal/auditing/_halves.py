@@ -152,7 +152,7 @@ def posthoc_on_halves(
             f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
         )
     elif not (w.any() and (to_fit is None or to_fit.any())):
-        too_small = "all inputs of a half weigh 0: weigh more of them"
+        too_small = "all inputs in one half weigh 0: give more inputs a weight"
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples

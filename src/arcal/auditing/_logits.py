@@ -51,7 +51,7 @@ def check_classes(logits: Tensor, classes: int | None) -> None:
     if classes is not None and logits.shape[1] != classes:
         raise ArcalError(
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
-            "give the model of this data"
+            "give the model for this data"
         )
 
 
@@ -65,8 +65,8 @@ def _tensor_in(output: Any, classes: int | None) -> Tensor:
         output = _one_of(output, classes)
     if isinstance(output, nn.Module):
         raise ArcalError(
-            f"the model returns a module, {type(output).__name__}: what builds one takes no "
-            "argument, or only those that have a default"
+            f"the model returns a module, {type(output).__name__}: a function that builds one may "
+            "only have arguments with defaults"
         )
     if isinstance(output, np.ndarray):
         output = torch.as_tensor(output, device="cpu")

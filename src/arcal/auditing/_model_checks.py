@@ -29,7 +29,8 @@ DEPENDENT = (
 )
 
 SQUEEZED = (
-    "the model gives one input alone no row of logits: it drops the dimension of the batch, as "
+    "for a single input the model returns no row of logits: it drops the dimension of the batch, "
+    "as "
     "`.squeeze()` does; say which one to drop, as `.squeeze(1)`"
 )
 

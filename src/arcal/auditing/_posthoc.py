@@ -120,7 +120,7 @@ def without_zeros(
     >>> rounded = as_predictions(probabilities=p, labels=[0, 0, 2])
     >>> mended, line = without_zeros(rounded)
     >>> line
-    '5 probabilities are 0, probably rounded: those of one input are taken as 0.005 in all'
+    '5 probabilities are 0, probably rounded: those of one input are taken to sum to 0.005'
     >>> mended.log_probabilities[1].exp().round(decimals=4)
     tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
     """
@@ -149,8 +149,8 @@ def without_zeros(
     if least == 0:  # the logarithm of 1
         what = "confidence" if predictions.answers else "probability"
         return mended, (
-            f"every {what} is 0 or 1, as if these were decisions: give finer ones if there are "
-            f"any; a 0 is taken as {said}"
+            f"every {what} is 0 or 1, as if they were decisions: give finer ones if you have "
+            f"them; a 0 is taken as {said}"
         )
     if predictions.answers:
         those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
@@ -158,8 +158,8 @@ def without_zeros(
     line = (
         f"1 probability is 0, probably rounded: it is taken as {said}"
         if n == 1
-        else f"{n:,} probabilities are 0, probably rounded: those of one input are taken as "
-        f"{said} in all"
+        else f"{n:,} probabilities are 0, probably rounded: those of one input are taken to sum "
+        f"to {said}"
     )
     return mended, line
 

@@ -73,7 +73,7 @@ def as_predictions(
     repeats = order[1:][ids[order].diff() == 0]
     if len(repeats):
         row = int(repeats.min())
-        raise ArcalError(f"id {ids[row]} of row {row} occurs twice: give every input its own")
+        raise ArcalError(f"id {ids[row]} of row {row} occurs twice: give every input its own id")
     zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
     impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
     return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)

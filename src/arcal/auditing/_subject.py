@@ -121,7 +121,7 @@ class Subject:
             counts["seeds"] = len(seeds)
         if len(set(counts.values())) != 1 or 0 in counts.values():
             has = ", ".join(f"{n} of {what}" for what, n in counts.items()) or "no predictions"
-            raise ArcalError(f"{name} has {has}: give those of each run, and a seed a run")
+            raise ArcalError(f"{name} has {has}: give those of each run, and one seed per run")
         measures = {
             where: measure_set(where, runs, robustness, R) for where, runs in predictions.items()
         }

@@ -54,7 +54,7 @@ def suspect_scale(
     >>> layer = nn.BatchNorm1d(1, momentum=None)
     >>> _ = layer(torch.linspace(-2, 2, 100)[:, None]), layer.eval()
     >>> suspect_scale(layer, torch.linspace(-0.5, 0.5, 100)[:, None])
-    'the first batch norm meets 0.25 times the deviation that it met in training: wrong \
+    'the first batch norm sees 0.25 times the deviation that it saw in training: wrong \
 normalisation?'
     """
     met = _first_batch_norm(model, x)
@@ -69,7 +69,7 @@ normalisation?'
     if 1 / FACTOR <= ratio <= FACTOR:
         return None
     return (
-        f"the first batch norm meets {ratio:.2g} times the deviation that it met in training: "
+        f"the first batch norm sees {ratio:.2g} times the deviation that it saw in training: "
         f"wrong normalisation{_see(option)}?"
     )
 
@@ -172,9 +172,9 @@ def suspect_order(
 
     >>> labels = torch.arange(300) % 3
     >>> suspect_order(2 - labels, labels, ["cat", "dog", "fox"])
-    SuspectedOrder(sentence="the model's classes seem to be in another order than the data's: what \
-it calls cat is fox and fox is cat; in the data's order it would be right on 100 % of 300 inputs \
-instead of 33.3 %", order=(2, 1, 0))
+    SuspectedOrder(sentence="the model's classes seem to be in a different order from the data's: \
+what it calls cat is fox and fox is cat; in the data's order it would be right on 100 % of 300 \
+inputs instead of 33.3 %", order=(2, 1, 0))
     >>> suspect_order(labels, labels, ["cat", "dog", "fox"]) is None
     True
     """
@@ -192,7 +192,7 @@ instead of 33.3 %", order=(2, 1, 0))
     more = len(moved) - len(named)
     last = f"{more} more are misnamed" if more else named.pop()
     return SuspectedOrder(
-        "the model's classes seem to be in another order than the data's: what it calls "
+        "the model's classes seem to be in a different order from the data's: what it calls "
         f"{', '.join(named)} and {last}; in the data's order it would be right on "
         f"{100 * mapped / N:.3g} % of {N:,} inputs instead of {100 * right / N:.3g} %",
         tuple(complete) if len(set(complete)) == Z else None,

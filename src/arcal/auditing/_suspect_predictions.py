@@ -30,7 +30,7 @@ def suspect_own_predictions(predictions: Predictions) -> str | None:
     >>> suspect_own_predictions(
     ...     as_predictions(probabilities=probabilities, labels=[0] * 50 + [1] * 50)
     ... )
-    'it is right on all 100 inputs, also on the 50 of which it is less than 75 % sure: are the \
+    'it is right on all 100 inputs, even on the 50 of which it is less than 75 % sure: are the \
 labels its own predictions?'
     """
     if predictions.answers or not predictions.correct.all():
@@ -39,7 +39,7 @@ labels its own predictions?'
     if float((1 - unsure).sum()) < EXPECTED:
         return None
     return (
-        f"it is right on all {len(predictions.ids):,} inputs, also on the {len(unsure):,} of which "
+        f"it is right on all {len(predictions.ids):,} inputs, even on the {len(unsure):,} of which "
         f"it is less than {100 * UNSURE:.0f} % sure: are the labels its own predictions?"
     )
 
@@ -58,8 +58,8 @@ def suspect_softmax_twice(predictions: Predictions) -> str | None:
     >>> suspect_softmax_twice(as_predictions(probabilities=p, labels=labels))
     >>> p = (9 * torch.eye(3, dtype=torch.float64).repeat(20, 1)).softmax(dim=1)
     >>> suspect_softmax_twice(as_predictions(probabilities=p.softmax(dim=1), labels=labels))
-    'no confidence is above 57.6 %, the highest that a softmax of probabilities has: was a softmax \
-applied twice?'
+    'no confidence is above 57.6 %, the highest that a softmax of probabilities can give: was a \
+softmax applied twice?'
     """
     M, N, Z = predictions.logits.shape
     if predictions.answers or M > 1 or N < FEWEST:
@@ -72,7 +72,7 @@ applied twice?'
     highest = math.e / (math.e + Z - 1)
     return (
         f"no confidence is above {100 * highest:.1f} %, the highest that a softmax of "
-        "probabilities has: was a softmax applied twice?"
+        "probabilities can give: was a softmax applied twice?"
     )
 
 

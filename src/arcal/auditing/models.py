@@ -93,7 +93,8 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
                 "`arcal.classifiers.open_classifier(...).model`"
             )
         raise ArcalError(
-            f"{type(classifier).__name__} is no classifier: give a module, an exported program or "
+            f"{type(classifier).__name__} is not a classifier: give a module, an exported program "
+            "or "
             f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"
         )
 
@@ -119,8 +120,8 @@ def _check_problem(network: nn.Module) -> None:
     if problem in ("regression", "multi_label_classification"):
         more = ": give each label as predictions of a binary classifier, by `as_predictions`"
         raise ArcalError(
-            f"the model's config says problem_type={problem!r}, and only what chooses one class of "
-            f"several can be audited{more if problem.startswith('multi') else ''}"
+            f"the model's config says problem_type={problem!r}, and only a model that chooses one "
+            f"of several classes can be audited{more if problem.startswith('multi') else ''}"
         )
 
 

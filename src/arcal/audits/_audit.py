@@ -380,7 +380,9 @@ def _from_predictions(
 ) -> Audited:
     predictions, zeros = without_zeros(predictions)
     if predictions.answers and classes is not None:
-        raise ArcalError("answers are right or wrong, and of no classes: leave out their names")
+        raise ArcalError(
+            "answers are right or wrong and have no classes: leave out the class names"
+        )
     return Audited(
         name,
         predictions,

@@ -123,7 +123,9 @@ class Calibration:
         float32 where that has no float64. Predictions have no model, and raise `ArcalError`.
         """
         if self.model is None:
-            raise ArcalError("there is no model, only its predictions: call `calibrator` on others")
+            raise ArcalError(
+                "there is no model, only its predictions: apply `calibrator` to others"
+            )
         calibrator = _beside(self.model, self.calibrator)
         return Calibrated(self.model, calibrator, fitted_to=self.fitted_to)
 
@@ -243,7 +245,7 @@ def calibrate(
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         if not all(isinstance(one, Predictions | None) for one in sets.values()):
-            raise ArcalError("unlabelled inputs of predictions are predictions too")
+            raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
         doubts = order_doubts(model, classes)
         return calibration_of(model, sets, weights=weights, doubts=doubts, **more)
     known = None if classes is None else tuple(map(str, classes))
@@ -340,7 +342,7 @@ def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None)
     >>> swapped = as_predictions(logits=[[3.0, 0.0], [0.0, 3.0]] * 50, labels=[1, 0] * 50)
     >>> order_doubts(swapped, ["cat", "dog"])[0].partition(":")[2]
     " what it calls cat is dog and dog is cat; in the data's order it would be right on 100 % of \
-100 inputs instead of 0 %: bring its outputs into the data's order"
+100 inputs instead of 0 %: reorder its outputs to match the data"
     """
     if predictions.answers:
         return []

@@ -36,8 +36,8 @@ class Condition:
             return cls(match[1], match[2], float(match[3]))  # pyright: ignore[reportOptionalSubscript]
         except (TypeError, ValueError):
             raise ArcalError(
-                f"--fail-if {text!r} is no condition: write FIGURE>NUMBER in quotation marks, such "
-                'as "ece>0.05": without them the shell takes > for itself'
+                f"--fail-if {text!r} is not a condition: write FIGURE>NUMBER in quotation marks, "
+                'such as "ece>0.05": without them the shell takes > for itself'
             ) from None
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Condition:
         self.check(figures)
         if math.isnan(figures[self.figure]):
             raise ArcalError(
-                f"--fail-if {self}: {self.figure} is unknown, as no input is of it, or the "
+                f"--fail-if {self}: {self.figure} has no value, as no input belongs to it or the "
                 "log-loss is infinite: leave the condition out"
             )
         return _SIGNS[self.sign](figures[self.figure], self.number)
@@ -71,28 +71,28 @@ class Condition:
         never = {">": high, "<": low}.get(self.sign)
         if not low <= self.number <= high or self.number == never:
             raise ArcalError(
-                f"--fail-if {self}: {self.figure} lies between {low:g} and {high:g}, so this holds "
-                "always or never; write points as hundredths: 5 points are 0.05"
+                f"--fail-if {self}: {self.figure} lies between {low:g} and {high:g}, so this "
+                "always or never holds; write points as hundredths: 5 points are 0.05"
             )
 
 
 def _why_not(figure: str, figures: Collection[str]) -> str:
     """Why there is no such figure, or else what there is."""
     if figure.startswith("difference.") and not _has("difference", figures):
-        return "a difference is that of two models: name the one to compare with first"
+        return "a difference needs two models: name the one to compare with first"
     if figure.startswith("changes.") and not _has("changes", figures):
-        return "changes are those since an earlier audit: name it by --against"
+        return "changes need an earlier audit: name it with --against"
     if figure.startswith("unlabelled.") and not _has("unlabelled", figures):
-        return "of inputs without labels there are figures of `arcal calibrate` with --unlabelled"
+        return "`arcal calibrate` with --unlabelled has the figures of inputs without labels"
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
-        return "there are no levels where inputs are not ranked by --order"
+        return "there are no levels unless --order ranks the inputs"
     if f"{group}.n" in figures and ".ece" in figure.removeprefix(group):
         n = f", {figures[f'{group}.n']:g}" if isinstance(figures, Mapping) else ""
         return f"{group} has too few inputs for it{n}"
     near = difflib.get_close_matches(figure, figures, n=3, cutoff=0.5)
     some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
-    return f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(some)}"
 
 
 def failures(

@@ -69,7 +69,7 @@ class Earlier:
         if not models:
             raise ArcalError(
                 f"the audit {self.name}: its models are {first_few(list(self.models))}, and none "
-                f"is called so here ({first_few(names)}): give the same names by --names"
+                f"here has such a name ({first_few(names)}): give the same names with --names"
             )
         return replace(self, models=models)
 
@@ -140,11 +140,11 @@ def read_earlier(path: Path | str) -> Earlier:
         said = parse_json(file.read_bytes())
     except ValueError:
         raise ArcalError(
-            f"the audit {name}: it is no whole JSON, as if its writing was cut off: name the "
+            f"the audit {name}: it is not complete JSON, as if it was cut off: name the "
             "folder of an audit, or run that audit again"
         ) from None
     if not isinstance(said, Mapping) or not {"arcal", "format", "models"} <= {*said}:
-        raise ArcalError(f"the audit {name} is no audit.json of arcal: name the folder of one")
+        raise ArcalError(f"the audit {name} is not an audit.json of arcal: name the folder of one")
     if said["format"] != FORMAT:
         raise ArcalError(
             f"the audit {name} is of format {printable(str(said['format']))[:20]}, and this arcal "

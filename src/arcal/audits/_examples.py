@@ -268,7 +268,7 @@ def examples_or_loader(
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
-        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
     inputs = data[0] if isinstance(data, tuple) and len(data) == 2 else ()
     raw = isinstance(inputs, list) and isinstance([*inputs, 0][0], str)
     if raw or isinstance(data, Texts):
@@ -290,8 +290,8 @@ def check_one_order(loader: Any) -> None:
     batch = next(iter(loader), None) if draws_order(loader) else None
     if batch is not None and not has_ids(batch):
         raise ArcalError(
-            "data is a loader that shuffles, which gives each of the models another order of the "
-            "inputs: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
+            "data is a loader that shuffles, so each model would get the inputs in another order: "
+            "make it with shuffle=False, or from `arcal.data.WithIds(dataset)`"
         )
 
 

@@ -275,4 +275,4 @@ def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:
             f"{line}: if the data lacks some, give the names of the model's, in its order, as "
             "`classes` (--classes) or as the model's attribute class_names"
         )
-    return f"{line}: give the model of this data"
+    return f"{line}: give the model for this data"

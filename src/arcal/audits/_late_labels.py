@@ -33,7 +33,9 @@ def with_labels(
     _, id, _ = named_so
     key = named(table.column_names, IDS, id)
     if key is None:
-        raise ArcalError(f"it has no ids to find their labels in {file} by: name them by --id")
+        raise ArcalError(
+            f"it has no ids, by which {file} could give it labels: name their column with --id"
+        )
     rows = [str(value) for value in table.column(key).to_pylist()]
     try:
         name, ids, labels = _ids_and_labels(file, named_so)
@@ -42,12 +44,12 @@ def with_labels(
     places = {value: place for place, value in enumerate(ids)}
     if len(places) < len(ids):
         twice, _ = Counter(ids).most_common(1)[0]
-        raise ArcalError(f"--labels-from {file}: id {twice!r} occurs twice: leave one of them")
+        raise ArcalError(f"--labels-from {file}: id {twice!r} occurs twice: keep one of them")
     matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
     if not matched:
         there = printable(ids[0]) if ids else "none at all"
         raise ArcalError(
-            f"--labels-from {file}: none of its ids, such as {there}, is that of a prediction, "
+            f"--labels-from {file}: none of its ids, such as {there}, is the id of a prediction, "
             f"such as {printable(rows[0])}"
         )
     if len(matched) < min(len(rows), len(ids)):
@@ -95,7 +97,7 @@ def _ids_and_labels(
         called = name
     for column, title in ((key, IDS[1]), (name, LABELS[1])):
         if column is None:
-            raise ArcalError(f"there is no column {title}: name it so")
+            raise ArcalError(f"there is no column {title}: rename one to it")
     assert key is not None
     assert name is not None
     ids, labels = table.column(key), table.column(name)

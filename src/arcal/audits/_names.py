@@ -44,7 +44,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
         path = Path(what[0])
         if path.suffix.lower() in NOT_READ and path.is_file():
             raise ArcalError(
-                f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "
+                f"{path} is not a model, and predictions are read from {', '.join(SUFFIXES)}: save "
                 "them as one of these"
             )
         if path.suffix.lower() in OF_TENSORS and path.is_file():
@@ -68,9 +68,9 @@ def check_data_name(data: str) -> None:
     >>> check_data_name("pets")
     """
     if Path(data, "config.json").is_file() and Path(data, "metrics.jsonl").is_file():
-        raise ArcalError(f"{data} is a run folder, and stands where DATA is: give DATA after it")
+        raise ArcalError(f"{data} is a run folder where DATA should be: give DATA after it")
     if ".py:" in data and not Path(data).exists():
-        raise ArcalError(f"{data} is a model, and stands where DATA is: give DATA after the models")
+        raise ArcalError(f"{data} is a model where DATA should be: give DATA after the models")
 
 
 def refuse_text(names: object, what: str) -> None:
@@ -109,7 +109,7 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
             names = list(specs)
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ArcalError(f"two models are called {twice}: tell them apart by --names")
+        raise ArcalError(f"two models are called {twice}: tell them apart with --names")
     return names
 
 

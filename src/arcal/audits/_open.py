@@ -275,9 +275,8 @@ def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Cav
     if not (opened.not_imitated and getattr(examples.part, "resized", False)):
         return []
     said = (
-        "the model's configuration brings images to their size in a way that is not imitated, and "
-        f"they are not as it expects them ({examples.facts['Images']}): give images that were "
-        "brought to it before"
+        "the model's configuration resizes images in a way that arcal does not imitate, so these "
+        f"are not as it expects ({examples.facts['Images']}): give images already resized"
     )
     return [Caveat("Preprocessing", said, about="scale")]
 

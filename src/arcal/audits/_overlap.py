@@ -29,7 +29,7 @@ def overlap(
     ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
     ... )
     >>> overlap(first, second)[0].sentence
-    '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
+    '2 of the 2 validation inputs are audited as well, so calibrators look better than they are'
     """
     others = [one for one in other if isinstance(one, Examples)]
     if not isinstance(validation, Examples) and not others:
@@ -37,7 +37,7 @@ def overlap(
     caveats, mine = [], {*audited.digests()}
     if isinstance(validation, Examples) and (both := len(mine & {*validation.digests()})):
         said = (
-            f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
+            f"{both:,} of the {len(validation):,} validation inputs are audited as well, so "
             "calibrators look better than they are"
         )
         caveats.append(Caveat("Overlap", said))
@@ -53,7 +53,7 @@ def overlap(
 
 
 def repeated(audited: Examples) -> list[Caveat]:
-    """What is to be said of images or texts that are there more than once, if any are.
+    """What is to be said of images or texts that occur more than once, if any are.
 
     Rows of a table may well be alike, and nothing is said of them.
 

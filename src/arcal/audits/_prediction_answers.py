@@ -21,8 +21,8 @@ MANY = 30
 
 
 NOT_TOLD = (
-    "nothing says which answers are right: name it `correct`, true or false, give what was "
-    "`predicted` and the `label`, or the file of these by --labels-from"
+    "nothing says which answers are right: give a column `correct`, true or false, or columns "
+    "`predicted` and `label`, or name the file of labels with --labels-from"
 )
 
 
@@ -33,13 +33,16 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
     a confidence is enough.
 
     >>> missing_of(["id", "correct", "sureness"])
-    'there is correct, but no confidence: name it `confidence`, a number from 0 to 1'
+    'there is correct, but no confidence: give it in a column `confidence`, a number from 0 to 1'
     """
     has = {name.casefold(): name for name in there}
     sure = next((has[name] for name in CONFIDENCE if name in has), None)
     right = next((has[name] for name in CORRECT if name in has), None)
     if sure is None and right is not None:
-        return f"there is {right}, but no confidence: name it `confidence`, a number from 0 to 1"
+        return (
+            f"there is {right}, but no confidence: give it in a column `confidence`, a number "
+            "from 0 to 1"
+        )
     if sure is None or not labelled:
         return None
     return f"there is {sure}, but {NOT_TOLD}"
@@ -151,5 +154,7 @@ def _check_truths(truths: np.ndarray, name: str, others: Mapping[str, Any]) -> N
 def _as_text(values: np.ndarray, name: str) -> list[str]:
     text = as_text(values) if values.ndim == 1 else None
     if text is None:
-        raise ArcalError(f"{name} is {values.dtype} of shape {values.shape}: give a value a row")
+        raise ArcalError(
+            f"{name} is {values.dtype} of shape {values.shape}: give one value per row"
+        )
     return text

@@ -88,7 +88,7 @@ def columns(
         of = [name for name in there if spelt and belongs(name, [spelt]) and name not in read]
         if len({*of}) < len(of):
             twice, times = Counter(of).most_common(1)[0]
-            raise ArcalError(f"there are {times} columns {twice}: leave one of them")
+            raise ArcalError(f"there are {times} columns {twice}: keep one of them")
         read += of
         if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
             entries[kind] = _rows(table.column(of[0]), of[0])
@@ -140,8 +140,8 @@ def columns(
         elif labelled and labels is None and _probabilities(table, left) is not None:
             raise ArcalError(
                 f"there are no labels, only {first_few(there)}, of which {first_few(left)} sum to "
-                "1, as probabilities do: name them `labels`, or say which they are, by --label, or "
-                "which file they are in, by --labels-from"
+                "1, as probabilities do: name them `labels`, or say which column they are, with "
+                "--label, or which file they are in, with --labels-from"
             )
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
@@ -267,8 +267,8 @@ def _rows(column: pa.ChunkedArray, name: str) -> Any:
     for row, numbers in enumerate(rows):
         if not isinstance(numbers, list) or len(numbers) != Z or not Z:
             raise ArcalError(
-                f"{name} of row {row} is no list of {Z or 'several'} numbers, as many as in row 0: "
-                "give each input one for every class"
+                f"{name} of row {row} is not a list of {Z or 'several'} numbers, as many as in "
+                "row 0: give each input one number per class"
             )
     return np.array(rows)
 
@@ -321,8 +321,8 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise ArcalError(
-            f"{name} is no number{_first_text(column)}: give numbers alone, with decimal points "
-            "and without per cent signs or separators of thousands"
+            f"{name} is not a number{_first_text(column)}: give numbers alone, with decimal points "
+            "and without per cent signs or thousands separators"
         )
     return column.to_numpy().astype(np.float64)
 

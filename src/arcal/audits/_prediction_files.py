@@ -242,7 +242,7 @@ def _arrays(
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
     if any(isinstance(array, bytes) for array in arrays.values()):
-        raise ArcalError("a member of it is no array: write it by numpy.savez")
+        raise ArcalError("one of its members is not an array: write it with numpy.savez")
     known, entries = list[str](), dict[str, Any]()
     for kind, names in (*OUTPUTS.items(), ("classes", ("classes",))):
         if name := next((one for one in names if one in arrays), None):
@@ -293,12 +293,12 @@ def _saved(
     elif not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None and not answers:
-        elsewhere = ", or which file they are in, by --labels-from" if by_column else ""
+        elsewhere = ", or which file they are in, with --labels-from" if by_column else ""
         single = any(np.shape(rows)[1:] in ((), (1,)) for rows in outputs.values())
         elsewhere += ANSWERS if single else ""
         raise ArcalError(
-            f"there are no labels, only {only}: name them `labels`, or say which they are, by "
-            f"--label{elsewhere}"
+            f"there are no labels, only {only}: name them `labels`, or say which column they are, "
+            f"with --label{elsewhere}"
         )
     classes = entries.get("classes")
     names = None if classes is None else class_names(np.asarray(classes))
@@ -307,7 +307,7 @@ def _saved(
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
         if len({*titles}) < len(titles):
             twice, _ = Counter(titles).most_common(1)[0]
-            raise ArcalError(f"id {twice!r} occurs twice: give every input its own")
+            raise ArcalError(f"id {twice!r} occurs twice: give every input its own id")
     if answers:
         sure, right = entries[CONFIDENCE[0]], entries[CORRECT[0]]
         predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG
@@ -317,7 +317,7 @@ def _saved(
         predictions = as_predictions(labels=labels, ids=ids, **outputs)
     Z = predictions.classes
     if names is not None and len(names) != Z:
-        raise ArcalError(f"there are {len(names)} classes, and predictions of {Z}")
+        raise ArcalError(f"there are {len(names)} class names for predictions of {Z} classes")
     return SavedPredictions(
         predictions,
         names or tuple(map(str, range(Z))),

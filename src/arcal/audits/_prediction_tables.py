@@ -94,7 +94,7 @@ def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str
         known(there, chosen)
     several = _all_named(there, names, chosen)
     if len(several) > 1:
-        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
+        raise ArcalError(f"there are columns {' and '.join(several)}: keep one of them")
     return several[0] if several else None
 
 
@@ -107,7 +107,7 @@ def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -
 def known(there: Sequence[str], name: str) -> str:
     """The name, if it is one of these."""
     if name not in there:
-        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
+        raise ArcalError(f"nothing is called {name}, only {first_few(there)}: name one of these")
     return name
 
 
@@ -125,7 +125,7 @@ def _unfolded(table: pa.Table) -> pa.Table:
             columns += (keys := _keys(name, by_class))
             for key, _ in keys:
                 if key != name and table.column_names.count(key):
-                    raise ArcalError(f"there is a key {key} and a column {key}: leave one of them")
+                    raise ArcalError(f"there is a key {key} and a column {key}: keep one of them")
     return pa.table([one for _, one in columns], names=[name for name, _ in columns])
 
 

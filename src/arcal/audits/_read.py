@@ -122,8 +122,8 @@ def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Cav
     if not (both := len(audited & known)):
         return []
     said = (
-        f"validation inputs are of {both:,} of the {len(audited):,} values of {column} that are "
-        "audited, and calibrators look better than they are"
+        f"validation inputs share {both:,} of the {len(audited):,} audited values of {column}, so "
+        "calibrators look better than they are"
     )
     return [Caveat("Overlap", said)]
 

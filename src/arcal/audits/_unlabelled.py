@@ -60,13 +60,13 @@ def estimates_of(
             stream = fit_batch_temperature(given.log_probabilities, given.labels, weights=weights)
             estimate = _by_entropy(stream)
     except ArcalError as error:
-        return None, {}, [f"nothing is said of the unlabelled inputs: {error}"] * bool(unlabelled)
+        return None, {}, [f"no estimate for the unlabelled inputs: {error}"] * bool(unlabelled)
     for name, one in unlabelled.items():
         try:
             estimates[name] = estimate(without_zeros(one, like=labelled)[0])
         except ArcalError as error:
             what = f"those of {name}" if name else "the unlabelled inputs"
-            doubts.append(f"nothing is said of {what}: {error}")
+            doubts.append(f"no estimate for {what}: {error}")
     return stream, estimates, doubts
 
 

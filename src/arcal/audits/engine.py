@@ -185,7 +185,7 @@ def in_order(
     folder = blocks.folder()
     before_this: set[str] = set()
     if folder is not None:
-        log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
+        log.info(f"{blocks.examples.name}: finished work is kept in {folder}")
         before_this = {path.name for path in folder.glob(f"*{blocks.suffix}")}
     every = [
         ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
@@ -275,8 +275,8 @@ def check_together(jobs: "Sequence[Job]") -> None:
             same_ids, others, _ = unpacked(again, 0)
             if torch.equal(ids, same_ids) and not _equal(x, others):
                 raise ArcalError(
-                    "the loader gives each of the models other inputs, as one with augmentation "
-                    "does: leave that out"
+                    "the loader gives each model other inputs, as one with augmentation does: "
+                    "leave that out"
                 )
 
 
@@ -348,7 +348,8 @@ class BlocksElsewhere:
             drawn = [one.sentence for one in job.caveats if one.about == "weights"]
             if examples is not None and drawn:
                 raise ArcalError(
-                    f"{job.name} is another model in every process that shares the work: {drawn[0]}"
+                    f"{job.name} is a different model in each process that shares the work: "
+                    f"{drawn[0]}"
                 )
             what = "the data" if examples is None else job.name
             raise ArcalError(f"{what} was changed in the meantime: run the command again")

@@ -38,7 +38,7 @@ same classes in another order: reorder the model's
     if len(model_names) != len(data_names):
         raise ArcalError(
             f"the model has {len(model_names)} classes and the data {len(data_names)}: give the "
-            "model of this data"
+            "model for this data"
         )
     if not _comparable(model_names, data_names):
         return
@@ -49,7 +49,7 @@ same classes in another order: reorder the model's
                 raise ArcalError(
                     f"{what}, which has the same classes in another order: reorder the model's"
                 )
-            raise ArcalError(f"{what}: give the model of this data, or rename its classes")
+            raise ArcalError(f"{what}: give the model for this data, or rename its classes")
 
 
 def reorder(model_names: Sequence[str], data_names: Sequence[str]) -> tuple[int, ...] | None:

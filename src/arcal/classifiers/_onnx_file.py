@@ -93,7 +93,7 @@ class OnnxNetwork(nn.Module):
         if self.taken.probabilities:
             if not (z.ge(0).all() and (z.sum(1) - 1).abs().le(1e-2).all()):
                 raise ArcalError(
-                    f"{self.taken.name} of the file is no probabilities: call it logits"
+                    f"{self.taken.name} of the file does not hold probabilities: call it logits"
                 )
             z = z.clamp(min=FLOOR).log()
         return z.to(x.device, x.dtype)

@@ -135,7 +135,7 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
     check_name(spec, "a function in it")
     if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # which is a path of Windows
         return load_object(spec, weights)
-    raise ArcalError(f"{spec} is no classifier: give {FORMS}")
+    raise ArcalError(f"{spec} is not a classifier: give {FORMS}")
 
 
 def _check_run(path: Path) -> None:
@@ -145,7 +145,7 @@ def _check_run(path: Path) -> None:
     except (OSError, ValueError):
         return
     if isinstance(about, dict) and ("model_type" in about or "architecture" in about):
-        raise ArcalError(f"{path} is no run folder of arcal's: write hf:{path}")
+        raise ArcalError(f"{path} is not a run folder of arcal's: write hf:{path}")
 
 
 def _check_channels(
@@ -234,7 +234,9 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
             said = _drawn(drawn, name, len([*classifier.parameters()]))
             caveats = (Caveat("Drawn weights", said, about="weights"),)
     elif weights is not None:
-        raise ArcalError(f"{spec} is no torch module, and cannot be given {weights}: leave it out")
+        raise ArcalError(
+            f"{spec} is not a torch module, and cannot be given {weights}: leave it out"
+        )
     names = getattr(classifier, "class_names", None)
     text = isinstance(names, tuple | list) and all(isinstance(one, str) for one in names)
     return Loaded(

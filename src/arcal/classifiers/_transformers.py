@@ -55,7 +55,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     spec = f"hf:{folder}"
     config_file = folder / "config.json"
     if not config_file.is_file():
-        kind = "has no config.json" if folder.is_dir() else "is no folder"
+        kind = "has no config.json" if folder.is_dir() else "is not a folder"
         raise ArcalError(f"{folder} {kind}: give a folder that save_pretrained wrote")
     about = _json(config_file)
     if "model_type" not in about and "architecture" in about:

@@ -16,7 +16,7 @@ from pathlib import Path
 from arcal.errors import ArcalError
 from arcal.printable import one_line
 
-KEPT = "what was finished is kept, the same command continues"
+KEPT = "finished work is kept, and the same command continues"
 
 NO_MEMORY = re.compile(
     r"out of memory|not enough memory|can.t allocate|cannot allocate|unable to allocate|bad_alloc"

@@ -72,7 +72,7 @@ def _name_rank(record: logging.LogRecord) -> bool:
 
 
 def _stop(number: int, frame: Any) -> None:
-    raise ArcalError("stopped from outside; what was finished is saved, the same command continues")
+    raise ArcalError("stopped from outside; finished work is saved, and the same command continues")
 
 
 def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> str | None:

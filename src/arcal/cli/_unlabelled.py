@@ -76,7 +76,7 @@ def predictions_like(
     except ArcalError:
         raise ArcalError(
             f"{what} has the classes {first_few(other.classes)}, and {fitted_to} "
-            f"{first_few(classes)}: give the same model's, by the same names"
+            f"{first_few(classes)}: give predictions of the same model, by the same names"
         ) from None
     numbers = tuple(map(str, range(Z)))
     unnamed = other.classes == numbers

@@ -86,7 +86,7 @@ class OutputFlags:
 
 @dataclass(frozen=True)
 class Audit(OnModels):
-    """Show how sure a classifier should be, where it is wrong, and whether calibration helps.
+    """Show how far to trust a classifier's confidence, where it is wrong, and whether to calibrate.
 
     `arcal audit MODEL DATA` runs the model on the data, finds the smallest change of each input
     that flips the prediction, and writes a page. Several models may come before DATA. A file of
@@ -201,7 +201,7 @@ class Audit(OnModels):
         folder = path.parent if path.is_file() else path
         if folder.resolve() == self.output.out.resolve():
             raise ArcalError(
-                f"--against {path} is what this audit would replace: name another folder by --out"
+                f"--against {path} is what this audit would replace: name another folder with --out"
             )
         return read_earlier(path).matched(names).drawn_like(self.data.one_per)
 

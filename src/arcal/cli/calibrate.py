@@ -51,11 +51,11 @@ class CalibrationFlags:
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
-    and nearer the truth on worse ones."""
+    and closer to the truth on worse ones."""
     unlabelled: Annotated[tuple[str, ...] | None, flag("DATA ...")] = None
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
-    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions. Of
-    several, such as one a day, each is estimated by itself."""
+    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions.
+    Several, such as one per day, are estimated one by one."""
     views: Annotated[str | None, flag("HOW")] = None
     """Average the predictions on an image and its mirror image before calibrating: mirror. Twice
     the passes."""
@@ -99,8 +99,8 @@ class Calibrate(OnModels):
 
     `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
     each calibrator by five-fold cross-validation, and picks the simplest that keeps every
-    prediction, lowers the log-loss beyond chance and is not shown to be worse than the best. A file
-    of predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels; or with
+    prediction, lowers the log-loss beyond chance and is not clearly worse than the best. A file of
+    predictions (.npz, .parquet, .csv or .jsonl with logits or probabilities, and labels; or with
     the confidence of each answer, and whether it was correct) needs neither model nor data: `arcal
     calibrate predictions.csv`.
     """
@@ -350,7 +350,7 @@ class Calibrate(OnModels):
 
         assert self.output.apply is not None
         if choice.calibrator is None:
-            say(f"arcal: nothing is written of {self.output.apply}: the model stays as it is")
+            say(f"arcal: nothing is written for {self.output.apply}: the model stays as it is")
             return []
         path = self.output.out / applied_name(self.output.apply)
         write_calibrated(path, applied, choice.calibrator, fitted_to)
@@ -373,7 +373,8 @@ class Calibrate(OnModels):
             conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:
             conditions["Views"] = (
-                "every figure, also of the model as it is, is for the average of an image and its "
+                "every figure, including the model's as it is, is for the average of an image and "
+                "its "
                 "mirror image, which can do harm: compare with the command without --views"
             )
         return conditions

@@ -42,7 +42,7 @@ class Evaluate:
     cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
     cache_limit: Annotated[float | None, flag("GIB")] = None
-    """Size limit of --cache: the sets used longest ago are deleted for new ones."""
+    """Size limit of --cache: the sets used longest ago are deleted to make room."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, written as for `arcal train --data` or `arcal audit`, or folders of images
     alone; their test sets are out of distribution. Images of another size are resized, and the

@@ -76,7 +76,7 @@ class DataFlags:
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
     text: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """Column of the texts. Of a file of predictions: what the page shows of each input, such as
+    """Column of the texts. For a file of predictions: what the page shows of each input, such as
     question, answer and reference."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""

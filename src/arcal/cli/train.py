@@ -56,8 +56,8 @@ class Train:
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0,)
     """Seeds: one run for each."""
     sweep: Annotated[bool, flag()] = False
-    """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by
-    0.01, and further, to at most 0.2, while the last tried is the best."""
+    """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1
+    in steps of 0.01, and on to at most 0.2 while the last tried is the best."""
     ensemble: Annotated[bool, flag()] = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
@@ -255,7 +255,7 @@ class Train:
             say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
         say(f"chosen: epsilon {swept.best:g}")
         if swept.best == max(swept.ece):
-            say("it is the largest tried: a larger one, given by --epsilon, may be better")
+            say("it is the largest tried: a larger one, given with --epsilon, may be better")
         return swept
 
 

@@ -17,8 +17,8 @@ from arcal.errors import ArcalError
 from arcal.parents import end_with_parent
 
 KILLED = (
-    "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
-    "same command continues"
+    "a process was killed, perhaps because memory ran out; finished work is saved, and the same "
+    "command continues"
 )
 UNGUARDED = 78
 """The exit code of a process that was to start others while it read the script it began with."""

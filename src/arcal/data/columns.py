@@ -121,7 +121,7 @@ def pick(
         same = [name for name in names if spelt(name) == spelt(there[0])]
         if len(same) > 1:
             which = f"{len(same)} columns {same[0]}" if len({*same}) == 1 else " and ".join(same)
-            raise ArcalError(f"{columns.path} has {which}: leave one of them")
+            raise ArcalError(f"{columns.path} has {which}: keep one of them")
         return there[0]
     wanted = " or ".join(candidates) if given is None else given
     advice = f"; name one of them with {option}" if option else ""

@@ -225,7 +225,7 @@ def list_images(root: Path) -> tuple[ImageFiles, list[str], int]:
         if not images:
             raise ArcalError(
                 f"{root / label} holds no image file ({', '.join(SUFFIXES)}): add some, or "
-                "remove the folder if it is no class"
+                "remove the folder if it is not a class"
             )
         names += [f"{label}/{image}" for image in images]
         labels += [label] * len(images)

@@ -157,7 +157,7 @@ def whole_numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarra
     wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
     if len(wrong):
         raise ArcalError(
-            f"{where(int(wrong[0]))}: {name} is {values[wrong[0]]:g}, which is no class: labels "
+            f"{where(int(wrong[0]))}: {name} is {values[wrong[0]]:g}, which is not a class: labels "
             "are whole numbers or names of classes"
         )
     return np.clip(values, -(2.0**62), 2.0**62).astype(np.int64)

@@ -117,7 +117,7 @@ def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             read = {name: arrays[name] for name in names if name is not None}
             if any(isinstance(array, bytes) for array in read.values()):  # a member of another kind
-                raise ValueError("a member of it is no array")
+                raise ValueError("one of its members is not an array")
             return read
     except NO_ARRAY as error:
         reason = first_line(error)

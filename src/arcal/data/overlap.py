@@ -61,8 +61,8 @@ def sentence_for(test: Part, train: Part, name: str = "test") -> str | None:
         return None
     are = "is" if both == 1 else "are"
     return (
-        f"{both:,} of the {len(test):,} {name} images {are} among the training images, byte by "
-        "byte: what is said of them was learnt by heart"
+        f"{both:,} of the {len(test):,} {name} images {are} among the training images, byte for "
+        "byte: the model has seen them"
     )
 
 

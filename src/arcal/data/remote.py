@@ -136,7 +136,7 @@ def _names(url: str, store: Any, root: str) -> tuple[str, dict[str, str]]:
     names = {name: path for name, path in names.items() if _is_inside(name)}
     if not names:
         raise ArcalError(
-            f"{url} holds nothing that is read from elsewhere: give Parquet, .tar, CSV or JSON "
+            f"{url} holds nothing that can be read from a URL: give Parquet, .tar, CSV or JSON "
             "lines, by their folder or their name; folders of images have to be copied first"
         )
     return base, names
@@ -228,7 +228,7 @@ def _refusals(url: str) -> Iterator[None]:
             or re.search("Credential|Auth|Forbidden", kind)
         ):
             advice = (
-                f"lets nobody in without credentials ({reason}): give those that its package "
+                f"refuses access without credentials ({reason}): give those that its package "
                 "looks for, such as AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS"
             )
         else:

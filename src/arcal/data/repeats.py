@@ -13,7 +13,7 @@ from arcal.data.part import Part
 
 
 class Repeats(NamedTuple):
-    """How many inputs are there more than once, and how many of these under several labels.
+    """How many inputs occur more than once, and how many of these under several labels.
 
     `pair` has the positions of two that are the same: under two labels, if there are such.
     Made by `repeats`.
@@ -27,10 +27,10 @@ class Repeats(NamedTuple):
         """A line about the inputs `of` a data set; `name` is that of an input at a position.
 
         >>> Repeats(4, 2, (0, 3)).sentence("the 60 images", lambda i: f"{i}.png")
-        '4 of the 60 images are there more than once, and 2 of these have several labels, which \
+        '4 of the 60 images occur more than once, and 2 of these have several labels, which \
 cannot all be right: 0.png is 3.png'
         """
-        said = f"{self.n:,} of {of} are there more than once"
+        said = f"{self.n:,} of {of} occur more than once"
         if self.contradicted:
             some = "they" if self.contradicted == self.n else f"{self.contradicted:,} of these"
             said += f", and {some} have several labels, which cannot all be right"

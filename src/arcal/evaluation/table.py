@@ -118,7 +118,7 @@ def _others(path: Path, table: pa.Table) -> pa.Table:
         there = pq.read_table(path).cast(SCHEMA)
     except (OSError, ValueError) as error:
         raise ArcalError(
-            f"{path} is no table of figures ({first_line(error)}): move it away"
+            f"{path} is not a table of figures ({first_line(error)}): move it away"
         ) from None
     new = set(zip(*_keys(table), strict=True))
     return there.filter([key not in new for key in zip(*_keys(there), strict=True)])

@@ -22,7 +22,7 @@ def library(name: str, spec: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         if error.name != name:
-            raise ArcalError(f"{name} cannot be imported ({error}): install it anew") from error
+            raise ArcalError(f"{name} cannot be imported ({error}): reinstall it") from error
         raise ArcalError(
             f"{spec} needs {name}, which is not installed: pip install {name}"
         ) from None

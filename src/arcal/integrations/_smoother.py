@@ -70,8 +70,8 @@ class Smoother:
         check_order(order)
         if unfit := sorted({"perturbed", "perturbed_by"} & {*(added or {})}):
             raise ArcalError(
-                f"{unfit[0]} takes two steps back for each batch, and a loop of a library one: "
-                "leave it out of added"
+                f"{unfit[0]} takes two backward passes for each batch, and a library's loop takes "
+                "one: leave it out of added"
             )
         if levels > 1 and vanilla is None:
             raise ArcalError(

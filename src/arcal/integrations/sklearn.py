@@ -130,7 +130,7 @@ def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     unknown = y[~np.isin(y, classes)]
     if len(unknown):
         raise ArcalError(
-            f"{unknown[0]!s} is no class that the estimator was fitted to: leave such rows out"
+            f"{unknown[0]!s} is not a class that the estimator was fitted to: leave such rows out"
         )
     order = np.argsort(classes)
     return order[np.searchsorted(classes, y, sorter=order)]

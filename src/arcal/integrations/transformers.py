@@ -234,7 +234,8 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
         if not isinstance(vanilla, nn.Module):
             if not (Path(vanilla) / "config.json").is_file():  # transformers would look online
                 raise ArcalError(
-                    f"vanilla is {str(vanilla)!r}, and no folder that save_pretrained wrote: give "
+                    f"vanilla is {str(vanilla)!r}, and not a folder that save_pretrained wrote: "
+                    "give "
                     "one, or the trained model"
                 )
             vanilla = type(trainer.model).from_pretrained(vanilla)  # pyright: ignore

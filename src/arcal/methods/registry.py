@@ -63,7 +63,7 @@ class Methods(MutableMapping[str, type[Method]]):
         try:
             kind = point.load()
             if not (isinstance(kind, type) and issubclass(kind, Method)):
-                raise ArcalError("it is no subclass of arcal.methods.Method")
+                raise ArcalError("it is not a subclass of arcal.methods.Method")
             if kind.name != point.name:
                 raise ArcalError(f"its class has the name {kind.name!r}")
             self._check_settings(kind)

@@ -83,7 +83,7 @@ class Reproduction:
         """
         folder = self.summaries
         if folder is None:
-            raise ArcalError("--only keeps runs and writes no table: name a folder by --keep")
+            raise ArcalError("--only keeps runs and writes no table: name a folder with --keep")
         picked: list[tuple[Work, dict[Variant, list[Run]]]] = []
         every: list[str] = []
         for planned in self._planned():
@@ -112,11 +112,11 @@ class Reproduction:
         page = self.out / "README.md"
         if page.exists() and not page.read_bytes().startswith(TITLE.encode()):
             raise ArcalError(
-                f"{page} is there and arcal did not write it: name another folder by --out"
+                f"{page} exists, and arcal did not write it: name another folder with --out"
             )
         self.out.mkdir(parents=True, exist_ok=True)
         if not os.access(self.out, os.W_OK):
-            raise ArcalError(f"{self.out} cannot be written: name another folder by --out")
+            raise ArcalError(f"{self.out} cannot be written: name another folder with --out")
 
     def _alone(self) -> AbstractContextManager[object]:
         """While it is open no other command adds to the same table or page."""
@@ -169,7 +169,7 @@ class Reproduction:
             names = ", ".join(item.name for item in self.items)
             raise ArcalError(
                 f"the scale {self.scale} has none of the data sets that {names} needs: "
-                "choose another by --scale"
+                "choose another with --scale"
             )
         return planned
 

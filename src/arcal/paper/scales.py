@@ -325,5 +325,5 @@ def check_there(source: str) -> None:
         path.exists() or any(path.parent.glob(f"{escape(path.name)}*"))
     ):
         raise ArcalError(
-            f"there is no data at {source}: say where by --cifar10, --cifar100 or --imagenet"
+            f"there is no data at {source}: say where with --cifar10, --cifar100 or --imagenet"
         )

@@ -91,7 +91,7 @@ def _about(comparison: Comparison) -> str:
     runs += " run" if counts == [1] else " runs"
     spread = (
         "“a ± b” is mean and standard deviation over runs, each of its own seed; comparisons are "
-        "paired by seed, and no test of significance was made."
+        "paired by seed, and no significance test was made."
         if counts[-1] > 1
         else "One run shows no deviation: small differences may be chance."
     )
@@ -109,7 +109,7 @@ def _terms(comparison: Comparison) -> list[dict[str, str]]:
         },
         {
             "name": "ECE",
-            "words": "Expected calibration error: how far confidence and accuracy are apart, "
+            "words": "Expected calibration error: how far apart confidence and accuracy are, "
             "averaged over 15 bins of confidence, in percentage points (×10⁻²). 0 is calibrated.",
         },
         {

@@ -94,8 +94,8 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
         return None
     several = bool(comparison.several)
     sides = (
-        " At the left a type's value is the mean over a method's runs, at the right it is that of "
-        "their averaged probabilities."
+        " On the left a type's value is the mean over a method's runs, on the right that of their "
+        "averaged probabilities."
         if several
         else ""
     )
@@ -104,9 +104,9 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
         alt="Box plots of accuracy and ECE by intensity of the shift for each method",
         lead="Accuracy and ECE over types of corruption, by intensity",
         caption=" (the paper's Figure 6). A box spans the 25th to the 75th percentile of the "
-        "types, the line in it is the median, and the whiskers end at the least and the largest "
-        f"type, not at 1.5 times the box.{sides} Only intensities at which {BOXED} types or more "
-        "were evaluated are drawn. The marker is the clean test set.",
+        "types, the line in it is the median, and the whiskers end at the smallest and the "
+        f"largest type, not at 1.5 times the box.{sides} Only intensities at which {BOXED} types "
+        "or more were evaluated are drawn. The marker is the clean test set.",
     )
     types = list(comparison.subjects[0].means["ece"].by_type)
     extra = [type for type in types if type in EXTRA]
@@ -140,9 +140,9 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
         name="variance",
         alt="Box plots of the variance over runs by intensity of the shift for each method",
         lead="Variance over the runs, by intensity of the shift",
-        caption=" (the paper's Figure 3): of all classes, a value a type of corruption. A box "
-        "spans the 25th to the 75th percentile of the types, the line in it is the median, and the "
-        "whiskers end at the least and the largest type. The marker is the clean test set.",
+        caption=" (the paper's Figure 3): of all classes, one value per type of corruption. A box "
+        "spans the 25th to the 75th percentile of the types, the line in it is the median, and "
+        "the whiskers end at the smallest and the largest type. The marker is the clean test set.",
         width="narrow",
     )
     shifted = tables.under_shift(comparison) is not None
@@ -170,7 +170,7 @@ def _ensembles(comparison: Comparison) -> ComparisonSection | None:
         alt="Accuracy and confidence of single models and ensembles for each method",
         lead="Accuracy and mean confidence of the predicted class, alone and averaged",
         caption=" (the paper's Figure 7), on the clean test set. Above: the mean over a method's "
-        "runs, bars of error are one standard deviation. Below: the average of all runs' "
+        "runs, error bars are one standard deviation. Below: the average of all runs' "
         "probabilities. Where runs disagree it is less sure, which calibrates over-confident "
         "models and makes calibrated ones under-confident. Orange is over-confident, blue "
         "under-confident.",
@@ -207,7 +207,7 @@ def _reliability(comparison: Comparison) -> ComparisonSection:
     note = (
         "On the clean test set, means over the runs. The ECE has 15 bins of equal width, and, "
         "where it was computed, a 95 % interval over test images (by the bootstrap, each end the "
-        "mean over runs). Equal mass: bins that hold as many images each. Class-wise: the "
+        "mean over runs). Equal mass: bins of equally many images. Class-wise: the "
         "probabilities of all classes, predicted or not, a mean over classes. Debiased: without "
         "part of the bias of few images; it can be below 0. Chance: the ECE to expect of a "
         "calibrated model with these confidences and as many images."
@@ -277,7 +277,7 @@ def _levels(comparison: Comparison) -> ComparisonSection:
 def _spread(comparison: Comparison) -> str:
     """What the bars of error are."""
     if comparison.several:
-        return "Bars of error are one standard deviation over the runs."
+        return "Error bars are one standard deviation over the runs."
     return "There is one run, so no deviation is shown."
 
 

@@ -226,14 +226,14 @@ def _better_if_changed(choice: Choice) -> Candidate | None:
 
 
 WHEN_IT_HOLDS = (
-    "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
-    "inputs of the same classes, is too low for inputs that the model is merely less sure of, and "
-    "too high where it has become wrong and stayed sure)"
+    "(an estimate without labels, from the share of inputs below an entropy: it holds only for "
+    "inputs of the same classes, is too low where the model is merely less sure, and too high "
+    "where it has become wrong but stayed sure)"
 )
 WHEN_ANSWERS_HOLD = (
-    "(an estimate without labels, by the share of answers above a confidence: it is too low where "
-    "answers are merely less sure, for which the mean confidence is the better estimate, and too "
-    "high where they have become wrong and stayed sure)"
+    "(an estimate without labels, from the share of answers above a confidence: it is too low "
+    "where answers are merely less sure, for which the mean confidence is the better estimate, "
+    "and too high where they have become wrong but stayed sure)"
 )
 
 
@@ -242,7 +242,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
 
     The estimates are by the name of each set; a set alone needs none, "".
     """
-    labelled = f"(on the labelled ones {100 * choice.before.accuracy.value:.1f} %)"
+    labelled = f"({100 * choice.before.accuracy.value:.1f} % on the labelled ones)"
     lines, doubts = list[str](), list[str]()
     for name, today in estimates.items():
         right, low, high, sure = (
@@ -264,8 +264,8 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
         else:  # what is estimated is how often its own predictions are right
             whose = f"the model, without {choice.picked}," if choice.changed else "the model"
             lines.append(
-                f"{what} unlabelled inputs: {whose} is right on about {said} {labelled}; at the "
-                f"temperature of the labelled ones its mean confidence on these is {sure} %; the "
+                f"{what} unlabelled inputs: {whose} is right on about {said} {labelled}; with the "
+                f"labelled ones' temperature its mean confidence on these is {sure} %; the "
                 f"temperature for these is {T}"
             )
         if today.doubt is not None:

@@ -33,7 +33,7 @@ def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
     kind = getattr(calibrator, "kind", None)
     if CALIBRATORS.get(str(kind)) is not type(calibrator):
         raise ArcalError(
-            f"{type(calibrator).__name__} cannot be saved: make it known by "
+            f"{type(calibrator).__name__} cannot be saved: register it with "
             "arcal.calibration.posthoc.register"
         )
     save_tensors(Path(path), calibrator.state_dict(), format=CALIBRATOR_FORMAT, kind=kind)

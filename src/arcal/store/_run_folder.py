@@ -114,7 +114,7 @@ class RunFolder:
             lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
             epochs = [parse_json(line) for line in lines]
             if not all(isinstance(epoch, dict) for epoch in epochs):
-                raise ValueError("a line is no JSON object")
+                raise ValueError("a line is not a JSON object")
             return epochs
         except ValueError as error:
             raise ArcalError(

@@ -47,8 +47,8 @@ class Checkpoint:
         tensors, header = load_tensors(folder.checkpoint)
         if header.get("run", folder.digest) != folder.digest:
             raise ArcalError(
-                f"{folder.checkpoint} is of the run {header['run']}, and not of this folder's: put "
-                "its own back, or delete it and train the run again"
+                f"{folder.checkpoint} belongs to the run {header['run']}, not to this folder's: "
+                "put its own back, or delete it and train the run again"
             )
         unscored = header.get("unscored", False)
         return cls(folder.checkpoint, tensors, header.get("epoch", 0), unscored)

@@ -156,7 +156,7 @@ def enough_for_batch_norm(images: int) -> Iterator[None]:
             raise
         raise ArcalError(
             f"{images} image at once is too few for this network's batch norm: the last of "
-            "a batch, or of an epoch, is alone; train on an image less by --images"
+            "a batch, or of an epoch, is alone; train on one image fewer with --images"
         ) from None
 
 

@@ -39,7 +39,7 @@ def open_recipe(spec: str) -> Recipe:
     content = read_toml(path)
     table = content.get("recipe", content)
     if not isinstance(table, Mapping):
-        raise ArcalError(f"{path}: its recipe is no table: write the keys below a line [recipe]")
+        raise ArcalError(f"{path}: its recipe is not a table: write the keys below a line [recipe]")
     return _recipe(path, dict(table))
 
 
@@ -93,7 +93,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ArcalError(f"{path} is not UTF-8: save it as UTF-8") from None
     except ValueError as error:
-        raise ArcalError(f"{path} is no TOML: {error}; mend it there") from None
+        raise ArcalError(f"{path} is not TOML: {error}; mend it there") from None
 
 
 def _recipe(path: Path, table: dict[str, Any]) -> Recipe:

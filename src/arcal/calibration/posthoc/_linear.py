@@ -46,8 +46,8 @@ def as_linear_examples(
     log_p, labels = given.log_p, given.labels
     if len(labels.unique()) < 2:
         raise ArcalError(
-            f"{len(labels)} validation inputs of fewer than two classes say nothing of each class: "
-            "pass more"
+            f"{len(labels)} validation inputs of fewer than two classes say nothing about each "
+            "class: pass more"
         )
     impossible = log_p.gather(1, labels[:, None]).isneginf()[:, 0]
     if impossible.any():

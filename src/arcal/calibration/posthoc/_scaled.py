@@ -52,8 +52,8 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
         which = f"all {N}" if right == N else f"{right} of {N}"
         ties = "" if right == N else " and the others are ties with their label"
         raise ArcalError(
-            f"{which} validation inputs are classified correctly{ties}, so the NLL has no lowest "
-            "temperature: pass more inputs, some of them misclassified"
+            f"{which} validation inputs are classified correctly{ties}, so no temperature has the "
+            "lowest NLL: pass more inputs, some of them misclassified"
         )
 
     def average(values: Tensor) -> float:
@@ -62,7 +62,7 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
     if worse_than_uniform(z, labels, weights):
         raise ArcalError(
             f"no temperature is better than the uniform distribution for {N} inputs: the "
-            "predictions say nothing of the labels; check that these are theirs"
+            "predictions say nothing about the labels; check that they belong together"
         )
 
     mean, variance = torch.empty(2, N, dtype=torch.float64, device="cpu")

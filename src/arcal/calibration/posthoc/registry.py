@@ -114,7 +114,7 @@ def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> No
     """
     kind = getattr(calibrator, "kind", None)
     if not isinstance(calibrator, type) or not isinstance(kind, str):
-        raise ArcalError(f"{calibrator} is no class with a kind: set one, such as kind = 'mine'")
+        raise ArcalError(f"{calibrator} is not a class with a kind: set one, such as kind = 'mine'")
     if kind in _OWN:
         raise ArcalError(f"arcal has a calibrator {kind!r} itself: choose another kind")
 

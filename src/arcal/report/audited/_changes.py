@@ -60,9 +60,9 @@ def same_inputs(since: Changes | None) -> list[str]:
     if since is None or not since.same_inputs:
         return []
     return [
-        f"the inputs seem to be those of {since.since}: ids and labels are the same; intervals of "
-        "changes are those of different inputs, so here they are wider than need be: audit both "
-        "models in one command, which pairs them"
+        f"the inputs seem to be those of {since.since}: ids and labels are the same; the "
+        "intervals of changes assume different inputs, and here are wider than they need be: "
+        "audit both models in one command, which pairs them"
     ]
 
 
@@ -123,7 +123,9 @@ def _by_group(column: str, groups: Any) -> list[str]:
     if not every:
         tested = sum(group["accuracy"].verdict != "too few" for group in groups.values())
         if not tested:
-            return [f"by {column}: an audit has too few inputs in each group to tell of a change"]
+            return [
+                f"by {column}: in each group, one of the audits has too few inputs to show a change"
+            ]
         return [f"by {column}: none of {tested} groups has changed beyond chance since then"]
     every.sort(key=lambda one: -max(one[2].by.low, -one[2].by.high))
     lines = [
@@ -137,7 +139,7 @@ def _by_group(column: str, groups: Any) -> list[str]:
 def _new_and_gone(column: str, since: Changes) -> list[str]:
     """The groups that are new, and those that are gone."""
     if column not in since.groupings:
-        return [f"by {column}: {since.since} has none of its groups, so that none is compared"]
+        return [f"by {column}: {since.since} has none of its groups, so none are compared"]
     lines = []
     for when, these in (("new", since.new), ("gone", since.gone)):
         if names := these.get(column):

@@ -44,13 +44,13 @@ def doubts(model: Audited) -> list[str]:
     if len(labels) == 1 and len(model) > 1:
         every = model.classes[int(labels)]
         lines.append(
-            f"all answers are {every}: little can be said of the others"
+            f"all answers are {every}: with none of the others, little can be said"
             if said.answers
-            else f"all labels are {every}: little can be said of one class"
+            else f"all labels are {every}: with only one class, little can be said"
         )
     lines += [
-        f"the groups by {by.name} are those of the labels: there even a calibrated model looks "
-        "wrong, so group by what is known when it answers"
+        f"the groups by {by.name} match the labels: in them even a calibrated model looks wrong, "
+        "so group by what is known when it answers"
         for by in model.groupings
         if by.is_of(said.labels)
     ]
@@ -58,10 +58,10 @@ def doubts(model: Audited) -> list[str]:
     if model.weights is not None:
         worth = effective_number(model.weights.double())
         one = noun(answers=said.answers)
-        source = f", {where}" if (where := model.facts.get(WEIGHED_BY)) else ""
+        source = f" ({where})" if (where := model.facts.get(WEIGHED_BY)) else ""
         lines.append(
-            f"every figure counts {one}s by their weights{source}: the {len(model):,} say "
-            f"as much as {worth:,.0f} that weigh alike"
+            f"every figure counts {one}s by their weights{source}: the {len(model):,} are worth "
+            f"{worth:,.0f} of equal weight"
         )
     return lines
 
@@ -98,9 +98,9 @@ def _impossible(model: Audited) -> str:
     n, first = len(impossible), int(impossible[0])
     id = said.ids[first].item() if model.names is None else model.names[first]
     return (
-        f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} of id "
+        f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} for id "
         f"{id}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
-        "log-loss is infinite: leave such inputs out, or do not mask their class"
+        "log-loss is infinite: leave these inputs out, or do not mask their class"
     )
 
 
@@ -136,8 +136,8 @@ def suspect_sigmoids(logits: Tensor) -> str | None:
     if logits.shape[1] < ENOUGH or not 0 <= low < high <= 1:
         return None
     return (
-        "all outputs lie in [0, 1], as sigmoids' do, and are taken for logits: if they are none, "
-        "give what comes before the sigmoids"
+        "all outputs lie in [0, 1], like those of sigmoids, and are taken as logits: if they are "
+        "not, give what comes before the sigmoids"
     )
 
 
@@ -146,8 +146,8 @@ def suspect_one_class(predictions: Predictions) -> str | None:
     if len(predictions.labels.unique()) > 1 or predictions.answers:
         return None
     return (
-        "all labels are of one class: they do not show how sure the model should be of inputs of "
-        "the others"
+        "all labels are of one class: they do not show how sure the model should be on inputs of "
+        "other classes"
     )
 
 
@@ -156,10 +156,10 @@ def _in_order(
 ) -> str:
     """What to do about classes that seem to be in another order."""
     if "--classes" not in options:
-        return "bring its outputs into the data's order"
+        return "reorder its outputs to match the data"
     few = order if len(classes) <= FEW else None
     names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
     return (
-        f"if the labels are names, give its order by --classes {names}; if they are numbers, bring "
-        "its outputs into the data's order"
+        f"if the labels are names, give its order with --classes {names}; if they are numbers, "
+        "reorder its outputs to match the data"
     )

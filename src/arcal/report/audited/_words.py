@@ -54,7 +54,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     lines += {line: None for one in findings for line in same_inputs(one.changes)}
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
-        "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
+        "over-confident. The ECE is how far apart the two are, over the range of confidence. Both "
         "are in percentage points."
     )
     for model in models:
@@ -186,10 +186,10 @@ def _positive(model: Audited) -> str | None:
             if isinstance(each, ProbabilityBin) and each.verdict in MISCALIBRATED
         ]
         right = max(judged, key=lambda each: max(each.gap.low, -each.gap.high))
-        where = f" where it is {percent(right.probability)} in the mean"
+        where = f" where it averages {percent(right.probability)}"
         whose = f"these {right.n:,} inputs"
     side = "high" if right.verdict == "over-confident" else "low"
-    mean = "" if where else f"{percent(one.probability)} in the mean, and "
+    mean = "" if where else f"{percent(one.probability)} on average, and "
     return (
         f"its probability of {name} is too {side} by {points(right.gap)}{where}: "
         f"{mean}{percent(right.frequency.value)} of {whose} are {name}"
@@ -206,9 +206,8 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     return (
         f"against {than}, on the same {noun(answers=answers)}s: accuracy "
         f"{moved(right, points, signed(right))}, log-loss "
-        f"{moved(loss, number, number(loss, '+'))}{order}; right where {than} is wrong on "
-        f"{percent(from_first.positive_flips)}, wrong where it is right on "
-        f"{percent(from_first.negative_flips)}"
+        f"{moved(loss, number, number(loss, '+'))}{order}; only it is right on "
+        f"{percent(from_first.positive_flips)}, only {than} on {percent(from_first.negative_flips)}"
     )
 
 
