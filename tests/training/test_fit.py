@@ -141,7 +141,7 @@ def test_an_image_alone_in_its_batch_is_said_in_one_line(data):
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 4))
     few = data.train.subset(data.train.ids[:33])
     fabric = Fabric(accelerator="cpu", devices=1)
-    with pytest.raises(ArcalError, match=r"1 image at once is too few .* by --images"):
+    with pytest.raises(ArcalError, match=r"1 image at once is too few .* with --images"):
         fit([Member(model, 0)], Vanilla(4), RECIPE, few, data.validation, fabric=fabric)
 
 

@@ -141,7 +141,7 @@ def then(classes, function):
         ("then(classes, lambda z: z.softmax(1))", "returns probabilities"),
         ("Differs(classes, lambda z: (z, z))", "in training mode gives a tuple for 2 images"),
         ("Differs(classes, lambda z: z / z[9])", r"in training mode, in .*own\.py:\d+: IndexErr"),
-        ("Differs(classes, nn.BatchNorm1d(classes))", "1 image at once .* by --images"),
+        ("Differs(classes, nn.BatchNorm1d(classes))", "1 image at once .* with --images"),
         ("Differs(classes, lambda z: z[:, :2])", r"gives \(2, 2\) .* logits of shape \(2, 3\)"),
     ],
 )

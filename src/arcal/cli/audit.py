@@ -49,8 +49,8 @@ class AnalysisFlags:
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns to group the inputs by, such as region and age: each group has figures of its own.
-    Many different numbers are cut into five ranges, and many times are grouped by day. In .npz it
-    is an array, in WebDataset a field of the JSON."""
+    Many different numbers are cut into five ranges, and many times are grouped by day. In .npz a
+    column is an array, in WebDataset a field of the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions to test images under: by default four of them; or `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""

@@ -71,8 +71,8 @@ class OutputFlags:
     """Formats to write the calibrated model in: pt2, onnx, safetensors. If no calibrator is picked,
     none is written."""
     apply: Annotated[Path | None, flag("FILE")] = None
-    """File of predictions by the same model, labelled or not: write its calibrated probabilities,
-    into calibrated.csv, calibrated.jsonl or calibrated.parquet, as FILE is."""
+    """File of predictions by the same model, labelled or not: write its calibrated probabilities
+    in the same format, to calibrated.csv, calibrated.jsonl or calibrated.parquet."""
     fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
     """Conditions such as "ece>0.05", after calibration, "before.accuracy<0.9" or, with
     --unlabelled, "unlabelled.accuracy.high<0.9": exit code 1 if one holds."""

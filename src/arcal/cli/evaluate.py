@@ -69,8 +69,8 @@ class Evaluate:
     """The same, one process for each of N devices; more GPUs than there are is an error."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
-    them, and all see the folders of the runs. Without it and --devices, the number of
-    processes started counts."""
+    them, and all see the folders of the runs. Without --nodes and --devices, as
+    many processes share the work as were started."""
     loaders: Annotated[int, flag("N")] = 0
     """Extra processes of each worker that read, decode and corrupt images ahead; worth it for a
     folder of images."""

@@ -82,7 +82,7 @@ class DataFlags:
     """Column of the labels."""
     confidence: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """For a file of predictions: column of the confidence in each answer, where that is all it has.
-    --label then names the column of what was correct. `arcal audit` compares several of a file."""
+    --label then names the column of what was correct. `arcal audit` compares several columns."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
     """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
     label yet are left out."""
@@ -110,7 +110,7 @@ class DataFlags:
     """Use only N inputs, drawn at random."""
     one_per: Annotated[str | None, flag("COLUMN")] = None
     """Column that tells which inputs belong together, such as patient: use one of each, drawn at
-    random. With several that are much alike, intervals would be too narrow."""
+    random, since inputs that are much alike would make intervals too narrow."""
 
     def columns_named(self) -> dict[str, Any]:
         """What columns of a file of predictions are called, as `read_predictions` takes it."""
@@ -151,8 +151,8 @@ class SharingFlags:
     """Devices, one process each: GPUs, or CPU processes with --accelerator cpu."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
-    them, and all see the folder that it is run in. Without it and --devices, the number of
-    processes started counts."""
+    them, and all see the folder that it is run in. Without --nodes and --devices, as
+    many processes share the work as were started."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
     `local`, which runs --devices processes at a time; needs the package ray."""

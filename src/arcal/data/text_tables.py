@@ -40,7 +40,7 @@ class TextTable(InTables):
         super().__init__(files, read)
         for name, count in Counter(self.schema.names).items():
             if count > 1:
-                raise ArcalError(f"{self.path} has {count} columns {name}: leave one")
+                raise ArcalError(f"{self.path} has {count} columns {name}: keep one")
 
     def encoded(self, name: str) -> NoReturn:
         raise ArcalError(f"{self.path}: column {name} holds no images: name their files instead")
