@@ -43,10 +43,10 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
         if not _is_shown(one)
     ]
     there = "" if since.model == model.name else f"{since.model}, "
-    what = "; ".join(shown) or "no change beyond chance"
+    what = "; ".join(shown) or f"no change beyond chance in {', '.join(rest)}"
     inputs = f"{since.n:,} {noun(answers=model.predictions.answers)}s"
     lines = [f"since {since.since} ({there}{inputs}): {what}"]
-    if rest:
+    if shown and rest:
         lines.append(f"not changed beyond chance since then: {', '.join(rest)}")
     for column, groups in since.groupings.items():
         lines += _by_group(column, groups)
