@@ -168,7 +168,7 @@ def _power(log_p: float) -> str:
     """A probability in two digits, also one that is too small for a float.
 
     >>> _power(math.log(0.005)), _power(-745.0)
-    ('0.005', '2.9e-324')
+    ('0.005', '2.8e-324')
     """
     if log_p > math.log(sys.float_info.min):
         return f"{math.exp(log_p):.2g}"
