@@ -112,8 +112,8 @@ def called_in(
     called = set[str]()
     for label in {*classes}:
         also = (label, f"{label}.0", label.capitalize() if label in TRUTH else label)
-        found = next((name for name in also if name in names), None)
-        called.add(found or values.get(_as_number(label), label))
+        spelt = next((name for name in also if name in names), None)
+        called.add(spelt or values.get(_as_number(label), label))
     return called
 
 
@@ -127,14 +127,14 @@ def _as_number(name: str) -> float:
 
 def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
     """The places `(N,)` of labels that are numbers among names that are, if all are there once."""
-    if labels.dtype.kind not in "iuf" or labels.ndim != 1:
+    if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
         return None
     values = [_as_number(name) for name in classes]
     places = {value: place for place, value in enumerate(values)}
-    found, inverse = np.unique(labels, return_inverse=True)
-    once = Counter(values)
-    wanted = [float(str(one)) for one in found]  # of float32 what is written as 0.1
-    if not all(once[value] == 1 and abs(value) < 2**53 for value in wanted):
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    times = Counter(values)
+    wanted = [float(str(label)) for label in distinct]  # of float32 what is written as 0.1
+    if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
         return None
     return np.array([places[value] for value in wanted])[inverse]
 
