@@ -24,13 +24,19 @@ BLOCK = 2**17
 second matrix is ever in memory. Larger ones took three times as long, most of it for new memory."""
 
 
-def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) -> Tensor:
+def as_tensor(
+    values: Any,
+    name: str = "this argument",
+    *,
+    copied: bool = True,
+    must_be: str = "numbers, not text: pass numbers, such as each name's place in a list",
+) -> Tensor:
     """A tensor as it is; anything else copied into one, with numpy's dtype for it.
 
     Only unsigned integers of more than a byte become int64, of a tensor, too. So Python's floats
     become float64 and its integers int64. Unless it is to be `copied`, an array that torch can use
     as it lies in memory, or in a mapped file, is shared. What is no array of numbers raises
-    `ArcalError`.
+    `ArcalError`, which says of text what it `must_be`.
 
     >>> as_tensor([0.25, 0.5])
     tensor([0.2500, 0.5000], dtype=torch.float64)
@@ -65,9 +71,7 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
         array = array.astype(np.float64)
     if array.dtype.kind in "US" or any(isinstance(one, str) for one in array.flat[:1]):
-        raise ArcalError(
-            f"{name} must be numbers, not text: pass numbers, such as each name's place in a list"
-        )
+        raise ArcalError(f"{name} must be {must_be}")
     if array.dtype.kind not in "biuf":
         raise ArcalError(
             f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "

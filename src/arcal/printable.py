@@ -27,10 +27,11 @@ def printable(text: str) -> str:
 def first_few(names: Sequence[str], most: int = 8) -> str:
     """The first of many names for a message, with dots where there are more.
 
-    >>> first_few(["cat", "dog", "fox"], most=2)
-    'cat, dog, ...'
+    >>> first_few(["cat", "dog", "fox"], most=2), first_few(["", "label"])
+    ('cat, dog, ...', '(no name), label')
     """
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    shown = (name or "(no name)" for name in names[:most])
+    return ", ".join(shown) + (", ..." if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

@@ -189,6 +189,8 @@ def test_the_order_of_confidences_is_what_a_threshold_and_an_auroc_see():
         ([0.5], [True, False], "correct must be 1 booleans"),
         ([[0.5, 0.5]], [True], "give one number per answer"),
         ([], [], "no answers"),
+        (["0,93"], [True], "not text: pass numbers from 0 to 1, with decimal points as in 0.93$"),
+        ([0.5], ["yes"], "correct must be True or False, not text: pass predictions == labels"),
     ],
 )
 def test_what_is_no_confidence_or_no_truth_is_refused(confidence, correct, line):

@@ -126,6 +126,8 @@ def cases(field, *pairs):
             (P, "rows sum to 1: give them as "),
             (P.float(), "give them as "),
             (P * 100, "these are per cent: divide them by 100"),
+            ([[0.33] * 3, [0.34, 0.34, 0.33]] * 2, "rows sum to 1: give them as "),
+            ([[33.0] * 3, [34.0, 34.0, 33.0]] * 2, "these are per cent: divide them by 100"),
             (P[:, 0], "lie in .0, 1.: give them as "),
             ([[1.0, 2], [3]], "logits is not an array .*: pass a tensor or an array"),
             ([["a", "b"]], "logits must be numbers, not text"),

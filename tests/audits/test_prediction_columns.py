@@ -258,3 +258,39 @@ def test_a_label_that_is_no_column_is_named(tmp_path, label, says):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ArcalError, match=says):
         read_predictions(tmp_path / "a.csv")
+
+
+HUNDREDTHS = "cat,.33,.33,.33\ndog,.34,.34,.33\nowl,.2,.2,.6\n"
+
+
+@pytest.mark.parametrize("prefix", ["", "p_", ".pred_", "probabilities_"])
+def test_two_decimals_that_sum_to_99_or_101_hundredths_are_divided_by_their_sum(tmp_path, prefix):
+    path = tmp_path / "mine.csv"
+    path.write_text(f"label,{prefix}cat,{prefix}dog,{prefix}owl\n{HUNDREDTHS}")
+    saved = read_predictions(path)
+    p = saved.predictions.log_probabilities.exp()
+    assert p[:2].tolist() == [
+        pytest.approx([1 / 3] * 3),
+        pytest.approx([34 / 101] * 2 + [33 / 101]),
+    ]
+    assert saved.scaled is not None
+    assert "2 of 3 rows do not sum to 1 (0.99 to 1.01)" in saved.scaled
+
+
+def test_two_decimals_called_logits_are_still_taken_for_probabilities(tmp_path):
+    (tmp_path / "a.csv").write_text(f"label,logits_cat,logits_dog,logits_owl\n{HUNDREDTHS}")
+    with pytest.raises(ArcalError, match="give them as probabilities"):
+        read_predictions(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("p_cat,p_dog", "label, p_cat, p_dog: p_cat, p_dog sum to 0.9 in row 1, and probabilities"),
+        ("cat,dog", r"no probabilities whose rows sum to 1 \(cat, dog sum to 0.9 in row 1\): give"),
+    ],
+)
+def test_columns_that_do_not_sum_to_1_are_said_to(tmp_path, header, says):
+    (tmp_path / "a.csv").write_text(f"label,{header}\ncat,.75,.25\ndog,.25,.65\n")
+    with pytest.raises(ArcalError, match=says):
+        read_predictions(tmp_path / "a.csv")

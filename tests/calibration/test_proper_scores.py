@@ -95,6 +95,14 @@ def test_half_precision_probabilities_are_taken():
         assert brier(p.to(dtype), labels) == pytest.approx(brier(p, labels), abs=1e-2)
 
 
+@pytest.mark.parametrize("p", [[0.33, 0.33, 0.33], [0.34, 0.34, 0.33]])
+def test_rows_of_two_decimals_may_sum_to_99_or_101_hundredths(p):
+    expected = (1 - p[0]) ** 2 + p[1] ** 2 + p[2] ** 2
+    assert brier([p], [0]) == pytest.approx(expected)
+    with pytest.raises(ArcalError, match="sum to 1"):
+        brier([[0.33, 0.33, 0.32]], [0])
+
+
 @pytest.mark.parametrize("score", [nll, brier])
 def test_refuses_bad_input_in_one_line(score):
     one_label = torch.tensor([0])

@@ -8,7 +8,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._saved_predictions import as_predictions
-from arcal.calibration.checks import as_correct, as_unit
+from arcal.calibration.checks import SURE, TRUTHS, as_correct, as_unit
 from arcal.errors import ArcalError
 
 RIGHT_OR_WRONG = ("right", "wrong")
@@ -39,7 +39,7 @@ def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) 
     >>> round(audit.figures()["mine"]["accuracy"], 2)
     0.67
     """
-    c = as_tensor(confidence, "confidence")
+    c = as_tensor(confidence, "confidence", must_be=SURE)
     if c.ndim != 1:
         raise ArcalError(f"confidence has shape {tuple(c.shape)}: give one number per answer, (N,)")
     c = as_unit(c, "confidence", "give shares of 1, and divide per cent by 100")
@@ -53,6 +53,6 @@ def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) 
 
 def _truths(correct: TensorLike) -> Tensor:
     """0 and 1 as False and True; anything else as it is."""
-    values = as_tensor(correct, "correct")
+    values = as_tensor(correct, "correct", must_be=TRUTHS)
     numbers = values.dtype != torch.bool and not values.is_complex()
     return values.bool() if numbers and ((values == 0) | (values == 1)).all() else values

@@ -7,13 +7,10 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
-from arcal.calibration.checks import UNNORMALISED
+from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
 from arcal.printable import first_few
-
-OUTSIDE = 1e-6
-"""How far a probability may leave [0, 1]: a few float32 roundings."""
 
 
 def as_predictions(
@@ -137,9 +134,9 @@ def _from_logits(z: Tensor) -> Tensor:
                 "if they are logits z, in two columns (0, z)"
             )
         z = torch.cat([torch.zeros_like(z), z], dim=-1)
-    elif inside and ((z.sum(dim=-1) - 1).abs() <= UNNORMALISED).all():
+    elif inside and sum_to_one(z).all():
         raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities")
-    elif low.min() >= 0 and ((z.sum(dim=-1) / 100 - 1).abs() <= UNNORMALISED).all():
+    elif low.min() >= 0 and sum_to_one(z.sum(dim=-1, keepdim=True) / 100).all():
         raise ArcalError(
             "no logit is below 0 and rows sum to 100, so these are per cent: divide them by 100, "
             "and give them as probabilities"
@@ -150,13 +147,13 @@ def _from_logits(z: Tensor) -> Tensor:
 def _from_probabilities(p: Tensor) -> Tensor:
     low, high = p.aminmax(dim=-1)  # nan if one of them is
     _refuse(high.isnan(), "the probabilities hold NaN")
-    outside = (low < -OUTSIDE) | (high > 1 + OUTSIDE)
+    outside = (low < -ROUNDING) | (high > 1 + ROUNDING)
     remedy = "name logits `logits`, and divide per cent by 100"
     _refuse(outside, "the probabilities leave [0, 1]", remedy)
     p = p.clamp(0, 1)
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
-    off = (p.sum(dim=-1) - 1).abs() > UNNORMALISED + OUTSIDE
+    off = ~sum_to_one(p)
     remedy = (
         "give all classes, with more digits if they are rounded, or name logits `logits`; where "
         "several classes may be true, give each as a binary classifier of its own"

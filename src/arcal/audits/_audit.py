@@ -29,12 +29,7 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._earlier import Earlier, read_earlier
-from arcal.audits._examples import (
-    Examples,
-    check_one_order,
-    examples_or_loader,
-    usable_device,
-)
+from arcal.audits._examples import Examples, check_one_order, examples_or_loader, usable_device
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
@@ -298,7 +293,10 @@ def audit(
     'not shown'
     """
     if isinstance(model, list | tuple):
-        raise ArcalError("the model is a list: give one, or a mapping from names to several")
+        raise ArcalError(
+            f"the model is a {type(model).__name__}: give one, or a mapping from names to several; "
+            "of probabilities p and labels y give as_predictions(probabilities=p, labels=y)"
+        )
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
     refuse_text(classes, "classes")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+import torch
 
 from arcal.audits._late_labels import with_labels
 from arcal.audits._prediction_answers import (
@@ -19,9 +20,11 @@ from arcal.audits._prediction_answers import (
     correct_of,
     holds_answers,
 )
+from arcal.audits._prediction_headers import NUMBER, check_header
 from arcal.audits._prediction_labels import (
     TRUTH,
     as_text,
+    called_in,
     check_not_of_the_predicted,
     classes_of_one,
     classes_of_one_unlabelled,
@@ -29,6 +32,7 @@ from arcal.audits._prediction_labels import (
 )
 from arcal.audits._prediction_tables import (
     BESIDE,
+    IDS,
     LABELS,
     OUTPUTS,
     WEIGHTS,
@@ -37,7 +41,7 @@ from arcal.audits._prediction_tables import (
     named,
     read_table,
 )
-from arcal.calibration.checks import UNNORMALISED
+from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.data.labels import is_text
 from arcal.errors import ArcalError
 from arcal.printable import first_few
@@ -47,6 +51,8 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
 as in R's tidymodels `.pred_cat` and `.pred_dog`."""
+CALLED = (*LABELS, *IDS, *WEIGHTS, *PREDICTED, *CONFIDENCE, *CORRECT)
+"""What columns beside the outputs are called, which says that a table has a header."""
 SCORE = ("score",)
 """How the probability of class 1 is also called, where no other column could be an output."""
 
@@ -72,6 +78,10 @@ def columns(
     table = read_table(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
+    if labelled or classes:
+        chosen = [name for name in (*named_so, confidence) if name is not None]
+        numbers = filter(NUMBER.fullmatch, classes)
+        check_header(path, table, {*CALLED, *chosen, *by, *numbers})
     entries: dict[str, Any] = {}
     if labels_from is not None:
         table, entries["labelled"] = with_labels(table, labels_from, named_so)
@@ -122,8 +132,7 @@ def columns(
         elif holds_answers(there):  # a score beside them is of something else
             left = [name for name in left if name.casefold() not in SCORE]
         labels = entries.get(LABELS[0])
-        called = classes if not labelled else () if labels is None else as_text(labels) or ()
-        called = {_spelt(one, left) for one in {*called}}
+        called = called_in(left, labels if labelled else None, () if labelled else classes)
         of, titles, p = _called_otherwise(table, left, called, labelled)
         if len(of) == 1:
             _check_one_of_two(table, of[0], labels)
@@ -143,6 +152,8 @@ def columns(
                 "1, as probabilities do: name them `labels`, or say which column they are, with "
                 "--label, or which file they are in, with --labels-from"
             )
+        else:
+            entries["sums"] = _off_one(table, [name for name in left if SHORT.match(name)])
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
 
@@ -204,16 +215,11 @@ def _called_otherwise(
     return [score], ["0", "1"], p[:, None]
 
 
-def _spelt(label: str, there: Sequence[str]) -> str:
-    """A label as the column of its class is called: pandas makes 1.0 of 1, and True of true."""
-    also = (label, f"{label}.0", label.capitalize() if label in TRUTH else label)
-    return next((name for name in also if name in there), label)
-
-
 def _whole(titles: list[str]) -> list[str]:
-    """Names such as 1.0 as 1, unless two of them would be the same."""
+    """Names such as 1.0 as 1, unless two of them would be the same, or one is a fraction."""
     whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
-    return whole if len({*whole}) == len(titles) else titles
+    fractions = any(re.fullmatch(r"-?\d*\.\d+", title) for title in whole)
+    return titles if fractions or len({*whole}) < len(titles) else whole
 
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
@@ -232,8 +238,17 @@ def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
     if len(of) < 2:
         return None
     rows = np.column_stack([_numbers(table, name) for name in of])
-    one = (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= UNNORMALISED).all()
+    one = (rows >= -ROUNDING).all() and sum_to_one(torch.from_numpy(rows)).all()
     return rows if one else None
+
+
+def _off_one(table: pa.Table, of: Sequence[str]) -> str | None:
+    """Where these columns do not sum to 1, if they are several and all from 0 to 1."""
+    rows = np.column_stack([_numbers(table, name) for name in of]) if len(of) > 1 else np.empty(0)
+    if not rows.size or rows.min() < 0 or rows.max() > 1:
+        return None
+    row = int(np.argmin(sum_to_one(torch.from_numpy(rows)).numpy()))
+    return f"{first_few(of)} sum to {rows[row].sum():.6g} in row {row}"
 
 
 def _called_as_classes(
@@ -247,10 +262,12 @@ def _called_as_classes(
     for of in (numbers, [name for name in numbers if name in called]):
         if (rows := _probabilities(table, of)) is not None:
             return [*of], rows
+    sums = _off_one(table, [name for name in numbers if name in called])
     raise ArcalError(
         f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
-        "probabilities whose rows sum to 1: give every class a column, divide per cent by 100, and "
-        f"if they are logits, call them logits_{min(called)} and so on"
+        f"probabilities whose rows sum to 1{f' ({sums})' if sums else ''}: give every class a "
+        "column, divide per cent by 100, and if they are logits, call them "
+        f"logits_{min(called)} and so on"
     )
 
 

@@ -284,6 +284,8 @@ def _saved(
             if by_column
             else f"name their array `logits` or `probabilities`{ANSWERS}"
         )
+        if sums := entries.get("sums"):
+            remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
         raise ArcalError(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
         )

@@ -1,10 +1,13 @@
 """The labels of predictions, as names or numbers, against the names of the classes."""
 
+import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 TRUTH = {"0", "1", "false", "true"}
 """Labels that say whether an input is of the class that a column is named by."""
@@ -17,15 +20,23 @@ def numbered(
 
     Text is names; "0" and "1" are numbers where no class has a name. True and False, and whole
     numbers, are names where all of them are names of classes: columns may be named "True" and
-    "False", or 1, 0 and "other". Otherwise numbers stay as they are, except that columns named by
-    numbers alone (`by_column`) name every label. A label that is no class, and numbers that could
-    be either in a file where classes are no columns, raise `ArcalError`.
+    "False", or 1, 0 and "other". So are numbers that columns (`by_column`) write in another way,
+    such as 1000 that is 1e3, and fractions. Otherwise numbers stay as they are, except that columns
+    named by numbers alone name every label. A label that is no class, and numbers that could be
+    either in a file where classes are no columns, raise `ArcalError`.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
     >>> numbered(np.array([2, 0, 1]), ("cat", "dog", "fox"))
     array([2, 0, 1])
     """
+    fractions = labels.dtype.kind == "f" and as_text(labels) is None
+    if classes is not None and (by_column or fractions):
+        places = _by_value(labels, classes)
+        if places is not None:
+            return places
+    if by_column and fractions:
+        _refuse_fractions(labels, classes or ())
     if classes is None and labels.dtype.kind in "biuf":
         return labels
     text = as_text(labels)
@@ -34,6 +45,7 @@ def numbered(
     if classes is None and all(map(str.isdecimal, text)):
         return np.array(text, dtype=np.int64)
     if classes is None:
+        _refuse_blank(text)
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "
             'is enough for two classes), give objects such as {"cat": 0.9, "dog": 0.1}'
@@ -59,8 +71,7 @@ def numbered(
             )
     unknown = next((row for row, value in enumerate(text) if value not in numbers), None)
     if unknown is not None:
-        if not text[unknown].strip():
-            raise ArcalError(f"the label of row {unknown} is blank: fill it in or drop the row")
+        _refuse_blank(text[: unknown + 1])
         some = ", ".join(classes[:10])
         raise ArcalError(f"the label {text[unknown]!r} of row {unknown} is none of {some}")
     return np.array([numbers[value] for value in text])
@@ -80,6 +91,74 @@ def as_text(labels: np.ndarray) -> list[str] | None:
     if kind == "M":
         labels = labels.astype(str)
     return [str(label) for label in labels.tolist()] if kind in "iuUSOM" else None
+
+
+def called_in(
+    there: Sequence[str], labels: np.ndarray | None, classes: Sequence[str] = ()
+) -> set[str]:
+    """What the columns `there` of labels are called, or without labels those of `classes`.
+
+    pandas makes 1.0 of 1, and True of true; numbers may be written in any way, such as 1e3.
+
+    >>> called_in(["0.5", "1.0", "age"], np.array([1, 0.5, 1])) == {"1.0", "0.5"}
+    True
+    """
+    names, values = {*there}, dict[float, str]()
+    if labels is not None and labels.dtype.kind in "iuf":
+        values = {value: name for name in there if not math.isnan(value := _as_number(name))}
+        classes = as_text(labels) or [str(one) for one in np.unique(labels)]
+    elif labels is not None:
+        classes = as_text(labels) or ()
+    called = set[str]()
+    for label in {*classes}:
+        also = (label, f"{label}.0", label.capitalize() if label in TRUTH else label)
+        spelt = next((name for name in also if name in names), None)
+        called.add(spelt or values.get(_as_number(label), label))
+    return called
+
+
+def _as_number(name: str) -> float:
+    """The number that a name is, nan if it is none."""
+    try:
+        return float(name)
+    except ValueError:
+        return math.nan
+
+
+def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
+    """The places `(N,)` of labels that are numbers among names that are, if all are there once."""
+    if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
+        return None
+    values = [_as_number(name) for name in classes]
+    places = {value: place for place, value in enumerate(values)}
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    times = Counter(values)
+    wanted = [float(str(label)) for label in distinct]  # of float32 what is written as 0.1
+    if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
+        return None
+    return np.array([places[value] for value in wanted])[inverse]
+
+
+def _refuse_fractions(labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuse labels that are numbers, of which one is not whole."""
+    if labels.dtype.kind != "f" or labels.ndim != 1 or not np.isfinite(labels).all():
+        return
+    fractions = np.flatnonzero(labels != np.round(labels))
+    if not len(fractions):
+        return
+    row = int(fractions[0])
+    of = f" and none of the classes {first_few(classes)}" if classes else ""
+    raise ArcalError(
+        f"the label of row {row} is {labels[row]:g}, which is no whole number{of}: number the "
+        "labels from 0, or call the column of each class by its label, such as "
+        f"probability_{labels[row]:g}"
+    )
+
+
+def _refuse_blank(labels: Sequence[str]) -> None:
+    blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
+    if blank is not None:
+        raise ArcalError(f"the label of row {blank} is blank: fill it in or drop the row")
 
 
 def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:
@@ -104,13 +183,16 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
 
     The other class is the other label there is. None where the title is no label, as in
     `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
-    column of class 0 beside no other label raises `ArcalError`.
+    column of class 0 beside no other label, one of a label beside several others, and a blank label
+    raise `ArcalError`.
 
     >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
     ('1', '0')
     """
     title = title.casefold() if labels.dtype.kind == "b" else title
-    others = {value for value in as_text(labels) or () if value != title}
+    text = as_text(labels) or []
+    _refuse_blank(text)
+    others = {value for value in text if value != title}
     a_name = not title.lstrip("-").isdecimal() and title not in TRUTH
     if labels.dtype.kind in "biuf" and others <= TRUTH and a_name:
         return None
@@ -121,7 +203,28 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
             f"{column} is the only column of the outputs, and every label is {title}: add a column "
             "for the other class"
         )
+    if title in text and others:
+        row = _most_suspicious(text, title)
+        raise ArcalError(
+            f"{column} is the only column of the outputs, so there can be two classes, and there "
+            f"are {len(others) + 1:,} labels ({first_few([title, *sorted(others)])}), such as "
+            f"{text[row]!r} in row {row}: correct it, drop the row, or give every class a column"
+        )
     return None
+
+
+def _most_suspicious(labels: Sequence[str], title: str) -> int:
+    """The first row of the label that is least likely a class beside `title` and another.
+
+    One that differs from another in capitals or spaces alone, or else the rarest, and of equally
+    rare ones the last to appear.
+    """
+    count = Counter(labels)
+    plain = {label: label.strip().casefold() for label in count}
+    like = Counter(plain.values())
+    others = [label for label in count if label != title]  # in the order in which they appear
+    rare = min(reversed(others), key=lambda label: (like[plain[label]] == 1, count[label]))
+    return labels.index(rare)
 
 
 def classes_of_one_unlabelled(

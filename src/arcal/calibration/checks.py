@@ -17,14 +17,22 @@ ROUNDING = 1e-6
 """Rounding can take a float32 softmax, or a mean of several, this far out of [0, 1]: clipped."""
 
 UNNORMALISED = 1e-2
-"""Probabilities rounded to bfloat16 sum to 1 within 2**-8; sigmoids and logits do not."""
+"""Probabilities of two decimals, or rounded to bfloat16, sum to 1 within this; sigmoids and logits
+do not."""
 
 SOFTMAX = "pass a softmax's output, not logits"
+
+SURE = "numbers, not text: pass numbers from 0 to 1, with decimal points as in 0.93"
+TRUTHS = (
+    "True or False, not text: pass predictions == labels, or True for each yes and False for each "
+    "no"
+)
+"""What confidences must be, and what says whether predictions are correct."""
 
 
 def as_confidence(confidence: TensorLike) -> Tensor:
     """`(N,)` values in [0, 1] as float64."""
-    confidence = as_tensor(confidence, "confidence")
+    confidence = as_tensor(confidence, "confidence", must_be=SURE)
     if confidence.ndim != 1:
         raise ArcalError(
             f"confidence must have shape (N,), not {tuple(confidence.shape)}: of probabilities "
@@ -50,7 +58,7 @@ def as_scores(values: TensorLike, name: str) -> Tensor:
 
 def as_correct(correct: TensorLike, n: int) -> Tensor:
     """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
-    correct = as_tensor(correct, "correct")
+    correct = as_tensor(correct, "correct", must_be=TRUTHS)
     if n == 0 and correct.shape == (0,):  # an empty list has no dtype of its own
         correct = correct.bool()
     if correct.dtype != torch.bool or correct.shape != (n,):
@@ -73,11 +81,19 @@ def as_probabilities(
             "pass one row per input and one column per class"
         )
     probabilities = as_unit(probabilities, name, remedy)
-    wrong = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
+    wrong = ~sum_to_one(probabilities)
     if wrong.any():
         position = tuple(wrong.nonzero()[0].tolist())
         raise ArcalError(f"{name} of input {position} do not sum to 1: {remedy}")
     return probabilities
+
+
+def sum_to_one(rows: Tensor) -> Tensor:
+    """Which rows `(..., Z)` sum to 1 as nearly as rounding leaves it: to 0.99 to 1.01.
+
+    1.01 - 1 is a little more than 0.01 in floats.
+    """
+    return (rows.sum(-1) - 1).abs() <= UNNORMALISED + ROUNDING
 
 
 def check_log_probabilities(log_p: Tensor, name: str) -> None:
@@ -103,7 +119,7 @@ def _normal(rows: Tensor) -> bool:
     """Whether it is plain, with little memory, that these rows are all right."""
     rows = rows.detach()
     p = (rows.double() if has_float64(rows.device) else rows.float()).exp()
-    return bool((p <= 1).all() and ((p.sum(1) - 1).abs() <= UNNORMALISED).all())
+    return bool((p <= 1).all() and sum_to_one(p).all())
 
 
 def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tensor:

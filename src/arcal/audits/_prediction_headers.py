@@ -1,0 +1,47 @@
+"""Tables of predictions without a line of names, whose first row is then taken for them."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from arcal.errors import ArcalError
+from arcal.printable import first_few
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+TEXT_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+NUMBER = re.compile(r"[+-]?\d*([.,]\d+|\d)(e[+-]?\d+)?", re.I)
+FRACTION = re.compile(r"[+-]?\d*[.,]\d.*")
+
+
+def check_header(path: Path, table: pa.Table, known: Collection[str]) -> None:
+    """Refuse a table in a text file whose names look like a row of values.
+
+    All columns of numbers are then called by numbers, of which one is a fraction or stands beside a
+    text that is found below as well. One that is called as a `known` name is a header.
+    """
+    names, is_known = table.column_names, {name.casefold() for name in known}
+    if not path.name.lower().endswith(TEXT_TABLES) or is_known & {*map(str.casefold, names)}:
+        return
+    columns = [*zip(names, table.columns, strict=True)]
+    numbers = [name for name, column in columns if _is_number(column.type)]
+    if not numbers or not all(map(NUMBER.fullmatch, numbers)):
+        return
+    again = any(
+        pa.types.is_string(column.type) and pc.any(pc.equal(column, name)).as_py()
+        for name, column in columns
+    )
+    if again or any(map(FRACTION.fullmatch, numbers)):
+        such = "label, probability" + "_cat, probability_dog" * (len(names) > 2)
+        raise ArcalError(
+            f"it seems to have no header, since its first line ({first_few(names)}) reads as a row "
+            f"of values: put a line above it that names the {len(names)} columns, such as {such}"
+        )
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)

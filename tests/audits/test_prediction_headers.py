@@ -1,0 +1,51 @@
+"""Tables without a header, and names in a header that are empty."""
+
+import pytest
+
+from arcal.audits import read_predictions
+from arcal.errors import ArcalError
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("no,0.01,0.99\nyes,0.25,0.75\n", "(no, 0.01, 0.99) reads as a row"),
+        ("0.01,0.99,no\n0.25,0.75,yes\n", "(0.01, 0.99, no) reads as a row"),
+        ("no,0,1\nno,1,0\n", "(no, 0, 1) reads as a row"),
+        ("no;0,25;0,75\nyes;0;1\nno;0,5;0,5\n", "(no, 0,25, 0,75) reads as a row"),
+        ("1,0.75\n0,0.25\n", "(1, 0.75) reads as a row"),
+        ("cat,-1.5,2e-3\ndog,1.5,2\n", "(cat, -1.5, 2e-3) reads as a row"),
+    ],
+)
+def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    for options in ({}, {"label": "label"}, {"labelled": False, "classes": ("no", "yes")}):
+        with pytest.raises(ArcalError) as caught:
+            read_predictions(path, **options)
+        said = str(caught.value)
+        assert f"it seems to have no header, since its first line {line}" in said
+        assert "put a line above it that names the" in said
+        assert said.endswith(
+            "such as label, probability" + "_cat, probability_dog" * (line[1] != "1")
+        )
+
+
+def test_classes_that_are_fractions_are_a_header(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("0.25,0.75,truth\n0.5,0.5,0.25\n0.125,0.875,0.75\n")
+    assert read_predictions(path, label="truth").classes == ("0.25", "0.75")
+    path.write_text("0.25,0.75\n0.5,0.5\n0.125,0.875\n")
+    for classes in (("0.25", "0.75"), ()):
+        saved = read_predictions(path, labelled=False, classes=classes)
+        assert saved.classes == ("0.25", "0.75")
+
+
+def test_an_empty_name_is_seen(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(",y,y_pred\n0,1,0\n1,0,0\n")
+    with pytest.raises(ArcalError, match=r"only \(no name\), y, y_pred: give each class a column"):
+        read_predictions(path)
+    path.write_text(",y,probability\n0,1,0.75\n1,0,0.25\n")
+    with pytest.raises(ArcalError, match=r"no labels, only \(no name\), y, probability: name them"):
+        read_predictions(path)
