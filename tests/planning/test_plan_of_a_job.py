@@ -132,6 +132,7 @@ def test_rankings_take_the_passes_that_are_run(order, audit):
     if order == "none" and not audit:
         return  # then there is nothing to run
     rows = []
+    assert isinstance(job.model, nn.Module)
     job.model.register_forward_pre_hook(lambda module, x: rows.append(len(x[0])))
     run = audit_block if audit else score_block
     run(job.model, torch.arange(20), job.x, job.labels, settings)

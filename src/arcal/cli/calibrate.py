@@ -389,7 +389,7 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
 
 def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "Predictions":
     """The predictions in a file, one for each value of its column `one_per` if it has that."""
-    if one_per not in saved.by:
+    if one_per is None or one_per not in saved.by:
         return saved.predictions
     try:
         return saved.one_per(one_per).predictions
