@@ -1,5 +1,7 @@
 """Tables without a header, and names in a header that are empty."""
 
+from typing import Any
+
 import pytest
 
 from arcal.audits import read_predictions
@@ -20,7 +22,8 @@ from arcal.errors import ArcalError
 def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
     path = tmp_path / "mine.csv"
     path.write_text(text)
-    for options in ({}, {"label": "label"}, {"labelled": False, "classes": ("no", "yes")}):
+    unlabelled: dict[str, Any] = {"labelled": False, "classes": ("no", "yes")}
+    for options in ({}, {"label": "label"}, unlabelled):
         with pytest.raises(ArcalError) as caught:
             read_predictions(path, **options)
         said = str(caught.value)
