@@ -22,12 +22,8 @@ from arcal.errors import ArcalError
 def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
     path = tmp_path / "mine.csv"
     path.write_text(text)
-    every: list[dict[str, Any]] = [
-        {},
-        {"label": "label"},
-        {"labelled": False, "classes": ("no", "yes")},
-    ]
-    for options in every:
+    unlabelled: dict[str, Any] = {"labelled": False, "classes": ("no", "yes")}
+    for options in ({}, {"label": "label"}, unlabelled):
         with pytest.raises(ArcalError) as caught:
             read_predictions(path, **options)
         said = str(caught.value)
