@@ -22,8 +22,12 @@ from arcal.errors import ArcalError
 def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
     path = tmp_path / "mine.csv"
     path.write_text(text)
-    unlabelled: dict[str, Any] = {"labelled": False, "classes": ("no", "yes")}
-    for options in ({}, {"label": "label"}, unlabelled):
+    every: list[dict[str, Any]] = [
+        {},
+        {"label": "label"},
+        {"labelled": False, "classes": ("no", "yes")},
+    ]
+    for options in every:
         with pytest.raises(ArcalError) as caught:
             read_predictions(path, **options)
         said = str(caught.value)
