@@ -39,6 +39,13 @@ def test_a_third_label_beside_one_column_that_names_its_class_is_named(tmp_path,
         read_predictions(tmp_path / "a.csv")
 
 
+def test_one_column_in_other_capitals_than_its_label_is_one_line(tmp_path):
+    (tmp_path / "a.csv").write_text("label,probability_Yes\n" + ROWS.format("no"))
+    line = "probability_Yes is of the class 'Yes', and the labels have 'yes': write both alike"
+    with pytest.raises(ArcalError, match=line):
+        read_predictions(tmp_path / "a.csv")
+
+
 def test_of_many_labels_one_in_other_capitals_comes_before_rarer_ones(tmp_path):
     rows = "yes,.5\nno,.5\nmaybe,.5\n" + "Yes,.5\n" * 2 + "no,.5\n" * 2
     (tmp_path / "a.csv").write_text("label,probability_yes\n" + rows)

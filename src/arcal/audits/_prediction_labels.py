@@ -183,8 +183,8 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
 
     The other class is the other label there is. None where the title is no label, as in
     `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
-    column of class 0 beside no other label, one of a label beside several others, and a blank label
-    raise `ArcalError`.
+    column of class 0 beside no other label, one of a label beside several others, one that only
+    capitals keep apart from a label, and a blank label raise `ArcalError`.
 
     >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
     ('1', '0')
@@ -196,6 +196,11 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
     a_name = not title.lstrip("-").isdecimal() and title not in TRUTH
     if labels.dtype.kind in "biuf" and others <= TRUTH and a_name:
         return None
+    alike = next((one for one in others if one.casefold() == title.casefold()), None)
+    if alike is not None and title not in text:
+        raise ArcalError(
+            f"{column} is of the class {title!r}, and the labels have {alike!r}: write both alike"
+        )
     if len(others) == 1:
         return others.pop(), title
     if title in ("0", "false") and not others:
