@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.audits import tiny
-from tests.test_cli import succeeds
+from tests.test_cli import arcal, succeeds
 
 CODE = """
 import os, time
@@ -112,3 +112,37 @@ def test_an_audit_that_is_done_is_only_written_again(here):
     first, done = audited(), blocks()
     assert audited() == first
     assert blocks() == done
+
+
+READS = """
+import torch
+
+W = torch.load("w.pt", weights_only=True)
+
+
+def net(x):
+    return x.flatten(1) @ W
+"""
+
+
+def test_what_code_reads_is_seen_by_what_it_computes(here):
+    """A refit that moves one weight a little."""
+    Path("net.py").write_text(READS)
+    torch.manual_seed(0)
+    part = tiny.part(80, size=8)
+    x = part.pixels.flatten(1).double() / 255
+    W = torch.randn(x.shape[1], 2).double()
+    torch.save(W.float(), "w.pt")
+    score = ("score", "net.py:net", "data.npz", "--order", "margin", "--out", "scores.parquet")
+    before = audited()["models"][0]["overall"]["nll"]["value"]
+    succeeds(*score)
+    done = blocks()
+    assert audited()["models"][0]["overall"]["nll"]["value"] == before
+    assert blocks() == done, "which is read again"
+    succeeds(*score)
+    W[0, 0] += 1e-4
+    torch.save(W.float(), "w.pt")
+    after = audited()["models"][0]["overall"]["nll"]["value"]
+    assert after == pytest.approx(float(torch.nn.functional.cross_entropy(x @ W, part.labels)))
+    assert after != before
+    assert "scores.parquet is stale: its model is" in arcal(*score).line

@@ -43,6 +43,7 @@ from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
 from arcal.audits._read import NOT_DRAWN, Reading
 from arcal.audits.blocks import PANEL, Settings
+from arcal.audits.engine import fingerprint_of_answers
 
 __all__ = [
     "CALIBRATION_FILES",
@@ -65,6 +66,7 @@ __all__ = [
     "calibration_of",
     "check_data_name",
     "failures",
+    "fingerprint_of_answers",
     "has_column",
     "names_of",
     "open_job",

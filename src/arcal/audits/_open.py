@@ -243,6 +243,7 @@ def open_job(
         other=others,
         settings=settings,
         fingerprint=opened.fingerprint(),
+        stateless=opened.stateless,
         facts={
             **opened.facts,
             **_normalisation(opened, examples),

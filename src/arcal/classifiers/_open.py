@@ -243,6 +243,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         name,
         classifier,
         identity=f"{name}\n{named.source}",
+        stateless=not (isinstance(classifier, nn.Module) and classifier.state_dict()),
         facts=facts,
         caveats=caveats,
         library=versions(),

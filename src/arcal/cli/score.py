@@ -183,7 +183,7 @@ class Score(OnModels):
         return scores, score_file(folder, name, order, attack)
 
     def _model(self, attack: Any) -> "tuple[Robustness, Path]":
-        from arcal.audits import check_data_name, score_job
+        from arcal.audits import check_data_name, fingerprint_of_answers, score_job
         from arcal.console import bar
         from arcal.data.contents import check_evidence, evidence_of
         from arcal.robustness import check_order
@@ -200,8 +200,11 @@ class Score(OnModels):
         compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
         settings = self.settings(compute, order, attack=attack)
         job = self.opened(spec, data, settings, name=spec, panel=())
+        model = job.fingerprint
+        if job.stateless and job.examples is not None:
+            model = fingerprint_of_answers(job, job.examples)
         about = {
-            "model": job.fingerprint,
+            "model": model,
             "data": job.examples.content if job.examples else "",
             **settings.facts(),
         }
