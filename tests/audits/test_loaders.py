@@ -104,6 +104,11 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
         arcal.audit(model, of, order="margin") for of in ((X, Y), shuffled, numbered)
     )
     assert one.models[0].overall.nll.value == pytest.approx(plain.models[0].overall.nll.value)
+    said = [
+        "an id here is a place in its order" in " ".join(of.summary().split())
+        for of in (plain, one, same)
+    ]
+    assert said == [False, True, False]
     expected = pytest.approx(plain.figures()["model"], rel=1e-4, nan_ok=True)
     assert same.figures()["model"] == expected
     scores, in_order = (

@@ -29,7 +29,7 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._earlier import Earlier, read_earlier
-from arcal.audits._examples import Examples, check_one_order, examples_or_loader, usable_device
+from arcal.audits._examples import Examples, examples_or_loader, in_drawn_order, usable_device
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
@@ -318,8 +318,7 @@ def audit(
     order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     known = beside(loader, weights, by) if examples is None else None
-    if len(models) > 1:
-        check_one_order(loader)
+    drawn = in_drawn_order(loader, len(models))
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():
         check_order_given(one, names or ())
@@ -338,7 +337,7 @@ def audit(
 
     fitted_on = None if validation is None else read(validation, "validation", labelled=True)
     others = [read(of, title, labelled=False) for title, of in (other or {}).items()]
-    twice = [] if examples is None else overlap(examples, fitted_on, others)
+    twice = drawn if examples is None else overlap(examples, fitted_on, others)
     twice += [] if examples is None else [*training_part(examples), *repeated(examples)]
     jobs = [
         Job(

@@ -285,14 +285,22 @@ def examples_or_loader(
     return None, as_loader(data, name, labelled=labelled)
 
 
-def check_one_order(loader: Any) -> None:
-    """Refuse a loader for several models that draws a new order for each, unless it gives ids."""
+def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
+    """What is to be said of the ids where a loader draws its order and gives none.
+
+    Several models, each of which would get another order, are refused.
+    """
     batch = next(iter(loader), None) if draws_order(loader) else None
-    if batch is not None and not has_ids(batch):
+    if batch is None or has_ids(batch):
+        return []
+    remedy = "make it with shuffle=False, or from `arcal.data.WithIds(dataset)`"
+    if models > 1:
         raise ArcalError(
             "data is a loader that shuffles, so each model would get the inputs in another order: "
-            "make it with shuffle=False, or from `arcal.data.WithIds(dataset)`"
+            + remedy
         )
+    said = "the loader shuffles and gives no ids: an id here is a place in its order, not in the "
+    return [Caveat("Ids", f"{said}data set; {remedy}")]
 
 
 def _examples(
