@@ -374,3 +374,19 @@ def test_labels_in_a_column_and_called_as_in_data_sets_of_the_hub():
     for scores in (column, arcal.score(nn.Identity(), hub, "margin")):
         assert torch.equal(scores.labels, expected.labels)
         assert torch.equal(scores.robustness, expected.robustness)
+
+
+@pytest.mark.parametrize("data", ["tensors", "loader"])
+def test_the_first_of_several_outputs_is_said_to_be_taken(data):
+    class Two(torch.nn.Module):
+        def forward(self, x):
+            return 2 * x[:, :2], x[:, :2]
+
+    x, y = torch.rand(40, 4), torch.arange(40) % 2
+    given = (x, y) if data == "tensors" else DataLoader(TensorDataset(x, y), 16)
+    audit = arcal.audit(Two().eval(), given, order=None)
+    said = "the model returns 2 tensors of 2 columns, and the first is taken as its logits"
+    assert " ".join(audit.summary().split()).count(said) == 1
+    alone = arcal.audit(lambda x: 2 * x[:, :2], given, order=None)
+    assert "tensors of" not in alone.summary()
+    assert audit.models[0].overall.nll == alone.models[0].overall.nll

@@ -1,13 +1,15 @@
 """Inputs that are audited more than once are counted, and said."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import arcal
 from arcal.audits import Examples
-from arcal.audits._overlap import repeated
-from arcal.data import Texts
+from arcal.audits._overlap import overlap, repeated
+from arcal.data import Texts, load_part
 from arcal.errors import ArcalError
 
 
@@ -43,3 +45,21 @@ def test_images_of_half_precision_are_compared_too(dtype):
     assert "occur more than once" in " ".join(audit.summary().split())
     with pytest.raises(ArcalError, match=r"convert them and the model, by `.float\(\)`"):
         arcal.audit(model, (x, y))
+
+
+def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
+    """Twenty photographs as PNG, and eight of them, and two others, as an array."""
+    pixels = torch.randint(256, (22, 8, 8, 3), dtype=torch.uint8).numpy()
+    for i, image in enumerate(pixels[:20]):
+        folder = tmp_path / "photos" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    np.savez(tmp_path / "some.npz", images=pixels[12:].transpose(0, 3, 1, 2), labels=[0, 1] * 5)
+    files, arrays = (load_part(str(tmp_path / one)) for one in ("photos", "some.npz"))
+    audited, other = map(Examples.from_part, (files, arrays))
+    both = "8 of the 10 validation inputs are audited as well, so calibrators look better than"
+    assert overlap(audited, other)[0].sentence.startswith(both)
+    assert overlap(other, audited)[0].sentence.startswith("8 of the 20 validation inputs are")
+    (caveat,) = overlap(audited, None, [other, Examples.from_part(files)])
+    assert "8 of the 10 inputs of " in caveat.sentence
+    assert "20 of the 20 inputs of " in caveat.sentence

@@ -109,7 +109,7 @@ from arcal.auditing._suspect_predictions import (
 )
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
-from arcal.auditing.models import as_model, as_predictions, check_model
+from arcal.auditing.models import as_model, as_predictions, check_model, suspect_outputs
 
 __all__ = [
     "CLEAN",
@@ -210,6 +210,7 @@ __all__ = [
     "suspect_drift",
     "suspect_inputs",
     "suspect_order",
+    "suspect_outputs",
     "suspect_own_predictions",
     "suspect_scale",
     "suspect_softmax_twice",

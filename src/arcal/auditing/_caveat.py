@@ -15,8 +15,9 @@ class Caveat:
     """Something known before any figure, that must be said with them.
 
     `sentence` is for a summary; `title` and `fact` are for a page, where `fact` None is the
-    sentence. `about` says of what it is: "weights" that are drawn and not trained, a "scale" of the
-    inputs that seems another than in training, or the "data".
+    sentence. `about` says of what it is: "weights" that are drawn and not trained, "outputs" of
+    which several may be the logits, a "scale" of the inputs that seems another than in training, or
+    the "data".
 
     >>> Caveat("Left out", "left out: 2 of 9 images", fact="2 of 9 images").about
     'data'
@@ -25,7 +26,7 @@ class Caveat:
     title: str
     sentence: str
     fact: str | None = None
-    about: Literal["weights", "scale", "data"] = "data"
+    about: Literal["weights", "outputs", "scale", "data"] = "data"
 
     def printable(self) -> "Caveat":
         """The same, with each character that does not print as an escape."""

@@ -82,8 +82,7 @@ def _tensor_in(output: Any, classes: int | None) -> Tensor:
 def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
     """The logits among several outputs, or all outputs if there are none."""
     tensors = [one for one in outputs if isinstance(one, Tensor) and one.ndim]
-    rows = [one for one in tensors if one.ndim == 2 and one.is_floating_point()]
-    fitting = [one for one in rows if one.shape[1] == classes] or rows
+    fitting = perhaps_logits(outputs, classes)
     if len({one.shape[1] for one in fitting}) > 1:
         shapes = " and ".join(str(tuple(one.shape)) for one in fitting)
         raise ArcalError(
@@ -91,6 +90,21 @@ def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
             "logits: return these alone, or in a dict that names them `logits`"
         )
     return next(iter((*fitting, *tensors)), outputs)
+
+
+def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
+    """The tensors `(N, Z)` of a tuple or list that may be its logits; none of anything else.
+
+    >>> import torch
+    >>> logits, loss = torch.tensor([[2.0, -1.0]]), torch.tensor(0.25)
+    >>> len(perhaps_logits((loss, logits, logits / 2)))
+    2
+    """
+    if not isinstance(output, tuple | list) or hasattr(output, "logits"):
+        return []
+    rows = [one for one in output if isinstance(one, Tensor) and one.ndim == 2]
+    rows = [one for one in rows if one.is_floating_point()]
+    return [one for one in rows if one.shape[1] == classes] or rows
 
 
 def exported_module(program: ExportedProgram) -> nn.Module:

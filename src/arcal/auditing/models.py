@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from arcal.attacks import Inputs, InputsLike, Model
-from arcal.auditing._logits import exported_module, logits_of
+from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.auditing._logits import exported_module, logits_of, perhaps_logits
 from arcal.auditing._model_checks import check_model
 from arcal.auditing._saved_predictions import as_predictions
 from arcal.errors import ArcalError
 from arcal.networks.layers import in_rows, is_of_view
 
-__all__ = ["Classifier", "as_model", "as_predictions", "check_model"]
+__all__ = ["Classifier", "as_model", "as_predictions", "check_model", "suspect_outputs"]
 
 for leaf in ("logits_of", "_no_finer"):  # where a classifier is traced, as `folded` does
     fx.wrap(leaf)
@@ -112,6 +112,30 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             ) from error
 
     return model
+
+
+@torch.no_grad()
+def suspect_outputs(model: Model, x: InputsLike) -> str | None:
+    """A sentence if a module returns several tensors that may all be its logits for inputs `x`.
+
+    >>> class Two(nn.Module):
+    ...     def forward(self, x):
+    ...         return x, 2 * x
+    >>> suspect_outputs(as_model(Two().eval()), torch.rand(5, 3))
+    'the model returns 2 tensors of 3 columns, and the first is taken as its logits: return these \
+alone if they are others'
+    """
+    if not isinstance(model, Classifier):
+        return None
+    with frozen(model):
+        output, _ = _called_in_either_layout(model.classifier, x)
+    several = perhaps_logits(output, model.classes)
+    if len(several) < 2:
+        return None
+    return (
+        f"the model returns {len(several)} tensors of {several[0].shape[1]} columns, and the first "
+        "is taken as its logits: return these alone if they are others"
+    )
 
 
 def _check_problem(network: nn.Module) -> None:

@@ -170,11 +170,19 @@ class Examples:
         """The same inputs, grouped by the values `(N,)` of each name, or column of a table."""
         return replace(self, groupings=groupings(by, len(self)))
 
-    def digests(self) -> list[bytes]:
-        """What tells each input from others: the hash of its file, pixels, row or text."""
-        encoded, rows = getattr(self.part, "encoded", None), getattr(self.part, "rows", None)
-        if encoded is not None and rows is not None:
-            read = encoded.read(rows.tolist())
+    @property
+    def encoded(self) -> bool:
+        """Whether these are images in files, or encoded as files are."""
+        return None not in (getattr(self.part, one, None) for one in ("encoded", "rows"))
+
+    def digests(self, *, decoded: bool = False) -> list[bytes]:
+        """What tells each input from others: the hash of its file, pixels, row or text.
+
+        Of images that are to be `decoded` it is that of the pixels, as the model gets them.
+        """
+        if self.encoded and not decoded:
+            part: Any = self.part
+            read = part.encoded.read(part.rows.tolist())
             contents = (one.read_bytes() if isinstance(one, Path) else one or b"" for one in read)
         elif self.texts is not None:
             contents = (text.encode() for text in self.texts)

@@ -14,6 +14,7 @@ from arcal.auditing import (
     Option,
     Predictions,
     check_model,
+    suspect_outputs,
     suspect_scale,
 )
 from arcal.audits._examples import Examples
@@ -138,6 +139,7 @@ class Job:
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
+        job.look_at_outputs(x)
         if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
         return job
@@ -151,6 +153,11 @@ class Job:
         option = "--normalize" if "--normalize" in self.options else None
         if (doubt := suspect_scale(self.model, x, option, bounds=self.settings.bounds)) is not None:
             self.caveats.append(Caveat("Scale", doubt, about="scale"))
+
+    def look_at_outputs(self, x: Inputs) -> None:
+        """Add a caveat if several tensors that the model returns may be its logits."""
+        if (doubt := suspect_outputs(self.model, x)) is not None:
+            self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
 
     def look_at_shades(self, x: Inputs) -> None:
         """Add a caveat if images of 16 bits a channel hold so few values that 8 bits are too few.

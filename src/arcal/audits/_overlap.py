@@ -1,6 +1,7 @@
 """Inputs that are there twice, among those audited or in other data, or trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from arcal.audits._loaded import Loaded
 from arcal.calibration.posthoc import Calibrated, FittedTo
 from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
 from arcal.data.repeats import repeated_images, repeats
+
+MOST_DECODED = 10_000
+"""Images that are decoded to be compared with others in memory; of more nothing is said."""
 
 
 def overlap(
@@ -34,8 +38,9 @@ def overlap(
     others = [one for one in other if isinstance(one, Examples)]
     if not isinstance(validation, Examples) and not others:
         return []
-    caveats, mine = [], {*audited.digests()}
-    if isinstance(validation, Examples) and (both := len(mine & {*validation.digests()})):
+    caveats = []
+    mine = cache(lambda decoded: {*audited.digests(decoded=decoded)})
+    if isinstance(validation, Examples) and (both := len({*_shared(audited, validation, mine)})):
         said = (
             f"{both:,} of the {len(validation):,} validation inputs are audited as well, so "
             "calibrators look better than they are"
@@ -43,13 +48,24 @@ def overlap(
         caveats.append(Caveat("Overlap", said))
     shared = []
     for one in others:
-        both = sum(digest in mine for digest in one.digests())
-        if both:
+        if both := len(_shared(audited, one, mine)):
             shared.append(
                 f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
                 "and cannot be told apart"
             )
     return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
+
+
+def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes]]) -> list[bytes]:
+    """The digests of the other inputs that are among the audited ones', `mine` if decoded or not.
+
+    Images of which only some are encoded are compared by their pixels, unless there are many.
+    """
+    decoded = audited.encoded != other.encoded
+    if decoded and max(len(audited), len(other)) > MOST_DECODED:
+        return []
+    known = mine(decoded)
+    return [digest for digest in other.digests(decoded=decoded) if digest in known]
 
 
 def repeated(audited: Examples) -> list[Caveat]:

@@ -259,8 +259,9 @@ def from_loader(
                 check_within(x, within)
             if not seen:
                 Z = checked_classes(job, x, labels)
-                few = x.rows(slice(usual_batch(x, settings.device)))
-                job.look_at_scale(few.to(settings.device))
+                few = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
+                job.look_at_scale(few)
+                job.look_at_outputs(few)
             as_labels(labels, len(ids), Z)
             refuse_repeats(ids, known)
             further_on = partial(further, advance, seen)

@@ -111,15 +111,16 @@ def suspicions(
     caveats: Sequence[Caveat] = (),
     options: Sequence[Option] = (),
 ) -> list[str]:
-    """That weights are drawn and not trained, and one thing more that seems to be wrong, if any.
+    """What is known to be doubtful of the model, and one thing more that seems wrong, if any.
 
-    That is classes in another order, another scale of the inputs, or an accuracy near chance, the
-    first in this order, with what to do about it, of the `options` that there are.
+    The first is that weights are drawn and not trained, or that several outputs may be the logits;
+    the other is classes in another order, another scale of the inputs, or an accuracy near chance,
+    the first in this order, with what to do about it, of the `options` that there are.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
     what is known of the model. Inputs are counted alike, whatever they weigh.
     """
-    lines = [one.sentence for one in caveats if one.about == "weights"]
+    lines = [one.sentence for one in caveats if one.about in ("weights", "outputs")]
     if suspected := suspect_order(predicted, labels, classes):
         return [*lines, f"{suspected.sentence}: {_in_order(suspected.order, classes, options)}"]
     if scale := [one.sentence for one in caveats if one.about == "scale"]:
