@@ -287,3 +287,19 @@ def test_a_real_network_passes_at_any_batch_size_and_precision(dtype):
     if dtype != torch.bfloat16:  # whose rounding is as large
         training = copy.deepcopy(model).train()
         says("depend on the others", lambda x: training(x), x)
+
+
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        ({"signal": torch.rand(4, 3)}, r"unexpected keyword argument 'signal'; a dict is given to"),
+        ((torch.rand(4, 3), torch.rand(4, 2)), "positional arguments but .* a tuple as arguments"),
+    ],
+)
+def test_a_model_that_takes_all_parts_as_one_is_to_be_wrapped(parts, line):
+    class Whole(nn.Module):
+        def forward(self, batch):
+            return next(iter(batch.values() if isinstance(batch, dict) else batch))
+
+    with pytest.raises(ArcalError, match=line):
+        check_model(as_model(Whole().eval()), parts)

@@ -117,7 +117,10 @@ def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder)
 def test_a_table_of_too_many_columns_says_which_it_has(folder):
     (folder / "rows.csv").write_text("a,b,much,label\n1,2,3,0\n4,5,6,1\n")
     (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
-    with pytest.raises(ArcalError, match=r"inputs .*; it was given the 3 columns a, b, much$"):
+    with pytest.raises(
+        ArcalError,
+        match=r"inputs .*; it was given the 3 columns a, b, much: name those .* --columns$",
+    ):
         open_job(
             f"{folder / 'two.py'}:net",
             str(folder / "rows.csv"),

@@ -198,10 +198,11 @@ def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
             f"{remedy}"
         )
     shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in x.named.values())
-    return ModelInputError(
-        f"the model fails on inputs {shapes}: {first_line(error)}; give inputs "
-        "of the shape and dtype that it takes"
-    )
+    remedy = "give inputs of the shape and dtype that it takes"
+    if isinstance(error, TypeError) and not isinstance(x.parts, torch.Tensor):
+        remedy = "a dict is given to it as keywords and a tuple as arguments, so wrap a model that "
+        remedy += "takes the whole: lambda **parts: model(parts), or lambda *parts: model(parts)"
+    return ModelInputError(f"the model fails on inputs {shapes}: {first_line(error)}; {remedy}")
 
 
 def _words(dtypes: set[torch.dtype]) -> str:

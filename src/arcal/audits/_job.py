@@ -101,8 +101,9 @@ class Job:
             if examples.columns is None:
                 raise
             columns = first_few(examples.columns)
+            remedy = ": name those that it takes with --columns" if self.options else ""
             raise ArcalError(
-                f"{error}; it was given the {len(examples.columns)} columns {columns}"
+                f"{error}; it was given the {len(examples.columns)} columns {columns}{remedy}"
             ) from error
         with frozen(self.model), torch.no_grad():
             Z = self.model(x.parts).shape[1]
