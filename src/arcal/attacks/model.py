@@ -272,14 +272,13 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
         one = "; `arcal.auditing.as_model` makes two of one logit"
         raise ArcalError(
-            f"the model returns shape {tuple(logits.shape)} for {N} inputs: logits (N, Z) of at "
-            f"least 2 classes are needed{one if logits.shape in ((N,), (N, 1)) else ''}"
+            f"the model returns shape {tuple(logits.shape)} for {N} input{'s' * (N != 1)}: logits "
+            f"(N, Z) of at least 2 classes are needed{one if logits.shape in ((N,), (N, 1)) else ''}"
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(
             f"the model returns {logits.dtype} for {dtype} inputs: both must be the same; let it "
-            "return "
-            f"`logits.to({dtype})`"
+            f"return `logits.to({dtype})`"
         )
     if not (good := torch.isfinite(logits).all(dim=1)).all():
         wrong = (~good).nonzero().squeeze(1)

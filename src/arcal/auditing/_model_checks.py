@@ -30,8 +30,7 @@ DEPENDENT = (
 
 SQUEEZED = (
     "for a single input the model returns no row of logits: it drops the dimension of the batch, "
-    "as "
-    "`.squeeze()` does; say which one to drop, as `.squeeze(1)`"
+    "as `.squeeze()` does; say which one to drop, as `.squeeze(1)`"
 )
 
 

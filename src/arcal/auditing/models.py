@@ -94,8 +94,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             )
         raise ArcalError(
             f"{type(classifier).__name__} is not a classifier: give a module, an exported program "
-            "or "
-            f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"
+            f"or a function from inputs to logits{inside}; what is saved is for `as_predictions`"
         )
 
     def model(x: InputsLike) -> Tensor:

@@ -374,8 +374,7 @@ class Calibrate(OnModels):
         if self.calibration.views:
             conditions["Views"] = (
                 "every figure, including the model's as it is, is for the average of an image and "
-                "its "
-                "mirror image, which can do harm: compare with the command without --views"
+                "its mirror image, which can do harm: compare with the command without --views"
             )
         return conditions
 

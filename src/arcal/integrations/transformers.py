@@ -235,8 +235,7 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
             if not (Path(vanilla) / "config.json").is_file():  # transformers would look online
                 raise ArcalError(
                     f"vanilla is {str(vanilla)!r}, and not a folder that save_pretrained wrote: "
-                    "give "
-                    "one, or the trained model"
+                    "give one, or the trained model"
                 )
             vanilla = type(trainer.model).from_pretrained(vanilla)  # pyright: ignore
         before = next(vanilla.parameters()).device
