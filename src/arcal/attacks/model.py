@@ -271,9 +271,10 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         )
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
         one = "; `arcal.auditing.as_model` makes two of one logit"
+        one *= logits.shape in ((N,), (N, 1))
         raise ArcalError(
             f"the model returns shape {tuple(logits.shape)} for {N} input{'s' * (N != 1)}: logits "
-            f"(N, Z) of at least 2 classes are needed{one if logits.shape in ((N,), (N, 1)) else ''}"
+            f"(N, Z) of at least 2 classes are needed{one}"
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(
