@@ -378,7 +378,7 @@ def test_a_sample_of_the_inputs_says_that_it_is_one(reader):
     payload["listed"] = "They are drawn at random."
     page = reader.open(payload)
     words = page.locator(".first-page").inner_text()
-    assert "of all 1,000,000 inputs; 200 of them are listed" in words
+    assert "cover all 1,000,000 inputs; 200 of them are listed" in words
     assert words.endswith("They are drawn at random.")
     page.locator("#levels .mark").first.click()
     expect(page.locator("#levels .chosen .summary").first).to_contain_text("of those listed")
