@@ -50,6 +50,10 @@ def test_runs_of_one_method_and_other_recipes_say_what_else_they_are(untrained):
         assert run.name.endswith(run.digest)
     (alone,) = group_runs(runs[:1])
     assert alone.method.details == ()
+    rates = [untrained(recipe=replace(demo, learning_rate=rate)) for rate in (0.01, 0.02)]
+    for group, run, rate in zip(group_runs(rates), rates, (0.01, 0.02), strict=True):
+        epochs = f"{demo.epochs} epochs"
+        assert group.method.details == ("small", epochs, f"learning rate {rate}", run.digest)
 
 
 @pytest.mark.parametrize(

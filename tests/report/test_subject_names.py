@@ -42,13 +42,25 @@ def test_short_names_tell_methods_of_one_kind_apart():
 def test_an_ensemble_has_its_members():
     (name,) = named(Method("vanilla", members=3))
     assert name.title == "Vanilla, 3 members"
+    several = named(VANILLA, Method("ar-adals", {"alpha": 0.3, "R": 10}, members=2))
+    assert [name.short for name in several] == ["Vanilla", "AR-AdaLS, 2 members"]
+    both = named(*(Method(method, members=3) for method in ("vanilla", "ccat")))
+    assert [name.short for name in both] == ["Vanilla", "CCAT"], "which all have"
 
 
 def test_what_else_tells_runs_apart_stands_with_the_settings():
     details = [("small", "15 epochs", "0a1b2c3d4e5f"), ("small", "30 epochs", "6a7b8c9d0e1f")]
     first, _ = named(*(Method("vanilla", details=one) for one in details))
     assert first.title == "Vanilla, small, 15 epochs, 0a1b2c3d4e5f"
-    assert first.short == "Vanilla, 15 epochs, 0a1b2c3d4e5f"
+    assert first.short == "Vanilla, 15 epochs", "a digest says nothing more"
+    alike = [("small", "15 epochs", digest) for digest in ("0a1b2c3d4e5f", "6a7b8c9d0e1f")]
+    longer = Method("vanilla", details=details[1])
+    names = named(*(Method("vanilla", details=one) for one in alike), longer)
+    assert [name.short for name in names] == [
+        "Vanilla, 15 epochs, 0a1b2c3d4e5f",
+        "Vanilla, 15 epochs, 6a7b8c9d0e1f",
+        "Vanilla, 30 epochs",
+    ]
     (adaptive,) = named(Method("ar-adals", {"alpha": 0.3, "R": 10}, details=details[0]))
     assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, small, 15 epochs, 0a1b2c3d4e5f"
 

@@ -124,7 +124,8 @@ def pick(
             raise ArcalError(f"{columns.path} has {which}: keep one of them")
         return there[0]
     wanted = " or ".join(candidates) if given is None else given
-    advice = f"; name one of them with {option}" if option else ""
+    rename = f", or rename it to {candidates[0]}" if given is None else ""
+    advice = f"; name one of them with {option}{rename}" if option else ""
     raise ArcalError(
         f"{columns.path} has no column {wanted}: its columns are {', '.join(names)}{advice}"
     )

@@ -56,9 +56,10 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
         name = there(candidates, given)
         if name is None:
+            rename = "" if given else f", or rename it to {candidates[0]}"
             raise ArcalError(
                 f"{file} has no array {given or ' or '.join(candidates)}: its arrays are "
-                f"{', '.join(keys)}; name one of them with {option}"
+                f"{', '.join(keys)}; name one of them with {option}{rename}"
             )
         return name
 

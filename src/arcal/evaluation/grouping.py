@@ -88,8 +88,13 @@ def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
                 )
         group.append((folder, record))
     methods = [method_of_run(group[0][1].run) for group in groups]
+    recipes = [group[0][1].run.recipe for group in groups]
     return [
-        _group(method, group, alike=methods.count(method) > 1)
+        _group(
+            method,
+            group,
+            [its for other, its in zip(methods, recipes, strict=True) if other == method],
+        )
         for method, group in zip(methods, groups, strict=True)
     ]
 
@@ -114,14 +119,39 @@ def method_of_run(run: Run) -> Method:
     return Method(run.method, run.settings, len(run.seeds))
 
 
-def _group(method: Method, runs: list[tuple[RunFolder, Record]], *, alike: bool) -> Group:
-    """A group; of several `alike` in method and settings each says what else it is."""
+def _group(
+    method: Method, runs: list[tuple[RunFolder, Record]], recipes: Sequence[Recipe]
+) -> Group:
+    """A group; of several alike in method and settings, of these `recipes`, each says more."""
     first, record = runs[0]
-    if alike:
-        details = (record.run.network_name, f"{record.run.recipe.epochs} epochs", first.digest)
+    if len(recipes) > 1:
+        run = record.run
+        details = (
+            run.network_name,
+            f"{run.recipe.epochs} epochs",
+            *_differing(run.recipe, recipes),
+            first.digest,
+        )
         method = Method(method.name, method.settings, method.members, details=details)
     ordered = sorted(runs, key=lambda pair: pair[1].run.seeds)
     return Group(method, tuple(run for run, _ in ordered), tuple(known for _, known in ordered))
+
+
+def _differing(recipe: Recipe, others: Sequence[Recipe]) -> list[str]:
+    """What a recipe has, in words, that not all of the others have, but for its epochs."""
+    words = [_words(one) for one in (recipe, *others)]
+    return [own for own, *rest in zip(*words, strict=True) if any(own != one for one in rest)]
+
+
+def _words(recipe: Recipe) -> list[str]:
+    return [
+        f"batches of {recipe.batch_size}",
+        recipe.optimizer,
+        f"learning rate {recipe.learning_rate:g}",
+        f"weight decay {recipe.weight_decay:g}",
+        f"augmentation {recipe.augmentation}",
+        f"precision {recipe.precision}",
+    ]
 
 
 def _smoothing(folder: RunFolder, record: Record) -> float:
@@ -157,12 +187,6 @@ def _facts(record: Record) -> dict[str, str]:
 
 def _recipe(recipe: Recipe) -> str:
     steps = ", ".join(f"× {factor:g} after {done}" for done, factor in recipe.steps)
-    parts = [
-        f"{recipe.name}: {recipe.epochs} epochs, batches of {recipe.batch_size}",
-        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}"
-        + (f" ({steps})" if steps else ""),
-        f"weight decay {recipe.weight_decay:g}",
-        f"augmentation {recipe.augmentation}",
-        f"precision {recipe.precision}",
-    ]
-    return ", ".join(parts)
+    batches, optimizer, rate, *rest = _words(recipe)
+    rate += f" ({steps})" if steps else ""
+    return ", ".join([f"{recipe.name}: {recipe.epochs} epochs", batches, optimizer, rate, *rest])

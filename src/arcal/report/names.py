@@ -131,17 +131,29 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
     """Names for subjects that are shown together."""
     kinds = [_kind(subject) for subject in subjects]
     described = [_describe(subject) for subject in subjects]
+    sizes = {subject.method.members if subject.method else 1 for subject in subjects}
     names = []
     for subject, kind, (title, about, settings), look in zip(
         subjects, kinds, described, _palette(kinds), strict=True
     ):
         alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
-        telling = [word for word in settings if not all(word in other for other in alike)]
+        always = _members(subject) if len(sizes) > 1 else []  # beside others that have fewer
+        telling = _telling(settings, alike, always, has_digest=_has_details(subject))
         short = title if subject.method else shortened(title, LONGEST)
         mark = Mark(", ".join([short, *telling]), *look)
         posthoc = kind[1] is not None
         names.append(Name(subject.name, title, ", ".join(settings), mark, about, posthoc))
     return names
+
+
+def _telling(
+    settings: list[str], alike: list[list[str]], always: list[str], *, has_digest: bool
+) -> list[str]:
+    """The settings that not all of the kind have, without a digest that others make needless."""
+    words = [w for w in settings if w in always or not all(w in other for other in alike)]
+    others = [other for other in alike if other is not settings]
+    unique = all(any(word not in other for word in words[:-1]) for other in others)
+    return words[:-1] if has_digest and others and unique else words
 
 
 def shortened(text: str, length: int = 24) -> str:
@@ -173,13 +185,22 @@ def _describe(subject: Subject) -> tuple[str, str, list[str]]:
     if method is None:
         return printable(subject.name), "", []
     known = describe(method.name, method.settings)
-    members = [f"{method.members} members"] if method.members > 1 else []
-    settings = [*known.settings, *members, *method.details]
+    settings = [*known.settings, *_members(subject), *method.details]
     if method.posthoc is None:
         return known.title, known.about, settings
     short, words = posthoc_names(method.posthoc)
     about = f"the same after training: {words}, fitted on validation images"
     return f"{known.title} + {short}", about, settings
+
+
+def _members(subject: Subject) -> list[str]:
+    method = subject.method
+    return [] if method is None or method.members == 1 else [f"{method.members} members"]
+
+
+def _has_details(subject: Subject) -> bool:
+    """Whether runs alike in method and settings have a digest, the last of the details."""
+    return subject.method is not None and len(subject.method.details) > 0
 
 
 def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
