@@ -320,6 +320,7 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, attack=cast(Any, CarliniWagner)), "is the class Carlini"),
         (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 occurs tw"),
         (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) of at least 2"),
+        (lambda: distance(model, x), rf"x \({len(x)}, .* is a batch of {len(x)} inputs: give one"),
         (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),
         (lambda: distance(model, x[0], y=4), "y is 4: the model's classes are 0 to 3"),
         (lambda: distance(model, x[0], y=-1), "y is -1"),

@@ -30,9 +30,9 @@ from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import Inputs, PositionModel
-from arcal.attacks.model import check_steady, checked_logits, gradient_to
+from arcal.attacks.model import check_steady, checked_logits, gradient_to, logits_of_one
 from arcal.attacks.norms import checked_bounds
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError
 from arcal.labelled_batches import (
     Copies,
     as_loader,
@@ -247,14 +247,7 @@ def distance(
     batch = as_tensor(x, "x").unsqueeze(0)
     checked_bounds(batch, bounds)
     with frozen(model):
-        try:
-            Z = checked_logits(model, batch).shape[1]
-        except RuntimeError as error:
-            shape = tuple(batch.shape[1:])
-            raise ArcalError(
-                f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
-                "the shape that the model takes, without that of a batch"
-            ) from error
+        Z = logits_of_one(model, batch[0]).shape[1]
     if y is not None and y not in range(Z):
         raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
     if target is not None and "targets" not in inspect.signature(attacker).parameters:

@@ -193,6 +193,39 @@ def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> 
     return logits
 
 
+def logits_of_one(model: Model, x: Tensor) -> Tensor:
+    """Logits `(1, Z)` of one input `x` `(...)`, or one line that says why there are none.
+
+    >>> logits_of_one(torch.nn.Flatten(), torch.zeros(2, 3))
+    tensor([[0., 0., 0., 0., 0., 0.]])
+    >>> logits_of_one(torch.nn.Linear(3, 2), torch.zeros(5, 3))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: x (5, 3) is a batch of 5 inputs: give one of them, such as x[0], or ...
+    """
+    try:
+        return checked_logits(model, x.unsqueeze(0))
+    except (ArcalError, RuntimeError) as error:
+        shape = tuple(x.shape)
+        if _is_a_batch(model, x):
+            raise ArcalError(
+                f"x {shape} is a batch of {len(x)} inputs: give one of them, such as x[0], or "
+                "score them all with arcal.score"
+            ) from error
+        if isinstance(error, ArcalError):
+            raise
+        raise ArcalError(
+            f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
+            "the shape that the model takes, without that of a batch"
+        ) from error
+
+
+def _is_a_batch(model: Model, x: Tensor) -> bool:
+    try:
+        return x.ndim > 1 and len(checked_logits(model, x)) == len(x)
+    except (ArcalError, RuntimeError):
+        return False
+
+
 def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
     """A message if none of the model's weights are on the inputs' device, otherwise None.
 
