@@ -133,8 +133,13 @@ def bytes_of(tensor: Tensor) -> memoryview:
 
 
 def digest_state(digest: "hashlib._Hash", model: object) -> None:
-    """Add to a digest what a module's state holds of tensors; of another callable, nothing."""
-    for name, tensor in sorted(model.state_dict().items()) if isinstance(model, nn.Module) else ():
+    """Add to a digest a module's tensors, whether they are saved with it or not.
+
+    Of another callable, nothing is added.
+    """
+    if not isinstance(model, nn.Module):
+        return
+    for name, tensor in sorted({**dict(model.named_buffers()), **model.state_dict()}.items()):
         if isinstance(tensor, Tensor):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(bytes_of(tensor))

@@ -146,6 +146,18 @@ def test_the_digest_is_that_of_the_code(file):
     assert source.digest() != before
 
 
+def test_the_digest_has_what_the_file_imports_from_beside_it(tmp_path):
+    (tmp_path / "mine.py").write_text("import torch\nfrom layers import net")
+    (tmp_path / "layers.py").write_text("net = 1")
+    (tmp_path / "other.py").write_text("net = 1")
+    source = NetworkSource(f"{tmp_path / 'mine.py'}:net")
+    before = source.digest()
+    (tmp_path / "other.py").write_text("net = 2")
+    assert source.digest() == before
+    (tmp_path / "layers.py").write_text("net = 2")
+    assert source.digest() != before
+
+
 def test_the_digest_of_code_in_a_package_that_fails_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken_package").mkdir()

@@ -72,7 +72,7 @@ class Job:
     other: Sequence[Examples | Loaded] = ()
     settings: Settings = field(default_factory=Settings)
     fingerprint: str = ""
-    stateless: bool = False
+    opaque: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: list[Caveat] = field(default_factory=list)
     options: Sequence[Option] = ()

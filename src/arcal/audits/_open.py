@@ -243,7 +243,7 @@ def open_job(
         other=others,
         settings=settings,
         fingerprint=opened.fingerprint(),
-        stateless=opened.stateless,
+        opaque=opened.opaque,
         facts={
             **opened.facts,
             **_normalisation(opened, examples),

@@ -62,20 +62,20 @@ def fingerprint_of_answers(job: "Job", examples: Examples) -> str:
     """What tells one model from another: its name, weights, and what it says of a few inputs.
 
     Code is not read; what it computes of 8 inputs is: to two digits, and their scale to three, so
-    that the number of threads does not matter. Masked classes are as the least one. Of code without
-    tensors of its own, such as a function that calls a model of another library, a refit shows only
-    in what it computes, so that every digit counts, of up to 1,000 inputs.
+    that the number of threads does not matter. Masked classes are as the least one. Of code that
+    holds more than its tensors, such as a model of another library, a refit shows only in what it
+    computes, so that every digit counts, of up to 1,000 inputs.
 
     >>> from arcal.audits import Job
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
-    >>> job = Job("sum", lambda x: x[:, :2].cumsum(1), examples, stateless=True)
+    >>> job = Job("sum", lambda x: x[:, :2].cumsum(1), examples, opaque=True)
     >>> other = replace(job, model=lambda x: x[:, :2].cumsum(1) + 1e-6)
     >>> fingerprint_of_answers(job, examples) == fingerprint_of_answers(other, examples)
     False
     """
     digest = sha256(job.fingerprint.encode())
     digest_state(digest, job.model)
-    if job.stateless:
+    if job.opaque:
         for some in examples.order()[:MANY].split(100):
             digest.update(_logits(job, examples, some).numpy().tobytes())
         return digest.hexdigest()[:16]

@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 from arcal.auditing import Caveat, Method, as_model
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
+from arcal.classifiers._opaque import is_opaque
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
 from arcal.errors import ArcalError
 from arcal.external import (
@@ -242,8 +243,8 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     return Loaded(
         name,
         classifier,
-        identity=f"{name}\n{named.source}",
-        stateless=not (isinstance(classifier, nn.Module) and classifier.state_dict()),
+        identity=f"{name}\n{named.code}",
+        opaque=is_opaque(classifier),
         facts=facts,
         caveats=caveats,
         library=versions(),

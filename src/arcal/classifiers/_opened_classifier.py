@@ -66,7 +66,7 @@ class OpenedClassifier:
     facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
     caveats        what must be said before any figure, such as that its weights are drawn
     identity       what beside the weights decides the logits, for `fingerprint`
-    stateless      whether it is code without tensors of its own, which may read what nothing shows
+    opaque         whether it is code that may compute with what its tensors do not show
 
     >>> import torch
     >>> from arcal.auditing import as_model
@@ -91,14 +91,14 @@ class OpenedClassifier:
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: tuple[Caveat, ...] = ()
     identity: str = field(default="", repr=False)
-    stateless: bool = False
+    opaque: bool = False
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of `identity` and the content of the state dict.
 
         `identity` has the network's name and its configuration, and for a user's own code the text
         of its file, so that a change of the code is seen as well as a change of the weights. Of one
-        that is `stateless` only the code is seen, not what it reads.
+        that is `opaque` only its code and tensors are seen, not what else it reads.
         """
         digest = hashlib.sha256(self.identity.encode())
         digest_state(digest, self.model)

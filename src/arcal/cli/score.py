@@ -201,7 +201,7 @@ class Score(OnModels):
         settings = self.settings(compute, order, attack=attack)
         job = self.opened(spec, data, settings, name=spec, panel=())
         model = job.fingerprint
-        if job.stateless and job.examples is not None:
+        if job.opaque and job.examples is not None:
             model = fingerprint_of_answers(job, job.examples)
         about = {
             "model": model,

@@ -14,7 +14,6 @@ from arcal.errors import ArcalError
 from arcal.external._python_code import (
     check_name,
     check_needs_none,
-    code_digest,
     named_in_code,
     needed_arguments,
     one_line,
@@ -52,7 +51,7 @@ def open_attack(spec: str) -> Any:
         _in_one_line(spec, attack),
         spec,
         named.name,
-        "" if named.file is None else code_digest(named.file),
+        named.code,
         norm if isinstance(norm, str) else "l2",
         _reopened,
     )

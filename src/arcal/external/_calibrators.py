@@ -10,7 +10,7 @@ from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
 from arcal.errors import ArcalError
-from arcal.external._python_code import check_name, code_digest, named_in_code, one_line
+from arcal.external._python_code import check_name, named_in_code, one_line
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def open_calibrator(spec: str) -> OwnCalibrator:
         )
     if CALIBRATORS.get(getattr(value, "kind", "")) is not value:
         _register(spec, value)
-    code = "" if named.file is None else code_digest(named.file)
-    return OwnCalibrator(value.kind, spec, code, named.file)
+    return OwnCalibrator(value.kind, spec, named.code, named.file)
 
 
 def _register(spec: str, value: type[Calibrator]) -> None:

@@ -74,8 +74,8 @@ class NetworkSource:
     def digest(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the code, or of the name in a library.
 
-        Of code it is the file that the name stands in, which is read and not run, and not what that
-        file imports. A file that is missing raises `ArcalError`.
+        Of code it is the file that the name stands in, with those it imports from its folder or the
+        working one, which are read and not run. A file that is missing raises `ArcalError`.
         """
         source = self.spec if _library_of(self.spec) else source_of(self.spec)
         return hashlib.sha256(source.encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
@@ -23,11 +23,14 @@ from arcal.files import expanded
 
 @dataclass(frozen=True)
 class NamedInCode:
-    """A value in Python code, its name there, and the file that it is in with its text."""
+    """A value in Python code, its name there, and the file that it is in.
+
+    `code` is the `code_digest` of that file, and empty if there is none.
+    """
 
     value: Any
     name: str
-    source: str
+    code: str = ""
     file: Path | None = None
 
 
@@ -41,9 +44,10 @@ def named_in_code(spec: str) -> NamedInCode:
     where = expanded(source)
     module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
     file = getattr(module, "__file__", None)
-    return NamedInCode(
-        _look_up(spec, module, name), name, _text_of(module), Path(file) if file else None
-    )
+    value = _look_up(spec, module, name)
+    if not file:
+        return NamedInCode(value, name)
+    return NamedInCode(value, name, code_digest(Path(file)), Path(file))
 
 
 def code_files(path: Path) -> list[Path]:
@@ -72,7 +76,8 @@ def code_digest(path: Path) -> str:
     """16 hexadecimal digits of the text of a Python file and of its `code_files`."""
     digest = sha256()
     for file in code_files(path):
-        digest.update(sha256(file.read_bytes()).digest())
+        with suppress(OSError):  # a module may be in an archive
+            digest.update(sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
@@ -92,7 +97,9 @@ def _imports(file: Path) -> Iterator[tuple[Path | None, str]]:
 
 
 def source_of(spec: str) -> str:
-    """The text of the file that a name stands in, which is not run; of a package its parents are.
+    """The text of the file that a name stands in and of its `code_files`, one after the other.
+
+    It is not run; of a package its parents are.
 
     A file or module that is missing raises `ArcalError`.
     """
@@ -111,7 +118,7 @@ def source_of(spec: str) -> str:
             raise ArcalError(f"there is no module {source}: install it, or name file.py:name")
         path = Path(located.origin)
     try:
-        return _text(path)
+        return "".join(map(_text, code_files(path)))
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise ArcalError(f"{path}: {reason}: name another file, or put it back") from None
@@ -296,14 +303,6 @@ def _place(error: BaseException) -> str:
     ]
     last = (theirs or frames)[-1]
     return f"{last.filename}:{last.lineno}"
-
-
-def _text_of(module: ModuleType) -> str:
-    file = getattr(module, "__file__", None)
-    try:
-        return _text(Path(file)) if file else ""
-    except OSError:
-        return ""
 
 
 def _text(path: Path) -> str:
