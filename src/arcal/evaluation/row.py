@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from arcal.auditing import (
     CLEAN,
     EvaluationSet,
@@ -17,7 +19,7 @@ from arcal.auditing import (
     measure_set,
     out_of_distribution,
 )
-from arcal.calibration.posthoc import Calibrator
+from arcal.calibration.posthoc import Calibrator, TemperatureByBatch
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import Group
@@ -45,6 +47,28 @@ class Evaluated:
         if self.posthoc is None:
             return runs
         return [calibrated(*pair) for pair in zip(self.calibrators, runs, strict=True)]
+
+    def on_both(
+        self, clean: list[Predictions], others: list[Predictions]
+    ) -> tuple[list[Predictions], list[Predictions]]:
+        """What it makes of the runs' predictions on the test set and on other data, to tell apart.
+
+        A calibrator that looks at a batch gets batches of both: one of other data alone would give
+        them away, all at once.
+        """
+        if not any(isinstance(one, TemperatureByBatch) for one in self.calibrators):
+            return self.clean, self.predictions(others)
+        n = len(clean[0].ids)
+        joined = [
+            Predictions(
+                torch.arange(n + len(other.ids), device="cpu"),
+                torch.cat([one.labels, other.labels]),
+                torch.cat([one.logits, other.logits], dim=1),
+            )
+            for one, other in zip(clean, others, strict=True)
+        ]
+        both, rows = self.predictions(joined), torch.arange(len(joined[0].ids), device="cpu")
+        return [one.rows(rows[:n]) for one in both], [one.rows(rows[n:]) for one in both]
 
 
 @dataclass
@@ -113,10 +137,10 @@ class Row:
 
     def compare(self, part: Part, name: str, how: str) -> None:
         """Compare all subjects' predictions on the test set with those on other data."""
-        runs = self._predict(part, name)
+        runs, clean = self._predict(part, name), self.evaluated[0].clean
         for one in self.evaluated:
-            outside = one.predictions(runs)
-            one.ood.append(out_of_distribution(part.name, one.clean, outside, how=how))
+            inside, outside = one.on_both(clean, runs)
+            one.ood.append(out_of_distribution(part.name, inside, outside, how=how))
 
     def subjects(self) -> list[Subject]:
         """The method's runs as they were trained, then calibrated by each post-hoc method."""

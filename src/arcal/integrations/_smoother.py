@@ -85,6 +85,8 @@ class Smoother:
         )
         # The weights are those of the loop's own loss, so they are no part of the state.
         self.loss.register_buffer("weight", None, persistent=False)
+        self.validated: int | None = 0
+        """How many epochs' validations have counted; None if a checkpoint does not say."""
         self.untrained: dict[str, Tensor] = self.state_dict()
         self.used: bool = False
         self.vanilla: nn.Module | str | Path | int | None = vanilla
@@ -108,8 +110,16 @@ class Smoother:
 
     def forget(self) -> None:
         """Drop what an earlier training with this object has learned, such as that of a seed."""
+        self.validated = 0
         if self.used:
-            self.loss.load_state_dict(self.untrained)
+            self.load_state_dict(self.untrained)
+
+    def missed(self, epochs: int) -> bool:
+        """Whether the validation of the last of so many epochs is still to count.
+
+        So it is in a checkpoint saved after an epoch's last step and before its validation.
+        """
+        return self.validated is not None and self.validated < epochs
 
     def begin(self, epochs: int, falling: bool) -> None:
         """Set the number of epochs in all, and whether the learning rate falls in them."""
@@ -267,11 +277,15 @@ class Smoother:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Soft labels, the epoch and the levels: all that a checkpoint has to hold."""
-        return {name: tensor.clone() for name, tensor in self.loss.state_dict().items()}
+        state = {name: tensor.clone() for name, tensor in self.loss.state_dict().items()}
+        if self.validated is not None:
+            state["validated"] = torch.tensor(self.validated, device="cpu")
+        return state
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Continue from a `state_dict` of the same settings."""
         self.loss.load_state_dict(dict(state_dict), strict=False)
+        self.validated = int(state_dict["validated"]) if "validated" in state_dict else None
         self.used = False
 
 

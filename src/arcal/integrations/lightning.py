@@ -57,6 +57,9 @@ class RobustSmoothing(Smoother, Callback):
     softened: bool | None = None
     """Whether training steps since the last update took the loss; None where there were none."""
 
+    late: bool = False
+    """Whether a validation is that of the epoch before."""
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
             return
@@ -89,8 +92,22 @@ class RobustSmoothing(Smoother, Callback):
                 raise ArcalError("the number of epochs is unknown: give the Trainer max_epochs")
             assert trainer.max_epochs is not None
             self.begin(trainer.max_epochs, falling=bool(trainer.lr_scheduler_configs))
-        if self.ranked or isinstance(self.vanilla, int):  # as a resumed run may be
-            return
+        if not self.ranked and not isinstance(self.vanilla, int):  # as a resumed run may be
+            self._rank_by_vanilla(trainer, pl_module)
+        if self.missed(trainer.current_epoch):
+            self._validate_late(trainer)
+
+    def _validate_late(self, trainer: Trainer) -> None:
+        """The validation of the epoch before, which a run resumed at its end has skipped."""
+        self.late = trainer.validating = True
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        loop.restarting = False  # it is not to go on where an earlier one was
+        try:
+            loop.run()
+        finally:
+            self.late, trainer.training = False, True
+
+    def _rank_by_vanilla(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if isinstance(self.vanilla, nn.Module):
             before = next(self.vanilla.parameters()).device
             try:
@@ -98,7 +115,7 @@ class RobustSmoothing(Smoother, Callback):
             finally:
                 self.vanilla.to(before)
         else:
-            assert self.vanilla is not None
+            assert isinstance(self.vanilla, str | Path)
             with _weights(pl_module, Path(self.vanilla)):
                 self._rank(trainer, pl_module, pl_module)
 
@@ -130,7 +147,9 @@ class RobustSmoothing(Smoother, Callback):
         self.current = self.unpacked(batch)[0] if counts else None
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or trainer.sanity_checking or not _is_last(trainer):
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        if not self.late and not _is_last(trainer):
             return
         if not self.predictions:
             raise ArcalError(
@@ -146,8 +165,10 @@ class RobustSmoothing(Smoother, Callback):
             )
         self.softened = None
         pl_module.log_dict(self.learn(), sync_dist=True)
-        if self.ranks_after(trainer.current_epoch + 1):
+        epochs = trainer.current_epoch + (not self.late)
+        if self.ranks_after(epochs):
             self._rank(trainer, pl_module, pl_module)
+        self.validated: int | None = epochs
 
     def _rank(self, trainer: Trainer, pl_module: LightningModule, model: nn.Module) -> None:
         parts = {"train": trainer.train_dataloader, "validation": trainer.val_dataloaders}

@@ -138,9 +138,11 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
                 "own compute_loss, or have it call super().compute_loss"
             )
         self.log(self.smoothing.learn())
-        if self.smoothing.ranks_after(round(self.state.epoch or 0)):
+        epochs = round(self.state.epoch or 0)
+        if self.smoothing.ranks_after(epochs):
             assert self.model is not None
             self.rank_by(_AsDefined(self.model))
+        self.smoothing.validated = epochs
         return metrics
 
     def rank_by(self, model: nn.Module) -> None:
@@ -228,9 +230,15 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
             smoothing.forget()
         constant = str(args.lr_scheduler_type.value).startswith("constant")
         smoothing.begin(state.num_train_epochs, falling=not constant)
-        if smoothing.ranked or isinstance(smoothing.vanilla, int):  # as a resumed run may be
-            return
-        vanilla: Any = smoothing.vanilla
+        if not smoothing.ranked and not isinstance(smoothing.vanilla, int):
+            self._rank(args)
+        done = int(state.epoch or 0)
+        if done and done >= args.eval_delay and smoothing.missed(done):
+            trainer.evaluate()  # the checkpoint was saved between the epoch's last step and this
+
+    def _rank(self, args: Any) -> None:
+        trainer = self.trainer
+        vanilla: Any = trainer.smoothing.vanilla
         if not isinstance(vanilla, nn.Module):
             if not (Path(vanilla) / "config.json").is_file():  # transformers would look online
                 raise ArcalError(
