@@ -137,7 +137,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
         if source.digest() != record.network_digest:
             raise ArcalError(
                 f"{run.network} is not what it was when {folder.path} was trained: put that code "
-                "back, or train the run again"
+                "back, train the run again, or leave it out"
             )
         # From the same seeds: a network may have drawn what is in no state dict.
         seeds = (draw_seed(seed, "init") for seed in run.seeds)
