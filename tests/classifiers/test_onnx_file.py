@@ -96,6 +96,21 @@ def test_probabilities_without_logits_become_logarithms(tmp_path):
     assert opened.model(zero)[0, 0].exp().item() == pytest.approx(floor, rel=1e-5)
 
 
+def test_probabilities_by_another_name_are_refused_with_what_to_do(tmp_path):
+    nodes = node("Softmax", "p", axis=1), node("Relu", "out", "p")
+    file = write(tmp_path / "net.onnx", *nodes, outputs=(("out", FLOAT, (None, 3)),))
+    with pytest.raises(ArcalError, match="out of the file holds probabilities: export the logits"):
+        open_classifier(file).model(rows(9))
+
+
+def test_classes_are_called_as_a_classifier_of_scikit_learn_calls_them(tmp_path):
+    names = ["dog", "ant", "cat"]
+    shares = node("Softmax", "shares", axis=1)
+    zipped = node("ZipMap", "maps", "shares", classlabels_strings=names, domain="ai.onnx.ml")
+    file = write(tmp_path / "net.onnx", shares, zipped, outputs=(("shares", FLOAT, None),))
+    assert open_classifier(file).class_names == ("dog", "ant", "cat")
+
+
 def test_what_is_called_probabilities_has_to_be_some(tmp_path):
     file = write(tmp_path / "net.onnx", node("Relu", "probs"), outputs=(("probs", FLOAT, None),))
     with pytest.raises(
@@ -193,6 +208,40 @@ def test_the_calibrated_graph_gives_the_same_probabilities(last, tmp_path):
     torch.testing.assert_close(again.model(rows(9)).softmax(1), p, rtol=0, atol=1e-6)
     with pytest.raises(ArcalError, match="exported as onnx only: leave the other formats out"):
         export_calibrated(classifier, rows(4), tmp_path / "out", ["pt2", "onnx"])
+
+
+@pytest.mark.parametrize(("last", "axes"), [(None, 1), ("Sigmoid", 1), (None, 0), ("Sigmoid", 0)])
+def test_one_logit_is_exported_as_the_probabilities_of_two_classes(last, axes, tmp_path):
+    pytest.importorskip("onnxscript", reason="an extra: pip install arcal[onnx]")
+    picked = onnx.helper.make_node("ReduceSum", ["z", "axis"], ["one"], keepdims=axes)
+    nodes = onnx.helper.make_node("Constant", [], ["axis"], value_ints=[1]), picked
+    nodes += () if last is None else (node(last, "p", "one"),)
+    shape = (None, 1)[: axes + 1]
+    name = "one" if last is None else "p"
+    file = write(tmp_path / "net.onnx", *nodes, outputs=((name, FLOAT, shape),))
+    model = open_classifier(file).model
+    assert isinstance(model, nn.Module)
+    classifier = Calibrated(model, Temperature(2.5))
+    (path,) = export_calibrated(classifier, rows(4), tmp_path / "out", ["onnx"])
+    p = ((rows(9) @ torch.from_numpy(WEIGHT)).sum(1) / 2.5).sigmoid()
+    again = open_classifier(str(path)).model(rows(9)).exp()
+    torch.testing.assert_close(again, torch.stack([1 - p, p], dim=1), rtol=0, atol=1e-6)
+
+
+def test_a_graph_in_an_old_version_of_the_format_is_exported_in_a_newer_one(tmp_path):
+    pytest.importorskip("onnxscript", reason="an extra: pip install arcal[onnx]")
+    file = write(tmp_path / "net.onnx")
+    graph = onnx.load(file)
+    graph.opset_import[0].version = 9
+    onnx.save(graph, file)
+    model = open_classifier(file).model
+    assert isinstance(model, nn.Module)
+    classifier = Calibrated(model, Temperature(2.5))
+    (path,) = export_calibrated(classifier, rows(4), tmp_path / "out", ["onnx"])
+    p = (rows(9) @ torch.from_numpy(WEIGHT) / 2.5).softmax(1)
+    torch.testing.assert_close(
+        open_classifier(str(path)).model(rows(9)).exp(), p, atol=1e-6, rtol=0
+    )
 
 
 def test_a_network_of_torch_is_itself(tmp_path):

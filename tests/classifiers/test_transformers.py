@@ -15,6 +15,7 @@ from arcal.auditing import check_model
 from arcal.audits import Reading, open_job
 from arcal.audits.blocks import Settings
 from arcal.classifiers import NOT_IMITATED, check_class_names, open_classifier
+from arcal.classifiers._tokenizer import keep_padding_apart
 from arcal.data.views import View
 from arcal.errors import ArcalError
 
@@ -277,6 +278,30 @@ def test_the_length_is_that_of_the_longest_text(tmp_path):
     assert tokenize.lengths(TEXTS[:2]).tolist() == [7, 3]  # with [CLS] and [SEP]
     assert tokenize.shortened(TEXTS[:2]).length == 7
     assert tokenize.shortened(TEXTS).length == tokenize.length == 24
+
+
+def test_a_tokenizer_that_pads_on_the_left_moves_no_text(tmp_path):
+    own = tokenizer(tmp_path)
+    own.padding_side = "left"
+    network, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", own)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.tokenize is not None
+    assert not opened.caveats
+    with torch.no_grad():
+        for text, logits in zip(TEXTS, opened.model(opened.tokenize(TEXTS)), strict=True):
+            alone = network(**own([text], truncation=True, return_tensors="pt")).logits[0]
+            torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_reads_its_padding_is_warned_of(tmp_path):
+    network, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
+    tokenize = open_classifier(f"hf:{folder}").tokenize
+    assert tokenize is not None
+    assert keep_padding_apart(network, tokenize) is None
+    unmasked = lambda input_ids, **_: network(input_ids=input_ids)  # noqa: E731
+    said = keep_padding_apart(unmasked, tokenize)
+    assert said is not None
+    assert said.startswith("the model's logits of a text depend on how many padding tokens")
 
 
 def test_a_network_that_looks_for_the_last_token_is_refused(tmp_path):

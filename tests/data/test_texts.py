@@ -122,3 +122,11 @@ def test_values_that_do_not_fit_together():
     ids = torch.arange(2)
     with pytest.raises(ArcalError, match="1 texts but 2 ids"):
         Texts("t", ids, ids, ("a", "b"), ("x",))
+
+
+def test_pairs_of_texts_are_refused_unless_one_column_is_named(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("question,sentence,label\nWho?,Nobody.,0\nWhere?,Here.,1\n")
+    with pytest.raises(ArcalError, match="in sentence and in question, as pairs have"):
+        load_texts(str(path))
+    assert load_texts(str(path), text="sentence").texts == ("Nobody.", "Here.")

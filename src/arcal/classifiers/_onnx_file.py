@@ -20,6 +20,7 @@ from arcal.classifiers._class_names import (
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
+from arcal.logits import are_probabilities
 
 INPUTS = {
     "tensor(float)": torch.float32,
@@ -32,6 +33,9 @@ INPUTS = {
 
 FLOOR = torch.finfo(torch.float32).eps
 """Of probabilities whose logits are not in the graph: what is below was rounded, often to 0."""
+
+PLENTY = 8
+"""Rows of which probabilities are told from logits, as few logits may look like them by chance."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class OnnxNetwork(nn.Module):
                 "--order margin, or give the network in torch"
             )
         z = self.values(x)
-        if self.taken.binary and z.shape[1:] != (1,):
+        if self.taken.binary and z.shape[1:] not in ((1,), ()):
             raise ArcalError(
                 f"the file ends in a sigmoid of {tuple(z.shape[1:])} values: a sigmoid of one, of "
                 "two classes, or logits of exclusive classes are needed"
@@ -96,6 +100,11 @@ class OnnxNetwork(nn.Module):
                     f"{self.taken.name} of the file does not hold probabilities: call it logits"
                 )
             z = z.clamp(min=FLOOR).log()
+        elif z.ndim == 2 and len(z) >= PLENTY and are_probabilities(z):
+            raise ArcalError(
+                f"{self.taken.name} of the file holds probabilities: export the logits, or call it "
+                "probabilities, and their logarithms are taken"
+            )
         return z.to(x.device, x.dtype)
 
     def values(self, x: Tensor) -> Tensor:
@@ -159,6 +168,11 @@ def load_onnx(path: Path) -> Loaded:
     except ArcalError:
         raise
     except Exception as error:  # of protobuf, onnx and onnxruntime, of every kind
+        if "NOT_IMPLEMENTED" in str(error):
+            raise ArcalError(
+                f"{path} has an operation that onnxruntime does not compute for this type on a CPU "
+                f"({first_line(error)[:200]}): export the network in float32"
+            ) from error
         raise ArcalError(
             f"{path} cannot be opened as an ONNX classifier ({first_line(error)[:200]}): export it "
             "again, with its weights inside or beside it"
@@ -178,7 +192,7 @@ def load_onnx(path: Path) -> Loaded:
         library=versions("onnx", "onnxruntime"),
         normalized="none added: what there is, is inside the graph",
         kind=kind_of_shape(shape),
-        class_names=read_class_names(said.get(CLASS_NAMES)),
+        class_names=read_class_names(said.get(CLASS_NAMES)) or _names_in(graph),
         calibrated_on=read_calibrated_on(said.get(CALIBRATED_ON)),
         input_shape=shape,
     )
@@ -232,6 +246,18 @@ def _kind(value: Any, onnx: Any) -> str:
     return onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
 
 
+def _names_in(graph: Any) -> tuple[str, ...] | None:
+    """The names that the nodes of a classifier from scikit-learn have, None if there are none."""
+    listed = {
+        tuple(name.decode() for name in attribute.strings)
+        for node in graph.graph.node
+        for attribute in node.attribute
+        if node.domain == "ai.onnx.ml" and attribute.name == "classlabels_strings"
+    }
+    listed = {names for names in listed if len(names) > 1}
+    return listed.pop() if len(listed) == 1 else None  # of several, such as of a vote, none is sure
+
+
 def _logarithms(name: str) -> str:
     return f"logarithms of its {name}, of at least {FLOOR:.1g}"
 
@@ -248,14 +274,13 @@ def onnx_network(model: nn.Module | Callable[[Any], Tensor]) -> OnnxNetwork | No
     ):
         return None
     inner = model.classifier if isinstance(model, Classifier) else model
-    if not isinstance(inner, OnnxNetwork) or inner.taken.binary:
-        what = "a single logit" if isinstance(inner, OnnxNetwork) else "its own normalisation"
-        raise ArcalError(f"a .onnx file with {what} cannot be exported")
+    if not isinstance(inner, OnnxNetwork):
+        raise ArcalError("a .onnx file with its own normalisation cannot be exported")
     return inner
 
 
 class _Behind(nn.Module):
-    """What the graph gives `(N, Z)` to calibrated log-probabilities, of the same dtype."""
+    """What the graph gives to calibrated log-probabilities `(N, Z)`, of the same dtype."""
 
     def __init__(self, network: OnnxNetwork, calibrator: Calibrator):
         super().__init__()
@@ -265,6 +290,8 @@ class _Behind(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         logits = z.clamp(min=FLOOR).log() if self.probabilities else z
+        if z.shape[1:] in ((), (1,)):  # the one logit of two classes
+            logits = torch.stack([torch.zeros_like(z), z], dim=-1).flatten(1)
         return self.calibrated(logits).to(z.dtype)
 
 
@@ -278,14 +305,19 @@ def save_onnx_calibrated(
     """Write the graph with the calibrator behind it, which takes what the graph takes.
 
     `save` writes a module as ONNX, for inputs like those it is given. The output is
-    `log_probabilities` `(N, Z)`. A graph whose version of the format does not go with the
-    calibrator's raises what onnx raises.
+    `log_probabilities` `(N, Z)`. The calibrator is brought to the graph's version of the
+    format, or the graph to the calibrator's where an operation has no older form; where neither
+    can be, onnx raises what it raises.
     """
     onnx: Any = library("onnx", "a .onnx file")
     save(_Behind(network, calibrator), network.values(x), path)
     graph, behind = onnx.load_model_from_string(network.content), onnx.load(str(path))
     version = next(one.version for one in graph.opset_import if one.domain in ("", "ai.onnx"))
-    behind = onnx.version_converter.convert_version(behind, version)
+    try:
+        behind = onnx.version_converter.convert_version(behind, version)
+    except Exception:  # not all operations have an older form: the graph is brought up instead
+        newer = next(one.version for one in behind.opset_import if one.domain in ("", "ai.onnx"))
+        graph = onnx.version_converter.convert_version(graph, newer)
     behind.ir_version = graph.ir_version = max(behind.ir_version, graph.ir_version)
     (source,), (result,) = behind.graph.input, behind.graph.output
     merged = onnx.compose.merge_models(

@@ -74,3 +74,30 @@ def check_embeddings(network: Any, tokenize: Tokenizer, folder: Path) -> None:
             f"{folder} reads the token ids themselves, such as to find the last word, and gives "
             "other logits for their embeddings: name a classifier that reads its embeddings only"
         )
+
+
+PADDED = (
+    "the model's logits of a text depend on how many padding tokens are beside it: all texts are "
+    "padded to the length of the longest, so that other lengths give other figures"
+)
+
+
+@torch.no_grad()
+def keep_padding_apart(network: Any, tokenize: Tokenizer) -> str | None:
+    """Pad on the right where padding on the left moves a text; a sentence where both change it.
+
+    A network with a learned position for each place, such as BERT, gives a text that begins after
+    the padding other logits than the text alone.
+    """
+    text, length = "a b c", min(tokenize.length, 16)
+    alone = tokenize.shortened([text])
+    expected = network(**alone.token_ids([text])).logits
+    tokenizer = tokenize.tokenizer
+    given = tokenizer.padding_side
+    for side in (given, "right"):
+        tokenizer.padding_side = side
+        padded = replace(tokenize, length=length).token_ids([text])
+        if torch.allclose(network(**padded).logits, expected, rtol=1e-4, atol=1e-4):
+            return None
+    tokenizer.padding_side = given
+    return PADDED

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import functional as F
 
+from arcal.auditing import Caveat
 from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
+from arcal.classifiers._tokenizer import Tokenizer, check_embeddings, keep_padding_apart
 from arcal.data.views import Interpolation, View
 from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization, library, parameters, versions
@@ -174,7 +175,9 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     length = min(LONGEST, tokenizer.model_max_length, longest)
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
     check_embeddings(network, tokenize, folder)
+    padded = keep_padding_apart(network, tokenize)
     return {
+        "caveats": (Caveat("Padding", padded, about="data"),) if padded else (),
         "model": network,
         "kind": "texts",
         "tokenize": tokenize,

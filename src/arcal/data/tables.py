@@ -18,6 +18,7 @@ from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
     IMAGES,
+    SECOND_TEXTS,
     TEXTS,
     Columns,
     Names,
@@ -245,8 +246,10 @@ def load_texts(
 
     The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
     the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
-    and "class". `part`, `weight`, `classes`, `labelled` and ids are as for `load_table`. A text
-    that is missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
+    and "class". Beside it a column such as "question" or "sentence2", the other half of a pair, is
+    refused unless the text is named. `part`, `weight`, `classes`, `labelled` and ids are as for
+    `load_table`. A text that is missing, and whatever else cannot be read, raises `ArcalError`; an
+    empty text is a text.
 
     >>> from pathlib import Path
     >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
@@ -257,7 +260,7 @@ def load_texts(
     there = find_source(source)
     _, name, paths = there.choose(part)
     columns = open_columns(there.format, paths)
-    text = pick(columns, TEXTS, text, "--text")
+    text = pick(columns, TEXTS, text, "--text") if text is not None else _only_text(columns)
     label = label_column(columns, TEXT_LABELS, label, labelled)
     names = Names(None, label, weight, classes, labelled)
     ids, labels, known, weights = read_labels(columns, label, names)
@@ -272,6 +275,18 @@ def load_texts(
     texts = tuple(column.to_pylist())
     log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
     return Texts(name, ids, labels, known, texts, weights, read_names(columns))
+
+
+def _only_text(columns: Columns) -> str:
+    """The column of the texts, which must not be one half of pairs."""
+    text = pick(columns, TEXTS, None, "--text")
+    if second := called(columns.schema.names, SECOND_TEXTS):
+        raise ArcalError(
+            f"{columns.path} has texts in {text} and in {second[0]}, as pairs have, and a model "
+            f"reads one column: give --text {text} if that is all it reads, or audit a file of its "
+            "predictions"
+        )
+    return text
 
 
 Kind = Literal["images", "table", "texts"]
