@@ -276,20 +276,33 @@ def test_the_length_is_that_of_the_longest_text(tmp_path):
     tokenize = open_classifier(f"hf:{folder}").tokenize
     assert tokenize is not None
     assert tokenize.lengths(TEXTS[:2]).tolist() == [7, 3]  # with [CLS] and [SEP]
-    assert tokenize.shortened(TEXTS[:2]).length == 7
-    assert tokenize.shortened(TEXTS).length == tokenize.length == 24
+    assert tokenize.shortened(7).length == 7
+    assert tokenize.shortened(99).length == tokenize.length == 24
 
 
-def test_a_tokenizer_that_pads_on_the_left_moves_no_text(tmp_path):
+def test_the_length_leaves_out_positions_before_the_first(tmp_path):
+    own = tokenizer(tmp_path)
+    own.model_max_length = 10**30  # as where no length is saved
+    _, folder = saved(bert("Roberta", **SEQUENCES["Roberta"]), tmp_path / "net", own)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.tokenize is not None
+    assert opened.tokenize.length == 31
+    assert opened.model(opened.tokenize(TEXTS)).shape == (3, 3)
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_a_tokenizer_that_pads_on_the_left_moves_no_text(kind, tmp_path):
     own = tokenizer(tmp_path)
     own.padding_side = "left"
-    network, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", own)
+    network, folder = saved(bert(kind, **SEQUENCES[kind]), tmp_path / "net", own)
     opened = open_classifier(f"hf:{folder}")
     assert opened.tokenize is not None
     assert not opened.caveats
     with torch.no_grad():
         for text, logits in zip(TEXTS, opened.model(opened.tokenize(TEXTS)), strict=True):
-            alone = network(**own([text], truncation=True, return_tensors="pt")).logits[0]
+            batch = own([text], truncation=True, return_tensors="pt")
+            ids = {name: batch[name] for name in ("input_ids", "attention_mask")}
+            alone = network(**ids).logits[0]
             torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
 
 

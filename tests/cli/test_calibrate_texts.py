@@ -11,7 +11,7 @@ from arcal.classifiers import export_calibrated, open_classifier
 from arcal.classifiers._exporting import run_onnx
 from arcal.errors import ArcalError
 from arcal.store import load_calibrator
-from tests.test_cli import succeeds
+from tests.test_cli import arcal, succeeds
 
 transformers: Any = pytest.importorskip(
     "transformers", reason="transformers is not installed: make test-all installs it"
@@ -98,3 +98,21 @@ def test_tokens_that_no_program_takes_are_one_line(folder):
     classifier = Calibrated(opened.model, Temperature(2.0))
     with pytest.raises(ArcalError, match="the tokenizer gives langs, which no program here takes"):
         export_calibrated(classifier, tokens, folder, ["pt2"])
+
+
+def test_it_is_said_how_many_texts_are_cut(folder):
+    with Path("texts.csv").open("a") as file:
+        file.writelines(f"{'a ' * n},1\n" for n in (22, 23, 40))
+    done = succeeds("audit", "hf:net", "texts.csv", "--order", "margin")
+    said = "2 of 203 texts are cut after 24 tokens, all that the model takes; the longest has 42"
+    assert said in " ".join(done.stdout.split())
+
+
+def test_scores_by_another_tokenizer_are_stale(folder):
+    score = ("score", "hf:net", "texts.csv", "--order", "margin")
+    succeeds(*score)
+    succeeds(*score)
+    words = [*WORDS[:4], *reversed(WORDS[4:])]
+    Path("vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast("vocab.txt", model_max_length=24).save_pretrained("net")
+    assert "scores.parquet is stale: its model is" in arcal(*score).line

@@ -236,7 +236,15 @@ def _texts(
             "as hf:FOLDER"
         )
     texts = load_texts(source, text=reading.text, **named)
-    tokenize = opened.tokenize.shortened(texts.texts)
+    lengths = opened.tokenize.lengths(texts.texts)
+    tokenize = opened.tokenize.shortened(int(lengths.max()))
+    caveats = []
+    if cut := int((lengths > tokenize.length).sum()):
+        said = (
+            f"{cut:,} of {len(lengths):,} texts are cut after {tokenize.length:,} tokens, all that "
+            f"the model takes; the longest has {int(lengths.max()):,}"
+        )
+        caveats.append(Caveat("Cut", said))
 
     def chosen(positions: Tensor) -> list[str]:
         return [texts.texts[i] for i in positions.tolist()]
@@ -248,6 +256,7 @@ def _texts(
         kind="texts",
         bounds=None,
         texts=texts.texts,
+        caveats=caveats,
         facts={
             "Texts": f"cut or padded to {tokenize.length} tokens",
             "Distances": "between embeddings; a perturbed embedding stands for no word",

@@ -52,9 +52,9 @@ class Tokenizer:
         ids = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
         return torch.tensor([len(row) for row in ids], device="cpu")
 
-    def shortened(self, texts: Sequence[str]) -> "Tokenizer":
-        """The same with the length of the longest of these texts, if that is less."""
-        return replace(self, length=min(self.length, int(self.lengths(texts).max())))
+    def shortened(self, longest: int) -> "Tokenizer":
+        """The same with the length of the longest text, if that is less."""
+        return replace(self, length=min(self.length, longest))
 
 
 @torch.no_grad()
@@ -90,7 +90,7 @@ def keep_padding_apart(network: Any, tokenize: Tokenizer) -> str | None:
     the padding other logits than the text alone.
     """
     text, length = "a b c", min(tokenize.length, 16)
-    alone = tokenize.shortened([text])
+    alone = tokenize.shortened(int(tokenize.lengths([text])))
     expected = network(**alone.token_ids([text])).logits
     tokenizer = tokenize.tokenizer
     given = tokenizer.padding_side

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
@@ -24,7 +25,7 @@ from arcal.files import parse_json
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
 LONGEST = 512
-"""The most tokens of a text, whatever its tokenizer and network allow."""
+"""The most tokens of a text where neither its tokenizer nor its network says it."""
 
 
 class PixelValues(nn.Module):
@@ -109,6 +110,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
         inputs = _images(transformers, folder, network, processed)
     else:
         inputs = _texts(transformers, folder, network)
+        loaded["identity"] += _said_by(inputs["tokenize"])
     return Loaded(**loaded, **inputs)
 
 
@@ -161,6 +163,26 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
     return inputs
 
 
+def _places(network: Any) -> int:
+    """How many tokens there are positions for: RoBERTa's begin after that of its padding token."""
+    places = getattr(network.config, "max_position_embeddings", None) or sys.maxsize
+    before = [
+        module.padding_idx + 1
+        for name, module in network.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return places - max(before, default=0)
+
+
+def _said_by(tokenize: Tokenizer) -> str:
+    """What decides which tokens a text becomes, and how they are padded."""
+    tokenizer = tokenize.tokenizer
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    sides = tokenizer.padding_side, tokenizer.truncation_side
+    merges = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else ""
+    return f"\n{tokenize.length} {sides} {tokenizer.special_tokens_map} {vocabulary} {merges}"
+
+
 def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     """What is known of the inputs of a sequence classifier."""
     tokenizer = _read(transformers, transformers.AutoTokenizer, folder)
@@ -171,8 +193,8 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
         )
     takes = signature(network.forward).parameters  # not always what a tokenizer of another's gives
     tokenizer.model_input_names = [one for one in tokenizer.model_input_names if one in takes]
-    longest = getattr(network.config, "max_position_embeddings", LONGEST)
-    length = min(LONGEST, tokenizer.model_max_length, longest)
+    length = min(tokenizer.model_max_length, _places(network))
+    length = length if length < sys.maxsize else LONGEST
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
     check_embeddings(network, tokenize, folder)
     padded = keep_padding_apart(network, tokenize)
