@@ -228,6 +228,20 @@ def test_one_logit_is_exported_as_the_probabilities_of_two_classes(last, axes, t
     torch.testing.assert_close(again, torch.stack([1 - p, p], dim=1), rtol=0, atol=1e-6)
 
 
+def test_probabilities_in_float16_are_too_rough_to_be_exported(tmp_path):
+    pytest.importorskip("onnxscript", reason="an extra: pip install arcal[onnx]")
+    half = onnx.TensorProto.FLOAT16
+    file = write(
+        tmp_path / "net.onnx", node("Cast", "h", to=half), outputs=(("h", half, (None, 3)),)
+    )
+    network = open_classifier(file).model
+    assert isinstance(network, nn.Module)
+    classifier = Calibrated(network, Temperature(1.7))
+    says = "off by .*leave this format out, or give a model that calculates in float32"
+    with pytest.raises(ArcalError, match=says):
+        export_calibrated(classifier, rows(64), tmp_path / "out", ["onnx"])
+
+
 def test_a_graph_in_an_old_version_of_the_format_is_exported_in_a_newer_one(tmp_path):
     pytest.importorskip("onnxscript", reason="an extra: pip install arcal[onnx]")
     file = write(tmp_path / "net.onnx")

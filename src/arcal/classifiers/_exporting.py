@@ -340,7 +340,8 @@ def _check(path: Path, log_p: Tensor, expected: Tensor) -> None:
     apart = (log_p.detach().double().exp() - expected).abs().max().item()
     if not apart <= APART:  # nan as well
         path.unlink()
+        rounded = ", or give a model that calculates in float32" if apart < 0.01 else ""
         raise ArcalError(
             f"{path.name} gives probabilities that are off by {apart:.2g}, and was removed: leave "
-            "this format out"
+            f"this format out{rounded}"
         )
