@@ -165,7 +165,9 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
 
 def _places(network: Any) -> int:
     """How many tokens there are positions for: RoBERTa's begin after that of its padding token."""
-    places = getattr(network.config, "max_position_embeddings", None) or sys.maxsize
+    places = getattr(network.config, "max_position_embeddings", None)
+    if places is None or places < 1:  # -1 says that there is no limit
+        return sys.maxsize
     before = [
         module.padding_idx + 1
         for name, module in network.named_modules()
