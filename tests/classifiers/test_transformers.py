@@ -317,15 +317,27 @@ def test_a_network_that_reads_its_padding_is_warned_of(tmp_path):
     assert said.startswith("the model's logits of a text depend on how many padding tokens")
 
 
-def test_a_network_that_looks_for_the_last_token_is_refused(tmp_path):
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_network_that_looks_for_the_last_token_is_given_token_ids(side, tmp_path):
     config = transformers.GPT2Config(
         vocab_size=len(WORDS), n_embd=16, n_layer=1, n_head=2, n_positions=32, pad_token_id=0,
         initializer_range=0.5, **NUMBERED,
     )  # fmt: skip
+    own = tokenizer(tmp_path)
+    own.padding_side = side
     network = transformers.GPT2ForSequenceClassification(config)
-    _, folder = saved(network, tmp_path / "net", tokenizer(tmp_path))
-    with pytest.raises(ArcalError, match="reads the token ids themselves"):
-        open_classifier(f"hf:{folder}")
+    network, folder = saved(network, tmp_path / "net", own)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.tokenize is not None
+    assert not opened.caveats
+    x = opened.tokenize(TEXTS)
+    with torch.no_grad():
+        for text, logits in zip(TEXTS, opened.model(x), strict=True):
+            alone = network(**own([text], truncation=True, return_tensors="pt")).logits[0]
+            torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
+    assert "token ids" in opened.facts["Normalisation"]
+    with pytest.raises(ArcalError, match="choose the order margin, confidence"):
+        BoundaryProjection()(opened.model, x, None)
 
 
 def test_texts_have_no_normalisation(tmp_path):

@@ -79,9 +79,9 @@ class Inputs:
             kinds = ", ".join(f"{name!r} {part.dtype}" for name, part in self.named.items())
             if not any(part.is_floating_point() for part in self.named.values()):
                 raise ArcalError(
-                    f"nothing can be perturbed among {kinds}: give inputs of floats, such as a "
-                    "text's embeddings in place of its token ids; the orders margin, confidence "
-                    "and random take them as they are, and so does an audit with order=None"
+                    f"nothing can be perturbed among {kinds}: choose the order margin, confidence, "
+                    "random or, in an audit, none, or give inputs of floats, such as a text's "
+                    "embeddings in place of its token ids"
                 )
             raise ArcalError(
                 f"which input is to be perturbed, of {kinds}? Name one of floats, as "

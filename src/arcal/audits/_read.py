@@ -259,6 +259,8 @@ def _texts(
         caveats=caveats,
         facts={
             "Texts": f"cut or padded to {tokenize.length} tokens",
-            "Distances": "between embeddings; a perturbed embedding stands for no word",
+            "Distances": "none: the model reads token ids, which cannot be perturbed"
+            if tokenize.embeddings is None
+            else "between embeddings; a perturbed embedding stands for no word",
         },
     )

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -17,7 +18,7 @@ from torchvision.transforms import functional as F
 from arcal.auditing import Caveat
 from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.classifiers._tokenizer import Tokenizer, check_embeddings, keep_padding_apart
+from arcal.classifiers._tokenizer import Tokenizer, keep_padding_apart, reads_embeddings
 from arcal.data.views import Interpolation, View
 from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization, library, parameters, versions
@@ -198,28 +199,24 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     length = min(tokenizer.model_max_length, _places(network))
     length = length if length < sys.maxsize else LONGEST
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
-    check_embeddings(network, tokenize, folder)
+    read = "embeddings of tokens"
+    with _quiet(transformers):
+        if not reads_embeddings(network, tokenize, folder):
+            read, tokenize = "token ids", replace(tokenize, embeddings=None)
     padded = keep_padding_apart(network, tokenize)
     return {
         "caveats": (Caveat("Padding", padded, about="data"),) if padded else (),
         "model": network,
         "kind": "texts",
         "tokenize": tokenize,
-        "normalized": "none: the model takes embeddings of tokens as they are",
+        "normalized": f"none: the model takes {read} as they are",
     }
 
 
 def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> Any:
-    """What one of transformers' classes reads from the folder alone.
-
-    No progress bars and no warnings; whatever it raises becomes one line.
-    """
-    logging = transformers.utils.logging
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    """What one of transformers' classes reads from the folder alone; one line of what it raises."""
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _quiet(transformers):
             return automatic.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, **options
             )
@@ -227,6 +224,17 @@ def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> An
         raise ArcalError(
             f"{folder} cannot be opened by transformers ({first_line(error)})"
         ) from error
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """No progress bars and no warnings."""
+    logging = transformers.utils.logging
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:
