@@ -1,4 +1,4 @@
-"""Classifiers of transformers: logits are held against its own processors and tokenizers."""
+"""Image classifiers of transformers, held against its own processors, and what is refused."""
 
 import io
 import json
@@ -9,31 +9,14 @@ import numpy as np
 import pytest
 import torch
 from resizing import picture, preprocessed, to_tensor
+from tiny_transformers import NAMES, NUMBERED, TINY, bert, saved, tokenizer, transformers
 
-from arcal.attacks import BoundaryProjection
 from arcal.auditing import check_model
 from arcal.audits import Reading, open_job
 from arcal.audits.blocks import Settings
 from arcal.classifiers import NOT_IMITATED, check_class_names, open_classifier
-from arcal.classifiers._tokenizer import keep_padding_apart
 from arcal.data.views import View
 from arcal.errors import ArcalError
-
-transformers: Any = pytest.importorskip(
-    "transformers", reason="transformers is not installed: make test-all installs it"
-)
-
-NAMES = ("cat", "dog", "fox")
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefg"]
-WORDS += ["good", "bad", "film", "the", "is", "was", "very"]
-TINY = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "initializer_range": 0.5,
-}
-NUMBERED = {"id2label": dict(enumerate(NAMES)), "label2id": {n: i for i, n in enumerate(NAMES)}}
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +24,6 @@ def seeded():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
-
-
-def saved(model, folder, *others):
-    transformers.utils.logging.disable_progress_bar()
-    for one in (model, *others):
-        one.save_pretrained(folder)
-    return model.eval(), folder
 
 
 def vit(size=32, channels=3, **options):
@@ -213,137 +189,6 @@ def test_weights_of_torch_save_are_read_and_nothing_else_is_unpickled(tmp_path):
     with pytest.raises(ArcalError, match="cannot be opened by transformers"):
         open_classifier(f"hf:{folder}", normalize="none")
     assert not (tmp_path / "ran").exists()
-
-
-# Texts
-
-
-def tokenizer(folder):
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    return transformers.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=24)
-
-
-def bert(kind="Bert", **options):
-    config = getattr(transformers, f"{kind}Config")(
-        vocab_size=len(WORDS), max_position_embeddings=32, pad_token_id=0, **options
-    )
-    return getattr(transformers, f"{kind}ForSequenceClassification")(config)
-
-
-SEQUENCES = {
-    "Bert": TINY | NUMBERED,
-    "Roberta": TINY | NUMBERED,
-    "DistilBert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32} | NUMBERED,
-    "Electra": TINY | {"embedding_size": 8} | NUMBERED,
-}
-TEXTS = ["the film is very good", "bad", "a b c d e f g the film was bad and very long " * 3]
-
-
-@pytest.mark.parametrize("kind", SEQUENCES)
-def test_logits_of_embeddings_are_those_of_texts(kind, tmp_path):
-    network, folder = saved(bert(kind, **SEQUENCES[kind]), tmp_path / "net", tokenizer(tmp_path))
-    opened = open_classifier(f"hf:{folder}")
-    assert (opened.kind, opened.class_names, opened.input_shape) == ("texts", NAMES, None)
-    assert opened.tokenize is not None
-    own = transformers.AutoTokenizer.from_pretrained(folder)
-    accepted = ("input_ids", "attention_mask")
-    with torch.no_grad():
-        for text, logits in zip(TEXTS, opened.model(opened.tokenize(TEXTS)), strict=True):
-            batch = own([text], truncation=True, return_tensors="pt")  # alone, not padded
-            expected = network(**{name: batch[name] for name in accepted}).logits[0]
-            torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-    check_model(opened.model, opened.tokenize(TEXTS), classes=3)
-
-
-def test_a_text_is_one_row_whatever_is_beside_it_and_can_be_attacked(tmp_path):
-    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
-    opened = open_classifier(f"hf:{folder}")
-    tokenize = opened.tokenize
-    assert tokenize is not None
-    together, alone = tokenize(TEXTS), tokenize(TEXTS[:1])
-    assert together.keys() == {"inputs_embeds", "attention_mask", "token_type_ids"}
-    assert together["inputs_embeds"].shape == (3, 24, 16)
-    for name, part in alone.items():
-        assert torch.equal(part, together[name][:1])
-    attacked = BoundaryProjection()(opened.model, together, None)
-    assert attacked.success.all()
-    padding = together["attention_mask"] == 0
-    assert torch.equal(attacked.x[padding], together["inputs_embeds"][padding])
-
-
-def test_the_length_is_that_of_the_longest_text(tmp_path):
-    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
-    tokenize = open_classifier(f"hf:{folder}").tokenize
-    assert tokenize is not None
-    assert tokenize.lengths(TEXTS[:2]).tolist() == [7, 3]  # with [CLS] and [SEP]
-    assert tokenize.shortened(7).length == 7
-    assert tokenize.shortened(99).length == tokenize.length == 24
-
-
-def test_the_length_leaves_out_positions_before_the_first(tmp_path):
-    own = tokenizer(tmp_path)
-    own.model_max_length = 10**30  # as where no length is saved
-    _, folder = saved(bert("Roberta", **SEQUENCES["Roberta"]), tmp_path / "net", own)
-    opened = open_classifier(f"hf:{folder}")
-    assert opened.tokenize is not None
-    assert opened.tokenize.length == 31
-    assert opened.model(opened.tokenize(TEXTS)).shape == (3, 3)
-
-
-@pytest.mark.parametrize("kind", SEQUENCES)
-def test_a_tokenizer_that_pads_on_the_left_moves_no_text(kind, tmp_path):
-    own = tokenizer(tmp_path)
-    own.padding_side = "left"
-    network, folder = saved(bert(kind, **SEQUENCES[kind]), tmp_path / "net", own)
-    opened = open_classifier(f"hf:{folder}")
-    assert opened.tokenize is not None
-    assert not opened.caveats
-    with torch.no_grad():
-        for text, logits in zip(TEXTS, opened.model(opened.tokenize(TEXTS)), strict=True):
-            batch = own([text], truncation=True, return_tensors="pt")
-            ids = {name: batch[name] for name in ("input_ids", "attention_mask")}
-            alone = network(**ids).logits[0]
-            torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
-
-
-def test_a_network_that_reads_its_padding_is_warned_of(tmp_path):
-    network, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
-    tokenize = open_classifier(f"hf:{folder}").tokenize
-    assert tokenize is not None
-    assert keep_padding_apart(network, tokenize) is None
-    unmasked = lambda input_ids, **_: network(input_ids=input_ids)  # noqa: E731
-    said = keep_padding_apart(unmasked, tokenize)
-    assert said is not None
-    assert said.startswith("the model's logits of a text depend on how many padding tokens")
-
-
-@pytest.mark.parametrize("side", ["right", "left"])
-def test_a_network_that_looks_for_the_last_token_is_given_token_ids(side, tmp_path):
-    config = transformers.GPT2Config(
-        vocab_size=len(WORDS), n_embd=16, n_layer=1, n_head=2, n_positions=32, pad_token_id=0,
-        initializer_range=0.5, **NUMBERED,
-    )  # fmt: skip
-    own = tokenizer(tmp_path)
-    own.padding_side = side
-    network = transformers.GPT2ForSequenceClassification(config)
-    network, folder = saved(network, tmp_path / "net", own)
-    opened = open_classifier(f"hf:{folder}")
-    assert opened.tokenize is not None
-    assert not opened.caveats
-    x = opened.tokenize(TEXTS)
-    with torch.no_grad():
-        for text, logits in zip(TEXTS, opened.model(x), strict=True):
-            alone = network(**own([text], truncation=True, return_tensors="pt")).logits[0]
-            torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
-    assert "token ids" in opened.facts["Normalisation"]
-    with pytest.raises(ArcalError, match="choose the order margin, confidence"):
-        BoundaryProjection()(opened.model, x, None)
-
-
-def test_texts_have_no_normalisation(tmp_path):
-    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
-    with pytest.raises(ArcalError, match="takes texts"):
-        open_classifier(f"hf:{folder}", normalize="imagenet")
 
 
 # One line
