@@ -23,3 +23,8 @@ def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path)
     ]
     assert page.count("- CIFAR-10; 5 seeds\n") == 1
     assert page.count("- own of ") == 3
+
+
+def test_the_page_says_in_which_units_its_figures_are(tmp_path):
+    words = overview_page(tmp_path, "smoke")
+    assert "ECEs, gaps, variances and AUROCs are ×10⁻², accuracies and other shares in %" in words

@@ -1,18 +1,22 @@
-"""What the pictures show, read off their artists; nothing is rendered here."""
+"""What the pictures show, read off their artists; rendered is only what has to be measured."""
 
 import dataclasses
 import math
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.patches import PathPatch, StepPatch
+from matplotlib.text import Text
 
 from arcal.auditing import CLEAN, accuracy_interval, reliability, shift_sets
 from arcal.report import pictures, reliability_pictures
 from arcal.report.names import compare
 from arcal.report.numbers import as_json
+from arcal.report.plots import STYLE
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
 TYPES = ("fog", "snow", "frost", "contrast", "pixelate")
@@ -65,6 +69,20 @@ def test_figure_1_shows_the_reference_by_level(compared):
     assert shown["confidence"] == pytest.approx(levels.confidence.mean(dim=0).numpy())
     assert shown["ECE"] == pytest.approx(levels.ece.mean(dim=0).numpy())
     assert shown["variance over the runs"] == pytest.approx(levels.variance.numpy())
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_titles_side_by_side_do_not_touch(compared, columns):
+    long = "Fashion-MNIST of six classes, small network"
+    shown = {f"{long} {n}": compared.subjects[0].levels for n in range(columns)}
+    with mpl.rc_context(STYLE):
+        figure = pictures.by_level(shown)
+        FigureCanvasAgg(figure).draw()
+        drawn = figure.findobj(lambda one: isinstance(one, Text) and "six" in one.get_text())
+        boxes = [one.get_window_extent() for one in drawn]
+    assert len(boxes) == columns
+    ends = [*(box.x0 for box in boxes[1:]), figure.bbox.x1]
+    assert all(box.x1 + 5 < end for box, end in zip(boxes, ends, strict=True))
 
 
 def test_figure_2_shows_the_others_and_the_ece_and_variance_of_all(compared):

@@ -9,7 +9,7 @@ from arcal.methods.setting import Setting
 from arcal.transforms.augmix import augmix
 
 AUGMIX = Setting(
-    "the weight λ of AugMix's consistency loss, 12 in the paper; 0 trains on AugMix's images "
+    "the weight λ of AugMix's consistency loss, 12 in AugMix's paper; 0 trains on its images "
     "instead, without that loss",
     at_least=0,
     at_most=1e6,

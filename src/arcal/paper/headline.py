@@ -1,7 +1,7 @@
 """The headline: AR-AdaLS against what it must beat, on all training images, tests named beforehand.
 
-Not in the paper, and once more with the fast network, which is as accurate as the paper's. The
-tests are those below, written before any test image was looked at with either network. Families of
+Not in the paper, and once more with the fast network, nearly as accurate as the paper's. The tests
+are those below, written before any test image was looked at with either network. Families of
 paired, two-sided t-tests over the seeds are corrected by Holm's method, each by itself: under
 shift, four; clean, two; on equal footing, all others.
 """

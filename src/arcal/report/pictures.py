@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import count, product
 from string import ascii_lowercase
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ from arcal.report.plots import (
 )
 
 MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
+NARROW = 34
+"""Characters of a title that fit above a panel with others beside it."""
 
 
 def figure_1(comparison: Comparison) -> Figure:
@@ -49,7 +52,7 @@ def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
     panels = figure.subplots(2, len(shown), squeeze=False, **how)
     for (top, bottom), (title, levels) in zip(panels.T, shown.items(), strict=True):
         accuracy_and_confidence(top, levels)
-        top.set_title(title)
+        top.set_title(title if len(shown) == 1 else fill(title, NARROW))
         line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
         if levels.variance is not None:
             variance = Mark("variance over the runs", SPARE_MARKS[0][0], "s")
