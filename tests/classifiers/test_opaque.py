@@ -1,5 +1,6 @@
 """Which classifiers in code may change while their code and their tensors stay the same."""
 
+import warnings
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,7 +84,7 @@ def test_layers_of_torch_are_not():
         nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)),
     ):
         assert not is_opaque(module)
-    with pytest.warns(DeprecationWarning, match="script"):
+    with warnings.catch_warnings(action="ignore"):  # new releases of torch warn of it
         scripted = torch.jit.script(nn.Linear(2, 2))
     assert not is_opaque(scripted)
 
