@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.attacks import BoundaryProjection
+from arcal.attacks import BoundaryProjection, Inputs
+from arcal.auditing import as_model
 from arcal.audits import Job, Settings
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import audit_block, score_block
@@ -16,7 +17,7 @@ from arcal.compute import Compute
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
 from arcal.planning import Attacked, Hardware, Line, Plan, Training, plan_attacked, plan_training
-from arcal.planning._hardware import operations, saved_bytes
+from arcal.planning._hardware import largest_bytes, operations, saved_bytes
 from arcal.training import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
@@ -71,6 +72,36 @@ def test_what_is_kept_for_the_gradient():
     kept = saved_bytes(lambda: model(x), model.parameters())
     # The convolution keeps its input, ReLU its result, which pooling shares, the last its input.
     assert kept == 4 * 4 * (C * S * S + K * S * S + K * S * S // 4)
+
+
+def test_the_largest_operation():
+    model, x = network(), torch.rand(4, C, S, S)
+    with torch.no_grad():
+        largest = largest_bytes(lambda: model(x), model.parameters())
+    # ReLU, or the pooling behind it, has the convolution's result at its input and gives a copy.
+    assert largest == 4 * 4 * (K * S * S + max(C * S * S, K * S * S))
+
+
+@pytest.mark.parametrize("order", ["margin", None])
+def test_inputs_that_cannot_be_perturbed_are_planned_for_where_none_is(order):
+    class Words(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.dense = nn.Embedding(10, 6), nn.Linear(6, 3)
+
+        def forward(self, ids, mask):
+            return self.dense(self.embedding(ids).mul(mask[..., None]).sum(1))
+
+    ids = torch.arange(40).view(8, 5) % 10
+    x = Inputs({"ids": ids, "mask": torch.ones_like(ids)})
+    model, labels = as_model(Words().eval()), torch.zeros(8).long()
+    settings = Settings(order=order, batch=4)
+    job = Attacked(model, x, labels, 3, settings, audit=True)
+    plan = plan_attacked("audit", job, 100, Hardware(flops=1e9))
+    assert plan["forward pass"] == 2 * 6 * 3
+    assert plan["operations"] == 100 * plan["forward pass"]
+    assert plan["largest operation"] == 8 * 5 + 2 * 4 * 5 * 6  # the mask, and embeddings twice
+    assert plan["memory of a device"] == plan["weights"] + 4 * plan["largest operation"]
 
 
 def test_each_line_follows_from_those_it_names():

@@ -19,7 +19,15 @@ from arcal.audits.engine import BLOCK, save_block
 from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.labelled_batches import usual_batch
-from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
+from arcal.planning._hardware import (
+    HOUR,
+    Hardware,
+    Line,
+    Plan,
+    largest_bytes,
+    operations,
+    saved_bytes,
+)
 from arcal.robustness import Robustness
 from arcal.store import save_scores
 from arcal.transforms import corrupt
@@ -29,6 +37,9 @@ ROWS = 1_000_000
 
 FLOAT = 4
 """Bytes of a float32."""
+
+FEW = 2
+"""Inputs of which a pass is counted."""
 
 OF_SCORING, OF_AUDIT = 2, 4
 """Forward passes an input beside those of the attack: to predict and to verify what was found; in
@@ -59,6 +70,11 @@ class Attacked:
         return self.settings.batch or usual_batch(self.x, self.settings.device)
 
     @property
+    def follows_gradients(self) -> bool:
+        """Whether the order takes gradients to the inputs."""
+        return self.settings.order in ("attack", "gradient")
+
+    @property
     def forwards(self) -> int:
         """Forward passes of an input beside those of the attack, or gradient, and the panel."""
         if self.settings.order != "attack":
@@ -68,13 +84,12 @@ class Attacked:
     @cached_property
     def forward(self) -> float:
         """Operations of a forward pass of an input."""
-        model, x = self._few()
+        return _counted(self._forward) / FEW
 
-        def forward() -> None:
-            with frozen(model), torch.no_grad():
-                model(x.clone())
-
-        return _counted(forward) / len(x)
+    @cached_property
+    def largest(self) -> float:
+        """Bytes that an input's largest operation in a forward pass takes and gives."""
+        return largest_bytes(self._forward, self.weights) / FEW
 
     @cached_property
     def both(self) -> float:
@@ -122,7 +137,7 @@ class Attacked:
             block = self._run(slice(rows))
             spent += time.perf_counter() - start
             done += len(block.ids) * self.forwards * self.forward
-            if block.passes is not None:
+            if self.follows_gradients and block.passes is not None:
                 done += float(block.passes.sum()) * self.both
         return done, spent
 
@@ -224,9 +239,18 @@ class Attacked:
         run = audit_block if self.audit else score_block
         return run(self.model, ids, Inputs.of(self.x).rows(rows), self.labels[rows], settings)
 
+    def _inputs(self) -> Inputs:
+        """A few of the inputs, however many there are."""
+        few = torch.arange(FEW, device="cpu") % len(self.x)
+        return Inputs.of(self.x).rows(few).to(self.settings.device)
+
+    def _forward(self) -> None:
+        with frozen(self.model), torch.no_grad():
+            self.model(self._inputs().parts)
+
     def _few(self) -> tuple[Model, Tensor]:
-        """Two inputs, as a model of the tensor that is perturbed, and that tensor."""
-        return bound(self.model, Inputs.of(self.x).rows(slice(2)).to(self.settings.device))
+        """These inputs, as a model of the tensor that is perturbed, and that tensor."""
+        return bound(self.model, self._inputs())
 
 
 def plan_attacked(
@@ -248,7 +272,7 @@ def plan_attacked(
     lines.append(Line("forward pass", job.forward, "FLOP", counted))
     formula, each = "", 0.0
     rate = hardware.rate("float32", job.measure)
-    if job.settings.order in ("attack", "gradient"):
+    if job.follows_gradients:
         lines.append(Line("pass", job.both, "FLOP", "counted: forward, and back to the input"))
         lines.append(job.spent(tries=hardware.is_here))
         formula, each = "passes x pass + ", lines[-1].value * job.both
@@ -280,11 +304,23 @@ def plan_attacked(
 
 def _memory(job: Attacked) -> list[Line]:
     weights = sum(t.untyped_storage().nbytes() for t in job.weights)
-    lines = [
-        Line("weights", weights, "B", "counted, buffers among them"),
-        Line("kept for a gradient", job.saved, "B", "counted: tensors of a pass, per input"),
-        Line("inputs at a time", job.batch, "", "--batch"),
-    ]
+    first = Line("weights", weights, "B", "counted, buffers among them")
+    batch = Line("inputs at a time", job.batch, "", "--batch")
+    if not job.follows_gradients:
+        counted = "counted: what it takes and gives, per input"
+        formula = (
+            "weights + inputs at a time x largest operation: what is kept beside it, as for a "
+            "shortcut, and kernels' workspace are not in it"
+        )
+        memory = weights + job.batch * job.largest
+        return [
+            first,
+            Line("largest operation", job.largest, "B", counted),
+            batch,
+            Line("memory of a device", memory, "B", formula),
+        ]
+    counted = "counted: tensors of a pass, per input"
+    lines = [first, Line("kept for a gradient", job.saved, "B", counted), batch]
     attack = job.settings.attack
     planes = attack.classes if isinstance(attack, BoundaryProjection) else 4
     points = planes + 8

@@ -10,6 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from arcal.errors import ArcalError
 
@@ -230,3 +232,35 @@ def saved_bytes(function: Callable[[], Any], but: Iterable[Tensor] = ()) -> int:
         result = function()  # as long as it lives, no storage is used twice
     del result
     return sum(sizes.values())
+
+
+def largest_bytes(function: Callable[[], Any], but: Iterable[Tensor] = ()) -> int:
+    """The bytes of what the largest operation in a call takes and gives, each storage once.
+
+    Tensors in `but` do not count, such as the weights.
+
+    >>> import torch
+    >>> x = torch.zeros(10)
+    >>> largest_bytes(lambda: x.repeat(3).sum())  # 10 floats to 30
+    160
+    """
+    known = {one.untyped_storage().data_ptr() for one in but}
+    with _Largest(known) as counter:
+        function()
+    return counter.most
+
+
+class _Largest(TorchDispatchMode):
+    def __init__(self, known: set[int]) -> None:
+        super().__init__()
+        self.known, self.most = known, 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [one for one in tree_leaves((args, kwargs, result)) if isinstance(one, Tensor)]
+        storages = {one.untyped_storage().data_ptr(): one.untyped_storage() for one in tensors}
+        sizes = [one.nbytes() for place, one in storages.items() if place not in self.known]
+        self.most = max(self.most, sum(sizes))
+        return result
