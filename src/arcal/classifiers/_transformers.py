@@ -276,18 +276,32 @@ def measured(
     What is no scaling of each channel by itself, such as one that turns red into blue, raises
     `ArcalError`.
     """
-    normalization = _normalization(processor, channels, folder)
+    try:
+        normalization = _normalization(processor, channels, folder)
+        return normalization, _size_and_crop(processor, normalization, channels)
+    except ArcalError:
+        raise
+    except Exception as error:  # a processor's own of any kind
+        raise ArcalError(
+            f"the processor of {folder} fails on an image ({first_line(error)}): give the "
+            "normalisation"
+        ) from error
+
+
+def _size_and_crop(
+    processor: Any, normalization: Normalization, channels: int
+) -> Preprocessing | None:
     upright = _picture(channels, 300, 400)
     first, turned = (_unscaled(processor, one, normalization) for one in (upright, upright.mT))
     if first.shape != turned.shape:
-        return normalization, None
+        return None
     for candidate in _candidates(processor, (first.shape[1], first.shape[2])):
         if candidate.interpolation not in get_args(Interpolation) or channels not in (1, 3):
             continue
         if _apart(first, upright, candidate) < ROUNDING:
             down = _rounds_down(processor, normalization, candidate, channels)
-            return normalization, replace(candidate, round_down=down)
-    return normalization, None
+            return replace(candidate, round_down=down)
+    return None
 
 
 def _rounds_down(
@@ -339,16 +353,10 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
     off = {step: False for step in steps if getattr(processor, step, None) is not None}
     draw = torch.Generator().manual_seed(0)
     random = torch.randint(256, (channels, 32, 32), generator=draw, dtype=torch.uint8, device="cpu")
-    try:
-        black, white, result = (
-            _processed(processor, image, **off).double()
-            for image in (torch.zeros_like(random), torch.full_like(random, 255), random)
-        )
-    except Exception as error:  # a processor's own of any kind
-        raise ArcalError(
-            f"the processor of {folder} fails on a random image ({first_line(error)}): give the "
-            "normalisation"
-        ) from error
+    black, white, result = (
+        _processed(processor, image, **off).double()
+        for image in (torch.zeros_like(random), torch.full_like(random, 255), random)
+    )
     low, high = black[:, 0, 0], white[:, 0, 0]
     std, mean = 1 / (high - low), -low / (high - low)
     expected = low[:, None, None] + random / 255 * (high - low)[:, None, None]
@@ -362,7 +370,10 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
 
 
 def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
-    """The usual ways to that size: the short side to one of several lengths, or both sides."""
+    """The usual ways to that size: the short side to one of several lengths, or both sides.
+
+    None resizes to less, as a processor does whose crop adds a border.
+    """
     named = getattr(processor, "size", None) or {}
     named = named if isinstance(named, dict) else dict(vars(named))
     resample = getattr(processor, "resample", None)
@@ -373,7 +384,8 @@ def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
     if short := named.get("shortest_edge"):
         crop = getattr(processor, "crop_pct", None) or 1
         resizes += [short, int(short / crop), int(256 / 224 * short), (short, short)]
-    return [Preprocessing(size, resize, interpolation) for resize in dict.fromkeys(resizes)]
+    enough = [one for one in dict.fromkeys(resizes) if np.all(np.greater_equal(one, size))]
+    return [Preprocessing(size, resize, interpolation) for resize in enough]
 
 
 def _resized(picture: Tensor, how: Preprocessing) -> Tensor:
