@@ -1,5 +1,6 @@
 """Texts to what a sequence classifier of transformers is called with: embeddings, or token ids."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,6 +55,26 @@ class Tokenizer:
     def shortened(self, longest: int) -> "Tokenizer":
         """The same with the length of the longest text, if that is less."""
         return replace(self, length=min(self.length, longest))
+
+    def identity(self) -> str:
+        """What decides which tokens a text becomes, and how they are padded."""
+        own = self.tokenizer
+        vocabulary, sides = sorted(own.get_vocab().items()), (own.padding_side, own.truncation_side)
+        merges = own.backend_tokenizer.to_str() if own.is_fast else ""
+        return f"\n{self.length} {sides} {own.special_tokens_map} {vocabulary} {merges}"
+
+
+def places(network: Any) -> int:
+    """How many tokens there are positions for: RoBERTa's begin after that of its padding token."""
+    places = getattr(network.config, "max_position_embeddings", None)
+    if places is None or places < 1:  # -1 says that there is no limit
+        return sys.maxsize
+    before = [
+        module.padding_idx + 1
+        for name, module in network.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return places - max(before, default=0)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from torchvision.transforms import functional as F
 from arcal.auditing import Caveat
 from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.classifiers._tokenizer import Tokenizer, keep_padding_apart, reads_embeddings
+from arcal.classifiers._tokenizer import Tokenizer, keep_padding_apart, places, reads_embeddings
 from arcal.data.views import Interpolation, View
 from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization, library, parameters, versions
@@ -111,7 +111,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
         inputs = _images(transformers, folder, network, processed)
     else:
         inputs = _texts(transformers, folder, network)
-        loaded["identity"] += _said_by(inputs["tokenize"])
+        loaded["identity"] += inputs["tokenize"].identity()
     return Loaded(**loaded, **inputs)
 
 
@@ -164,28 +164,6 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
     return inputs
 
 
-def _places(network: Any) -> int:
-    """How many tokens there are positions for: RoBERTa's begin after that of its padding token."""
-    places = getattr(network.config, "max_position_embeddings", None)
-    if places is None or places < 1:  # -1 says that there is no limit
-        return sys.maxsize
-    before = [
-        module.padding_idx + 1
-        for name, module in network.named_modules()
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
-    ]
-    return places - max(before, default=0)
-
-
-def _said_by(tokenize: Tokenizer) -> str:
-    """What decides which tokens a text becomes, and how they are padded."""
-    tokenizer = tokenize.tokenizer
-    vocabulary = sorted(tokenizer.get_vocab().items())
-    sides = tokenizer.padding_side, tokenizer.truncation_side
-    merges = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else ""
-    return f"\n{tokenize.length} {sides} {tokenizer.special_tokens_map} {vocabulary} {merges}"
-
-
 def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     """What is known of the inputs of a sequence classifier."""
     tokenizer = _read(transformers, transformers.AutoTokenizer, folder)
@@ -196,7 +174,7 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
         )
     takes = signature(network.forward).parameters  # not always what a tokenizer of another's gives
     tokenizer.model_input_names = [one for one in tokenizer.model_input_names if one in takes]
-    length = min(tokenizer.model_max_length, _places(network))
+    length = min(tokenizer.model_max_length, places(network))
     length = length if length < sys.maxsize else LONGEST
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
     read = "embeddings of tokens"
