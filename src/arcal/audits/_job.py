@@ -27,7 +27,6 @@ from arcal.audits.engine import (
     ScoreBlocks,
     from_loader,
     in_order,
-    share_of,
 )
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
@@ -198,14 +197,12 @@ class Job:
         """
         if self.examples is None:
             return from_loader(self, advance)
-        blocks = AuditBlocks(self, self.examples, self.settings)
-        return in_order(blocks, advance, share_of(blocks))
+        return in_order(AuditBlocks(self, self.examples, self.settings), advance)
 
     def scores(self, advance: Advance) -> Iterator[tuple[Robustness, bool]]:
         """The same of the scores of the inputs, and nothing else of them."""
         assert self.examples is not None
-        blocks = ScoreBlocks(self, self.examples, self.settings)
-        return in_order(blocks, advance, share_of(blocks))
+        return in_order(ScoreBlocks(self, self.examples, self.settings), advance)
 
     def predictions(
         self, some: Examples | Loaded, advance: Advance = lambda done: None
@@ -216,8 +213,7 @@ class Job:
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
         if isinstance(some, Examples):
-            blocks = AuditBlocks(self, some, settings)
-            done = in_order(blocks, advance, share_of(blocks))
+            done = in_order(AuditBlocks(self, some, settings), advance)
         else:
             own = {"examples": None, "loader": some.batches(), "beside": None, "caveats": []}
             within = None if self.settings.order is None else self.settings.bounds
