@@ -47,13 +47,13 @@ class Job:
     """One model on one data set.
 
     `examples` are inputs of known ids, or `loader` yields batches, and what is known of its inputs
-    is `beside` it; `classes` are the names that the
-    model has for its classes, if it has any. `validation` is what calibrators are fitted on and
-    `other` data of classes the model does not know. `fingerprint` tells the model from others of
-    the same weights. `facts` are for the page, `caveats` are said before any figure, and `options`
-    of the command line may be advised; a caveat is added once the model meets its first inputs, if
-    they seem to have another scale than in training. What is done is kept in the folder `work`, and
-    may be done by the processes of `sharing`, in which `reopen` opens the job.
+    is `beside` it; `classes` are the names that the model has for its classes, if it has any.
+    `validation` is what calibrators are fitted on and `other` data of classes the model does not
+    know. `fingerprint` tells the model from others of the same weights; one that is `opaque` holds
+    more than its tensors. `facts` are for the page, `caveats` are said before any figure, and
+    `options` of the command line may be advised; a caveat is added once the model meets its first
+    inputs, if they seem to have another scale than in training. What is done is kept in the folder
+    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
