@@ -125,7 +125,10 @@ def drawn_if_there(
     except ArcalError:
         said = f"{source} has no column {column}: all its inputs count, and intervals are too "
         return examples, [Caveat(NOT_DRAWN, f"{said}narrow if some are much alike")]
-    return examples.one_per(column, values), []
+    try:
+        return examples.one_per(column, values), []
+    except ArcalError as error:
+        raise ArcalError(f"--one-per {column} of {source}: {error}") from error
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:
