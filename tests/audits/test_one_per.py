@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from arcal.auditing import as_predictions, by_group, one_per
-from arcal.audits import Examples
+from arcal.audits import Examples, Reading
+from arcal.audits._read import drawn_if_there
 from arcal.calibration import clopper_pearson
+from arcal.data import load_table
 from arcal.errors import ArcalError
 from command_line import arcal
 
@@ -263,3 +265,11 @@ def test_the_column_of_a_table_is_not_for_the_model(scans, tmp_path, monkeypatch
     assert done.code == 2
     assert "--one-per person: " in done.line
     assert "no column person" in done.line
+
+
+def test_a_value_that_other_data_lacks_is_said_to_be_of_these(tmp_path):
+    file = tmp_path / "other.csv"
+    file.write_text("x,who\n1,Ann\n2,\n")
+    rows = Examples.from_table(load_table(str(file), columns=("x",), labelled=False))
+    with pytest.raises(ArcalError, match=r"^--one-per who of .*other.csv: who is missing in row 1"):
+        drawn_if_there(rows, str(file), "who", Reading())

@@ -63,3 +63,11 @@ def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
     (caveat,) = overlap(audited, None, [other, Examples.from_part(files)])
     assert "8 of the 10 inputs of " in caveat.sentence
     assert "20 of the 20 inputs of " in caveat.sentence
+
+
+def test_each_copy_of_an_audited_input_counts():
+    audited = Examples.from_tensors(torch.eye(4), torch.arange(4), name="mine")
+    copies = Examples.from_tensors(torch.eye(4)[[0, 0, 0]], torch.zeros(3).long(), name="copies")
+    fitted_on, told_apart = overlap(audited, copies, [copies])
+    assert fitted_on.sentence.startswith("3 of the 3 validation inputs are")
+    assert told_apart.sentence.startswith("3 of the 3 inputs of copies are in mine")

@@ -8,6 +8,7 @@ _subject       a classifier, or the runs of a training method, with all that is 
 _shift         a figure of several runs; means over corrupted sets
 _reliability   its calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
+_few_errors    log-loss, Brier score, gap and AURC where few inputs are wrong
 _overall       all figures of a set
 _grouping      inputs grouped by a column of values; one input drawn of each value
 _groups        groups of inputs, and which of them are over- or under-confident
@@ -26,10 +27,13 @@ _suspect_order  an accuracy near chance, one that is right but for the order of 
 _suspect_predictions  labels that are predictions, a softmax that was applied twice, and
                two classes that are each other
 _suspects      labels to doubt, right answers that hang by a thread, and a row for every input
+_drift         inputs without labels that seem to be others than those with labels
 _caveat        what must be known of a model or its inputs before any figure of them is believed
 _copies        rows of predictions that seem to be copies of others
 _audited       a classifier on one data set, with everything that an audit finds
-models         anything that gives logits becomes a model; saved predictions are checked
+models         anything that gives logits becomes a model: _logits finds them in what it returns,
+               and _model_checks has what is asked of it
+_saved_predictions  logits or probabilities that somebody saved become predictions
 
 Nothing here reads or writes a file.
 """

@@ -87,12 +87,11 @@ class Choice:
     was taken. Of `answers` (`as_answers`) no calibrator changes any, so that each may be picked.
 
     `acting` is from which confidence on the model with this calibrator may act alone, None if
-    inputs are weighted. A threshold
-    is a promise of inputs to come, so it must not be read off confidences that the labels had a
-    hand in: a calibrator makes the very inputs that it was fitted on look as right as they are. So
-    each input counts with its confidence out of fold, from a calibrator that never saw its label.
-    That is not the calibrator that will be used, which saw a quarter more inputs and differs from
-    it by no more than the folds' differ from each other.
+    inputs are weighted. A threshold is a promise of inputs to come, so it must not be read off
+    confidences that the labels had a hand in: a calibrator makes the very inputs that it was fitted
+    on look as right as they are. So each input counts with its confidence out of fold, from a
+    calibrator that never saw its label. That is not the calibrator that will be used, which saw a
+    quarter more inputs and differs from it by no more than the folds' differ from each other.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)

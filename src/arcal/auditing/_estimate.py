@@ -9,7 +9,6 @@ from torch import Tensor
 
 from arcal.auditing._acting import TARGETS, coverage_name
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
-from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.weighted import weighted_mean
@@ -143,15 +142,10 @@ def ece_estimate(
     *,
     weights: Tensor | None = None,
     resamples: int,
-    chance: Chance | None = None,
 ) -> Estimate:
-    """The same of inputs whose `confidence`, `correct` and `weights` are `(N,)`.
-
-    A `chance` of these confidences shares its draws.
-    """
+    """The same of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
-    drawn = Chance(confidence) if chance is None else chance
-    by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
+    by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
     gap = gap_of(confidence, correct, as_weights(weights, len(confidence)))
     return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, errors_of(correct, weights))
 

@@ -16,16 +16,6 @@ from arcal.errors import ArcalError
 from arcal.robustness import levels, rank
 
 
-def own_probability(predictions: Predictions) -> Tensor:
-    """Log p_y of the label y, its logarithm for the digits near 0, `(N,)`.
-
-    >>> from arcal.auditing import as_predictions
-    >>> own_probability(as_predictions(probabilities=[[0.75, 0.25]], labels=[1])).exp()
-    tensor([0.2500], dtype=torch.float64)
-    """
-    return -predictions.scores.loss
-
-
 def suspects(predictions: Predictions) -> Tensor:
     """The positions of the inputs whose label the model contradicts, the most suspect first.
 
@@ -51,7 +41,7 @@ def suspicion(predictions: Predictions) -> Tensor:
     >>> suspicion(as_predictions(probabilities=probabilities, labels=[0, 0, 0]))
     tensor([2, 0, 1])
     """
-    place = rank(own_probability(predictions), predictions.ids)
+    place = rank(-predictions.scores.loss, predictions.ids)  # log p has the digits near 0
     return (place + len(place) * predictions.correct).argsort().argsort()
 
 
@@ -112,16 +102,15 @@ def per_input(
     """
     place = suspicion(predictions)
     rows = place.argsort()
-    correct = predictions.correct
-    own = own_probability(predictions)
+    correct, loss = predictions.correct, predictions.scores.loss
     columns = {
         "id": predictions.ids,
         "label": predictions.labels,
         "predicted": predictions.predicted,
         "correct": correct,
         "confidence": predictions.confidence,
-        "label_probability": own.exp(),
-        "loss": -own,
+        "label_probability": (-loss).exp(),
+        "loss": loss,
         "suspect_rank": (place + 1) * ~correct,
     }
     if robustness is not None:

@@ -8,13 +8,17 @@ _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
+_loaded        inputs that a loader yields, and what is known beside it
+_same_inputs   whether two models are of the same inputs
 _overlap       inputs that are there twice, or were trained on
 _inputs_table  what each model says of each input, as a table
+_unlabelled    what it says of inputs without labels
 _calibration_figures   its figures by name
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved, read by _prediction_tables,
-               _prediction_columns, _prediction_labels and _prediction_answers
+               _prediction_headers, _prediction_columns, _prediction_labels, _prediction_answers
+               and _late_labels
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened

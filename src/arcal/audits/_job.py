@@ -27,7 +27,6 @@ from arcal.audits.engine import (
     ScoreBlocks,
     from_loader,
     in_order,
-    share_of,
 )
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
@@ -48,13 +47,13 @@ class Job:
     """One model on one data set.
 
     `examples` are inputs of known ids, or `loader` yields batches, and what is known of its inputs
-    is `beside` it; `classes` are the names that the
-    model has for its classes, if it has any. `validation` is what calibrators are fitted on and
-    `other` data of classes the model does not know. `fingerprint` tells the model from others of
-    the same weights. `facts` are for the page, `caveats` are said before any figure, and `options`
-    of the command line may be advised; a caveat is added once the model meets its first inputs, if
-    they seem to have another scale than in training. What is done is kept in the folder `work`, and
-    may be done by the processes of `sharing`, in which `reopen` opens the job.
+    is `beside` it; `classes` are the names that the model has for its classes, if it has any.
+    `validation` is what calibrators are fitted on and `other` data of classes the model does not
+    know. `fingerprint` tells the model from others of the same weights; one that is `opaque` holds
+    more than its tensors. `facts` are for the page, `caveats` are said before any figure, and
+    `options` of the command line may be advised; a caveat is added once the model meets its first
+    inputs, if they seem to have another scale than in training. What is done is kept in the folder
+    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -198,14 +197,12 @@ class Job:
         """
         if self.examples is None:
             return from_loader(self, advance)
-        blocks = AuditBlocks(self, self.examples, self.settings)
-        return in_order(blocks, advance, share_of(blocks))
+        return in_order(AuditBlocks(self, self.examples, self.settings), advance)
 
     def scores(self, advance: Advance) -> Iterator[tuple[Robustness, bool]]:
         """The same of the scores of the inputs, and nothing else of them."""
         assert self.examples is not None
-        blocks = ScoreBlocks(self, self.examples, self.settings)
-        return in_order(blocks, advance, share_of(blocks))
+        return in_order(ScoreBlocks(self, self.examples, self.settings), advance)
 
     def predictions(
         self, some: Examples | Loaded, advance: Advance = lambda done: None
@@ -216,8 +213,7 @@ class Job:
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
         if isinstance(some, Examples):
-            blocks = AuditBlocks(self, some, settings)
-            done = in_order(blocks, advance, share_of(blocks))
+            done = in_order(AuditBlocks(self, some, settings), advance)
         else:
             own = {"examples": None, "loader": some.batches(), "beside": None, "caveats": []}
             within = None if self.settings.order is None else self.settings.bounds

@@ -40,7 +40,7 @@ def overlap(
         return []
     caveats = []
     mine = cache(lambda decoded: {*audited.digests(decoded=decoded)})
-    if isinstance(validation, Examples) and (both := len({*_shared(audited, validation, mine)})):
+    if isinstance(validation, Examples) and (both := _shared(audited, validation, mine)):
         said = (
             f"{both:,} of the {len(validation):,} validation inputs are audited as well, so "
             "calibrators look better than they are"
@@ -48,7 +48,7 @@ def overlap(
         caveats.append(Caveat("Overlap", said))
     shared = []
     for one in others:
-        if both := len(_shared(audited, one, mine)):
+        if both := _shared(audited, one, mine):
             shared.append(
                 f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
                 "and cannot be told apart"
@@ -56,16 +56,16 @@ def overlap(
     return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
 
 
-def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes]]) -> list[bytes]:
-    """The digests of the other inputs that are among the audited ones', `mine` if decoded or not.
+def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes]]) -> int:
+    """How many other inputs have a digest of the audited ones, which are `mine` if decoded or not.
 
     Images of which only some are encoded are compared by their pixels, unless there are many.
     """
     decoded = audited.encoded != other.encoded
     if decoded and max(len(audited), len(other)) > MOST_DECODED:
-        return []
+        return 0
     known = mine(decoded)
-    return [digest for digest in other.digests(decoded=decoded) if digest in known]
+    return sum(digest in known for digest in other.digests(decoded=decoded))
 
 
 def repeated(audited: Examples) -> list[Caveat]:

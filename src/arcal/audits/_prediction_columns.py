@@ -20,7 +20,7 @@ from arcal.audits._prediction_answers import (
     correct_of,
     holds_answers,
 )
-from arcal.audits._prediction_headers import NUMBER, check_header
+from arcal.audits._prediction_headers import NUMBER, check_header, is_number
 from arcal.audits._prediction_labels import (
     TRUTH,
     as_text,
@@ -224,13 +224,9 @@ def _whole(titles: list[str]) -> list[str]:
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
     """The columns that are numbers throughout."""
-    kinds = {name: table.field(name).type for name in there if there.count(name) == 1}
-    return [
-        name
-        for name, kind in kinds.items()
-        if (pa.types.is_floating(kind) or pa.types.is_integer(kind))
-        and not table.column(name).null_count
-    ]
+    known = [name for name in there if there.count(name) == 1]
+    known = [name for name in known if is_number(table.field(name).type)]
+    return [name for name in known if not table.column(name).null_count]
 
 
 def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
@@ -335,8 +331,7 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     column = _without_gaps(table.column(name), name)
     if is_text(column) and not _first_text(column):
         column = column.cast(pa.float64())
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+    if not (is_number(column.type) or pa.types.is_decimal(column.type)):
         raise ArcalError(
             f"{name} is not a number{_first_text(column)}: give numbers alone, with decimal points "
             "and without per cent signs or thousands separators"

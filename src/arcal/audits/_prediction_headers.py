@@ -28,7 +28,7 @@ def check_header(path: Path, table: pa.Table, known: Collection[str]) -> None:
     if not path.name.lower().endswith(TEXT_TABLES) or is_known & {*map(str.casefold, names)}:
         return
     columns = [*zip(names, table.columns, strict=True)]
-    numbers = [name for name, column in columns if _is_number(column.type)]
+    numbers = [name for name, column in columns if is_number(column.type)]
     if not numbers or not all(map(NUMBER.fullmatch, numbers)):
         return
     again = any(
@@ -43,5 +43,6 @@ def check_header(path: Path, table: pa.Table, known: Collection[str]) -> None:
         )
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type has whole numbers or floats."""
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)

@@ -75,8 +75,30 @@ def read_examples(
 
     `foreign` ones are of any classes, or of none. A table's column `one_per` is not for the model.
     """
-    options: dict[str, Any] = {"foreign": foreign, "by": by, "one_per": one_per}
-    examples = _ungrouped(source, opened, reading, **options)
+    kind = opened.kind or kind_of(
+        source,
+        part=reading.part,
+        image=reading.image,
+        text=reading.text,
+        columns=reading.columns or None,
+        label=reading.label,
+    )
+    _refuse_other_flags(source, kind, reading)
+    named: dict[str, Any] = {
+        "part": reading.part,
+        "label": reading.label,
+        "weight": reading.weight,
+        "classes": None if foreign else reading.classes or known_classes(opened),
+        "labelled": not foreign,
+    }
+    if kind == "texts":
+        examples = _texts(source, opened, reading, named)
+    elif kind == "table":
+        named |= {"by": by, "without": () if one_per is None else (one_per,)}
+        table = load_table(source, columns=reading.columns or None, **named)
+        examples = Examples.from_table(table)
+    else:
+        examples = Examples.from_part(_images(source, opened, reading, named))
     if not by:
         return examples
     try:
@@ -103,7 +125,10 @@ def drawn_if_there(
     except ArcalError:
         said = f"{source} has no column {column}: all its inputs count, and intervals are too "
         return examples, [Caveat(NOT_DRAWN, f"{said}narrow if some are much alike")]
-    return examples.one_per(column, values), []
+    try:
+        return examples.one_per(column, values), []
+    except ArcalError as error:
+        raise ArcalError(f"--one-per {column} of {source}: {error}") from error
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:
@@ -137,39 +162,6 @@ def _columns(
     return {name: column.take(rows) for name, column in columns.items()}
 
 
-def _ungrouped(
-    source: str,
-    opened: OpenedClassifier,
-    reading: Reading,
-    *,
-    foreign: bool,
-    by: Sequence[str],
-    one_per: str | None,
-) -> Examples:
-    kind = opened.kind or kind_of(
-        source,
-        part=reading.part,
-        image=reading.image,
-        text=reading.text,
-        columns=reading.columns or None,
-        label=reading.label,
-    )
-    _refuse_other_flags(source, kind, reading)
-    named: dict[str, Any] = {
-        "part": reading.part,
-        "label": reading.label,
-        "weight": reading.weight,
-        "classes": None if foreign else reading.classes or known_classes(opened),
-        "labelled": not foreign,
-    }
-    if kind == "texts":
-        return _texts(source, opened, reading, named)
-    if kind == "table":
-        without = () if one_per is None else (one_per,)
-        return _table(source, reading, named | {"by": by, "without": without})
-    return Examples.from_part(_images(source, opened, reading, named))
-
-
 def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
     """Refuse what would be ignored: how other kinds of data are read."""
     usual = Reading()
@@ -185,10 +177,6 @@ def known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
     """The model's class names, for labels that are names; none if they say only a number."""
     names = opened.class_names
     return None if names is None or all(GENERIC.fullmatch(name) for name in names) else names
-
-
-def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
-    return Examples.from_table(load_table(source, columns=reading.columns or None, **named))
 
 
 def _images(

@@ -54,9 +54,6 @@ Given = TypeVar("Given", Block, Robustness)
 Piece = tuple[Path, list[int]]
 """A block to be done: where it is kept, and the positions of its inputs."""
 
-Share = Callable[[Iterable[Piece], Path], Iterator[Piece]]
-"""Has blocks done by other processes, kept in a folder, and yields each once it is there."""
-
 
 def fingerprint_of_answers(job: "Job", examples: Examples) -> str:
     """What tells one model from another: its name, weights, and what it says of a few inputs.
@@ -191,16 +188,16 @@ class ScoreBlocks(Blocks[Robustness]):
 
 
 def in_order(
-    blocks: Blocks[Given], advance: Advance = lambda done: None, share: Share | None = None
+    blocks: Blocks[Given], advance: Advance = lambda done: None
 ) -> Iterator[tuple[Given, bool]]:
     """All blocks in their order, and of each whether it was run, rather than read.
 
     Each is kept in the job's folder `work`, if it has one, when it is done, and read instead of
     being done again by the same audit: the same model, data and settings. `advance` is told after
-    each batch how many inputs are done. `share` has those that are missing done by other processes,
-    after each of which `advance` is told.
+    each batch how many inputs are done. Where the job is shared, other processes do what is
+    missing, and `advance` is told after each block.
     """
-    folder = blocks.folder()
+    folder, share = blocks.folder(), _share_of(blocks)
     before_this: set[str] = set()
     if folder is not None:
         log.info(f"{blocks.examples.name}: finished work is kept in {folder}")
@@ -391,8 +388,11 @@ def _opened(reopen: Reopen, device: torch.device) -> Any:
     return _latest[key]
 
 
-def share_of(blocks: Blocks[Any]) -> Share | None:
-    """What has blocks of a job done by other processes; None where nothing shares them."""
+def _share_of(blocks: Blocks[Any]) -> Callable[[Iterable[Piece], Path], Iterator[Piece]] | None:
+    """What has blocks done by other processes, kept in a folder, and yields each once it is there.
+
+    None where nothing shares them.
+    """
     job, data = blocks.job, blocks.examples.content
     if job.sharing is None or job.reopen is None:
         return None

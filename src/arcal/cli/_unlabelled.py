@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from arcal.cli.output import say
 from arcal.errors import ArcalError
-from arcal.printable import printable
+from arcal.printable import first_few, printable
 
 if TYPE_CHECKING:
     from arcal.audits import SavedPredictions
@@ -52,7 +52,6 @@ def predictions_like(
     """
     from arcal.audits import has_column, read_predictions
     from arcal.classifiers import check_class_names
-    from arcal.printable import first_few
 
     named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
     if one_per is not None and has_column(path, one_per):
@@ -90,8 +89,6 @@ def predictions_like(
 
 def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -> list[str]:
     """Lines on the columns that do not count, and on all inputs if others are `one_per` value."""
-    from arcal.printable import first_few
-
     lines = []
     if one_per is not None and one_per not in saved.by:
         lines.append(

@@ -225,13 +225,9 @@ class Calibrate(OnModels):
         by = () if one_per is None else (one_per,)
         named: dict[str, Any] = self.data.columns_named() | {"confidence": self._confidence()}
         saved = read_predictions(path, by=by, names=self.model.classes, **named)
-        if one_per is not None:
-            try:
-                saved = saved.one_per(one_per)
-            except ArcalError as error:
-                raise ArcalError(f"{path}: {error}") from error
+        saved = _drawn(saved, one_per, path)
         answers = saved.predictions.answers
-        applied = self._applied_to(saved.classes, self.data.id, answers)
+        applied = self._applied_to(saved.classes, answers)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         for line in filter(None, (saved.scaled, saved.copies)):
@@ -242,12 +238,11 @@ class Calibrate(OnModels):
         read = {
             one: predictions_like("--unlabelled", Path(one), *like, **alike) for one in unlabelled
         }
-        today = {one: _drawn(predictions, one_per, one) for one, predictions in read.items()}
+        today = {one: _drawn(other, one_per, one).predictions for one, other in read.items()}
         others = read if applied is None else {**read, str(self.output.apply): applied}
         lines = tuple(line for one in others.items() for line in left_out(*one, one_per))
-        about = saved.weights, saved.weighed_by
-        given = Given(saved.predictions, *about, today, applied, saved.classes, saved.labelled)
-        return given._replace(left_out=lines)
+        about = saved.predictions, saved.weights, saved.weighed_by
+        return Given(*about, today, applied, saved.classes, saved.labelled, lines)
 
     def _confidence(self) -> str | None:
         if len(columns := self.data.confidence) > 1:
@@ -257,12 +252,10 @@ class Calibrate(OnModels):
             )
         return columns[0] if columns else None
 
-    def _applied_to(
-        self, classes: tuple[str, ...], ids: str | None, answers: bool = False
-    ) -> "SavedPredictions | None":
+    def _applied_to(self, classes: tuple[str, ...], answers: bool) -> "SavedPredictions | None":
         if self.output.apply is None:
             return None
-        like = ids, classes, " ".join(self.what), self._confidence()
+        like = self.data.id, classes, " ".join(self.what), self._confidence()
         alike: dict[str, Any] = {"answers": answers, "one_per": self.data.one_per}
         applied = predictions_like("--apply", self.output.apply, *like, **alike)
         _drawn(applied, self.data.one_per, self.output.apply)  # refused before anything is fitted
@@ -289,7 +282,7 @@ class Calibrate(OnModels):
         with self.running(compute, job) as sharing:
             job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
             assert job.examples is not None
-            applied = self._applied_to(job.examples.classes, None)
+            applied = self._applied_to(job.examples.classes, answers=False)
             seen = with_perturbed(job) if self.calibration.perturb else job
             assert seen.examples is not None
             others = [one for one in seen.other if isinstance(one, Examples)]  # no loaders here
@@ -312,7 +305,7 @@ class Calibrate(OnModels):
         classes, others = given.classes, {**given.unlabelled}
         if (applied := given.applied) is not None:
             name = str(self.output.apply)
-            others[name] = _drawn(applied, self.data.one_per, name)
+            others[name] = _drawn(applied, self.data.one_per, name).predictions
         for path, other in others.items():
             both = given.predictions.log_probabilities, other.log_probabilities
             if given.predictions.answers:  # of two classes the second is looked at
@@ -386,11 +379,11 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
         return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
-def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "Predictions":
-    """The predictions in a file, one for each value of its column `one_per` if it has that."""
+def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
+    """What is in a file, one input for each value of its column `one_per` if it has that."""
     if one_per is None or one_per not in saved.by:
-        return saved.predictions
+        return saved
     try:
-        return saved.one_per(one_per).predictions
+        return saved.one_per(one_per)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error

@@ -103,7 +103,7 @@ class PlanScore(OnModels):
         from arcal.planning import plan_attacked
         from arcal.robustness import check_order
 
-        order = None if self.ranking.order == "none" else self.ranking.order
+        order = None if audit and self.ranking.order == "none" else self.ranking.order
         if order is not None:
             check_order(order)
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)

@@ -40,22 +40,17 @@ def comparison_payload(
     kind = "predictions" if part is None else "images"
     each = [Finding(model) for model in models]
     known = as_json(each, name, None, {}, kind)
-    findings_of_models = [
-        {**one, "shift": shift_of(compared.subject, one["shift"])}
-        for one, compared in zip(known["models"], comparison.subjects, strict=True)
-    ]
-    known = {
-        **known,
+    known |= {
         "title": title,
         "sentence": findings.headline(comparison),
         "notes": [*notes, *notes_of(each)],
-        "models": findings_of_models,
+        "models": [
+            {**one, "shift": shift_of(compared.subject, one["shift"])}
+            for one, compared in zip(known["models"], comparison.subjects, strict=True)
+        ],
     }
     shown = None if part is None else Shown(part.ids, part=part)
-    return {
-        **payload(known, models, shown),
-        "comparison": several_subjects(comparison, drawn),
-    }
+    return {**payload(known, models, shown), "comparison": several_subjects(comparison, drawn)}
 
 
 def several_subjects(comparison: Comparison, drawn: Mapping[str, str]) -> dict[str, Any]:

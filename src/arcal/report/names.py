@@ -138,7 +138,8 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
     ):
         alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
         always = _members(subject) if len(sizes) > 1 else []  # beside others that have fewer
-        telling = _telling(settings, alike, always, has_digest=_has_details(subject))
+        has_digest = bool(subject.method and subject.method.details)  # it is the last of these
+        telling = _telling(settings, alike, always, has_digest=has_digest)
         short = title if subject.method else shortened(title, LONGEST)
         mark = Mark(", ".join([short, *telling]), *look)
         posthoc = kind[1] is not None
@@ -196,11 +197,6 @@ def _describe(subject: Subject) -> tuple[str, str, list[str]]:
 def _members(subject: Subject) -> list[str]:
     method = subject.method
     return [] if method is None or method.members == 1 else [f"{method.members} members"]
-
-
-def _has_details(subject: Subject) -> bool:
-    """Whether runs alike in method and settings have a digest, the last of the details."""
-    return subject.method is not None and len(subject.method.details) > 0
 
 
 def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:

@@ -138,7 +138,7 @@ def draw_diagram(axes: Axes, panel: Panel) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def draw_histogram(axes: Axes, bins: Reliability, share: float, what: str = "images") -> None:
+def draw_histogram(axes: Axes, bins: Reliability, share: float, what: str) -> None:
     """How many predictions, of `what`, each bin has; the axis ends a little above `share`."""
     axes.bar(_middles(bins.bins), 100 * _share(bins), 0.92 / bins.bins, color=FAINT)
     axes.set_ylim(0, 105 * share)

@@ -129,8 +129,7 @@ def _width(table: Table, console: Console) -> int:
 
 def _table(choice: Choice, *, short: bool = False) -> Table:
     title = f"{choice.inputs:,} {noun(answers=choice.answers)}s, each judged by calibrators fitted "
-    title += "without it"
-    title += "; 95 % intervals"
+    title += "without it; 95 % intervals"
     padding = 0 if short else (0, 1, 0, 0)
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=padding)
     table.show_edge = not short

@@ -33,14 +33,12 @@ def doubts(model: Audited) -> list[str]:
     said, lines = model.predictions, list[str]()
     if not said.answers:
         lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
-    if (unbounded := _unbounded(model)) is not None:
-        lines.append(unbounded)
-    if outputs := suspect_sigmoids(said.logits) or suspect_softmax_twice(said):
-        lines.append(outputs)
-    lines += filter(None, (suspect_own_predictions(said), suspect_swapped(said)))
+    outputs = suspect_sigmoids(said.logits) or suspect_softmax_twice(said)
+    more = (_unbounded(model), outputs, suspect_own_predictions(said), suspect_swapped(said))
+    lines += filter(None, more)
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
-    labels = model.predictions.labels.unique()
+    labels = said.labels.unique()
     if len(labels) == 1 and len(model) > 1:
         every = model.classes[int(labels)]
         lines.append(

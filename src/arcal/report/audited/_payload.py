@@ -1,6 +1,6 @@
 """What the page is drawn from: the findings, every input, and the pictures of inputs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def payload(
         if shown.texts is not None:
             texts = [shown.texts[i] for i in places.tolist()]
         if part is not None:
-            images = _thumbnails(part, places)
+            images = make_sheets(map(part.images, places.split(BATCH)), len(places))
     largest = int(ids.abs().max())
     names = None if first.names is None else [first.names[i] for i in rows.tolist()]
     if names is None and largest > EXACT:
@@ -98,14 +98,6 @@ def payload(
         "texts": texts,
         "table": table,
     }
-
-
-def _thumbnails(part: Part, places: Tensor) -> Mapping[str, Any]:
-    def batches() -> Iterator[Tensor]:
-        for some in places.split(BATCH):
-            yield part.images(some)
-
-    return make_sheets(batches(), len(places))
 
 
 def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:

@@ -108,10 +108,7 @@ def stands_out(model: Audited) -> list[str]:
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
             f"({worst.n:,} inputs{_multiplicity(model.by_class)})"
         )
-    if (line := _positive(model)) is not None:
-        lines.append(line)
-    if (line := _never_predicted(model)) is not None:
-        lines.append(line)
+    lines += filter(None, (_positive(model), _never_predicted(model)))
     for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(

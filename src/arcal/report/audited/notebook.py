@@ -36,8 +36,7 @@ def _reliability(model: Audited) -> Figure:
     draw_diagram(
         diagram, Panel(printable(model.name), reliability(model.predictions, model.weights))
     )
-    draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()))
-    histogram.set_ylabel("% of inputs")
+    draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()), "inputs")
     diagram.set_xlim(0, 1)
     return figure
 
