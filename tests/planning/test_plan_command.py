@@ -106,6 +106,8 @@ def test_training_of_sizes_alone(here):
         (["score", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--limit", 5], "--limit"),
         (["score", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--order", "none"],
          "order 'none' is unknown"),
+        (["audit", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--order", "random"],
+         "--order random: choose from attack, gradient, margin, none"),
         (["train", "--images", 10], "--validation, --classes, --shape"),
         (["train", "--network", "smal", "--images", 10], "smal"),
         (["train", "--images", 9, "--size", 8], "--size 8 goes with --data: give --shape C H W"),

@@ -248,10 +248,15 @@ class Audit(OnModels):
 
     def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm
-        if order not in ORDERS:
-            raise ArcalError(f"--order {order}: choose from {', '.join(ORDERS)}")
+        ranked = order_of_audit(order)
         if (attack, norm) != (None, None) and order != "attack":
             flag = "--norm" if attack is None else "--attack"
             raise ArcalError(f"{flag} is for the order attack: leave it out with {order}")
-        order = None if order == "none" else order
-        return self.settings(compute, order, attack=attack_with(attack, norm=norm))
+        return self.settings(compute, ranked, attack=attack_with(attack, norm=norm))
+
+
+def order_of_audit(name: str) -> str | None:
+    """The order that --order names for an audit, None for "none"; another raises `ArcalError`."""
+    if name not in ORDERS:
+        raise ArcalError(f"--order {name}: choose from {', '.join(ORDERS)}")
+    return None if name == "none" else name

@@ -99,12 +99,15 @@ class PlanScore(OnModels):
         self._show(audit=False, panel=())
 
     def _show(self, *, audit: bool, panel: Any) -> None:
+        from arcal.cli.audit import order_of_audit
         from arcal.compute import Compute
         from arcal.planning import plan_attacked
         from arcal.robustness import check_order
 
-        order = None if audit and self.ranking.order == "none" else self.ranking.order
-        if order is not None:
+        order: str | None = self.ranking.order
+        if audit:
+            order = order_of_audit(order)
+        else:
             check_order(order)
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
         settings = self.settings(compute, order, attack=self.ranking.chosen_attack())

@@ -116,7 +116,7 @@ def gaps(comparison: Comparison) -> ComparisonTable:
     """Confidence minus accuracy by level, and over the least robust of them."""
     level_gap, size = replace(GAP, digits=1), replace(GAP, measure="size")
     weakest = min(WEAKEST, comparison.R)
-    least = f"Levels 1 to {weakest}" if weakest > 1 else "Levels 1"
+    least = f"Levels 1 to {weakest}" if weakest > 1 else "Level 1"
     rows = []
     for i, one in enumerate(comparison.subjects):
         means = [Spread((value,)) for value in one.levels.gap.mean(dim=0).tolist()]

@@ -69,7 +69,7 @@ def _how_sure(comparison: Comparison, where: Where) -> str:
         return f"{words}, all methods have the same ECE."
     best, *equal = (comparison.subjects[i] for i in in_ece.best)
     second = comparison.subjects[in_ece.second]
-    names = " and ".join(one.name.short for one in (best, *equal))
+    names = listed([one.name.short for one in (best, *equal)])
     sentence = (
         f"{words}, {names} {'have' if equal else 'has'} an ECE of {_number(best, where)} and "
         f"{second.name.short}, the next, of {_number(second, where)}: "
