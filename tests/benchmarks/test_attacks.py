@@ -42,6 +42,7 @@ def contestants():
     ]
 
 
+@pytest.mark.slow
 def test_harness_measures_keeps_and_tells(tiny, contestants, tmp_path):
     rows = run(tiny, contestants, Cache(tmp_path, "first"), 1)
     exact = (tiny.model(tiny.images)[:, 0] / 1.5).abs()

@@ -1,11 +1,13 @@
 """A temperature for each batch, on predictions whose temperature under shift is known."""
 
+import pytest
 import torch
 
 from arcal.auditing import as_predictions
 from benchmarks.batch_temperature import BATCHES, accuracies, table
 
 
+@pytest.mark.slow
 def test_large_batches_are_nearer_the_temperature_of_a_shift():
     generator = torch.Generator().manual_seed(0)
     z = 4 * torch.randn(3000, 4, generator=generator)

@@ -34,6 +34,7 @@ def test_networks_learn_and_are_kept(make, data, tmp_path):
     assert (model(x).argmax(1) == labels).double().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_an_attack_is_trained_against(data):
     images, labels = data
     model, attack = trained.seeded(trained.VGG), PGD(radius=0.1, step=0.05, iterations=2)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,7 @@ def test_files_are_compared_by_their_bytes_and_only_read_if_one_is_as_long(tmp_p
     assert repeated_images(part) is None  # which is said when it is read
 
 
+@pytest.mark.slow
 def test_cifar_100_has_two_test_images_twice_under_two_labels_each(shared):
     table = pq.read_table(shared / "data" / "cifar100-test.parquet")
     files = (io.BytesIO(one["bytes"]) for one in table[0].to_pylist())

@@ -173,6 +173,7 @@ def test_the_audit_runs_and_adds_up(capsys):
     assert ((found["shift"] >= 0) & (found["shift"] <= 1)).all()
 
 
+@pytest.mark.slow
 def test_a_network_is_audited_as_it_is_and_calibrated(tmp_path, capsys):
     few = {"images": 1500, "validation": 400, "test_images": 100}
     audit = example("05_audit_and_calibrate").main(tmp_path, epochs=3, **few)
