@@ -96,3 +96,16 @@ def test_configurations_are_not_and_what_repeats_itself_is_read_once():
     assert not is_opaque(network)
     network.config.sizes.append(np.ones(2))
     assert is_opaque(network)
+
+
+def test_every_layer_is_looked_into_however_deep_its_attributes_are():
+    layers: Any = nn.Sequential(*(nn.Linear(2, 2) for _ in range(50)))
+    for layer in layers:
+        layer.config = {}
+        for _ in range(2000):
+            layer.config = {"inner": layer.config}
+    assert not is_opaque(layers)
+    for i in range(50):
+        layers[i].table = np.ones(2)
+        assert is_opaque(layers), i
+        del layers[i].table

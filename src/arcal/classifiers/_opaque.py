@@ -38,12 +38,21 @@ def is_opaque(classifier: Any) -> bool:
         return True
     if isinstance(classifier, torch.jit.ScriptModule):
         return False
-    seen = {id(one) for one in classifier.modules()}
-    return not all(_shown(module, seen) for module in classifier.modules())
+    left = [one for module in classifier.modules() for one in _held_by(module)]
+    seen = {id(one): one for one in classifier.modules()}  # held, so that no id is used again
+    while left:
+        value = left.pop()
+        if isinstance(value, _PLAIN) or id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if (parts := _parts(value)) is None:
+            return True
+        left += parts
+    return False
 
 
-def _shown(module: nn.Module, seen: set[int]) -> bool:
-    """Whether the state dict has all that a module may read beside plain values."""
+def _held_by(module: nn.Module) -> list[Any]:
+    """What a module, and the class that somebody wrote, may read beside parameters and buffers."""
     held = [one for name, one in vars(module).items() if name not in ("_parameters", "_buffers")]
     if _is_written(type(module).__module__):
         held += [
@@ -51,7 +60,7 @@ def _shown(module: nn.Module, seen: set[int]) -> bool:
             for name, one in vars(type(module)).items()
             if isinstance(one, FunctionType) or not name.startswith(("__", "_abc"))
         ]
-    return _plain(held, seen)
+    return held
 
 
 def _is_written(module: str | None) -> bool:
@@ -69,30 +78,24 @@ def _read_by(function: FunctionType) -> list[Any]:
     return [*cells, *(function.__globals__.get(name) for name in named)]
 
 
-def _plain(value: Any, seen: set[int]) -> bool:
-    """Whether all that can be reached from a value is plain; what was `seen` is known to be."""
-    if isinstance(value, _PLAIN) or id(value) in seen:
-        return True
-    seen.add(id(value))
-    parts: Iterable[Any] | None
+def _parts(value: Any) -> Iterable[Any] | None:
+    """All that a value holds; None of one that may compute by itself, or cannot be looked into."""
     if isinstance(value, Mapping):
-        parts = [*value.keys(), *value.values()]
-    elif isinstance(value, list | tuple | set | frozenset):
-        parts = value
-    elif isinstance(value, FunctionType):
-        parts = _read_by(value)
-    elif isinstance(value, CellType):
-        parts = [value.cell_contents] if value != CellType() else []
-    elif isinstance(value, MethodType):
-        parts = [value.__self__, value.__func__]
-    elif isinstance(value, classmethod | staticmethod):
-        parts = [value.__func__]
-    elif isinstance(value, property):
-        parts = [value.fget]
-    elif isinstance(value, partial):
-        parts = [value.func, *value.args, *value.keywords.values()]
-    elif isinstance(value, nn.Module | torch.Tensor | torch.ScriptObject):  # not registered
-        parts = None
-    else:
-        parts = vars(value).values() if hasattr(value, "__dict__") else None
-    return parts is not None and all(_plain(one, seen) for one in parts)
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    if isinstance(value, FunctionType):
+        return _read_by(value)
+    if isinstance(value, CellType):
+        return [value.cell_contents] if value != CellType() else []
+    if isinstance(value, MethodType):
+        return [value.__self__, value.__func__]
+    if isinstance(value, classmethod | staticmethod):
+        return [value.__func__]
+    if isinstance(value, property):
+        return [value.fget]
+    if isinstance(value, partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, nn.Module | torch.Tensor | torch.ScriptObject):  # not registered
+        return None
+    return vars(value).values() if hasattr(value, "__dict__") else None
