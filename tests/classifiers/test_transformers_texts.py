@@ -1,11 +1,15 @@
 """Classifiers of texts of transformers: logits are held against its own tokenizers."""
 
+import csv
+import random
+
 import pytest
 import torch
 from tiny_transformers import NAMES, NUMBERED, TINY, WORDS, bert, saved, tokenizer, transformers
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import check_model
+from arcal.audits import Reading, Settings, open_job, run_jobs
 from arcal.classifiers import open_classifier
 from arcal.classifiers._tokenizer import keep_padding_apart
 from arcal.errors import ArcalError
@@ -41,6 +45,63 @@ def test_logits_of_embeddings_are_those_of_texts(kind, tmp_path):
             expected = network(**{name: batch[name] for name in accepted}).logits[0]
             torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
     check_model(opened.model, opened.tokenize(TEXTS), classes=3)
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_logits_of_pairs_are_those_of_the_tokenizer_itself(kind, tmp_path):
+    network, folder = saved(bert(kind, **SEQUENCES[kind]), tmp_path / "net", tokenizer(tmp_path))
+    opened = open_classifier(f"hf:{folder}")
+    pairs = list(zip(TEXTS, TEXTS[::-1], strict=True))
+    tokenize = opened.tokenize
+    assert tokenize is not None
+    own = transformers.AutoTokenizer.from_pretrained(folder)
+    lengths = [len(own(*pair)["input_ids"]) for pair in pairs]
+    assert tokenize.lengths(pairs).tolist() == lengths
+    assert max(lengths) > tokenize.length
+    accepted = tokenize.tokenizer.model_input_names
+    with torch.no_grad():
+        for (one, other), logits in zip(pairs, opened.model(tokenize(pairs)), strict=True):
+            batch = own(one, other, truncation=True, return_tensors="pt")
+            expected = network(**{name: batch[name] for name in accepted}).logits[0]
+            torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ArcalError, match="all strings, or all tuples of two strings"):
+        tokenize([TEXTS[0], pairs[0]])
+
+
+def test_an_audit_of_pairs_reads_both_columns_in_their_order(tmp_path):
+    network, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
+    words = [*"abcdefg", "good", "bad", "film"]
+    draw = random.Random(0)
+    pairs = [
+        (" ".join(draw.choices(words, k=1 + k % 9)), " ".join((words * 2)[:k]))
+        for k in range(1, 30)
+    ]
+    own = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        batches = [own(*pair, truncation=True, return_tensors="pt") for pair in pairs]
+        logits = torch.cat([network(**batch).logits for batch in batches])
+    rows = [(b, a, NAMES[z]) for (a, b), z in zip(pairs, logits.argmax(-1).tolist(), strict=True)]
+    with (tmp_path / "nli.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("hypothesis", "premise", "label"), *rows])
+    options = {"weights": None, "normalize": None, "name": "net", "panel": ()}
+    settings, data = Settings(order=None), str(tmp_path / "nli.csv")
+
+    def opened(*text):
+        return open_job(f"hf:{folder}", data, Reading(text=text), settings, **options)
+
+    job = opened()
+    (audited,) = run_jobs([job])
+    assert audited.overall.accuracy.value == 1
+    torch.testing.assert_close(
+        audited.predictions.logits[0].softmax(-1).float(), logits.softmax(-1), rtol=0, atol=1e-5
+    )
+    assert audited.facts["Pairs"] == "premise and hypothesis"
+    assert any("pairs are cut after 24 tokens" in one.sentence for one in audited.caveats)
+    assert job.examples is not None
+    assert job.examples.texts is not None
+    assert job.examples.texts[9] == f"premise: {pairs[9][0]}\nhypothesis: {pairs[9][1]}"
+    (other,) = run_jobs([opened("hypothesis", "premise")])
+    assert other.overall.accuracy.value < 1
 
 
 def test_a_text_is_one_row_whatever_is_beside_it_and_can_be_attacked(tmp_path):

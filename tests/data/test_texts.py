@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arcal.data import Texts, load_texts
+from arcal.data import Texts, kind_of, load_texts
 from arcal.errors import ArcalError
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=20)
@@ -124,9 +124,67 @@ def test_values_that_do_not_fit_together():
         Texts("t", ids, ids, ("a", "b"), ("x",))
 
 
-def test_pairs_of_texts_are_refused_unless_one_column_is_named(tmp_path):
+PAIRED = ("Who?", "Nobody."), ("Where?", "Here.")
+
+
+def paired(tmp_path, first, second, *more):
     path = tmp_path / "pairs.csv"
-    path.write_text("question,sentence,label\nWho?,Nobody.,0\nWhere?,Here.,1\n")
-    with pytest.raises(ArcalError, match="in sentence and in question, as pairs have"):
-        load_texts(str(path))
-    assert load_texts(str(path), text="sentence").texts == ("Nobody.", "Here.")
+    header = ",".join([second, *more, first, "label"])
+    rows = [",".join([b, *more, a, str(k)]) for k, (a, b) in enumerate(PAIRED)]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("premise", "hypothesis"), ("Sentence1", "Sentence2"), ("text", "text_pair")]
+)
+def test_names_that_say_it_make_pairs_in_their_order(tmp_path, names):
+    part = load_texts(source := paired(tmp_path, *names))
+    assert (part.texts, part.columns) == (PAIRED, names)
+    assert part.shown()[1] == f"{names[0]}: Where?\n{names[1]}: Here."
+    assert part.subset(torch.tensor([1])).texts == PAIRED[1:]
+    assert kind_of(source) == "texts"
+    one = load_texts(source, text=names[1])
+    assert one.texts == one.shown() == ("Nobody.", "Here.")
+    other = load_texts(source, text=names[::-1])
+    assert other.texts == tuple((b, a) for a, b in PAIRED)
+    assert len({each.fingerprint() for each in (part, one, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "advised"),
+    [
+        (("question", "sentence"), "sentence and in question: .* such as --text question sentence"),
+        (("text", "text2"), "in text and in text2: .* such as --text text text2"),
+        (("premise", "hypothesis", "content"), "in content and in hypothesis"),
+    ],
+)
+def test_other_names_do_not_say_whether_texts_are_pairs(tmp_path, names, advised):
+    source = paired(tmp_path, *names)
+    with pytest.raises(ArcalError, match=advised):
+        load_texts(source)
+    assert load_texts(source, text=names[1]).texts == ("Nobody.", "Here.")
+    assert load_texts(source, text=names[:2]).texts == PAIRED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (("premise", "premise"), "--text premise premise: a model reads one text or a pair"),
+        (("premise", "hypothesis", "label"), "two in the order in which it reads them"),
+        (("premise", "answer"), "no column answer"),
+        (("premise", "n"), "n is of type int64, not text"),
+    ],
+)
+def test_what_is_no_pair(tmp_path, text, message):
+    rows = {"premise": ["a"], "hypothesis": ["b"], "label": ["no"], "n": [1]}
+    pq.write_table(pa.table(rows), tmp_path / "pairs.parquet")
+    with pytest.raises(ArcalError, match=message):
+        load_texts(str(tmp_path / "pairs.parquet"), text=text)
+
+
+def test_half_a_pair_that_is_missing_is_named(tmp_path):
+    rows = {"premise": ["a", "b"], "hypothesis": ["b", None], "label": ["no", "yes"]}
+    pq.write_table(pa.table(rows), tmp_path / "pairs.parquet")
+    with pytest.raises(ArcalError, match="row 1: hypothesis is missing"):
+        load_texts(str(tmp_path / "pairs.parquet"))

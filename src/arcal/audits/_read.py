@@ -49,7 +49,7 @@ class Reading:
 
     part: str | None = None
     image: str | None = None
-    text: str | None = None
+    text: tuple[str, ...] = ()
     label: str | None = None
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def read_examples(
         source,
         part=reading.part,
         image=reading.image,
-        text=reading.text,
+        text=reading.text or None,
         columns=reading.columns or None,
         label=reading.label,
     )
@@ -223,18 +223,20 @@ def _texts(
             f"{opened.name} takes no texts, and {source} holds some: name a sequence classifier "
             "as hf:FOLDER"
         )
-    texts = load_texts(source, text=reading.text, **named)
+    texts = load_texts(source, text=reading.text or None, **named)
     lengths = opened.tokenize.lengths(texts.texts)
     tokenize = opened.tokenize.shortened(int(lengths.max()))
+    two = len(texts.columns) > 1
     caveats = []
     if cut := int((lengths > tokenize.length).sum()):
         said = (
-            f"{cut:,} of {len(lengths):,} texts are cut after {tokenize.length:,} tokens, all that "
-            f"the model takes; the longest has {int(lengths.max()):,}"
+            f"{cut:,} of {len(lengths):,} {'pairs' if two else 'texts'} are cut after "
+            f"{tokenize.length:,} tokens, all that the model takes; the longest has "
+            f"{int(lengths.max()):,}"
         )
         caveats.append(Caveat("Cut", said))
 
-    def chosen(positions: Tensor) -> list[str]:
+    def chosen(positions: Tensor) -> list[str] | list[tuple[str, str]]:
         return [texts.texts[i] for i in positions.tolist()]
 
     return Examples.labelled_as(
@@ -243,9 +245,10 @@ def _texts(
         token_ids=lambda positions: tokenize.token_ids(chosen(positions)),
         kind="texts",
         bounds=None,
-        texts=texts.texts,
+        texts=texts.shown(),
         caveats=caveats,
         facts={
+            **({"Pairs": " and ".join(texts.columns)} if two else {}),
             "Texts": f"cut or padded to {tokenize.length} tokens",
             "Distances": "none: the model reads token ids, which cannot be perturbed"
             if tokenize.embeddings is None

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from arcal.errors import ArcalError, first_line
 
+Text = str | tuple[str, str]
+
 
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
@@ -27,18 +29,21 @@ class Tokenizer:
     embeddings: nn.Module | None
     length: int
 
-    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """The inputs of these texts, each by itself: cut or padded to `length` tokens."""
+    def __call__(self, texts: Sequence[Text]) -> dict[str, Tensor]:
+        """The inputs of these texts, each by itself: cut or padded to `length` tokens.
+
+        Pairs are tuples of two; where they are too long, the longer half is cut first.
+        """
         batch = self.token_ids(texts)
         if self.embeddings is None:
             return batch
         return {"inputs_embeds": _embedded(self.embeddings, batch.pop("input_ids")), **batch}
 
-    def token_ids(self, texts: Sequence[str]) -> dict[str, Tensor]:
+    def token_ids(self, texts: Sequence[Text]) -> dict[str, Tensor]:
         """The same with `input_ids` int64 `(N, length)` in place of the embeddings."""
         return dict(
             self.tokenizer(
-                list(texts),
+                *_halves(texts),
                 padding="max_length",
                 truncation=True,
                 max_length=self.length,
@@ -47,9 +52,9 @@ class Tokenizer:
             )
         )
 
-    def lengths(self, texts: Sequence[str]) -> Tensor:
-        """The number of tokens of each text before it is cut, int64 `(N,)`."""
-        ids = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+    def lengths(self, texts: Sequence[Text]) -> Tensor:
+        """The number of tokens of each text or pair before it is cut, int64 `(N,)`."""
+        ids = self.tokenizer(*_halves(texts), truncation=False, verbose=False)["input_ids"]
         return torch.tensor([len(row) for row in ids], device="cpu")
 
     def shortened(self, longest: int) -> "Tokenizer":
@@ -62,6 +67,15 @@ class Tokenizer:
         vocabulary, sides = sorted(own.get_vocab().items()), (own.padding_side, own.truncation_side)
         merges = own.backend_tokenizer.to_str() if own.is_fast else ""
         return f"\n{self.length} {sides} {own.special_tokens_map} {vocabulary} {merges}"
+
+
+def _halves(texts: Sequence[Text]) -> list[list[str]]:
+    """The texts as one list; those of pairs as two, of what comes first and what follows."""
+    alone = [text for text in texts if isinstance(text, str)]
+    pairs = [text for text in texts if not isinstance(text, str) and len(text) == 2]
+    if len(texts) not in (len(alone), len(pairs)):
+        raise ArcalError("texts to tokenize have to be all strings, or all tuples of two strings")
+    return [[one for one, _ in pairs], [other for _, other in pairs]] if pairs else [alone]
 
 
 def places(network: Any) -> int:

@@ -76,8 +76,8 @@ class DataFlags:
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
     text: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """Column of the texts. For a file of predictions: what the page shows of each input, such as
-    question, answer and reference."""
+    """Column of the texts, or two of pairs in the order in which the model reads them. For a file
+    of predictions: what the page shows of each input, such as question, answer and reference."""
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     confidence: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
@@ -122,8 +122,8 @@ class DataFlags:
 class OnlyDataFlags(DataFlags):
     """How the data is read. By default arcal finds this out from the data."""
 
-    text: Annotated[tuple[str, ...], flag("COLUMN")] = ()
-    """Column of the texts."""
+    text: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
+    """Column of the texts, or two of pairs in the order in which the model reads them."""
     # of files of predictions: they are refused with the reason
     confidence: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
@@ -283,13 +283,6 @@ class OnModels:
                 value = value[0] if isinstance(value, tuple) else value
                 typed = f"--{name.replace('_', '-')} {value}"
                 raise ArcalError(f"{typed} is for files of predictions: {why}")
-        texts = how.pop("text")
-        if len(texts) > 1:
-            raise ArcalError(
-                f"--text {' '.join(texts)}: a model reads the texts of one column: name one (of "
-                "files of predictions several may be shown)"
-            )
-        how["text"] = texts[0] if texts else None
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
         return open_job(

@@ -12,10 +12,12 @@ from arcal.data._batches import ReadAhead, WithIds, as_input, batches
 from arcal.data._load import Data, load, load_test
 from arcal.data._load_part import load_part
 from arcal.data.folder import Folder
+from arcal.data.kinds import Kind, kind_of
 from arcal.data.listings import load_columns
 from arcal.data.on_demand import OnDemand, check_images
 from arcal.data.part import Broken, InMemory, Part, Resized
-from arcal.data.tables import Kind, Table, Texts, kind_of, load_table, load_texts
+from arcal.data.tables import Table, load_table
+from arcal.data.texts import Texts, load_texts
 
 __all__ = [
     "Broken",

@@ -22,9 +22,6 @@ WHOLE, ZEROS_BEFORE = r"^-?\d{1,18}$", r"^0\d+$"
 """Ids as text that are whole numbers, unless one has zeros before it: that is a name, as 007 is."""
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
-TEXTS = ("text", "sentence", "content")
-SECOND_TEXTS = ("question", "sentence2", "sentence_2", "text2", "text_2", "text_b", "text_pair")
-"""Beside one of TEXTS these are the other half of a pair, which no classifier here takes."""
 UNLABELLED = "unlabelled"
 OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 

@@ -1,13 +1,10 @@
-"""Tables of numbers, whose columns are a classifier's features; and texts with labels.
-
-`kind_of` says which of these, or images, data are.
-"""
+"""Tables of numbers, whose columns are a classifier's features."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,26 +14,20 @@ from torch import Tensor
 from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
-    IMAGES,
-    SECOND_TEXTS,
-    TEXTS,
     Columns,
     Names,
     called,
-    is_image,
     label_column,
     numbers,
     pick,
     read_labels,
     read_names,
 )
-from arcal.data.columns import LABELS as TEXT_LABELS
-from arcal.data.labels import is_text, refuse_missing, typed
-from arcal.data.listings import READERS, open_columns
+from arcal.data.labels import typed
+from arcal.data.listings import open_columns
 from arcal.data.part import Labelled, check_rows
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
-from arcal.printable import first_few
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -196,154 +187,3 @@ def _features(
     if not columns:
         raise ArcalError(f"{data.path} has no columns besides {label}: give a table with features")
     return list(columns)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Texts(Labelled):
-    """One part of N texts with stable ids.
-
-    `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
-    Z names, `weights` float64 `(N,)`, at least 0, or None, and `names` as of a `Table`. Other
-    values raise `ArcalError`.
-
-    >>> import torch
-    >>> ids, labels = torch.tensor([3, 5]), torch.tensor([0, 1])
-    >>> part = Texts("toy/test", ids, labels, ("bad", "good"), ("Never again.", "Superb."))
-    >>> part.subset(torch.tensor([5])).texts
-    ('Superb.',)
-    """
-
-    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "texts")
-
-    texts: tuple[str, ...]
-    weights: Tensor | None = None
-    names: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        check_rows(self, self.texts, "texts")
-
-    @property
-    def shape(self) -> tuple[()]:
-        """The shape of a text: it has none."""
-        return ()
-
-    def _content(self) -> Iterator[bytes]:
-        encoded = (text.encode("utf-8", "surrogatepass") for text in self.texts)
-        return (b"%d " % len(text) + text for text in encoded)
-
-
-def load_texts(
-    source: str,
-    *,
-    part: str | None = None,
-    text: str | None = None,
-    label: str | None = None,
-    weight: str | None = None,
-    classes: Sequence[str] | None = None,
-    labelled: bool = True,
-) -> Texts:
-    r"""One part of texts: CSV, Parquet, JSON lines, or a folder that `datasets` saved.
-
-    The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
-    the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
-    and "class". Beside it a column such as "question" or "sentence2", the other half of a pair, is
-    refused unless the text is named. `part`, `weight`, `classes`, `labelled` and ids are as for
-    `load_table`. A text that is missing, and whatever else cannot be read, raises `ArcalError`; an
-    empty text is a text.
-
-    >>> from pathlib import Path
-    >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
-    >>> part = load_texts("reviews.csv")
-    >>> part.texts, part.classes
-    (('Never again.', 'Superb.'), ('bad', 'good'))
-    """
-    there = find_source(source)
-    _, name, paths = there.choose(part)
-    columns = open_columns(there.format, paths)
-    text = pick(columns, TEXTS, text, "--text") if text is not None else _only_text(columns)
-    label = label_column(columns, TEXT_LABELS, label, labelled)
-    names = Names(None, label, weight, classes, labelled)
-    ids, labels, known, weights = read_labels(columns, label, names)
-    column = columns.read(text)
-    where = columns.rows.where
-    if not is_text(column):
-        raise ArcalError(
-            f"{where(0)}: {text} is of type {column.type}, not text: name another column with "
-            "--text"
-        )
-    refuse_missing(column, text, where)
-    texts = tuple(column.to_pylist())
-    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
-    return Texts(name, ids, labels, known, texts, weights, read_names(columns))
-
-
-def _only_text(columns: Columns) -> str:
-    """The column of the texts, which must not be one half of pairs."""
-    text = pick(columns, TEXTS, None, "--text")
-    if second := called(columns.schema.names, SECOND_TEXTS):
-        raise ArcalError(
-            f"{columns.path} has texts in {text} and in {second[0]}, as pairs have, and a model "
-            f"reads one column: give --text {text} if that is all it reads, or audit a file of its "
-            "predictions"
-        )
-    return text
-
-
-Kind = Literal["images", "table", "texts"]
-ROWS = 1000  # read to tell words from numbers
-
-
-def kind_of(
-    source: str,
-    *,
-    part: str | None = None,
-    image: str | None = None,
-    text: str | None = None,
-    columns: Sequence[str] | None = None,
-    label: str | None = None,
-) -> Kind:
-    """Whether a source is of images, a table of numbers, or texts, by what there is.
-
-    Naming the column `image`, the column `text` or the feature `columns` says it. Otherwise files
-    with a column of images (encoded, or paths in a column such as "image" or "file_name") are
-    images, those with a text column ("text", "sentence", "content") are texts, and those with a
-    label and other columns are a table. Everything that has no columns is images. Data that are
-    several of these, or none, raise `ArcalError`.
-
-    >>> kind_of("fashion")
-    'images'
-    """
-    named: dict[Kind, object] = {"images": image, "texts": text, "table": columns}
-    kinds: list[Kind] = [kind for kind, value in named.items() if value is not None]
-    there = find_source(source)
-    _, _, paths = there.choose(part)
-    if there.format not in READERS:
-        return "images"
-    data = open_columns(there.format, paths)
-    if not kinds:
-        words = {field.name for field in data.schema if is_words(data, field)}
-        nested = {field.name for field in data.schema if pa.types.is_nested(field.type)}
-        pictures = any(map(is_image, data.schema)) or called([*words, *nested], IMAGES)
-        kinds = [*(["images"] if pictures else []), *(["texts"] if called([*words], TEXTS) else [])]
-        names = {*data.schema.names}.difference(called(data.schema.names, [ID]))
-        labels = (called([*names], known) for known in (LABELS, TEXT_LABELS))
-        features = names.difference([label], *labels)
-        labelled = label is not None or len(features) < len(names)
-        if not kinds and labelled and features - words:
-            kinds = ["table"]
-    if len(kinds) == 1:
-        return kinds[0]
-    what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
-    first = "" if kinds or label is not None else "the label with --label, "
-    raise ArcalError(
-        f"{data.path} {what} (its columns are {first_few(data.schema.names)}): name {first}the "
-        "column of images with --image, that of texts with --text, or those of numbers with "
-        "--columns"
-    )
-
-
-def is_words(data: Columns, field: pa.Field) -> bool:
-    """Whether a column is of text that is not numbers throughout, judged by its first rows."""
-    if not is_text(field):
-        return pa.types.is_dictionary(field.type)
-    return is_text(typed(data.read(field.name).slice(0, ROWS)))
