@@ -1,44 +1,42 @@
 """Labels that came after the predictions, in a file of their own: matched by the inputs' ids."""
 
 from collections import Counter
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from arcal.audits._prediction_answers import CORRECT
+from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, named, read_table
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 from arcal.printable import printable
 
 
-def with_labels(
-    table: pa.Table, file: Path, named_so: Sequence[str | None]
-) -> tuple[pa.Table, str]:
+def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Table, str]:
     r"""The rows of a table of predictions that have a label in a file, with it, and how many.
 
     The file is a table with a column of ids and one of labels, or of what was `correct`, called as
-    in files of predictions or as `named_so` says, `(label, id, weight)`. Ids are compared as texts;
-    a blank label is none. An id that the file has twice, no id, not one row with a label, and ids
+    in files of predictions unless they are `called` otherwise. Ids are compared as texts; a blank
+    label is none. An id that the file has twice, no id, not one row with a label, and ids
     that only zeros before them keep apart, raise `ArcalError`.
 
     >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
-    >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), (None, None, None))
+    >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), ColumnNames())
     >>> rows.to_pylist()
     [{'id': '7', 'label': 'dog'}]
     >>> said
     '1 of 2 inputs has a label in late.csv; the others are left out; 1 of its 2 labels has no input'
     """
-    _, id, _ = named_so
-    key = named(table.column_names, IDS, id)
+    key = named(table.column_names, IDS, called.id)
     if key is None:
         raise ArcalError(
             f"it has no ids, by which {file} could give it labels: name their column with --id"
         )
     rows = [str(value) for value in table.column(key).to_pylist()]
     try:
-        name, ids, labels = _ids_and_labels(file, named_so)
+        name, ids, labels = _ids_and_labels(file, called)
     except ArcalError as error:
         raise ArcalError(f"--labels-from {file}: {error}") from error
     places = {value: place for place, value in enumerate(ids)}
@@ -79,25 +77,23 @@ def _check_zeros_kept(file: Path, inputs: set[str], labels: set[str]) -> None:
             )
 
 
-def _ids_and_labels(
-    file: Path, named_so: Sequence[str | None]
-) -> tuple[str, list[str], pa.ChunkedArray]:
+def _ids_and_labels(file: Path, called: ColumnNames) -> tuple[str, list[str], pa.ChunkedArray]:
     """What the labels are called, the ids of the rows that have one, and these labels."""
     if not file.name.lower().endswith(SUFFIXES):
         raise ArcalError(f"labels are read from {', '.join(SUFFIXES)}")
     try:
-        table = read_table(file, named_so, ())
+        table = read_table(file, replace(called, by=()))
     except FileNotFoundError:
         raise ArcalError("it is missing: give a file of ids and labels") from None
     except (*NO_ARRAY, pa.ArrowException) as error:
         raise ArcalError(f"it cannot be read ({first_line(error)})") from error
-    there, label = table.column_names, named_so[0]
-    key, name, called = named(there, IDS, named_so[1]), named(there, LABELS, label), label
+    there, title = table.column_names, called.label
+    key, name = named(there, IDS, called.id), named(there, LABELS, title)
     if name is None and (name := named(there, CORRECT, None)) is not None:
-        called = name
-    for column, title in ((key, IDS[1]), (name, LABELS[1])):
+        title = name
+    for column, usual in ((key, IDS[1]), (name, LABELS[1])):
         if column is None:
-            raise ArcalError(f"there is no column {title}: rename one to it")
+            raise ArcalError(f"there is no column {usual}: rename one to it")
     assert key is not None
     assert name is not None
     ids, labels = table.column(key), table.column(name)
@@ -105,4 +101,4 @@ def _ids_and_labels(
         row for row, value in enumerate(labels.to_pylist()) if value is not None and value != ""
     ]
     rows = [str(value) for value in ids.take(known).to_pylist()]
-    return called or LABELS[1], rows, labels.take(known)
+    return title or LABELS[1], rows, labels.take(known)

@@ -23,28 +23,27 @@ from arcal.auditing import (
 )
 from arcal.audits._prediction_answers import (
     CONFIDENCE,
-    CORRECT,
     NOT_TOLD,
     correct_of,
     holds_answers,
     missing_of,
 )
 from arcal.audits._prediction_columns import columns
+from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import (
     ALL_SCORES,
-    BESIDE,
     IDS,
     LABELS,
     OUTPUT_NAMES,
     OUTPUTS,
     WEIGHTS,
     belongs,
+    known,
     named,
     names_in,
 )
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
-from arcal.audits._prediction_tables import known as known_of
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import NO_PICKLES, class_names
 from arcal.errors import ArcalError, first_line
@@ -200,17 +199,17 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        named_so = (label, id, weight, confidence)
+        called = ColumnNames(label, id, weight, confidence, by)
         if by_column:
-            entries, unused = columns(path, named_so, labelled, by, classes, labels_from)
+            entries = columns(path, called, labelled, classes, labels_from)
         elif labels_from is not None:
             raise ArcalError("--labels-from is for tables of predictions: leave it out")
         else:
-            entries, unused = _arrays(path, named_so, labelled, by)
-        if names and "classes" in entries:
+            entries = _arrays(path, called, labelled)
+        if names and entries.classes is not None:
             raise ArcalError("it names its classes itself: leave --classes out")
         if names:
-            entries["classes"] = np.array(names)  # of lists, in which nothing names them
+            entries.classes = np.array(names)  # of lists, in which nothing names them
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -222,7 +221,7 @@ def read_predictions(
         raise ArcalError(f"{path} cannot be read ({reason}){remedy}") from error
     of = saved.predictions
     log.info(f"read {path}: predictions on {len(of.ids):,} inputs, {of.classes} classes")
-    return replace(saved, unused=tuple(unused))
+    return saved
 
 
 def _names(path: Path) -> Sequence[str]:
@@ -235,47 +234,50 @@ def _names(path: Path) -> Sequence[str]:
         return []
 
 
-def _arrays(
-    path: Path, named_so: Sequence[str | None], labelled: bool, by: Sequence[str]
-) -> tuple[dict[str, Any], list[str]]:
+def _arrays(path: Path, called: ColumnNames, labelled: bool) -> Entries:
     """The arrays of a `.npz` file, each under the first of its names."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
     if any(isinstance(array, bytes) for array in arrays.values()):
         raise ArcalError("one of its members is not an array: write it with numpy.savez")
-    known, entries = list[str](), dict[str, Any]()
-    for kind, names in (*OUTPUTS.items(), ("classes", ("classes",))):
+    there, read, entries = list(arrays), {*called.by}, Entries()
+    for kind, names in OUTPUTS.items():
         if name := next((one for one in names if one in arrays), None):
-            known.append(name)
-            entries[kind] = arrays[name]
-    *named_so, confidence = named_so
-    if confidence is not None:  # then no output counts
-        entries = {}
-    for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
-        if (name := named(list(arrays), names, chosen)) is not None:
-            entries[names[0]] = arrays[name]
-            if names is WEIGHTS:
-                entries["weighed_by"] = f"the array {name}"
-            known.append(name)
-    entries["by"] = {name: arrays[known_of(list(arrays), name)] for name in by}
-    sure = named(list(arrays), CONFIDENCE, confidence)
-    if sure is not None and not any(kind in entries for kind in OUTPUTS):
-        right = correct_of(arrays, named_so[0]) if labelled else (np.ones(len(arrays[sure])), [])
+            read.add(name)
+            entries.outputs[kind] = arrays[name]
+    if called.confidence is not None:  # then no output counts
+        read, entries.outputs = {*called.by}, {}
+    elif "classes" in arrays:
+        read.add("classes")
+        entries.classes = arrays["classes"]
+    if labelled and (name := named(there, LABELS, called.label)) is not None:
+        read.add(name)
+        entries.labels = arrays[name]
+    if (name := named(there, IDS, called.id)) is not None:
+        read.add(name)
+        entries.ids = arrays[name]
+    if (name := named(there, WEIGHTS, called.weight)) is not None:
+        read.add(name)
+        entries.weights, entries.weighed_by = arrays[name], f"the array {name}"
+    entries.by = {name: arrays[known(there, name)] for name in called.by}
+    sure = named(there, CONFIDENCE, called.confidence)
+    if sure is not None and not entries.outputs:
+        right = correct_of(arrays, called.label) if labelled else (np.ones(len(arrays[sure])), [])
         if right is not None:
-            entries |= {CONFIDENCE[0]: arrays[sure], CORRECT[0]: right[0]}
-            known += [sure, *right[1]]
-        elif confidence is not None:
+            entries.answers = arrays[sure], right[0]
+            read |= {sure, *right[1]}
+        elif called.confidence is not None:
             raise ArcalError(NOT_TOLD)
-    return entries, [name for name in arrays if name not in (*known, *by)]
+    entries.unused = tuple(name for name in there if name not in read)
+    return entries
 
 
 def _saved(
-    entries: dict[str, Any], there: Sequence[str], labelled: bool, by_column: bool
+    entries: Entries, there: Sequence[str], labelled: bool, by_column: bool
 ) -> SavedPredictions:
     only = first_few(there)
-    outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
-    answers = CORRECT[0] in entries
-    if not outputs and not answers:
+    outputs, answers = entries.outputs, entries.answers
+    if not outputs and answers is None:
         if (missing := missing_of(there, labelled)) is not None:
             raise ArcalError(missing)
         remedy = (
@@ -284,17 +286,17 @@ def _saved(
             if by_column
             else f"name their array `logits` or `probabilities`{ANSWERS}"
         )
-        if sums := entries.get("sums"):
-            remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
+        if entries.sums is not None:
+            remedy = (
+                f"{entries.sums}, and probabilities of all classes to 1: give every class a column"
+            )
         raise ArcalError(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
         )
-    labels, ids, weights = (entries.get(names[0]) for names in (LABELS, IDS, WEIGHTS))
-    if answers:
-        labels = None
-    elif not labelled:
+    labels, ids = entries.labels, entries.ids
+    if outputs and not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
-    if labels is None and not answers:
+    if labels is None and answers is None:
         elsewhere = ", or which file they are in, with --labels-from" if by_column else ""
         single = any(np.shape(rows)[1:] in ((), (1,)) for rows in outputs.values())
         elsewhere += ANSWERS if single else ""
@@ -302,16 +304,15 @@ def _saved(
             f"there are no labels, only {only}: name them `labels`, or say which column they are, "
             f"with --label{elsewhere}"
         )
-    classes = entries.get("classes")
-    names = None if classes is None else class_names(np.asarray(classes))
+    names = None if entries.classes is None else class_names(np.asarray(entries.classes))
     titles = None
     if ids is not None and np.asarray(ids).dtype.kind in "USO":
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
         if len({*titles}) < len(titles):
             twice, _ = Counter(titles).most_common(1)[0]
             raise ArcalError(f"id {twice!r} occurs twice: give every input its own id")
-    if answers:
-        sure, right = entries[CONFIDENCE[0]], entries[CORRECT[0]]
+    if answers is not None:
+        sure, right = answers
         predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG
     else:
         if labelled:
@@ -323,13 +324,16 @@ def _saved(
     return SavedPredictions(
         predictions,
         names or tuple(map(str, range(Z))),
-        weights=None if weights is None else _weights(weights, len(predictions.ids)),
+        weights=None
+        if entries.weights is None
+        else _weights(entries.weights, len(predictions.ids)),
         names=titles,
-        by=entries["by"],
-        weighed_by=entries.get("weighed_by"),
+        by=entries.by,
+        weighed_by=entries.weighed_by,
         scaled=_scaled(outputs.get("probabilities")),
-        labelled=entries.get("labelled"),
-        has_ids=IDS[0] in entries,
+        unused=entries.unused,
+        labelled=entries.labelled,
+        has_ids=entries.ids is not None,
     )
 
 

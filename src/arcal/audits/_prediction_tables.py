@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
+from arcal.audits._prediction_entries import ColumnNames
+from arcal.audits._prediction_headers import is_number
 from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import (
@@ -44,21 +47,18 @@ OUTPUTS = {
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
-BESIDE = (LABELS, IDS, WEIGHTS)
-"""What files of predictions have beside the outputs."""
 
 
-def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
+def read_table(path: Path, called: ColumnNames) -> pa.Table:
     """The table in a file with one of these suffixes, the outputs of each class a column.
 
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
     for each class, as pipelines of transformers return, become columns such as `probabilities.cat`,
     of a column `scores` as well; other objects become a column for each key, such as `meta.site`.
-    `named_so` are the names of `BESIDE` where they are called otherwise, and `by` those of the
-    columns to group by: a CSV file does not say what is text there.
+    What columns are `called` counts for CSV files, which do not say what is text.
 
     >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat", "probabilities": {"cat": 1, "dog": 0}}')
-    >>> read_table(Path("a.jsonl"), (None, None, None), ()).column_names
+    >>> read_table(Path("a.jsonl"), ColumnNames()).column_names
     ['label', 'probabilities.cat', 'probabilities.dog']
     """
     if path.suffix.lower() == ".parquet":
@@ -66,7 +66,7 @@ def read_table(path: Path, named_so: Sequence[str | None], by: Sequence[str]) ->
     elif path.name.lower().endswith(JSON_LINES):
         table = _json_lines(path)
     else:
-        table = _csv(path, named_so, by)
+        table = _csv(path, called)
     return _unfolded(table)
 
 
@@ -174,7 +174,7 @@ def _json_lines(path: Path) -> pa.Table:
         raise ArcalError(str(error).removeprefix(str(path)).lstrip(",: ")) from error
 
 
-def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
+def _csv(path: Path, called: ColumnNames) -> pa.Table:
     """The columns of a CSV file; where semicolons separate them, commas may be decimal.
 
     Names of columns and texts lose the spaces around them, as of fields padded to one width.
@@ -195,7 +195,7 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
         header = table.column_names
         trimmed = [pc.utf8_trim_whitespace(one) if is_text(one) else one for one in table.columns]
         table = pa.table(trimmed, names=[name.strip() for name in header])
-        for i in _perhaps_names(table, named_so, by):
+        for i in _perhaps_names(table, called):
             types = {header[i]: pa.string()}
             convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
             written = csv.read_csv(path, **options, convert_options=convert).column(0)
@@ -214,7 +214,7 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         raise ArcalError(refusal)
     prefixed = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
-    numbers = (named_so[2], *by)
+    numbers = (called.weight, *called.by)
     for i, name in enumerate(table.column_names if start.delimiter == ";" else ()):
         expected = name in numbers or belongs(name, [*WEIGHTS, *OUTPUT_NAMES]) or not prefixed
         column = table.column(i)
@@ -223,16 +223,46 @@ def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Ta
     return table
 
 
-def _perhaps_names(
-    table: pa.Table, named_so: Sequence[str | None], by: Sequence[str]
-) -> Sequence[int]:
+def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
     """The places of the columns of whole numbers that would be names with zeros before them."""
-    names, (label, id, _) = table.column_names, named_so
-    ids, labels = _all_named(names, IDS, id), _all_named(names, LABELS, label)
+    names = table.column_names
+    ids, labels = _all_named(names, IDS, called.id), _all_named(names, LABELS, called.label)
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
-    wanted = {*ids, *by, *(labels if named_by_class else ())}
+    wanted = {*ids, *called.by, *(labels if named_by_class else ())}
     return [
         i
         for i, name in enumerate(names)
         if name in wanted and names.count(name) == 1 and pa.types.is_integer(table.field(i).type)
     ]
+
+
+def numbers_in(table: pa.Table, name: str) -> np.ndarray:
+    """A column of numbers, perhaps written as text, float64 `(N,)`; others raise `ArcalError`."""
+    column = without_gaps(table.column(name), name)
+    if is_text(column) and not _first_text(column):
+        column = column.cast(pa.float64())
+    if not (is_number(column.type) or pa.types.is_decimal(column.type)):
+        raise ArcalError(
+            f"{name} is not a number{_first_text(column)}: give numbers alone, with decimal points "
+            "and without per cent signs or thousands separators"
+        )
+    return column.to_numpy().astype(np.float64)
+
+
+def without_gaps(column: Any, name: str) -> Any:
+    """The column, if no row lacks a value."""
+    if column.null_count:
+        row, more = column.is_null().to_pylist().index(True), column.null_count - 1
+        rest, rows = (f" and in {more:,} more", "rows") if more else ("", "row")
+        raise ArcalError(f"{name} is missing in row {row}{rest}: fill it in or drop the {rows}")
+    return column
+
+
+def _first_text(column: Any) -> str:
+    """Where a column has the first text that is no number."""
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f" in row {row} ({value!r})"
+    return ""
