@@ -17,8 +17,8 @@ _calibration_figures   its figures by name
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved, read by _prediction_tables,
-               _prediction_headers, _prediction_columns, _prediction_labels, _prediction_answers
-               and _late_labels
+               _prediction_headers, _prediction_columns, _prediction_outputs, _prediction_labels,
+               _prediction_answers, _prediction_entries and _late_labels
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened
@@ -38,11 +38,11 @@ from arcal.audits._calibration_figures import calibration_figure_names, calibrat
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._earlier import Earlier, read_earlier
-from arcal.audits._examples import Examples
+from arcal.audits._examples import DRAWN, Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import check_data_name, names_of, split_names
-from arcal.audits._open import open_job, open_predictions
+from arcal.audits._open import LABELLED, NOT_USED, open_job, open_predictions
 from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
 from arcal.audits._read import NOT_DRAWN, Reading
@@ -51,8 +51,11 @@ from arcal.audits.engine import fingerprint_of_answers
 
 __all__ = [
     "CALIBRATION_FILES",
+    "DRAWN",
     "FILES",
+    "LABELLED",
     "NOT_DRAWN",
+    "NOT_USED",
     "PANEL",
     "Audit",
     "Calibration",

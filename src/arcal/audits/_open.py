@@ -34,6 +34,9 @@ from arcal.report.audited import WEIGHED_BY
 
 log = logging.getLogger(__name__)
 
+LABELLED, NOT_USED = "Labels", "Not used"
+"""The titles of how many inputs of a file have labels, and of the columns that nothing reads."""
+
 
 def open_predictions(
     paths: Sequence[str],
@@ -88,13 +91,13 @@ def open_predictions(
         if one_per is not None:
             facts[DRAWN] = drawn_of_each(one_per, len(predictions.ids), N)
         if saved.labelled is not None:
-            facts["Labels"] = saved.labelled
+            facts[LABELLED] = saved.labelled
         if saved.weighed_by is not None:
             facts[WEIGHED_BY] = saved.weighed_by
         if column is not None:
             facts["Confidence"] = f"the column {column}"
         if unused := [one for one in saved.unused if one not in confidence]:
-            facts["Not used"] = first_few(unused)
+            facts[NOT_USED] = first_few(unused)
         one = Audited(
             name=name,
             predictions=predictions,

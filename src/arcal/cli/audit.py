@@ -212,7 +212,7 @@ class Audit(OnModels):
         conditions: "Sequence[Condition]",
         against: "Earlier | None",
     ) -> "Finished":
-        from arcal.audits import Audit, open_predictions
+        from arcal.audits import LABELLED, NOT_USED, Audit, open_predictions
         from arcal.report.audited import figure_names
 
         for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
@@ -232,9 +232,9 @@ class Audit(OnModels):
         )
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
-            if labelled := one.facts.get("Labels"):
+            if labelled := one.facts.get(LABELLED):
                 say(f"arcal: {one.name}: {labelled}")
-            if unused := one.facts.get("Not used"):
+            if unused := one.facts.get(NOT_USED):
                 say(f"arcal: {one.name}: not used: {unused}")
             several = len(audited) > 1
             classes = () if one.predictions.answers else one.classes

@@ -351,9 +351,10 @@ class Calibrate(OnModels):
 
     def _conditions(self, given: Given) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
+        from arcal.audits import DRAWN, LABELLED
         from arcal.report.audited import WEIGHED_BY
 
-        conditions = {} if given.labelled is None else {"Labels": given.labelled}
+        conditions = {} if given.labelled is None else {LABELLED: given.labelled}
         if given.weighed_by is not None and given.weights is not None:
             none = int((given.weights == 0).sum())
             conditions[WEIGHED_BY] = (
@@ -361,7 +362,7 @@ class Calibrate(OnModels):
                 + f"; {none:,} of weight 0 {'do' if none > 1 else 'does'} not count" * (none > 0)
             )
         if self.data.one_per:
-            conditions["Drawn"] = f"one input is drawn at random of each {self.data.one_per}"
+            conditions[DRAWN] = f"one input is drawn at random of each {self.data.one_per}"
         if self.calibration.perturb:
             conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:
