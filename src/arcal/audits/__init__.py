@@ -45,7 +45,7 @@ from arcal.audits._names import check_data_name, names_of, split_names
 from arcal.audits._open import LABELLED, NOT_USED, open_job, open_predictions
 from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
-from arcal.audits._read import NOT_DRAWN, Reading
+from arcal.audits._read import NOT_DRAWN, Reading, not_drawn
 from arcal.audits.blocks import PANEL, Settings
 from arcal.audits.engine import fingerprint_of_answers
 
@@ -76,6 +76,7 @@ __all__ = [
     "fingerprint_of_answers",
     "has_column",
     "names_of",
+    "not_drawn",
     "open_job",
     "open_predictions",
     "order_doubts",

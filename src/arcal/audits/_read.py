@@ -123,12 +123,23 @@ def drawn_if_there(
     try:
         values = _columns(source, [column], reading, examples)[column]
     except ArcalError:
-        said = f"{source} has no column {column}: all its inputs count, and intervals are too "
-        return examples, [Caveat(NOT_DRAWN, f"{said}narrow if some are much alike")]
+        return examples, [Caveat(NOT_DRAWN, not_drawn(source, column))]
     try:
         return examples.one_per(column, values), []
     except ArcalError as error:
         raise ArcalError(f"--one-per {column} of {source}: {error}") from error
+
+
+def not_drawn(source: str, column: str) -> str:
+    """What is said of data without the column that others are drawn by.
+
+    >>> not_drawn("today.csv", "patient").partition(":")[0]
+    'today.csv has no column patient'
+    """
+    return (
+        f"{source} has no column {column}: all its inputs count, and intervals are too narrow if "
+        "some are much alike"
+    )
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:

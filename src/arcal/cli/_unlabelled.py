@@ -89,12 +89,11 @@ def predictions_like(
 
 def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -> list[str]:
     """Lines on the columns that do not count, and on all inputs if others are `one_per` value."""
+    from arcal.audits import not_drawn
+
     lines = []
     if one_per is not None and one_per not in saved.by:
-        lines.append(
-            f"{path} has no column {one_per}: all its inputs count, and intervals are too narrow "
-            "if some are much alike"
-        )
+        lines.append(not_drawn(str(path), one_per))
     if saved.weighed_by is not None:
         lines.append(
             f"{path}: not used: {saved.weighed_by}, since inputs without labels count alike"

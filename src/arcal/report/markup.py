@@ -79,11 +79,11 @@ def markdown_tables(subjects: Sequence[Subject]) -> str:
     >>> print(markdown_tables([Subject.from_predictions("a|b", {CLEAN: [sure]})]).splitlines()[-1])
     | a\|b | 100.00 | 25.00 | 0.288 | 12.50 | 0.00 | −25.00 |
     """
-    names = [_markdown(name.short) for name in name_subjects(subjects)]
+    names = [in_markdown(name.short) for name in name_subjects(subjects)]
     parts = []
     for table in printed_tables(subjects):
         heads = ["Method", *(f"{one.title}, {one.words}" for one in table.columns)]
-        lines = [f"**{_markdown(table.title)}**", "", _row(heads)]
+        lines = [f"**{in_markdown(table.title)}**", "", _row(heads)]
         lines.append(_row(["---", *["---:"] * len(table.columns)]))
         cells = table.cells(lambda text: f"**{text}**", str)
         lines += [_row([name, *row]) for name, row in zip(names, cells, strict=True)]
@@ -117,8 +117,13 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _markdown(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in text)
+def in_markdown(text: str) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    >>> in_markdown("a_b | #3")
+    'a\\_b \\| \\#3'
+    """
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in text.replace("\n", " "))
 
 
 def _latex(text: str) -> str:

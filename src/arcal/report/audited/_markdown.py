@@ -8,6 +8,7 @@ from arcal.report.audited._amounts import ece, in_points, number, percent, perce
 from arcal.report.audited._changes import changed
 from arcal.report.audited._figures import Finding
 from arcal.report.audited._words import differs, headline, share, stands_out
+from arcal.report.markup import in_markdown
 
 
 def markdown(findings: Sequence[Finding], data: str) -> str:
@@ -30,17 +31,22 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
         for model, column in zip(models, cells, strict=True):
             assert model.levels is not None
             column.append(signed(model.levels[0].gap))
-    table = ["| | " + " | ".join(_escaped(model.name) for model in models) + " |"]
+    table = ["| | " + " | ".join(in_markdown(model.name) for model in models) + " |"]
     table += ["|---" * (len(models) + 1) + "|"]
     for i, row in enumerate(rows):
         table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
-    lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
+    lines = [f"### Calibration on {in_markdown(data)}", "", *table, ""]
     for one in findings:
         model = one.model
         said = [*changed(one.changes, model), *stands_out(model)]
         if one.difference is not None:
             said.insert(0, differs(one.difference, answers=model.predictions.answers))
-        lines += [_escaped(headline(model)), "", *(f"- {_escaped(line)}" for line in said), ""]
+        lines += [
+            in_markdown(headline(model)),
+            "",
+            *(f"- {in_markdown(line)}" for line in said),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -80,11 +86,6 @@ def _number(value: float) -> str:
         return ".inf"
     digits, e, power = f"{value:.6g}".partition("e")
     return f"{digits if '.' in digits or not e else f'{digits}.0'}{e}{power}"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in text.replace("\n", " "))
 
 
 def _quoted(text: str) -> str:
