@@ -114,7 +114,7 @@ class Training:
         """An epoch of so many drawn images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
-        parts = [self._part(images, method.R), self._part(validation, method.R)]
+        parts = [self._part(images), self._part(validation)]
         for part, name in zip(parts, ("train", "validation"), strict=True):
             if method.ranks:
                 method.assign(name, part.ids, part.ids * method.R // len(part))
@@ -132,7 +132,8 @@ class Training:
         fit([Member(model, run.seeds[0])], method, recipe, *parts, fabric=fabric)
         return max(seen) / recipe.batch_size
 
-    def _part(self, n: int, R: int) -> InMemory:
+    def _part(self, n: int) -> InMemory:
+        """So many drawn images, and labels."""
         generator = torch.Generator().manual_seed(n)
         pixels = torch.randint(
             256, (n, *self.shape), dtype=torch.uint8, generator=generator, device="cpu"
