@@ -200,16 +200,24 @@ def plan_training(
     lines.append(Line("device hours", hours, "h", formula))
     for n in devices:
         lines.append(Line(f"time on {n:,}", hours / n, "h", f"device hours / {n:,}"))
+    lines += _speeds(job, devices, whole / rate[-1].value, reading)
+    return Plan(title, [*lines, *_memory(job, devices)])
+
+
+def _speeds(
+    job: Training, devices: tuple[int, ...], seconds: float, reading: float | None
+) -> list[Line]:
+    """How fast images go through a training that takes one device so many seconds, and are read."""
+    lines: list[Line] = []
     for n in devices:
-        seconds = whole / rate[-1].value / n
-        speed = recipe.epochs * job.images / seconds
+        speed = job.run.recipe.epochs * job.images / (seconds / n)
         formula = f"epochs x images / (training / rate of a device / {n:,})"
         lines.append(Line(f"images a second on {n:,}", speed, "", formula))
         if reading is not None:
             cores = math.ceil(speed / reading)
             formula = f"images a second on {n:,} / {reading:g}, what a core reads: given"
             lines.append(Line(f"cores that read for {n:,}", cores, "", formula))
-    return Plan(title, [*lines, *_memory(job, devices)])
+    return lines
 
 
 def _ranking(job: Training) -> list[Line]:
