@@ -85,7 +85,7 @@ TRAINED = (
     CCAT,
     OF_ENSEMBLE,
 )
-"""All that the paper has trained, but for other numbers of levels, and the orders beside it."""
+"""What the paper trains, but for other numbers of levels; `JOINT`, `MARGIN`, `RANDOM` are ours."""
 
 
 class Addition(NamedTuple):
