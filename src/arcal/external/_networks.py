@@ -239,4 +239,4 @@ def _check(network: nn.Module, spec: str, classes: int, shape: Shape) -> None:
 
 
 def _words(shape: Shape) -> str:
-    return f"{shape[0]} x {shape[1]} x {shape[2]}"
+    return " x ".join(map(str, shape))
