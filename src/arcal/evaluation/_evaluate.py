@@ -137,7 +137,7 @@ def _measure(work: Workload, rows: list[Row], counter: "_Counter") -> None:
             row.measure(where, part, name)
             counter.more(len(row.predictors))
     for part, name in work.others():
-        how = "" if part.how == "as it is" else part.how
+        how = "" if part.shape == part.part.shape else part.how
         predict_together(predictors, part, name)
         for row in rows:
             row.compare(part, name, how)
