@@ -88,7 +88,7 @@ def test_other_validation_predictions_calibrate_otherwise(measured, runs):
 
 def test_figures_of_other_code_are_made_anew(measured, monkeypatch):
     measured()
-    monkeypatch.setattr("arcal.evaluation.table.FORMAT", 0)
+    monkeypatch.setattr("arcal.evaluation.figures.FORMAT", 0)
     assert len(measured()[1]) == 4
 
 

@@ -144,6 +144,6 @@ def test_what_is_added_is_a_setting_of_the_run():
     assert both.settings["alpha"] == "auto"
     for added in ADDED:
         one = settings[VANILLA.adding(added)]
-        assert (one.method, one.settings) == ("vanilla", ADDED[added][1])
+        assert (one.method, one.settings) == ("vanilla", ADDED[added].settings)
     assert len(setting.seeds) == 8
     assert SEEDS == (0, 1, 2)

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from arcal.calibration._ece import Reliability
+from arcal.calibration._ece import NO_INPUTS, Reliability
 from arcal.errors import ArcalError
 
 
@@ -86,7 +86,7 @@ def _filled(reliability: Reliability) -> tuple[Tensor, Tensor, Tensor]:
     """|B_k| as float64, |acc - conf| and acc of the bins that are not empty."""
     filled = reliability.count > 0
     if not filled.any():
-        raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
+        raise ArcalError(NO_INPUTS)
     accuracy = reliability.accuracy[filled]
     gap = (accuracy - reliability.confidence[filled]).abs()
     return reliability.count[filled].double(), gap, accuracy

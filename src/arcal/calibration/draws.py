@@ -72,7 +72,7 @@ def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
 
 
 def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator[Tensor]:
-    """The same where each of `G` groups is drawn from itself, and so keeps its size.
+    """The blocks of `drawn_counts`, where each of `G` groups is drawn from itself: sizes stay.
 
     `groups` `(N,)` are 0 .. G-1. It takes least time where they are in ascending order.
 

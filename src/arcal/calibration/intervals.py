@@ -41,10 +41,7 @@ def exact_interval(
     (tensor(0.0387, dtype=torch.float64), tensor(0.9613, dtype=torch.float64))
     """
     x, n = as_counts(successes, count)
-    if not 0 < confidence < 1:
-        raise ArcalError(
-            f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
-        )
+    _check_confidence(confidence)
     tail = (1 - confidence) / 2
     low = torch.as_tensor(
         betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail), device="cpu"
@@ -53,6 +50,13 @@ def exact_interval(
         betaincinv((x + 1).numpy(), (n - x).where(x < n, 1).numpy(), 1 - tail), device="cpu"
     )
     return low.where(x > 0, 0), high.where(x < n, 1)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ArcalError(
+            f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
+        )
 
 
 def tango(
@@ -82,10 +86,7 @@ def tango(
             f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
             "only the second model predicts rightly"
         )
-    if not 0 < confidence < 1:
-        raise ArcalError(
-            f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
-        )
+    _check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))
     high = -_lowest_difference(only_second, only_first, N, z)
     return _lowest_difference(only_first, only_second, N, z), high

@@ -7,6 +7,7 @@ Its coverage is the share of inputs that it acts on.
 import math
 from dataclasses import dataclass
 from numbers import Integral
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -94,7 +95,7 @@ def aurc(
     >>> aurc([0.9, 0.8, 0.7, 0.6], torch.tensor([True, True, True, False]))
     0.0625
     """
-    return _aurc(confidence, correct, weights)[0]
+    return _aurc(confidence, correct, weights).value
 
 
 def aurc_influence(
@@ -114,7 +115,7 @@ def aurc_influence(
     >>> aurc_influence(confidence, correct).square().sum().sqrt()  # the standard error
     tensor(0.0335, dtype=torch.float64)
     """
-    return _aurc(confidence, correct, weights)[1]
+    return _aurc(confidence, correct, weights).influence
 
 
 def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> Tensor:
@@ -123,7 +124,7 @@ def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> T
     With the symbols of `aurc_influence`, cost_k = sum_{c_i <= c_k} w_i / W(c_i), the most where the
     model is sure.
     """
-    return _aurc(confidence, correct, weights)[2]
+    return _aurc(confidence, correct, weights).costs
 
 
 def aurc_interval(
@@ -252,10 +253,15 @@ def _evenly(count: Tensor, N: int, points: int) -> Tensor:
     return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
 
 
-def _aurc(
-    confidence: TensorLike, correct: TensorLike, weights: TensorLike | None
-) -> tuple[float, Tensor, Tensor]:
-    """The AURC, the influence `(N,)` of each input on it, and by `aurc_costs` what errors cost."""
+class _AURC(NamedTuple):
+    """The AURC, the influence of each input on it, and the cost of an error there, both `(N,)`."""
+
+    value: float
+    influence: Tensor
+    costs: Tensor
+
+
+def _aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None) -> _AURC:
     order, _, right, last = _by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
     block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # of equal confidence
@@ -268,4 +274,4 @@ def _aurc(
     influence, cost = torch.empty_like(w), torch.empty_like(w)
     influence[order] = w / w.sum() * (risk - value + e * below - below_risk)
     cost[order] = below
-    return value.item(), influence, cost
+    return _AURC(value.item(), influence, cost)

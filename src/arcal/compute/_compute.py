@@ -65,8 +65,7 @@ class Compute:
 
     def __post_init__(self) -> None:
         for name, least in (("processes", 1), ("workers", 1), ("loaders", 0), ("threads", 1)):
-            value = getattr(self, name)
-            check_count(name, value, least)
+            check_count(name, getattr(self, name), least)
 
     def begin(self, *modules: str) -> None:
         """Get ready to start the workers or processes, if there are several, that need `modules`.

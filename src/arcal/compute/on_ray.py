@@ -119,14 +119,12 @@ class RayTasks:
 
     def __init__(self, compute: Compute) -> None:
         self.ends: bool = False
-        self.address: str | None = compute.ray
         self.threads: int = compute.threads or 1
         self.device: str = compute.device.type
 
     def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
         """See `Sharing`. A piece whose process or machine dies is begun anew, `RETRIES` times."""
         import ray  # pyright: ignore[reportMissingImports]
-        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
 
         mark = folder.absolute() / f".shared-{token_hex(8)}"
         write_whole(mark, Path.touch)
@@ -151,24 +149,30 @@ class RayTasks:
         try:
             for item, job in as_done(begin, first_done, items, AT_ONCE):
                 begun.discard(job)
-                error: Exception | None
-                try:
-                    error = ray.get(job)
-                except RayTaskError as failed:  # it did not come as far as the work itself
-                    reason = str(failed).strip().splitlines()[-1]
-                    error = ArcalError(
-                        f"the Ray cluster cannot run arcal {__version__} ({reason}): install it "
-                        "on all its machines"
-                    )
-                except RayError:
-                    error = ArcalError(KILLED)
-                if error is not None:
+                if (error := _raised_by(job)) is not None:
                     raise error
                 yield item
         finally:
             mark.unlink(missing_ok=True)
             for job in begun if ray.is_initialized() and not self.ends else ():
                 ray.cancel(job, force=True)
+
+
+def _raised_by(job: Any) -> Exception | None:
+    """What a task of `_do_there` that is done has raised, or why there was no doing it."""
+    import ray  # pyright: ignore[reportMissingImports]
+    from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
+
+    try:
+        return ray.get(job)
+    except RayTaskError as failed:  # it did not come as far as the work itself
+        reason = str(failed).strip().splitlines()[-1]
+        return ArcalError(
+            f"the Ray cluster cannot run arcal {__version__} ({reason}): install it on all its "
+            "machines"
+        )
+    except RayError:
+        return ArcalError(KILLED)
 
 
 def _do_in_place(do: Do, place: _Place, item: Any, device: torch.device) -> None:

@@ -7,7 +7,8 @@ workload     what every run is evaluated on
 ahead        processes that share the work
 predictor    a run's predictions on a set, kept in its folder
 summaries    a small file of each run, for tables over seeds when the folders are gone
-table        every figure as a row of a Parquet file; those of a set, kept in a run's folder
+figures      the figures on a set, kept in a run's folder
+table        every figure as a row of a Parquet file
 """
 
 from arcal.evaluation._evaluate import evaluate

@@ -100,22 +100,32 @@ def evaluate(
     with several as shares:
         if shares is not None:
             score_ahead(work, shares, folders, to_score, to_fit, counter.ahead_to)
-        rows = []
-        for group in groups:
-            paths = _paths(group.folders)
-            row = Row(group, [work.predictor(run) for run in group.folders])
-            for folder in group.folders:
-                if paths <= to_score:
-                    row.robustness.append(work.score(folder))
-                counter.more(1)
-            names = [name for name, runs in to_calibrate.items() if paths <= runs]
-            row.calibrate(names, work.data.validation, refused)
-            counter.more(len(row.predictors) * bool(names))
-            rows.append(row)
+        rows = [_row(work, one, to_score, to_calibrate, refused, counter) for one in groups]
         if shares is not None:
             measure_ahead(work, shares, rows, counter.ahead_to)
     _measure(work, rows, counter)
     return [subject for row in rows for subject in row.subjects()]
+
+
+def _row(
+    work: Workload,
+    group: Group,
+    scored: Set[Path],
+    calibrated: Mapping[str, Set[Path]],
+    refused: Callable[[str], object] | None,
+    counter: "_Counter",
+) -> Row:
+    """The runs of a method, scored and calibrated if they are among those at these paths."""
+    paths = _paths(group.folders)
+    row = Row(group, [work.predictor(run) for run in group.folders])
+    for folder in group.folders:
+        if paths <= scored:
+            row.robustness.append(work.score(folder))
+        counter.more(1)
+    names = [name for name, runs in calibrated.items() if paths <= runs]
+    row.calibrate(names, work.data.validation, refused)
+    counter.more(len(row.predictors) * bool(names))
+    return row
 
 
 def _measure(work: Workload, rows: list[Row], counter: "_Counter") -> None:
@@ -127,7 +137,7 @@ def _measure(work: Workload, rows: list[Row], counter: "_Counter") -> None:
             row.measure(where, part, name)
             counter.more(len(row.predictors))
     for part, name in work.others():
-        how = "" if part.how == "as it is" else part.how
+        how = "" if part.shape == part.part.shape else part.how
         predict_together(predictors, part, name)
         for row in rows:
             row.compare(part, name, how)

@@ -1,7 +1,7 @@
 """Which runs are of one method: those that differ in nothing but their seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ def _group(
             *_differing(run.recipe, recipes),
             first.digest,
         )
-        method = Method(method.name, method.settings, method.members, details=details)
+        method = replace(method, details=details)
     ordered = sorted(runs, key=lambda pair: pair[1].run.seeds)
     return Group(method, tuple(run for run, _ in ordered), tuple(known for _, known in ordered))
 

@@ -22,9 +22,9 @@ from arcal.auditing import (
 from arcal.calibration.posthoc import Calibrator, TemperatureByBatch
 from arcal.data import Part
 from arcal.errors import ArcalError
+from arcal.evaluation.figures import Basis, basis_of, read_figures, write_figures
 from arcal.evaluation.grouping import Group
 from arcal.evaluation.predictor import Predictor
-from arcal.evaluation.table import Basis, basis_of, read_figures, write_figures
 from arcal.robustness import Robustness
 from arcal.store import digest_of
 

@@ -41,20 +41,15 @@ def open_attack(spec: str) -> Any:
     attack = _made(spec, named.value, named.name)
     if type(attack) in {type(one) for one in ATTACKS.values()}:
         return attack
-    norm = getattr(attack, "norm", "l2")
-    if isinstance(norm, str) and norm not in NORMS:
+    norm = getattr(attack, "norm", None)
+    norm = norm if isinstance(norm, str) else "l2"
+    if norm not in NORMS:
         raise ArcalError(
             f"{spec} has the norm {norm!r}: distances in {' and '.join(NORMS)} can be shown; call "
             "`arcal.score` for others"
         )
-    return OwnAttack(
-        _in_one_line(spec, attack),
-        spec,
-        named.name,
-        named.code,
-        norm if isinstance(norm, str) else "l2",
-        _reopened,
-    )
+    whole = _in_one_line(spec, attack)
+    return OwnAttack(whole, spec, named.name, named.code, norm, _reopened)
 
 
 @lru_cache(maxsize=1)

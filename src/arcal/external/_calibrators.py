@@ -56,10 +56,10 @@ def open_calibrator(spec: str) -> OwnCalibrator:
     named = named_in_code(spec)
     value = named.value
     if not isinstance(value, type) or not issubclass(value, Calibrator):
-        kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        is_class = isinstance(value, type)
+        what = f"the class {value.__name__}" if is_class else f"a {type(value).__name__}"
         raise ArcalError(
-            f"{spec} is {kind if isinstance(value, type) else f'a {kind}'}: name a subclass of "
-            "`arcal.calibration.posthoc.Calibrator`"
+            f"{spec} is {what}: name a subclass of `arcal.calibration.posthoc.Calibrator`"
         )
     if CALIBRATORS.get(getattr(value, "kind", "")) is not value:
         _register(spec, value)

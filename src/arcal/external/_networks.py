@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from arcal.errors import ArcalError
 from arcal.external._library import CENTRED, check_torchvision, library, timm_config
-from arcal.external._normalization import NORMALIZATIONS, Normalization
+from arcal.external._normalization import IMAGENET, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
 from arcal.files import expanded
@@ -185,7 +185,7 @@ def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
     with one_line(f"timm:{name}", f"for images of {_words(shape)}"):
         network = timm.create_model(name.partition(".")[0], pretrained=False, **options)
     if config is None:
-        return _normalized(network, NORMALIZATIONS["imagenet"], shape)
+        return _normalized(network, Normalization(*IMAGENET), shape)
     return _normalized(network, Normalization(tuple(config.mean), tuple(config.std)), shape)
 
 
@@ -201,13 +201,12 @@ def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
     centred = name in CENTRED
     options = {"aux_logits": False, "init_weights": True} if centred else {}
     network = models.get_model(name, weights=None, num_classes=classes, **options)
-    usual = Normalization((0.5,), (0.5,)) if centred else NORMALIZATIONS["imagenet"]
+    usual = Normalization((0.5,), (0.5,)) if centred else Normalization(*IMAGENET)
     return _normalized(network, usual, shape)
 
 
-def _normalized(network: nn.Module, usual: Normalization | None, shape: Shape) -> nn.Module:
+def _normalized(network: nn.Module, usual: Normalization, shape: Shape) -> nn.Module:
     """The network behind its normalisation; of another number of channels, their mean."""
-    assert usual is not None
     if len(usual.mean) not in (1, shape[0]):
         mean, std = (sum(each) / len(each) for each in (usual.mean, usual.std))
         usual = Normalization((mean,), (std,))
@@ -240,4 +239,4 @@ def _check(network: nn.Module, spec: str, classes: int, shape: Shape) -> None:
 
 
 def _words(shape: Shape) -> str:
-    return f"{shape[0]} x {shape[1]} x {shape[2]}"
+    return " x ".join(map(str, shape))

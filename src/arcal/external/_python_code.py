@@ -212,11 +212,7 @@ def _look_up(spec: str, module: ModuleType, name: str) -> Any:
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
-            names = (
-                [n for n in vars(value) if not n.startswith("_")]
-                if hasattr(value, "__dict__")
-                else []
-            )
+            names = [n for n in getattr(value, "__dict__", ()) if not n.startswith("_")]
             file = getattr(module, "__file__", None)  # a module of the interpreter has none
             defined = ", ".join(names_in(Path(file))) if file else ""
             otherwise = f"it defines {defined}" if defined else "name what is defined in it"

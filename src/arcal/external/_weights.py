@@ -86,26 +86,7 @@ def read_weights(path: Path) -> Weights:
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "is missing"
         raise ArcalError(f"{path} {kind}: give a file of weights, .safetensors or .pt")
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            known: list[Any] = [argparse.Namespace, *NUMBERS]
-            with torch.serialization.safe_globals(known), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of TorchScript, which is refused below
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ArcalError(_why_not_unpickled(path, str(error))) from None
-    except Exception as error:  # damaged bytes raise errors of every kind
-        if "TorchScript" in str(error):
-            raise ArcalError(
-                f"{path} is a TorchScript program: name a function of a .py file that returns "
-                f"`torch.jit.load('{path}')` as the model, or save the program's `state_dict()`"
-            ) from None
-        raise ArcalError(
-            f"{path} cannot be read as weights ({first_line(error).partition('. ')[0]}): it may "
-            "have been cut off, copy it again"
-        ) from None
+    content = _loaded(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     changes: list[str] = []
@@ -124,6 +105,29 @@ def read_weights(path: Path) -> Weights:
         )
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     return Weights(path, tensors, digest, tuple(changes))
+
+
+def _loaded(path: Path) -> Any:
+    """What a file holds, without unpickling; one that cannot be read so raises `ArcalError`."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        known: list[Any] = [argparse.Namespace, *NUMBERS]
+        with torch.serialization.safe_globals(known), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript, which is refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ArcalError(_why_not_unpickled(path, str(error))) from None
+    except Exception as error:  # damaged bytes raise errors of every kind
+        if "TorchScript" in str(error):
+            raise ArcalError(
+                f"{path} is a TorchScript program: name a function of a .py file that returns "
+                f"`torch.jit.load('{path}')` as the model, or save the program's `state_dict()`"
+            ) from None
+        raise ArcalError(
+            f"{path} cannot be read as weights ({first_line(error).partition('. ')[0]}): it may "
+            "have been cut off, copy it again"
+        ) from None
 
 
 def _nested(checkpoint: Mapping[Any, Any]) -> str | None:

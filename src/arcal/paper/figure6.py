@@ -5,6 +5,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from arcal.auditing import INTENSITIES
 from arcal.paper.comparisons import Comparison, settled
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
@@ -92,7 +93,7 @@ def _best(text: str, ece: Panel) -> Claim:
     """Whether it has the lowest mean on the clean set and at each intensity."""
     ours = ece[_ensemble(OF_ENSEMBLE)]
     behind, places = [], 0
-    for i, place in enumerate(("clean", *(f"intensity {n}" for n in range(1, 6)))):
+    for i, place in enumerate(("clean", *(f"intensity {n}" for n in INTENSITIES))):
         means = {name: _mean(one, i) for name, one in ece.items()}
         mine = _mean(ours, i)
         if mine is None:

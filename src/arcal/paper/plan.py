@@ -185,6 +185,10 @@ class Work:
         """Where these runs are, or will be."""
         return [RunFolder(run.path(self.root, self.data)) for run in runs]
 
+    def names(self, runs: Sequence[Run]) -> list[str]:
+        """What their folders are called."""
+        return [folder.name for folder in self.folders(runs)]
+
     @property
     def tried(self) -> list[Run]:
         """The runs that something is chosen by."""
@@ -230,17 +234,17 @@ class Work:
         twins = self.planned.posthoc
         missing = {}
         for variant, some in runs.items():
-            posthoc = [name for name, variants in twins.items() if variant in variants]
+            posthoc = [twin for twin, variants in twins.items() if variant in variants]
             missing[variant] = [
                 run
-                for run, place in zip(some, self.folders(some), strict=True)
-                if not has_summary(folder, place.name, self.sets, posthoc)
+                for run, name in zip(some, self.names(some), strict=True)
+                if not has_summary(folder, name, self.sets, posthoc)
             ]
         return missing
 
     def read_summaries(self, runs: Runs, folder: Path) -> list[Subject]:
         """The runs as subjects, each once, from their summaries in the folder."""
-        names = {tuple(one.name for one in self.folders(some)): some[0] for some in runs.values()}
+        names = {tuple(self.names(some)): some[0] for some in runs.values()}
         return [
             subject
             for some, first in names.items()
@@ -254,9 +258,7 @@ class Work:
             for one in subjects
         }
         return {
-            variant: known[
-                frozenset(one.name for one in self.folders(runs[variant.trained])), variant.posthoc
-            ]
+            variant: known[frozenset(self.names(runs[variant.trained])), variant.posthoc]
             for variant in self.planned.variants
         }
 

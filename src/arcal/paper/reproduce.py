@@ -91,11 +91,11 @@ class Reproduction:
             work = self._work(planned)
             self.train(work.tried)
             runs = planned.runs(work.chosen())
-            places = {v: [*zip(some, work.folders(some), strict=True)] for v, some in runs.items()}
-            every += [place.name for some in places.values() for _, place in some]
+            named = {v: dict(zip(work.names(some), some, strict=True)) for v, some in runs.items()}
+            every += chain(*named.values())
             some = {
-                variant: [run for run, place in pairs if place.name.startswith(tuple(names))]
-                for variant, pairs in places.items()
+                variant: [run for name, run in by_name.items() if name.startswith(tuple(names))]
+                for variant, by_name in named.items()
             }
             picked.append((work, some))
         for name in names:

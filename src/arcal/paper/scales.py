@@ -46,7 +46,7 @@ PAPER = {
 """What settings stand for in the paper, by name; a scale has some of them, perhaps smaller."""
 TITLES = PAPER | {
     "cifar10-headline": "CIFAR-10, all training images",
-    "cifar10-fast": "CIFAR-10, all training images, fast network",
+    "cifar10-fast": "CIFAR-10, fast network",
     "cifar10-tournament": "CIFAR-10, training for shift",
     "cifar100-tournament": "CIFAR-100, training for shift",
 }
@@ -119,7 +119,7 @@ def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, 
     """The method of `arcal.methods` that trains a variant, and its settings."""
     if variant.added is not None:
         method, settings = _training(replace(variant, added=None), setting, chosen)
-        return method, settings | ADDED[variant.added][1]
+        return method, settings | ADDED[variant.added].settings
     adaptive = {"alpha": chosen.alpha, "order": "attack", "attack": setting.attack}
     if variant.R is not None:
         if variant.R == 1:
@@ -215,7 +215,7 @@ def _cpu(sources: Sources) -> list[Setting]:
     same = replace(first, name="cifar10-wrn")
     headline = Setting(
         name="cifar10-headline",
-        title="CIFAR-10, all training images",
+        title=TITLES["cifar10-headline"],
         about="45,000 training and 5,000 validation images, medium network, 16 epochs",
         run=Run(sources.cifar10, network="medium", recipe=RECIPES["medium"]),
         seeds=(0, 1, 2, 3, 4, 5, 6, 7),
@@ -227,7 +227,7 @@ def _cpu(sources: Sources) -> list[Setting]:
     accurate = replace(
         headline,
         name="cifar10-fast",
-        title="CIFAR-10, fast network",
+        title=TITLES["cifar10-fast"],
         about="45,000 training and 5,000 validation images, fast network, 16 epochs",
         run=Run(sources.cifar10, network="fast", recipe=RECIPES["fast"]),
     )

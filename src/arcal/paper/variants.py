@@ -1,6 +1,7 @@
 """What the paper compares: a method as it is trained, and what is done to it afterwards."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from arcal.report.marks import METHOD_MARKS, SPARE_MARKS, Mark
 
@@ -50,7 +51,7 @@ class Variant:
             return _AS_PUBLISHED[self]
         name = self.name if self.R is None else f"AR-AdaLS, R = {self.R}"
         if self.added is not None:
-            name += f" with {ADDED[self.added][0]}"
+            name += f" with {ADDED[self.added].title}"
         return name + (f" + {self.posthoc}" if self.posthoc else "")
 
     @property
@@ -84,17 +85,25 @@ TRAINED = (
     CCAT,
     OF_ENSEMBLE,
 )
-"""All that the paper has trained, but for other numbers of levels, and the orders beside it."""
+"""What the paper trains, but for other numbers of levels; `JOINT`, `MARGIN`, `RANDOM` are ours."""
 
-ADDED: dict[str, tuple[str, dict[str, float]]] = {
-    "noise": ("noise", {"noise": 0.1}),
-    "perturbed": ("perturbed inputs", {"perturbed": 0.15}),
-    "augmix": ("AugMix", {"augmix": 12.0}),
-    "regmixup": ("RegMixup", {"regmixup": 20.0}),
-    "entropy": ("an entropy bonus", {"entropy": 0.1}),
-    "mbls": ("MbLS", {"mbls": 6.0}),
+
+class Addition(NamedTuple):
+    """What a method is trained with as well: its name in a title, and the settings that add it."""
+
+    title: str
+    settings: dict[str, float]
+
+
+ADDED: dict[str, Addition] = {
+    "noise": Addition("noise", {"noise": 0.1}),
+    "perturbed": Addition("perturbed inputs", {"perturbed": 0.15}),
+    "augmix": Addition("AugMix", {"augmix": 12.0}),
+    "regmixup": Addition("RegMixup", {"regmixup": 20.0}),
+    "entropy": Addition("an entropy bonus", {"entropy": 0.1}),
+    "mbls": Addition("MbLS", {"mbls": 6.0}),
 }
-"""What can be added to a method, in words and as settings: as their authors have them."""
+"""What can be added to a method, with the settings that their authors have."""
 
 TEMPERATURE_SCALING = VANILLA.calibrated("temperature")
 MIX_N_MATCH = VANILLA.calibrated("ets")

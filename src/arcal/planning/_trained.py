@@ -114,7 +114,7 @@ class Training:
         """An epoch of so many drawn images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
-        parts = [self._part(images, method.R), self._part(validation, method.R)]
+        parts = [self._part(images), self._part(validation)]
         for part, name in zip(parts, ("train", "validation"), strict=True):
             if method.ranks:
                 method.assign(name, part.ids, part.ids * method.R // len(part))
@@ -132,7 +132,8 @@ class Training:
         fit([Member(model, run.seeds[0])], method, recipe, *parts, fabric=fabric)
         return max(seen) / recipe.batch_size
 
-    def _part(self, n: int, R: int) -> InMemory:
+    def _part(self, n: int) -> InMemory:
+        """So many drawn images, and labels."""
         generator = torch.Generator().manual_seed(n)
         pixels = torch.randint(
             256, (n, *self.shape), dtype=torch.uint8, generator=generator, device="cpu"
@@ -199,16 +200,24 @@ def plan_training(
     lines.append(Line("device hours", hours, "h", formula))
     for n in devices:
         lines.append(Line(f"time on {n:,}", hours / n, "h", f"device hours / {n:,}"))
+    lines += _speeds(job, devices, whole / rate[-1].value, reading)
+    return Plan(title, [*lines, *_memory(job, devices)])
+
+
+def _speeds(
+    job: Training, devices: tuple[int, ...], seconds: float, reading: float | None
+) -> list[Line]:
+    """How fast images go through a training that takes one device so many seconds, and are read."""
+    lines: list[Line] = []
     for n in devices:
-        seconds = whole / rate[-1].value / n
-        speed = recipe.epochs * job.images / seconds
+        speed = job.run.recipe.epochs * job.images / (seconds / n)
         formula = f"epochs x images / (training / rate of a device / {n:,})"
         lines.append(Line(f"images a second on {n:,}", speed, "", formula))
         if reading is not None:
             cores = math.ceil(speed / reading)
             formula = f"images a second on {n:,} / {reading:g}, what a core reads: given"
             lines.append(Line(f"cores that read for {n:,}", cores, "", formula))
-    return Plan(title, [*lines, *_memory(job, devices)])
+    return lines
 
 
 def _ranking(job: Training) -> list[Line]:

@@ -100,15 +100,8 @@ def fit(
     >>> records[2]["loss"] < records[0]["loss"]
     True
     """
-    world = fabric.world_size
-    apart = apart and world > 1
-    if apart and world > len(members):
-        raise ArcalError(f"{world} processes cannot train {len(members)} members apart: take fewer")
-    if not apart and recipe.batch_size % world:
-        raise ArcalError(
-            f"a batch of {recipe.batch_size} cannot be shared by {world} processes: choose a batch "
-            "size that they divide"
-        )
+    apart = apart and fabric.world_size > 1
+    _check_processes(fabric.world_size, len(members), recipe, apart)
     method.begin(recipe.epochs, recipe.full_rate)
     for member in members:  # before there are optimizers: some devices' parameters are new ones
         in_fastest_layout(member.model.to(fabric.device), training.shape)
@@ -144,6 +137,17 @@ def fit(
     for logger in fabric.loggers:
         logger.finalize("success")
     return records
+
+
+def _check_processes(world: int, members: int, recipe: Recipe, apart: bool) -> None:
+    """Refuse processes that cannot share the members, where `apart`, or else each batch."""
+    if apart and world > members:
+        raise ArcalError(f"{world} processes cannot train {members} members apart: take fewer")
+    if not apart and recipe.batch_size % world:
+        raise ArcalError(
+            f"a batch of {recipe.batch_size} cannot be shared by {world} processes: choose a batch "
+            "size that they divide"
+        )
 
 
 @contextmanager

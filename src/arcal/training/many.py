@@ -1,7 +1,7 @@
 """Many runs, one after another, over local processes or on Ray; and sweeps over one setting."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,12 +55,15 @@ def train_all(
     compute = compute or Compute()
     root, loaded = Path(root), {} if loaded is None else loaded
     check_all(runs, compute, loaded)
+
+    def data_of(run: Run) -> Data:
+        return loaded[_data(run)]
+
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
-        data = loaded[_data(run)]
-        check_devices(run, root, data)
-        folders[path := run.path(root, data)] = run
-        check_images(RunFolder(path), data)
+        check_devices(run, root, data_of(run))
+        folders[path := run.path(root, data_of(run))] = run
+        check_images(RunFolder(path), data_of(run))
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     for path, run in folders.items():
         before = RunFolder(path).epochs_done()
@@ -72,17 +75,17 @@ def train_all(
             pass
         elif compute.ray is None and compute.workers == 1:
             if compute.processes > 1 and joined() is None:
-                _ahead_of_ensembles(todo, root.absolute(), alone, lambda run: loaded[_data(run)])
+                _ahead_of_ensembles(todo, root.absolute(), alone, data_of)
             for run in todo:
-                train(run, root, data=loaded[_data(run)], compute=alone)
+                train(run, root, data=data_of(run), compute=alone)
         else:
-            waves = _waves(todo, root.absolute(), alone, lambda run: loaded[_data(run)])
+            waves = _waves(todo, root.absolute(), alone, data_of)
             if compute.ray is not None:
                 threads = max(run.threads for run in todo)
                 on_ray.fan_out(waves, root, replace(compute, threads=threads))
             else:
                 fan_out(waves, compute.workers, gpus=compute.gpus())
-    return [run.folder(root, loaded[_data(run)]) for run in runs]
+    return [run.folder(root, data_of(run)) for run in runs]
 
 
 def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], Data]) -> None:
@@ -100,7 +103,8 @@ def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], D
     for run in with_bases(runs):
         if run.source is not None:
             run.source.digest()  # a file that is missing raises
-        loaded |= load_all([run], loaded)
+        if _data(run) not in loaded:
+            loaded[_data(run)] = run.load()
         checked_method(run, loaded[_data(run)])
 
 
@@ -133,17 +137,6 @@ def _ahead_of_ensembles(
     waves = _waves(single, root, alone, data_of)[0], shares(ensembles, data_of, root, alone)
     if jobs := [wave for wave in waves if wave]:
         fan_out(jobs, compute.processes, gpus=compute.gpus())
-
-
-def load_all(
-    runs: Iterable[Run], loaded: Mapping[tuple[Any, ...], Data] | None = None
-) -> dict[tuple[Any, ...], Data]:
-    """The data sets of runs that are not loaded yet, each once, as `train_all` takes them."""
-    more: dict[tuple[Any, ...], Data] = {}
-    for run in runs:
-        if _data(run) not in {**(loaded or {}), **more}:
-            more[_data(run)] = run.load()
-    return more
 
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:

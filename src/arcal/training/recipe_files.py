@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -108,7 +108,8 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     values["name"] = path.stem
     for key, value in table.items():
         values[key] = _typed(path, key, value, hints[key])
-    if like is None and (missing := [f.name for f in fields(Recipe)[:5] if f.name not in values]):
+    needed = [field.name for field in fields(Recipe) if field.default is MISSING]
+    if like is None and (missing := [name for name in needed if name not in values]):
         raise ArcalError(
             f"{path} lacks {' and '.join(missing)}: add it, or begin with like = 'fast'"
         )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcal.calibration.posthoc import AccuracyByThreshold, fit_accuracy_by_threshold
-from arcal.calibration.posthoc.thresholded import Threshold
+from arcal.calibration.posthoc.thresholded import ScoreThreshold
 from arcal.errors import ArcalError
 
 
@@ -72,7 +72,7 @@ def test_intervals_hold_the_accuracy_of_inputs_drawn_alike():
 
 
 def test_an_accuracy_is_a_share():
-    one = Threshold(0.0, 0.0)
+    one = ScoreThreshold(0.0, 0.0)
     with pytest.raises(ArcalError, match="accuracy is 2: it is a share"):
         AccuracyByThreshold(one, one, one, 2)
 

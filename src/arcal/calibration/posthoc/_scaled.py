@@ -40,30 +40,8 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
 
     The weights are above 0.
     """
-    labelled, N, whole = z.gather(1, labels[:, None])[:, 0], len(labels), weights.sum()
-    highest = z.amax(1)
-    if (highest - z.amin(1)).max() < CONSTANT:
-        raise ArcalError(
-            f"all classes are equally probable for each of {N} validation inputs, so that no "
-            "temperature changes anything: look at the model"
-        )
-    if (labelled == highest).all():
-        right = int((z.argmax(1) == labels).sum())
-        which = f"all {N}" if right == N else f"{right} of {N}"
-        ties = "" if right == N else " and the others are ties with their label"
-        raise ArcalError(
-            f"{which} validation inputs are classified correctly{ties}, so no temperature has the "
-            "lowest NLL: pass more inputs, some of them misclassified"
-        )
-
-    def average(values: Tensor) -> float:
-        return ((weights * values).sum() / whole).item()
-
-    if worse_than_uniform(z, labels, weights):
-        raise ArcalError(
-            f"no temperature is better than the uniform distribution for {N} inputs: the "
-            "predictions say nothing about the labels; check that they belong together"
-        )
+    labelled, highest, N = z.gather(1, labels[:, None])[:, 0], z.amax(1), len(labels)
+    _check_has_optimum(z, labels, weights, labelled, highest)
 
     mean, variance = torch.empty(2, N, dtype=torch.float64, device="cpu")
 
@@ -75,7 +53,8 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
             first = p.mul_(d).sum(1) / total
             mean[some] = first
             variance[some] = p.mul_(d).sum(1) / total - first.square()
-        return average(mean + (highest - labelled)), average(variance)
+        slopes = mean + (highest - labelled)
+        return weighted_mean(slopes, weights).item(), weighted_mean(variance, weights).item()
 
     low, beta = 0.0, 1.0
     while (known := derivatives(beta))[0] < 0:
@@ -91,6 +70,31 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
             break
         known = derivatives(beta)
     return 1 / beta
+
+
+def _check_has_optimum(
+    z: Tensor, labels: Tensor, weights: Tensor, labelled: Tensor, highest: Tensor
+) -> None:
+    """Refuse inputs for which no temperature has the lowest NLL."""
+    N = len(labels)
+    if (highest - z.amin(1)).max() < CONSTANT:
+        raise ArcalError(
+            f"all classes are equally probable for each of {N} validation inputs, so that no "
+            "temperature changes anything: look at the model"
+        )
+    if (labelled == highest).all():
+        right = int((z.argmax(1) == labels).sum())
+        which = f"all {N}" if right == N else f"{right} of {N}"
+        ties = "" if right == N else " and the others are ties with their label"
+        raise ArcalError(
+            f"{which} validation inputs are classified correctly{ties}, so no temperature has the "
+            "lowest NLL: pass more inputs, some of them misclassified"
+        )
+    if worse_than_uniform(z, labels, weights):
+        raise ArcalError(
+            f"no temperature is better than the uniform distribution for {N} inputs: the "
+            "predictions say nothing about the labels; check that they belong together"
+        )
 
 
 class Tempered:

@@ -21,7 +21,7 @@ from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilitie
 from arcal.calibration.posthoc.temperature import Temperature
 from arcal.calibration.posthoc.thresholded import (
     AccuracyByThreshold,
-    Threshold,
+    ScoreThreshold,
     fit_accuracy_by_threshold,
 )
 from arcal.errors import ArcalError
@@ -183,7 +183,7 @@ class BatchTemperature:
         recent, thresholds, *numbers = (state[name] for name in names)
         if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
             raise ArcalError("its tensors have other shapes: pass what state_dict gave")
-        threshold, loosest, strictest = (Threshold(*one) for one in thresholds.tolist())
+        threshold, loosest, strictest = (ScoreThreshold(*one) for one in thresholds.tolist())
         stream = cls(
             state["T"].item(),
             AccuracyByThreshold(threshold, loosest, strictest, state["accuracy"].item()),

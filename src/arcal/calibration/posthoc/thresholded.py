@@ -21,13 +21,13 @@ TIE = 1e-9
 
 
 @dataclass(frozen=True)
-class Threshold:
+class ScoreThreshold:
     """A score, and the share of the inputs with this very score that counts as reaching it.
 
     Where many inputs have one score, as those of a tree or of rounded probabilities do, no
     threshold between scores is reached by a given share of them.
 
-    >>> Threshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
+    >>> ScoreThreshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
     0.5
     """
 
@@ -53,9 +53,9 @@ class AccuracyByThreshold:
     Made by `fit_accuracy_by_threshold`.
     """
 
-    threshold: Threshold
-    loosest: Threshold
-    strictest: Threshold
+    threshold: ScoreThreshold
+    loosest: ScoreThreshold
+    strictest: ScoreThreshold
     accuracy: float
 
     def __post_init__(self) -> None:
@@ -103,15 +103,15 @@ def fit_accuracy_by_threshold(
     ordered, order = scores.sort(descending=True)
     reached = w[order].cumsum(0)
 
-    def reached_by(share: float) -> Threshold:
+    def reached_by(share: float) -> ScoreThreshold:
         """What this share of the labelled inputs reach."""
         k = round(share * n) if weights is None else share * n
         if not k > TIE:
-            return Threshold(math.inf, 0.0)
+            return ScoreThreshold(math.inf, 0.0)
         last = ordered[int((reached < k - TIE).sum().clamp(max=len(ordered) - 1))].item()
         above, same = _above_and_at(last, scores)
         ties = (k - w[above].sum().item()) / w[same].sum().item()
-        return Threshold(last, min(ties, 1.0))
+        return ScoreThreshold(last, min(ties, 1.0))
 
     threshold = reached_by(accuracy)
     sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
