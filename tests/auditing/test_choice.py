@@ -155,7 +155,7 @@ def test_what_only_some_folds_refuse_is_said_of_them():
     labels[7] = (labels[7] + 1) % 4
     one_wrong = as_predictions(logits=z, labels=labels)
     choice = choose_calibrator(one_wrong, calibrators=["temperature"], resamples=100)
-    said = "in four of the five folds, all 80 validation inputs are classified correctly"
+    said = "in 4 of 5 folds, all 80 validation inputs are classified correctly"
     assert choice.refused["temperature"].startswith(said)
 
 

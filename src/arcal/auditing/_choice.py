@@ -21,7 +21,7 @@ from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._halves import OF_ANSWERS, SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import average
+from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import (
@@ -147,76 +147,34 @@ def choose_calibrator(
     'all 40 inputs are classified correctly, which does not show how often others are wrong: the \
 model stays as it is; give more inputs, some of them wrong'
     """
-    w = as_weights(weights, len(predictions.ids))
-    if not w.all():
-        predictions, w = predictions.rows(w > 0), w[w > 0]
-    N = len(predictions.ids)
-    if N < FEWEST:
-        too_few = "1 input is too few" if N == 1 else f"{N} inputs are too few"
-        raise ArcalError(f"{too_few} to choose a calibrator: give {FEWEST} or more")
-    if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
-        order = predictions.ids.argsort()
-        predictions, w = predictions.rows(order), w[order]
-    counted = None if weights is None else w
-    n = round(effective_number(w))
-    refused: dict[str, str] = {}
-    names = list(dict.fromkeys(calibrators or ()))
-    if calibrators is None:
-        names = usual_names(predictions.classes, answers=predictions.answers)
-        if predictions.logits[0].numel() > VECTOR_NUMBERS:
-            names.remove("vector")
-            size = f"{N:,} x {predictions.classes:,}"
-            refused["vector"] = f"it takes long on {size} probabilities; name it to try it"
-    for name in names:
-        check_posthoc(name)
-    if predictions.answers:
-        refused |= dict.fromkeys((name for name in names if name in OF_THE_TOP), NO_TOP)
-        names = [name for name in names if name not in OF_THE_TOP]
+    predictions, w = _counted(predictions, weights)
+    N, weighted = len(predictions.ids), weights is not None
+    names, refused = _tried(predictions, calibrators)
     resamples = usual_resamples(N) if resamples is None else resamples
-    draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
+    counted = w if weighted else None
     fits, scores, lines = cross_validated(names, predictions, fold, progress, counted)
     refused |= lines
     scores["none"] = predictions.scores
-    options: dict[str, Any] = {"weights": counted, "smooth": False}
-    figures = {name: resampled_scores(some, draws, **options) for name, some in scores.items()}
-
-    @cache
-    def loss_difference(name: str, than: str) -> Estimate:
-        apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
-        both = scores[name], scores[than]
-        return score_estimates(apart, n, w, *both, names=("nll",))["nll"]
-
+    judged = _Judged(scores, w, weighted, resamples)
+    difference = cache(judged.difference)
     keeps = {name: predictions.answers or CALIBRATORS[name].keeps_order for name in names}
     may_change = not any(keeps.values())
-    eligible = [name for name in fits if may_change or keeps[name]]
-    losses = {name: figures[name]["nll"].estimate for name in eligible}
-    picked, best = simplest_of_the_best(losses, loss_difference)
-
-    def candidate(name: str, keeps_accuracy: bool) -> Candidate:
-        some, sure = figures[name], scores[name].confidence
-        right, drawn = scores[name].correct, {"weights": counted, "resamples": resamples}
-        return Candidate(
-            name,
-            keeps_accuracy,
-            **score_estimates(some, n, w, scores[name]),
-            ece=ece_estimate(some["ece"], sure, right, n, **drawn),
-            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(w, sure, right)),
-            change=loss_difference(name, "none"),
-            behind=loss_difference(name, best or "none"),
-        )
-
-    candidates = {name: candidate(name, keeps[name]) for name in fits}
+    losses = {name: judged.loss(name) for name in fits if may_change or keeps[name]}
+    picked, best = simplest_of_the_best(losses, difference)
+    before, *others = (
+        judged.candidate(name, kept, difference(name, "none"), difference(name, best or "none"))
+        for name, kept in {"none": True, **{name: keeps[name] for name in fits}}.items()
+    )
+    candidates = {one.name: one for one in others}
     why = _why(picked, best, candidates, refused, may_change or predictions.answers)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else fits[picked]
-    acts = None
-    if counted is None:
-        acts = acting(predictions.scores if picked is None else scores[picked])
-    before, changed = candidate("none", True), 0.0
+    acts = None if weighted else acting(scores[picked or "none"])
+    changed = 0.0
     if picked is not None and calibrator is not None and may_change:
         changed = _changed(calibrator, predictions, w)
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
@@ -224,6 +182,80 @@ model stays as it is; give more inputs, some of them wrong'
         why += "; " + words.format(*shares).replace("%", " %")
     about = (picked, why, acts, calibrator, changed, predictions.answers)
     return Choice(N, before, candidates, refused, *about)
+
+
+def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Predictions, Tensor]:
+    """The inputs that count, by id, so that figures are the same in any order, and their weights.
+
+    Too few of them raise `ArcalError`.
+    """
+    w = as_weights(weights, len(predictions.ids))
+    if not w.all():
+        predictions, w = predictions.rows(w > 0), w[w > 0]
+    if (N := len(w)) < FEWEST:
+        too_few = "1 input is too few" if N == 1 else f"{N} inputs are too few"
+        raise ArcalError(f"{too_few} to choose a calibrator: give {FEWEST} or more")
+    if (predictions.ids.diff() < 0).any():
+        order = predictions.ids.argsort()
+        predictions, w = predictions.rows(order), w[order]
+    return predictions, w
+
+
+def _tried(
+    predictions: Predictions, given: Sequence[str] | None
+) -> tuple[list[str], dict[str, str]]:
+    """The calibrators to try, those `given` or else the usual, and why others of these are not."""
+    names, refused = list(dict.fromkeys(given or ())), dict[str, str]()
+    if given is None:
+        names = usual_names(predictions.classes, answers=predictions.answers)
+        if predictions.logits[0].numel() > VECTOR_NUMBERS:
+            names.remove("vector")
+            size = f"{len(predictions.ids):,} x {predictions.classes:,}"
+            refused["vector"] = f"it takes long on {size} probabilities; name it to try it"
+    for name in names:
+        check_posthoc(name)
+    if predictions.answers:
+        refused |= dict.fromkeys((name for name in names if name in OF_THE_TOP), NO_TOP)
+        names = [name for name in names if name not in OF_THE_TOP]
+    return names, refused
+
+
+class _Judged:
+    """The figures of N inputs by each calibrator, all in the same draws of the inputs."""
+
+    def __init__(
+        self, scores: Mapping[str, Scores], w: Tensor, weighted: bool, resamples: int
+    ) -> None:
+        self.scores, self.w = scores, w
+        self.n: int = round(effective_number(w))
+        self.drawn: dict[str, Any] = {"weights": w if weighted else None, "resamples": resamples}
+        draws = stored_counts(len(w), resamples, seed=0)
+        options: dict[str, Any] = {"weights": self.drawn["weights"], "smooth": False}
+        self.figures: dict[str, Mapping[str, Bootstrap]] = {
+            name: resampled_scores(some, draws, **options) for name, some in scores.items()
+        }
+
+    def loss(self, name: str) -> float:
+        return self.figures[name]["nll"].estimate
+
+    def difference(self, name: str, than: str) -> Estimate:
+        """The log-loss of one calibrator minus that of another."""
+        apart = {"nll": self.figures[name]["nll"] - self.figures[than]["nll"]}
+        both = self.scores[name], self.scores[than]
+        return score_estimates(apart, self.n, self.w, *both, names=("nll",))["nll"]
+
+    def candidate(self, name: str, keeps: bool, change: Estimate, behind: Estimate) -> Candidate:
+        some, scores = self.figures[name], self.scores[name]
+        sure, right = scores.confidence, scores.correct
+        return Candidate(
+            name,
+            keeps,
+            **score_estimates(some, self.n, self.w, scores),
+            ece=ece_estimate(some["ece"], sure, right, self.n, **self.drawn),
+            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(self.w, sure, right)),
+            change=change,
+            behind=behind,
+        )
 
 
 def _changed(calibrator: Calibrator, predictions: Predictions, w: Tensor) -> float:
@@ -265,7 +297,7 @@ def cross_validated(
             progress(before + done, total)
 
         lines = _fitted(predictions, weights, fold, number, calibrators, parts, report)
-        folds = "" if number is None else "in four of the five folds, "
+        folds = "" if number is None else f"in {len(numbers) - 1} of {len(numbers)} folds, "
         for name, line in lines.items():
             refused[name] = folds + line
             calibrators.pop(name, None)

@@ -1,6 +1,6 @@
 """What calibration after training would do: fitted on some inputs, shown on others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -140,68 +140,79 @@ def posthoc_on_halves(
     else:
         fit, shown, to_fit = validation, predictions, None
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
-    too_small = None
-    if validation is not None and fitted_on < ENOUGH_TO_FIT:
-        too_small = (
-            f"there are {fitted_on} validation inputs, and {ENOUGH_TO_FIT} are needed: give more"
-        )
-    elif validation is None and min(fitted_on, shown_on) < ENOUGH_TO_FIT:
-        fewer = min(fitted_on, shown_on)
-        too_small = (
-            f"a half would have {fewer} input{'s' * (fewer != 1)}, and {ENOUGH_TO_FIT} are needed: "
-            f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
-        )
-    elif not (w.any() and (to_fit is None or to_fit.any())):
+    too_small = _too_small(fitted_on, shown_on if validation is None else None)
+    if too_small is None and not (w.any() and (to_fit is None or to_fit.any())):
         too_small = "all inputs in one half weigh 0: give more inputs a weight"
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
     draws = stored_counts(shown_on, resamples, seed=0)
-    n = round(effective_number(w))
-
-    def judged(scores: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
-        some = resampled_scores(scores, draws, weights=w, smooth=False)
-        pair = scores.confidence, scores.correct
-        figures = {
-            **score_estimates(some, n, w, scores, names=("nll",)),
-            "accuracy": accuracy_from(some["accuracy"].estimate, effective_of(w, *pair)),
-            "ece": ece_estimate(some["ece"], *pair, n, weights=w, resamples=resamples),
-        }
-        return some, figures
-
-    before, figures_before = judged(shown.scores)
-    outcomes, refused, losses = {}, {}, {}
+    before = _Shown(shown.scores, draws, w, resamples)
+    after, outcomes, refused = dict[str, _Shown](), dict[str, Outcome](), dict[str, str]()
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     answers = predictions.answers
     for name in OF_ANSWERS if answers else SHOWN:
         try:
             calibrator = POSTHOC[name](given, given.labels)
             blocks = calibrated_blocks(calibrator, shown)
-            better = scores_of(blocks, shown.labels, answers=answers)
+            scores = scores_of(blocks, shown.labels, answers=answers)
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after, figures_after = judged(better)
-        change = {figure: after[figure] - before[figure] for figure in FIGURES}
-        changes = estimates(change, FIGURES, n, cut=False)
-        changes |= score_estimates(change, n, w, better, shown.scores, names=("nll",))
-        columns = (figures_before, figures_after, changes)
-        figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
-        changed = int((better.predicted != shown.scores.predicted).sum())
+        after[name] = _Shown(scores, draws, w, resamples)
+        changed = int((scores.predicted != shown.scores.predicted).sum())
         keeps = calibrator.keeps_order or answers
+        figures = after[name].compared_with(before)
         outcomes[name] = Outcome(name, calibrator, keeps, changed, **figures)
-        losses[name] = after["nll"], better
 
     def behind(name: str, best: str) -> Estimate:
-        if best == "none":
-            return outcomes[name].nll.change
-        (nll, scores), (least, best_scores) = losses[name], losses[best]
-        apart = {"nll": nll - least}
-        return score_estimates(apart, n, w, scores, best_scores, names=("nll",))["nll"]
+        return outcomes[name].nll.change if best == "none" else after[name].loss_above(after[best])
 
     safe = {name: one.nll.after.value for name, one in outcomes.items() if one.keeps_accuracy}
     recommended, _ = simplest_of_the_best(safe, behind)
     return Halves(fitted_on, shown_on, outcomes, refused, first=first, recommended=recommended)
+
+
+def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
+    """The line on inputs that are too few: validation inputs, unless others are `shown_on`."""
+    if shown_on is None:
+        if fitted_on >= ENOUGH_TO_FIT:
+            return None
+        return f"there are {fitted_on} validation inputs, and {ENOUGH_TO_FIT} are needed: give more"
+    if (fewer := min(fitted_on, shown_on)) >= ENOUGH_TO_FIT:
+        return None
+    return (
+        f"a half would have {fewer} input{'s' * (fewer != 1)}, and {ENOUGH_TO_FIT} are needed: "
+        f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
+    )
+
+
+class _Shown:
+    """What a model says of the inputs shown, which weigh `w`, and its figures in draws of them."""
+
+    def __init__(self, scores: Scores, draws: Sequence[Tensor], w: Tensor, resamples: int) -> None:
+        self.scores, self.w, self.n = scores, w, round(effective_number(w))
+        drawn = resampled_scores(scores, draws, weights=w, smooth=False)
+        pair, how = (scores.confidence, scores.correct), {"weights": w, "resamples": resamples}
+        self.drawn: Mapping[str, Bootstrap] = drawn
+        self.figures: Mapping[str, Estimate] = {
+            **score_estimates(drawn, self.n, w, scores, names=("nll",)),
+            "accuracy": accuracy_from(drawn["accuracy"].estimate, effective_of(w, *pair)),
+            "ece": ece_estimate(drawn["ece"], *pair, self.n, **how),
+        }
+
+    def compared_with(self, before: "_Shown") -> dict[str, BeforeAndAfter]:
+        change = {figure: self.drawn[figure] - before.drawn[figure] for figure in FIGURES}
+        changes = estimates(change, FIGURES, self.n, cut=False)
+        changes["nll"] = self.loss_above(before)
+        columns = (before.figures, self.figures, changes)
+        return {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
+
+    def loss_above(self, other: "_Shown") -> Estimate:
+        """The log-loss minus that of the other."""
+        apart = {"nll": self.drawn["nll"] - other.drawn["nll"]}
+        both = self.scores, other.scores
+        return score_estimates(apart, self.n, self.w, *both, names=("nll",))["nll"]
 
 
 def simplest_of_the_best(
