@@ -250,6 +250,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
         )
         what = f"{name}, {today.n:,}" if name else f"the {today.n:,}"
         said, T = f"{right} % [{low}, {high}]", f"T={today.T:.4g}"
+        inputs = "input" if today.n == 1 else "inputs"
         if choice.answers and lines:
             lines.append(f"{what} unlabelled answers: {said}; mean confidence {sure} %")
         elif choice.answers:
@@ -259,12 +260,12 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
                 f"confidence{after} is {sure} %"
             )
         elif lines:
-            lines.append(f"{what} unlabelled inputs: {said}; mean confidence {sure} %; {T}")
+            lines.append(f"{what} unlabelled {inputs}: {said}; mean confidence {sure} %; {T}")
         else:  # what is estimated is how often its own predictions are right
             whose = f"the model, without {choice.picked}," if choice.changed else "the model"
             lines.append(
-                f"{what} unlabelled inputs: {whose} is right on about {said} {labelled}; with the "
-                f"labelled ones' temperature its mean confidence on these is {sure} %; the "
+                f"{what} unlabelled {inputs}: {whose} is right on about {said} {labelled}; with "
+                f"the labelled ones' temperature its mean confidence on these is {sure} %; the "
                 f"temperature for these is {T}"
             )
         if today.doubt is not None:
