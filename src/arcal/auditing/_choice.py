@@ -85,6 +85,8 @@ class Choice:
     predictions, it is one of these by the same rule. `calibrator` is that one fitted on all inputs,
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
     was taken. Of `answers` (`as_answers`) no calibrator changes any, so that each may be picked.
+    `unseen` are the classes, counted from 0, that no input is of although the model holds them
+    possible: what may change predictions makes them improbable on all inputs.
 
     `acting` is from which confidence on the model with this calibrator may act alone, None if
     inputs are weighted. A threshold is a promise of inputs to come, so it must not be read off
@@ -110,6 +112,7 @@ class Choice:
     calibrator: Calibrator | None = None
     changed: float = 0.0
     answers: bool = False
+    unseen: tuple[int, ...] = ()
 
 
 def usual_names(classes: int, *, answers: bool = False) -> list[str]:
@@ -222,8 +225,21 @@ model stays as it is; give more inputs, some of them wrong'
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
         words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
         why += "; " + words.format(*shares).replace("%", " %")
-    about = (picked, why, acts, calibrator, changed, predictions.answers)
+    about = (picked, why, acts, calibrator, changed, predictions.answers, _unseen(predictions))
     return Choice(N, before, candidates, refused, *about)
+
+
+def _unseen(predictions: Predictions) -> tuple[int, ...]:
+    """The classes that no input is of, but for those that are impossible on all inputs."""
+    if predictions.answers:
+        return ()
+    seen = torch.bincount(predictions.labels, minlength=predictions.classes) > 0
+    (absent,) = (~seen).nonzero(as_tuple=True)
+    possible = torch.zeros(len(absent), dtype=torch.bool, device="cpu")
+    if len(absent):
+        for _, log_p in predictions.blocks():
+            possible |= (log_p[:, absent] > -torch.inf).any(0)
+    return tuple(absent[possible].tolist())
 
 
 def _changed(calibrator: Calibrator, predictions: Predictions, w: Tensor) -> float:

@@ -172,12 +172,21 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(f"{what}, more than chance explains")
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
-        if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
+        better = None if choice.unseen else _better_if_changed(choice)
+        if taken.keeps_accuracy and better is not None:
             lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
                 f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: "
                 f"compare with `--calibrators {better.name}`"
+            )
+        if choice.unseen:
+            others = len(choice.unseen) - 1
+            lines.append(
+                f"no labelled input is of class {choice.unseen[0]}, counted from 0"
+                + f", nor of {others:,} other class{'es' * (others > 1)}" * (others > 0)
+                + ": what can change predictions (*) makes such a class improbable on every input, "
+                "and its log-loss does not show that; give inputs of all classes"
             )
     acts = (
         None
