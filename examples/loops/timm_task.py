@@ -5,7 +5,8 @@ of Fashion-MNIST, with the levels of an untrained network: it shows the lines, n
 
 timm's script passes batches of two to `task(input, target)`, so an image's id travels with its
 label, as a second column. What is added to the script is the task in the place of
-`ClassificationTask`, `WithTarget` around both data sets, and `task.learn(loader)` after an epoch.
+`ClassificationTask`, `WithTarget` around both data sets, and `task.learn(loader)` after an epoch,
+before its checkpoint is saved.
 """
 # pyright: reportMissingImports=false
 
@@ -56,7 +57,9 @@ class RobustTask(ClassificationTask):
         return {"smoothing": self.smoothing.state_dict()}
 
     def load_task_state(self, state: dict[str, Any] | None, *_: Any, **__: Any) -> None:
-        self.smoothing.load_state_dict((state or {})["smoothing"])
+        if not state:
+            raise arcal.ArcalError("the checkpoint has no soft labels: it is not of a RobustTask")
+        self.smoothing.load_state_dict(state["smoothing"])
 
 
 def main(epochs: int = 3) -> Tensor:

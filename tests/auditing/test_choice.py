@@ -207,6 +207,25 @@ def test_what_only_helps_by_changing_predictions_is_named_where_nothing_is_picke
     assert any("vector has a log-loss lower than the model by" in x for x in sentences(choice))
 
 
+def test_what_can_change_predictions_is_not_advised_where_a_class_has_no_inputs():
+    draw = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2000, 4, generator=draw, dtype=torch.float64)
+    labels = torch.multinomial((logits / 2).softmax(1), 1, generator=draw)[:, 0]
+    seen = labels != 2
+    given = as_predictions(logits=logits[seen], labels=labels[seen])
+    choice = choose_calibrator(given, calibrators=["temperature", "vector"], resamples=200)
+    assert choice.unseen == (2,)
+    assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value
+    said = " ".join(sentences(choice))
+    assert "no labelled input is of class 2, counted from 0: what can change" in said
+    assert "--calibrators vector" not in said
+    logits[:, 2] = -torch.inf  # nor can any be
+    given = as_predictions(logits=logits[seen], labels=labels[seen])
+    choice = choose_calibrator(given, calibrators=["temperature", "vector"], resamples=200)
+    assert choice.unseen == ()
+    assert "no labelled input" not in " ".join(sentences(choice))
+
+
 def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     predictions = drawn(200)
     right = Predictions(predictions.ids, predictions.predicted, predictions.logits)

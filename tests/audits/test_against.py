@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,13 @@ def test_nothing_is_called_changed_that_chance_explains(october):
     assert "(120 inputs): no change beyond chance in accuracy (" in text
     assert "not changed beyond" not in text
     assert "by site: none of 2 groups has changed beyond chance since then" in text
+
+
+def test_one_group_alone_is_not_one_groups(october):
+    december = month(2)
+    december = replace(december, groupings=[grouping("site", ["north"] * 120)])
+    text = " ".join(audit(december, against=october).summary().split())
+    assert "by site: the one comparable group has not changed beyond chance since then" in text
 
 
 def test_groups_that_are_all_too_small_are_not_said_to_be_none_of_none(october):

@@ -82,6 +82,8 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
     assert calibration.each["may"] == calibration.each["june"] == found[0]
     assert calibration.each["all"].n == len(x)
     assert "june, 300 unlabelled inputs: " in calibration.summary()
+    one = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=x[:1])
+    assert "the 1 unlabelled input: " in one.summary()
 
 
 def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfident, tmp_path):

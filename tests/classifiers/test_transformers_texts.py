@@ -193,3 +193,19 @@ def test_texts_have_no_normalisation(tmp_path):
     _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
     with pytest.raises(ArcalError, match="takes texts"):
         open_classifier(f"hf:{folder}", normalize="imagenet")
+
+
+def test_a_network_without_embeddings_is_given_token_ids(tmp_path):
+    config = transformers.CanineConfig(
+        **TINY, **NUMBERED, max_position_embeddings=32, num_hash_buckets=32, num_hash_functions=4
+    )
+    network = transformers.CanineForSequenceClassification(config)
+    own = transformers.CanineTokenizer(model_max_length=24)
+    network, folder = saved(network, tmp_path / "net", own)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.tokenize is not None
+    inputs = opened.tokenize(TEXTS[:2])
+    assert "inputs_embeds" not in inputs
+    batch = own(TEXTS[:2], padding="max_length", truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        torch.testing.assert_close(opened.model(inputs), network(**batch).logits)

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 from on_two_processes import check_two_processes
+from torch import nn
+
+from arcal import AdaptiveLabelSmoothing, ArcalError
 
 
 @pytest.mark.slow
@@ -29,3 +32,7 @@ def test_the_example_of_a_task_runs(capsys):
     soft_label = module.main(epochs=2)
     assert capsys.readouterr().out.count("soft labels") == 2
     assert (soft_label < 1).any()
+    smoothing = AdaptiveLabelSmoothing(Z=2)
+    task = module.RobustTask(nn.Linear(2, 2), smoothing, verbose=False)
+    with pytest.raises(ArcalError, match="the checkpoint has no soft labels"):
+        task.load_checkpoint_state(task.get_checkpoint_state()["state_dict"])

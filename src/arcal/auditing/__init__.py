@@ -20,7 +20,7 @@ _change        how a model's figures have changed since an audit of other inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _answers       a confidence alone and whether the answer was right
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
-_choice        every calibrator by cross-validation, and the one to take
+_choice        which calibrator to take, by _cross_validation of every one
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
                inputs on another scale than in training

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.auditing._acting import Acting, acting
+from arcal.auditing._cross_validation import cross_validated
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
@@ -21,17 +22,15 @@ from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._halves import OF_ANSWERS, SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, average
+from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import (
     CALIBRATORS,
-    POSTHOC,
-    CalibrationSet,
     Calibrator,
     check_posthoc,
 )
-from arcal.calibration.resampled import Scores, resampled_scores, scores_of
+from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.errors import ArcalError
 
 FOLDS = 5
@@ -85,6 +84,8 @@ class Choice:
     predictions, it is one of these by the same rule. `calibrator` is that one fitted on all inputs,
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
     was taken. Of `answers` (`as_answers`) no calibrator changes any, so that each may be picked.
+    `unseen` are the classes, counted from 0, that no input is of although the model holds them
+    possible: what may change predictions makes them improbable on all inputs.
 
     `acting` is from which confidence on the model with this calibrator may act alone, None if
     inputs are weighted. A threshold is a promise of inputs to come, so it must not be read off
@@ -110,6 +111,7 @@ class Choice:
     calibrator: Calibrator | None = None
     changed: float = 0.0
     answers: bool = False
+    unseen: tuple[int, ...] = ()
 
 
 def usual_names(classes: int, *, answers: bool = False) -> list[str]:
@@ -163,8 +165,8 @@ model stays as it is; give more inputs, some of them wrong'
     losses = {name: judged.loss(name) for name in fits if may_change or keeps[name]}
     picked, best = simplest_of_the_best(losses, difference)
     before, *others = (
-        judged.candidate(name, kept, difference(name, "none"), difference(name, best or "none"))
-        for name, kept in {"none": True, **{name: keeps[name] for name in fits}}.items()
+        judged.candidate(name, keep, difference(name, "none"), difference(name, best or "none"))
+        for name, keep in {"none": True, **{name: keeps[name] for name in fits}}.items()
     )
     candidates = {one.name: one for one in others}
     why = _why(picked, best, candidates, refused, may_change or predictions.answers)
@@ -180,7 +182,7 @@ model stays as it is; give more inputs, some of them wrong'
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
         words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
         why += "; " + words.format(*shares).replace("%", " %")
-    about = (picked, why, acts, calibrator, changed, predictions.answers)
+    about = (picked, why, acts, calibrator, changed, predictions.answers, _unseen(predictions))
     return Choice(N, before, candidates, refused, *about)
 
 
@@ -258,97 +260,23 @@ class _Judged:
         )
 
 
+def _unseen(predictions: Predictions) -> tuple[int, ...]:
+    """The classes that no input is of, but for those that are impossible on all inputs."""
+    if predictions.answers:
+        return ()
+    seen = torch.bincount(predictions.labels, minlength=predictions.classes) > 0
+    (absent,) = (~seen).nonzero(as_tuple=True)
+    possible = torch.zeros(len(absent), dtype=torch.bool, device="cpu")
+    if len(absent):
+        for _, log_p in predictions.blocks():
+            possible |= (log_p[:, absent] > -torch.inf).any(0)
+    return tuple(absent[possible].tolist())
+
+
 def _changed(calibrator: Calibrator, predictions: Predictions, w: Tensor) -> float:
     """The share of the predictions that a calibrator changes."""
     after = [log_p.argmax(dim=1) for log_p in calibrated_blocks(calibrator, predictions)]
     return (w[torch.cat(after) != predictions.predicted].sum() / w.sum()).item()
-
-
-def cross_validated(
-    names: Sequence[str],
-    predictions: Predictions,
-    fold: Tensor,
-    progress: Callable[[int, int], object] = lambda done, total: None,
-    weights: Tensor | None = None,
-) -> tuple[dict[str, Calibrator], dict[str, Scores], dict[str, str]]:
-    """Each calibrator fitted on all inputs, and each input's scores by one fitted without it.
-
-    `fold` is int64 `(N,)`: each of its numbers is left out in turn, and scored. What has been
-    fitted, its scores of all N inputs, and the lines that say why the others could not be fitted,
-    are by name. All calibrators are fitted to one part of the inputs before the next, so that they
-    share what they need of it. `progress` is told how many fits of all are done. `weights` `(N,)`
-    count in the fits.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0, 0, 0, 1] * 10)
-    >>> fold = folds_of(sure.ids, sure.labels, 2)
-    >>> fitted, scores, refused = cross_validated(["temperature"], sure, fold)
-    >>> scores["temperature"].confidence[0]
-    tensor(0.7500, dtype=torch.float64)
-    """
-    calibrators: dict[str, Calibrator] = {}
-    parts: dict[str, list[Scores]] = {name: [] for name in names}
-    refused: dict[str, str] = {}
-    numbers: list[int] = fold.unique().tolist()
-    total = (1 + len(numbers)) * len(names)
-    for i, number in enumerate([None, *numbers] if names else []):
-
-        def report(done: int, before: int = i * len(names)) -> None:
-            progress(before + done, total)
-
-        lines = _fitted(predictions, weights, fold, number, calibrators, parts, report)
-        folds = "" if number is None else f"in {len(numbers) - 1} of {len(numbers)} folds, "
-        for name, line in lines.items():
-            refused[name] = folds + line
-            calibrators.pop(name, None)
-            del parts[name]
-    progress(total, total)
-    order = torch.cat([(fold == number).nonzero()[:, 0] for number in numbers]).argsort()
-    scores = {name: _joined(some, order) for name, some in parts.items()}
-    return calibrators, scores, {name: refused[name] for name in names if name in refused}
-
-
-def _fitted(
-    predictions: Predictions,
-    weights: Tensor | None,
-    fold: Tensor,
-    number: int | None,
-    calibrators: dict[str, Calibrator],
-    parts: dict[str, list[Scores]],
-    report: Callable[[int], object],
-) -> dict[str, str]:
-    """Fit all that have `parts` without a fold, and score it; or with all, and keep the fitted.
-
-    Returned is why some could not be fitted.
-    """
-    refused = {}
-    rest = (
-        torch.ones(len(fold), dtype=torch.bool, device="cpu") if number is None else fold != number
-    )
-    logits = predictions.logits if number is None else predictions.logits[:, rest]
-    w = None if weights is None else weights[rest]
-    given = CalibrationSet(average(logits), predictions.labels[rest], w)
-    del logits
-    out = predictions.rows(~rest)
-    assert out.log_probabilities is not None  # kept for all calibrators
-    for done, name in enumerate(parts):
-        report(done)
-        energy = predictions.energy[rest] if CALIBRATORS[name].needs_energy else None
-        try:
-            calibrator = POSTHOC[name](given, given.labels, energy=energy)
-            if number is None:
-                calibrators[name] = calibrator
-            else:
-                blocks = calibrated_blocks(calibrator, out)
-                parts[name].append(scores_of(blocks, out.labels, answers=out.answers))
-        except ArcalError as error:
-            refused[name] = str(error)
-    return refused
-
-
-def _joined(parts: Sequence[Scores], order: Tensor) -> Scores:
-    columns = zip(*(vars(part).values() for part in parts), strict=True)
-    return Scores(*(torch.cat(column)[order] for column in columns))
 
 
 def _why(

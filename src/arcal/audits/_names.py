@@ -40,6 +40,9 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             f"{first} holds predictions, and {other} does not: give files of predictions alone, "
             "or models and DATA"
         )
+    for one in what[:-1]:
+        if one.lower().endswith(SUFFIXES) and ":" not in one and not Path(one).exists():
+            raise ArcalError(f"{one} is missing: give files of predictions, or MODEL and DATA")
     if len(what) == 1:
         path = Path(what[0])
         if path.suffix.lower() in NOT_READ and path.is_file():

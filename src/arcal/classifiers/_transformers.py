@@ -176,7 +176,11 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     tokenizer.model_input_names = [one for one in tokenizer.model_input_names if one in takes]
     length = min(tokenizer.model_max_length, places(network))
     length = length if length < sys.maxsize else LONGEST
-    tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
+    try:
+        embeddings = network.get_input_embeddings()
+    except NotImplementedError:  # CANINE has none: it hashes characters
+        embeddings = None
+    tokenize = Tokenizer(tokenizer, embeddings, length)
     read = "embeddings of tokens"
     with _quiet(transformers):
         if not reads_embeddings(network, tokenize, folder):

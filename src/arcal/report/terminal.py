@@ -172,12 +172,21 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(f"{what}, more than chance explains")
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
-        if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
+        better = None if choice.unseen else _better_if_changed(choice)
+        if taken.keeps_accuracy and better is not None:
             lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
                 f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: "
                 f"compare with `--calibrators {better.name}`"
+            )
+        if choice.unseen:
+            others = len(choice.unseen) - 1
+            lines.append(
+                f"no labelled input is of class {choice.unseen[0]}, counted from 0"
+                + f", nor of {others:,} other class{'es' * (others > 1)}" * (others > 0)
+                + ": what can change predictions (*) makes such a class improbable on every input, "
+                "and its log-loss does not show that; give inputs of all classes"
             )
     acts = (
         None
@@ -250,6 +259,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
         )
         what = f"{name}, {today.n:,}" if name else f"the {today.n:,}"
         said, T = f"{right} % [{low}, {high}]", f"T={today.T:.4g}"
+        inputs = "input" if today.n == 1 else "inputs"
         if choice.answers and lines:
             lines.append(f"{what} unlabelled answers: {said}; mean confidence {sure} %")
         elif choice.answers:
@@ -259,12 +269,12 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
                 f"confidence{after} is {sure} %"
             )
         elif lines:
-            lines.append(f"{what} unlabelled inputs: {said}; mean confidence {sure} %; {T}")
+            lines.append(f"{what} unlabelled {inputs}: {said}; mean confidence {sure} %; {T}")
         else:  # what is estimated is how often its own predictions are right
             whose = f"the model, without {choice.picked}," if choice.changed else "the model"
             lines.append(
-                f"{what} unlabelled inputs: {whose} is right on about {said} {labelled}; with the "
-                f"labelled ones' temperature its mean confidence on these is {sure} %; the "
+                f"{what} unlabelled {inputs}: {whose} is right on about {said} {labelled}; with "
+                f"the labelled ones' temperature its mean confidence on these is {sure} %; the "
                 f"temperature for these is {T}"
             )
         if today.doubt is not None:

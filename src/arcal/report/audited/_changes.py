@@ -126,7 +126,8 @@ def _by_group(column: str, groups: Any) -> list[str]:
             return [
                 f"by {column}: in each group, one of the audits has too few inputs to show a change"
             ]
-        return [f"by {column}: none of {tested} groups has changed beyond chance since then"]
+        none = f"none of {tested} groups has" if tested > 1 else "the one comparable group has not"
+        return [f"by {column}: {none} changed beyond chance since then"]
     every.sort(key=lambda one: -max(one[2].by.low, -one[2].by.high))
     lines = [
         f"where {column} is {name}, since then: {TITLES[figure]} {_shown(figure, one)}"
