@@ -189,6 +189,12 @@ def test_a_network_that_looks_for_the_last_token_is_given_token_ids(side, tmp_pa
         BoundaryProjection()(opened.model, x, None)
 
 
+def test_names_that_are_not_numbered_from_0_are_not_taken(tmp_path):
+    network = bert(id2label={1: "cat", 2: "dog", 3: "fox"}, **TINY)
+    _, folder = saved(network, tmp_path / "net", tokenizer(tmp_path))
+    assert open_classifier(f"hf:{folder}").class_names is None
+
+
 def test_texts_have_no_normalisation(tmp_path):
     _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
     with pytest.raises(ArcalError, match="takes texts"):

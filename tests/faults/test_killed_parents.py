@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
-PATIENCE = 5
+PATIENCE = 20
 """Seconds in which all must have ended."""
 
 ENDLESS = "train --data data/tiny --validation 40 --epochs 100000 --seeds 0 1 --runs runs"

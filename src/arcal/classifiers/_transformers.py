@@ -45,7 +45,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
 
     Only files of the folder are read, and none is unpickled but for tensors; code that comes with
     it (`trust_remote_code`) never runs. The network runs in float32. Class names are those of
-    `id2label`, unless they are only numbers.
+    `id2label`, unless they are only numbers, or numbered otherwise than from 0.
 
     Of images, the processor's scaling and normalisation become those of the classifier, and its
     size and crop the preprocessing; without `processed` only these do, if it can be read. A
@@ -93,7 +93,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     config = network.config.to_dict()
     config.pop("_name_or_path", None)  # the folder, however it was written: it decides nothing
     Z = network.config.num_labels
-    names = tuple(str(network.config.id2label.get(z, z)) for z in range(Z))
+    names = _class_names(network.config.id2label, Z)
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     file = files[0].name if len(files) == 1 else f"{len(files)} files"
     loaded: dict[str, Any] = {
@@ -105,7 +105,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
         },
         "library": versions("transformers"),
         "classes": Z,
-        "class_names": None if are_numbers(names) else names,
+        "class_names": names,
     }
     if images:
         inputs = _images(transformers, folder, network, processed)
@@ -113,6 +113,14 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
         inputs = _texts(transformers, folder, network)
         loaded["identity"] += inputs["tokenize"].identity()
     return Loaded(**loaded, **inputs)
+
+
+def _class_names(named: Mapping[int, str], Z: int) -> tuple[str, ...] | None:
+    """The names of the classes, unless they are only numbers, or not those of outputs 0 .. Z-1."""
+    if {*named} != {*range(Z)}:
+        return None
+    names = tuple(str(named[z]) for z in range(Z))
+    return None if are_numbers(names) else names
 
 
 def _check(folder: Path, config: Any, info: Mapping[str, Any]) -> None:
