@@ -243,6 +243,8 @@ def test_folders_of_other_kinds_are_one_line(tmp_path):
         ArcalError, match="is not a folder: give a folder that save_pretrained wrote"
     ):
         open_classifier(f"hf:{tmp_path / 'nothing'}")
+    with pytest.raises(ArcalError, match="`hf download someone/net --local-dir net`"):
+        open_classifier("hf:someone/net")
     with pytest.raises(ArcalError, match=r"has no config.json"):
         open_classifier(f"hf:{tmp_path}")
     (tmp_path / "config.json").write_text("{")

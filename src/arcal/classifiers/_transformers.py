@@ -59,7 +59,13 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     config_file = folder / "config.json"
     if not config_file.is_file():
         kind = "has no config.json" if folder.is_dir() else "is not a folder"
-        raise ArcalError(f"{folder} {kind}: give a folder that save_pretrained wrote")
+        hub = ""
+        if len(folder.parts) == 2 and not folder.parent.exists():
+            there = folder.as_posix()
+            hub = (
+                f"; a model of the Hub is copied by `hf download {there} --local-dir {folder.name}`"
+            )
+        raise ArcalError(f"{folder} {kind}: give a folder that save_pretrained wrote{hub}")
     about = _json(config_file)
     if "model_type" not in about and "architecture" in about:
         raise ArcalError(
