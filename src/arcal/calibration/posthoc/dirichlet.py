@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.posthoc._linear import (
     Parameters,
     as_linear_examples,
@@ -23,6 +23,11 @@ They are taken in the order of the label's probability: the same in any order of
 hard as the others."""
 STRENGTHS = (10.0, 1.0, 0.1)
 """Of lambda = mu, from the strongest; each fit begins where the one before it ended."""
+FEW = 300
+"""Numbers in W and b up to which Newton's method is used, whose matrix has the square of them."""
+STEPS, HALVED, OPTIMAL = 100, 30, 1e-13
+"""Newton steps at most, halvings of each, and twice the distance in the objective from the optimum
+that is near enough."""
 
 
 class Dirichlet(Calibrator):
@@ -103,6 +108,8 @@ def _fit(
     log_p: Tensor, labels: Tensor, weights: Tensor, strength: float, start: Parameters
 ) -> Parameters:
     n, Z = weights.sum(), log_p.shape[1]
+    if Z * (Z + 1) <= FEW:
+        return _newton(bounded(log_p), labels, weights / n, strength, start)
     off = 1 - torch.eye(Z, device="cpu").double()
 
     def penalty(of: Parameters) -> Tensor:
@@ -116,6 +123,50 @@ def _fit(
         return in_scores.T @ z
 
     return fit_linear(log_p, labels, weights, start, scores, slopes, penalty)
+
+
+def _newton(z: Tensor, labels: Tensor, w: Tensor, strength: float, start: Parameters) -> Parameters:
+    """The optimum by Newton's method, for weights `w` `(N,)` that sum to 1.
+
+    With x = (z, 1), V = (W, b) and p the softmax of V x, the NLL has the derivatives
+
+        g_k = sum w (p_k - y_k) x,   H_kl = sum w (p_k [k = l] - p_k p_l) x x^T,
+
+    to which the penalty adds c V and c, c being its weight of each number. Steps are halved until
+    the objective falls.
+    """
+    N, Z = z.shape
+    x = torch.cat([z, torch.ones_like(z[:, :1])], dim=1)
+    V = torch.cat([start.W, start.b[:, None]], dim=1)
+    c = torch.full_like(V, 2 * strength / Z)
+    c[:, :Z] = (1 - torch.eye(Z, device="cpu").double()) * 2 * strength / max(Z * (Z - 1), 1)
+
+    def objective(V: Tensor) -> float:
+        logits = (x[some] @ V.T for some in blocks)
+        losses = [F.cross_entropy(q, y, reduction="none") for q, y in zip(logits, of, strict=True)]
+        return (w @ torch.cat(losses) + (c * V.square()).sum() / 2).item()
+
+    blocks = [*row_blocks(N, V.numel())]
+    of = [labels[some] for some in blocks]
+    loss = objective(V)
+    for _ in range(STEPS):
+        g, H = c * V, torch.diag(c.flatten())
+        for some, y in zip(blocks, of, strict=True):
+            p, wx = (x[some] @ V.T).softmax(1), w[some, None] * x[some]
+            g += (p - F.one_hot(y, Z)).T @ wx
+            px = (p[:, :, None] * x[some, None]).flatten(1)
+            H -= px.T @ (px * w[some, None])
+            diagonal = torch.einsum("nk,ni,nj->kij", p, wx, x[some])
+            H += torch.block_diag(*diagonal)
+        step = torch.linalg.solve(H, g.flatten()).view_as(V)
+        slope = (g * step).sum().item()
+        tried = (V - step / 2**halved for halved in range(HALVED))
+        lower = ((new, objective(new)) for new in tried)
+        better = next(((new, now) for new, now in lower if now < loss), None)
+        if better is None or slope < OPTIMAL:
+            break
+        V, loss = better
+    return Parameters(V[:, :Z].clone(), V[:, Z].clone())
 
 
 def _strength(log_p: Tensor, labels: Tensor, weights: Tensor) -> float:
