@@ -269,9 +269,10 @@ def audit(
     inputs lie within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
-    default `BoundaryProjection`, 20 to 30 passes each; as in `arcal.score`), the rankings
-    "gradient" and "margin", or None for no levels. `shift` are corruptions to show the images of a
-    part under, by default a panel of four; a pair or a loader has none.
+    default `BoundaryProjection`, of 20 to 30 passes an input, or some 800 if it has at most 64
+    numbers; as in `arcal.score`), the rankings "gradient" and "margin", or None for no levels.
+    `shift` are corruptions to show the images of a part under, by default a panel of four; a pair
+    or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name, and need no labels. `weights` `(N,)` say how
     much each input counts, and `by` has values `(N,)` to group them by, in the order of the data,

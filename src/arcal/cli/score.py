@@ -45,7 +45,8 @@ class RankingFlags:
     same from a better start, or FILE.py:NAME, an attack of your own."""
     budget: Annotated[int | None, flag("N")] = None
     """With boundary-projection: the most forward and backward passes spent on an input, by default
-    48 (16 for the quick one); it stops sooner on an input whose distance no longer shrinks."""
+    48 (16 for the quick one); it stops sooner on an input whose distance no longer shrinks. Inputs
+    of up to 64 numbers are searched from many points, which takes 17 times as many."""
     norm: Annotated[str | None, flag("NORM")] = None
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
     change of a single number in an input."""
