@@ -21,7 +21,6 @@ from arcal.data.columns import (
     pick,
     read_ids,
     read_labels,
-    read_names,
     unlabelled,
 )
 from arcal.data.folder import has_class_folders, image_files, list_images
@@ -63,10 +62,11 @@ def list_part(
     only = encoded[0] if names.image is None and len(encoded) == 1 else names.image
     image = pick(columns, IMAGES, only, "--image")
     label = label_column(columns, LABELS, names.label, names.labelled)
-    ids, labels, classes, weights = read_labels(columns, label, names)
+    labels, classes, weights = read_labels(columns, label, names)
+    ids, row_names = read_ids(columns)
     images, rows = encoded_images(columns, image), torch.arange(len(ids), device="cpu")
     if isinstance(images, InRows):
-        images.names = read_names(columns)
+        images.names = row_names
     return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
@@ -172,6 +172,6 @@ def load_columns(
         ids, values = json_fields(paths, names)
     else:
         columns = open_columns(there.format, paths)
-        ids = read_ids(columns)
+        ids, _ = read_ids(columns)
         values = {name: columns.read(pick(columns, (), name)) for name in names}
     return ids, {name: typed(column) for name, column in values.items()}
