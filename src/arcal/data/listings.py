@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from arcal.data.cifar import read_cifar
 from arcal.data.columns import (
     IMAGES,
     LABELS,
@@ -29,7 +30,7 @@ from arcal.data.npz import npz_columns, read_npz
 from arcal.data.on_demand import ImageFiles, InRows, OnDemand
 from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
-from arcal.data.sources import Format, find_archive, find_source, read_part
+from arcal.data.sources import Format, find_source
 from arcal.data.tar_shards import json_fields, read_shards
 from arcal.data.text_tables import TextTable, read_csv, read_json_lines
 from arcal.data.views import View
@@ -111,9 +112,7 @@ def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:
     _refuse(path, names, "the archive has no columns")
-    archive = find_archive(path)
-    assert archive is not None  # or the format would be another
-    official = read_part(archive, name, train=part == "train")
+    official = read_cifar(path, name, train=part == "train")
     labels, classes = encode_labels(
         pa.chunked_array([official.labels.numpy()]),
         "label",
