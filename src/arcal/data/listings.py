@@ -90,9 +90,8 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
         names=sorted(set(labels)),
         classes=names.classes,
     )
-    alone = others == 1
-    no_images = "file that is not an image by its name" if alone else "files that are not images"
-    note = f"{others} {no_images} left out" if others else ""
+    one, several = "file that is not an image by its name", "files that are not images"
+    note = f"{others} {one if others == 1 else several} left out" if others else ""
     rows = torch.arange(len(labels), device="cpu")
     return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
 
