@@ -213,7 +213,8 @@ class Copies:
     >>> from torch.utils.data import TensorDataset, WeightedRandomSampler
     >>> data = TensorDataset(torch.rand(4, 3), torch.arange(4) % 2)
     >>> loader = DataLoader(data, 2, sampler=WeightedRandomSampler([1, 1, 3, 3], 4))
-    >>> Copies(loader).refuse(*next(iter(loader)))
+    >>> _, x, labels = unpacked(next(iter(loader)), 0)
+    >>> Copies(loader).refuse(x, labels)
     Traceback (most recent call last):
     arcal.errors.ArcalError: the loader's sampler draws some inputs more than once...
     """
@@ -224,7 +225,7 @@ class Copies:
         self._workers: int = getattr(loader, "num_workers", 0) if stream else 0
         self._first: tuple[Inputs, Tensor] | None = None
 
-    def refuse(self, x: InputsLike, labels: Tensor) -> None:
+    def refuse(self, x: Inputs, labels: Tensor) -> None:
         """Look at the next batch without ids, and raise `ArcalError` if it shows copies."""
         if self._drawn:
             raise ArcalError(
@@ -233,7 +234,6 @@ class Copies:
             )
         if self._workers < 2:
             return
-        x = Inputs.of(x)
         if self._first is None:
             self._first = x, labels
             return

@@ -29,7 +29,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
 from arcal.attacks.adversarial import as_adversarial
-from arcal.attacks.inputs import Inputs, PositionModel
+from arcal.attacks.inputs import PositionModel
 from arcal.attacks.model import check_steady, checked_logits, gradient_to, logits_of_one
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError
@@ -113,11 +113,10 @@ def score(
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
     one is perturbed, see `Inputs`. The orders margin, confidence and random take token ids as well.
-    Batches `(x, labels)` get their positions as ids; a loader that
-    shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
-    in batches of `usual_batch`. `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by
-    default `BoundaryProjection`; `seed` is for the order `random` alone. The model runs in
-    evaluation mode and is left as it was.
+    Batches `(x, labels)` get their positions as ids; a loader that shuffles has to give ids. A data
+    set, a pair `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`.
+    `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
+    `seed` is for the order `random` alone. The model runs in evaluation mode and is left as it was.
 
     To score again after the model has changed a little: `start` maps ids `(B,)` to earlier
     adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them,
@@ -141,16 +140,15 @@ def score(
     copies = Copies(loader)
     for n, batch in enumerate(loader):
         try:
-            ids, x, labels = unpacked(batch, len(known))
+            ids, inputs, labels = unpacked(batch, len(known))
             if not has_ids(batch) and draws_order(loader):
                 raise ArcalError(
                     "the loader shuffles, or has a sampler, and gives no ids that tell the inputs "
                     "apart: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
                 )
             if not has_ids(batch):
-                copies.refuse(x, labels)
+                copies.refuse(inputs, labels)
             refuse_repeats(ids, known)
-            inputs = Inputs.of(x)
             if order in FORWARD and inputs.are_whole_numbers:
                 rowwise = PositionModel(model, inputs)
                 x = rowwise.positions

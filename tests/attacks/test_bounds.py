@@ -115,7 +115,7 @@ def test_inputs_are_scored_only_within_their_bounds_by_any_attack(order):
     def attack(model, x, bounds):
         calls.append(len(x))
 
-    batch = torch.arange(2), torch.rand(2, 5) - 0.5, torch.zeros(2).long()
+    batch = torch.arange(2), torch.rand(2, 5) - 1, torch.zeros(2).long()
     given: dict[str, Any] = {"attack": attack} if order == "attack" else {}
     with pytest.raises(ArcalError, match="outside the bounds"):
         score(torch.nn.Identity(), [batch], order, **given)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from arcal.attacks.model import folded, frozen
 from arcal.calibration import average
 from arcal.errors import ArcalError
 from arcal.networks import (
@@ -41,21 +41,6 @@ def make(name, shape=COLOUR, classes=10, seed=0) -> Any:
 
 def images(shape, count=4, seed=2):
     return torch.rand(count, *shape, generator=torch.Generator().manual_seed(seed))
-
-
-def fold(network) -> Any:
-    """Fuse each batch norm that alone follows a convolution into it."""
-    graph: Any = fx.symbolic_trace(copy.deepcopy(network))
-    modules = dict(graph.named_modules())
-    for node in graph.graph.nodes:
-        before = node.args[0] if node.args else None
-        if not isinstance(before, fx.Node) or len(before.users) > 1:
-            continue
-        norm, convolution = modules.get(node.target), modules.get(before.target)
-        if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
-            graph.set_submodule(before.target, fuse_conv_bn_eval(convolution, norm))
-            graph.set_submodule(node.target, nn.Identity())
-    return graph
 
 
 every = pytest.mark.parametrize("name", NETWORKS)
@@ -163,11 +148,11 @@ def test_copies_and_traces(name, shake):
 @every
 def test_batch_norm_after_a_convolution_folds_away(name, shake):
     """What an attack does to go faster."""
-    network = shake(make(name)).eval()
-    folded = fold(network)
-    x = images(COLOUR)
-    torch.testing.assert_close(folded(x), network(x), rtol=1e-4, atol=1e-4)
-    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, folded)]
+    network, x = shake(make(name)), images(COLOUR)
+    with frozen(network):
+        twin: Any = folded(network, x)
+        torch.testing.assert_close(twin(x), network(x), rtol=1e-4, atol=1e-4)
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, twin)]
     assert (
         tuple(norms)
         == {

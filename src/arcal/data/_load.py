@@ -9,11 +9,12 @@ from time import monotonic
 from typing import Any
 
 from arcal.data._load_part import load_part
+from arcal.data.cifar import read_cifar
 from arcal.data.fewer import drawn, only_classes, split
 from arcal.data.folder import Folder
 from arcal.data.parquet import read_parquet
 from arcal.data.part import InMemory, Part
-from arcal.data.sources import find_archive, find_source, read_part
+from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
 log = logging.getLogger(__name__)
@@ -232,9 +233,7 @@ def _parts(
             classes = parts["train"].classes if parts else None
             parts[name] = Folder(folder, name=title, classes=classes, **usual)
         return there.name, parts
-    archive = find_archive(there.path)
-    assert archive is not None  # or the format would be another
     return there.name, {
-        name: read_part(archive, title, train=name == "train")
-        for name, (title, _) in chosen.items()
+        name: read_cifar(archive, title, train=name == "train")
+        for name, (title, (archive, *_)) in chosen.items()
     }

@@ -142,36 +142,45 @@ def label_column(
 
 def read_labels(
     columns: Columns, label: str | None, names: Names
-) -> tuple[Tensor, Tensor, tuple[str, ...], Tensor | None]:
-    """What inputs of any kind have: ids, labels from a column, the names of classes, and weights.
+) -> tuple[Tensor, tuple[str, ...], Tensor | None]:
+    """The labels int64 `(N,)` in a column, the names of the classes, and weights if named.
 
     Without a column, and where data that need not be `labelled` miss a label, all labels are 0 of
     one class. Data without rows raise `ArcalError`.
     """
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    if label is None or (not names.labelled and columns.read(label).null_count):
-        labels, classes = unlabelled(len(columns.rows))
-    else:
-        labels, classes = encode_labels(
-            columns.read(label),
-            label,
-            columns.rows.where,
-            names=columns.class_names(label),
-            classes=names.classes,
-        )
-    return read_ids(columns), labels, classes, _read_weights(columns, names.weight)
+    labels, classes = unlabelled(len(columns.rows))
+    if label is not None:
+        column = columns.read(label)
+        if names.labelled or not column.null_count:
+            labels, classes = encode_labels(
+                column,
+                label,
+                columns.rows.where,
+                names=columns.class_names(label),
+                classes=names.classes,
+            )
+    return labels, classes, _read_weights(columns, names.weight)
 
 
-def read_ids(columns: Columns) -> Tensor:
-    """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers.
+def read_ids(columns: Columns) -> tuple[Tensor, tuple[str, ...] | None]:
+    """The ids int64 `(N,)`, and N names where a column `id` has these and no numbers, or None.
 
-    Several such columns, and an id that is missing or there twice, raise `ArcalError`.
+    Ids are the whole numbers in such a column, or the row numbers. Where one of the numbers has
+    zeros before it, or is no int64, they are names. Several such columns, and an id that is missing
+    or there twice, raise `ArcalError`.
     """
-    column = _whole_ids(columns)
-    if column is None:
-        return torch.arange(len(columns.rows), device="cpu")
-    ids, where = column.to_numpy().copy(), columns.rows.where
+    rows, where = torch.arange(len(columns.rows), device="cpu"), columns.rows.where
+    if not called(columns.schema.names, [ID]):
+        return rows, None
+    name = pick(columns, [ID])
+    column = _plain(columns.read(name))
+    ids = _whole_ids(column, name, where)
+    if ids is None:
+        if column.null_count or not (is_text(column) or pa.types.is_integer(column.type)):
+            return rows, None
+        return rows, tuple(column.cast(pa.string()).to_pylist())
     order = ids.argsort(kind="stable")
     if len(again := np.flatnonzero(np.diff(ids[order]) == 0)):
         first, row = order[again[0] : again[0] + 2].tolist()
@@ -179,28 +188,11 @@ def read_ids(columns: Columns) -> Tensor:
             f"{where(row)}: id {ids[row]} occurs more than once, first in row {first}: give every "
             f"input an id of its own, or call the column otherwise than {ID}"
         )
-    return torch.from_numpy(ids)
+    return torch.from_numpy(ids), None
 
 
-def read_names(columns: Columns) -> tuple[str, ...] | None:
-    """What a column `id` of other text calls the inputs, N names; None if there are no such names.
-
-    Whole numbers are names where one of them has zeros before it, or is no int64.
-    """
-    if _whole_ids(columns) is not None or not (ids := called(columns.schema.names, [ID])):
-        return None
-    column = _plain(columns.read(ids[0]))
-    if column.null_count or not (is_text(column) or pa.types.is_integer(column.type)):
-        return None
-    return tuple(column.cast(pa.string()).to_pylist())
-
-
-def _whole_ids(columns: Columns) -> pa.ChunkedArray | None:
-    """The column of ids as int64; None where there is none, or one of something else."""
-    if not called(columns.schema.names, [ID]):
-        return None
-    name = pick(columns, [ID])
-    column = _plain(columns.read(name))
+def _whole_ids(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray | None:
+    """A column of ids as int64 `(N,)`; None if it is of something else."""
     if is_text(column):
         column = pc.utf8_trim_whitespace(column)
         whole = pc.match_substring_regex(column, WHOLE).fill_null(False)
@@ -210,9 +202,9 @@ def _whole_ids(columns: Columns) -> pa.ChunkedArray | None:
             return None
     elif not pa.types.is_integer(column.type):
         return None
-    refuse_missing(column, name, columns.rows.where)
+    refuse_missing(column, name, where)
     with suppress(pa.ArrowInvalid):  # some of 64 bits without a sign are too large
-        return column.cast(pa.int64())
+        return column.cast(pa.int64()).to_numpy().copy()
     return None
 
 

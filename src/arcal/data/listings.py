@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from arcal.data.cifar import read_cifar
 from arcal.data.columns import (
     IMAGES,
     LABELS,
@@ -21,7 +22,6 @@ from arcal.data.columns import (
     pick,
     read_ids,
     read_labels,
-    read_names,
     unlabelled,
 )
 from arcal.data.folder import has_class_folders, image_files, list_images
@@ -30,7 +30,7 @@ from arcal.data.npz import npz_columns, read_npz
 from arcal.data.on_demand import ImageFiles, InRows, OnDemand
 from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
-from arcal.data.sources import Format, find_archive, find_source, read_part
+from arcal.data.sources import Format, find_source
 from arcal.data.tar_shards import json_fields, read_shards
 from arcal.data.text_tables import TextTable, read_csv, read_json_lines
 from arcal.data.views import View
@@ -63,10 +63,11 @@ def list_part(
     only = encoded[0] if names.image is None and len(encoded) == 1 else names.image
     image = pick(columns, IMAGES, only, "--image")
     label = label_column(columns, LABELS, names.label, names.labelled)
-    ids, labels, classes, weights = read_labels(columns, label, names)
+    labels, classes, weights = read_labels(columns, label, names)
+    ids, row_names = read_ids(columns)
     images, rows = encoded_images(columns, image), torch.arange(len(ids), device="cpu")
     if isinstance(images, InRows):
-        images.names = read_names(columns)
+        images.names = row_names
     return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
@@ -89,9 +90,8 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
         names=sorted(set(labels)),
         classes=names.classes,
     )
-    alone = others == 1
-    no_images = "file that is not an image by its name" if alone else "files that are not images"
-    note = f"{others} {no_images} left out" if others else ""
+    one, several = "file that is not an image by its name", "files that are not images"
+    note = f"{others} {one if others == 1 else several} left out" if others else ""
     rows = torch.arange(len(labels), device="cpu")
     return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
 
@@ -111,9 +111,7 @@ def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:
     _refuse(path, names, "the archive has no columns")
-    archive = find_archive(path)
-    assert archive is not None  # or the format would be another
-    official = read_part(archive, name, train=part == "train")
+    official = read_cifar(path, name, train=part == "train")
     labels, classes = encode_labels(
         pa.chunked_array([official.labels.numpy()]),
         "label",
@@ -172,6 +170,6 @@ def load_columns(
         ids, values = json_fields(paths, names)
     else:
         columns = open_columns(there.format, paths)
-        ids = read_ids(columns)
+        ids, _ = read_ids(columns)
         values = {name: columns.read(pick(columns, (), name)) for name in names}
     return ids, {name: typed(column) for name, column in values.items()}

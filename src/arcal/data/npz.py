@@ -78,7 +78,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     for name, array in ((label, labels), (weight, weights)):
         if array is not None:
             _check_one_each(f"{file}: {name}", array, N)
-    ids, called_so = _ids(file, arrays.get(str(there(IDS, None))), N)
+    ids, row_names = _ids(file, arrays.get(str(there(IDS, None))), N)
     rows = Rows((file,), (N,))
     numbers, classes = unlabelled(N)
     if labels is not None:
@@ -95,7 +95,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         column = pa.chunked_array([pa.array(weights.reshape(N))])
         counts = as_weights(column, str(weight), rows.where)
     pictures = torch.from_numpy(pixels)
-    return InMemory(title, ids, numbers, classes, pictures, counts, names=called_so)
+    return InMemory(title, ids, numbers, classes, pictures, counts, names=row_names)
 
 
 def _ids(

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -56,11 +57,9 @@ class Rows:
 
     def where(self, row: int) -> str:
         """The file and the row in it; rows are counted from 0, as ids are."""
-        for file, count in zip(self.files, self.counts, strict=True):
-            if row < count:
-                return f"{file}, row {row}"
-            row -= count
-        return f"{self.files[-1]}, row {self.counts[-1] + row}"
+        starts = zip(self.files, accumulate(self.counts[:-1], initial=0), strict=True)
+        *_, (file, start) = ((file, start) for file, start in starts if start <= row)
+        return f"{file}, row {row - start}"
 
 
 class InRows(Encoded):
@@ -143,9 +142,8 @@ class OnDemand(Labelled):
     """A part whose images are files, members of tar files or rows, decoded when they are read.
 
     `encoded` are the images of the whole data, `rows` int64 `(N,)` the places of this part's in it,
-    and `view` is how they become uint8 `(C, H, W)`. The other fields are
-    those of `InMemory`. Other values raise `ArcalError`; so does a damaged image,
-    when it is read.
+    and `view` is how they become uint8 `(C, H, W)`. The other fields are those of `InMemory`. Other
+    values raise `ArcalError`; so does a damaged image, when it is read.
 
     >>> from PIL import Image
     >>> from arcal.data import load_part

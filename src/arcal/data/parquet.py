@@ -51,7 +51,7 @@ def _labels(
 
 def _part(columns: ParquetColumns, name: str, labels: Tensor, classes: tuple[str, ...]) -> InMemory:
     numbered = all(pa.types.is_integer(one.type) for one in columns.schema if one.name == ID)
-    ids = read_ids(columns) if numbered else torch.arange(len(labels), device="cpu")
+    ids = read_ids(columns)[0] if numbered else torch.arange(len(labels), device="cpu")
     return InMemory(name, ids, labels, classes, read_pixels(columns))
 
 

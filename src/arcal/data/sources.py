@@ -10,12 +10,10 @@ from glob import escape
 from pathlib import Path
 from typing import Literal
 
-import torch
-
+from arcal.data.cifar import find_archive
 from arcal.data.folder import class_folders, has_class_folders, has_images
 from arcal.data.npz import parts_in
 from arcal.data.parquet_columns import is_saved, saved_parts
-from arcal.data.part import InMemory
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
@@ -50,44 +48,6 @@ READABLE = (
     "give 'fashion'; Parquet, CSV, JSONL, .npz or .tar files, by their folder or their name; a "
     "folder of CLASS/IMAGE; a folder saved by `datasets`; or the python archive of CIFAR"
 )
-
-
-FOLDERS = {"cifar-10-batches-py": "CIFAR10", "cifar-100-python": "CIFAR100"}
-"""The folders of the archives, with torchvision's names of what reads them."""
-
-
-def find_archive(source: Path) -> Path | None:
-    """The folder of the archive that `source` is or holds, or None; two raise `ArcalError`."""
-    if source.name in FOLDERS and source.is_dir():
-        return source
-    held = [source / folder for folder in FOLDERS if (source / folder).is_dir()]
-    if len(held) > 1:
-        folders = " and ".join(folder.name for folder in held)
-        raise ArcalError(f"{source} holds {folders}: name one of the two folders")
-    return held[0] if held else None
-
-
-def read_part(archive: Path, name: str, *, train: bool) -> InMemory:
-    """One part of an archive's folder; its ids are the positions in the official order.
-
-    The archives are pickles. torchvision loads a file only after checking that its md5 is that of
-    the official file, so nothing else is ever unpickled: other files raise `ArcalError`.
-    """
-    from torchvision import datasets  # takes seconds to import
-
-    reader = getattr(datasets, FOLDERS[archive.name])
-    try:
-        official = reader(archive.parent, train=train, download=False)
-    except (RuntimeError, OSError) as error:
-        raise ArcalError(
-            f"{archive}: a file is missing or is not the official one "
-            "(its md5 differs): unpack the official python archive again"
-        ) from error
-    pixels = torch.from_numpy(official.data).permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor(official.targets, device="cpu")
-    return InMemory(
-        name, torch.arange(len(labels), device="cpu"), labels, tuple(official.classes), pixels
-    )
 
 
 @dataclass(frozen=True)
@@ -248,8 +208,8 @@ def _special_folder(path: Path) -> Source | None:
     if is_saved(path):
         parts = {WORDS.get(split, split): paths for split, paths in saved_parts(path).items()}
         return Source(path, name, "arrow", parts)
-    if find_archive(path):
-        return Source(path, name, "cifar", {"train": (path,), "test": (path,)})
+    if archive := find_archive(path):
+        return Source(path, name, "cifar", {"train": (archive,), "test": (archive,)})
     if part_files(path, "parquet"):
         return None
     named = [

@@ -20,8 +20,8 @@ from arcal.data.columns import (
     label_column,
     numbers,
     pick,
+    read_ids,
     read_labels,
-    read_names,
 )
 from arcal.data.labels import typed
 from arcal.data.listings import open_columns
@@ -128,7 +128,8 @@ def load_table(
     label = _label(data, label, labelled)
     features = _features(data, label, columns, by, {label, weight, *without})
     names = Names(None, label, weight, classes, labelled)
-    ids, labels, known, weights = read_labels(data, label, names)
+    labels, known, weights = read_labels(data, label, names)
+    ids, row_names = read_ids(data)
     rows = np.empty((len(ids), len(features)), np.float32)
     for d, feature in enumerate(features):
         values = numbers(data.read(feature), feature, data.rows.where)
@@ -141,8 +142,8 @@ def load_table(
                 "for float32: rescale the column"
             )
     log.info(f"read {name} from {source}: {len(ids):,} rows of {len(features)} columns")
-    called = read_names(data)
-    return Table(name, ids, labels, known, tuple(features), torch.from_numpy(rows), weights, called)
+    numbered = torch.from_numpy(rows)
+    return Table(name, ids, labels, known, tuple(features), numbered, weights, row_names)
 
 
 def _label(data: Columns, label: str | None, labelled: bool) -> str | None:

@@ -14,8 +14,8 @@ from arcal.data.columns import (
     called,
     label_column,
     pick,
+    read_ids,
     read_labels,
-    read_names,
 )
 from arcal.data.labels import is_text, refuse_missing
 from arcal.data.listings import open_columns
@@ -130,12 +130,13 @@ def load_texts(
     read = _text_columns(columns, (text,) if isinstance(text, str) else text)
     label = label_column(columns, LABELS, label, labelled)
     names = Names(None, label, weight, classes, labelled)
-    ids, labels, known, weights = read_labels(columns, label, names)
+    labels, known, weights = read_labels(columns, label, names)
+    ids, row_names = read_ids(columns)
     values = [_texts(columns, column) for column in read]
     texts = values[0] if len(values) == 1 else tuple(zip(*values, strict=True))
     what = f"pairs of {' and '.join(read)}" if len(values) > 1 else "texts"
     log.info(f"read {name} from {source}: {len(texts):,} {what}, {len(known)} classes")
-    return Texts(name, ids, labels, known, texts, weights, read_names(columns), read)
+    return Texts(name, ids, labels, known, texts, weights, row_names, read)
 
 
 def text_pair(names: Sequence[str]) -> tuple[str, str] | None:

@@ -16,11 +16,11 @@ from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
+from arcal.labelled_batches import LABELS
 from arcal.methods import Method
 from arcal.robustness import Attack, check_order, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
-LABELS = ("labels", "label")
 LOOKED_AT = 8
 """Examples that are read twice: half of them the same by chance, as where images are mirrored, all
 are in one case of 256."""
@@ -183,7 +183,8 @@ class Smoother:
         """
         if self.method is None:
             return self.soft_loss(model(x), labels, ids)
-        (loss,) = self.method.losses(as_module(model), ids, x, labels)
+        called: Any = model  # `_Softened` has a criterion, and so asks no more of a model
+        (loss,) = self.method.losses(called, ids, x, labels)
         return loss
 
     def remember(self, logits: Tensor, labels: Tensor, ids: Tensor) -> None:
@@ -300,26 +301,6 @@ class _Softened(Method):
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         return self.smoother.soft_loss(logits, labels, ids, self.smoother.weight)
-
-
-class _AsModule(nn.Module):
-    """A function from images to logits."""
-
-    def __init__(self, function: Callable[[Any], Tensor]):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-
-def as_module(model: Callable[[Any], Tensor]) -> nn.Module:
-    """A module as it is, and a function as one.
-
-    >>> as_module(torch.exp)(torch.zeros(1))
-    tensor([1.])
-    """
-    return model if isinstance(model, nn.Module) else _AsModule(model)
 
 
 @contextmanager
