@@ -325,8 +325,8 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64)
 
 
-def check_order(order: str) -> None:
-    """Refuse an order that is not one of `ORDERS`.
+def check_order(order: str, more: str = "") -> None:
+    """Refuse an order that is not one of `ORDERS`; `more` says what else may be chosen.
 
     >>> check_order("margin")
     >>> check_order("size")
@@ -334,7 +334,7 @@ def check_order(order: str) -> None:
     arcal.errors.ArcalError: order 'size' is unknown: choose from attack, gradient, margin, ...
     """
     if order not in ORDERS:
-        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
+        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}{more}")
 
 
 def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:

@@ -52,7 +52,7 @@ from arcal.report.audited import (
     summary,
 )
 from arcal.report.explorer import write_explorer
-from arcal.robustness import Attack
+from arcal.robustness import Attack, check_order
 
 FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
 """What an audit writes, beside what it keeps."""
@@ -177,7 +177,7 @@ class Audit:
         kind = data.kind if data else "answers" if answers else "predictions"
         return as_json(self._findings, self.data, self.of, facts, kind, self.one_per)
 
-    def save(self, out: Path | str) -> Path:
+    def save(self, out: Path | str = "audit") -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
         self._save(Path(out))
         return Path(out)
@@ -191,7 +191,7 @@ class Audit:
         write_text(out / "model-card.md", model_card(self._findings, self.data))
         return findings
 
-    def report(self, out: Path | str, *, images: bool = True) -> Path:
+    def report(self, out: Path | str = "audit", *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
 
         Without `images` no picture of an input is in it.
@@ -299,6 +299,9 @@ def audit(
     ('cat', 'dog')
     """
     refuse_array(model, audit)
+    order = None if order == "none" else order  # as the command has it
+    if order is not None:
+        check_order(order, ", or None for no levels")
     known: dict[str, Any] = {"weights": weights, "by": by, "R": R}
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
@@ -312,7 +315,7 @@ def audit(
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
     if any(map(is_estimator, models.values())):
-        ranked = None if order in ("attack", "none") else order
+        ranked = None if order == "attack" else order
         without = {"order": ranked, "attack": attack, "shift": shift, "other": other}
         audited = audited_estimators(models, data, validation, classes, without, **known)
         return Audit("data", tuple(audited), against=earlier)
@@ -321,7 +324,6 @@ def audit(
         raise ArcalError(
             f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
         )
-    order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     apart = beside(loader, weights, by) if examples is None else None
     drawn = in_drawn_order(loader, len(models))
