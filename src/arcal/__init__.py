@@ -31,6 +31,28 @@ from arcal._version import __version__
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from arcal import (  # isort: skip
+        adaptive_alpha as adaptive_alpha,
+        attacks as attacks,
+        auditing as auditing,
+        audits as audits,
+        calibration as calibration,
+        classifiers as classifiers,
+        compute as compute,
+        data as data,
+        evaluation as evaluation,
+        external as external,
+        integrations as integrations,
+        methods as methods,
+        networks as networks,
+        report as report,
+        robustness as robustness,
+        smoothing as smoothing,
+        store as store,
+        training as training,
+        transforms as transforms,
+    )
+
     # Any classifier, any data: where is it wrong about how sure it is, and how to mend it
     from arcal.audits import Audit, Calibration, audit, calibrate  # isort: skip
 
@@ -114,6 +136,7 @@ _MODULES = (
     "data",
     "evaluation",
     "external",
+    "integrations",
     "methods",
     "networks",
     "report",
@@ -125,15 +148,17 @@ _MODULES = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    # `arcal.data` works after `import arcal`, and is imported only then.
-    if name in _MODULES:
-        return import_module(f"arcal.{name}")
-    if name in _MODULE_OF:
-        value = getattr(import_module(f"arcal.{_MODULE_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'arcal' has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker a name that is not here is an error
+
+    def __getattr__(name: str) -> Any:
+        # `arcal.data` works after `import arcal`, and is imported only then.
+        if name in _MODULES:
+            return import_module(f"arcal.{name}")
+        if name in _MODULE_OF:
+            value = getattr(import_module(f"arcal.{_MODULE_OF[name]}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'arcal' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

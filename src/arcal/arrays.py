@@ -127,6 +127,22 @@ def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None 
     return tensor.to(device, dtype, non_blocking=torch.device(device).type == "cuda")
 
 
+def no_finer_than(model: object, tensor: Tensor) -> Tensor:
+    """A tensor of float64 in float32, unless all of the model's weights are float64.
+
+    Anything else stays as it is. A function has no weights.
+
+    >>> x = torch.zeros(2, 3, dtype=torch.float64)
+    >>> no_finer_than(nn.Linear(3, 2), x).dtype, no_finer_than(nn.Linear(3, 2).double(), x).dtype
+    (torch.float32, torch.float64)
+    """
+    if tensor.dtype != torch.float64:
+        return tensor
+    weights = model.parameters() if isinstance(model, nn.Module) else ()
+    kinds = {weight.dtype for weight in weights if weight.is_floating_point()}
+    return tensor if kinds == {torch.float64} else tensor.float()
+
+
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a tensor's values, row after row, for a digest."""
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor, ascending
+from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
 from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
@@ -112,11 +112,12 @@ def score(
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
-    one is perturbed, see `Inputs`. The orders margin, confidence and random take token ids as well.
-    Batches `(x, labels)` get their positions as ids; a loader that shuffles has to give ids. A data
-    set, a pair `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`.
-    `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
-    `seed` is for the order `random` alone. The model runs in evaluation mode and is left as it was.
+    one is perturbed, see `Inputs`, and float64 becomes float32 unless the model's weights are
+    float64. The orders margin, confidence and random take token ids as well. Batches `(x, labels)`
+    get their positions as ids; a loader that shuffles has to give ids. A data set, a pair
+    `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`. `attack` is an
+    attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`; `seed` is for
+    the order `random` alone. The model runs in evaluation mode and is left as it was.
 
     To score again after the model has changed a little: `start` maps ids `(B,)` to earlier
     adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them,
@@ -149,6 +150,7 @@ def score(
             if not has_ids(batch):
                 copies.refuse(inputs, labels)
             refuse_repeats(ids, known)
+            inputs = inputs.no_finer_than(model)
             if order in FORWARD and inputs.are_whole_numbers:
                 rowwise = PositionModel(model, inputs)
                 x = rowwise.positions
@@ -223,7 +225,7 @@ def distance(
     bounds: Bounds = (0.0, 1.0),
     attack: Attack | str | None = None,
 ) -> float:
-    """The robustness of the model's prediction on one input `x` `(...)`.
+    """The robustness of the model's prediction on one input `x` `(...)`, as in `score` float32.
 
     The norm of the smallest perturbation found that changes the prediction, or with a `target` that
     changes it to this class, which must not be the prediction; +inf if none was found. With a class
@@ -242,7 +244,7 @@ def distance(
     0.0
     """
     attacker: Attack = as_attack(attack)
-    batch = as_tensor(x, "x").unsqueeze(0)
+    batch = no_finer_than(model, as_tensor(x, "x")).unsqueeze(0)
     checked_bounds(batch, bounds)
     with frozen(model):
         Z = logits_of_one(model, batch[0]).shape[1]
@@ -323,8 +325,8 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64)
 
 
-def check_order(order: str) -> None:
-    """Refuse an order that is not one of `ORDERS`.
+def check_order(order: str, more: str = "") -> None:
+    """Refuse an order that is not one of `ORDERS`; `more` says what else may be chosen.
 
     >>> check_order("margin")
     >>> check_order("size")
@@ -332,7 +334,7 @@ def check_order(order: str) -> None:
     arcal.errors.ArcalError: order 'size' is unknown: choose from attack, gradient, margin, ...
     """
     if order not in ORDERS:
-        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
+        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}{more}")
 
 
 def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:

@@ -89,7 +89,7 @@ def test_it_is_left_as_it_was_and_so_are_the_inputs():
 def test_training_mode(layer):
     name = type(layer).__name__
     says(f"training mode, which matters to its {name} '1'", network(layer).train())
-    says(f"training mode, which matters to its {name}", as_model(network(layer).train()))
+    says(f"training mode, which matters to its {name} '1'", as_model(network(layer).train()))
     check_model(network(nn.Dropout(0.0), nn.Sigmoid()).train(), X)
 
 

@@ -24,7 +24,7 @@ from tests.audits.tiny import X, Y, batches
         (3, "part", "not a classifier"),
         ("timm:resnet18", "part", "'timm:resnet18' is only a name: give the module, such as"),
         ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
-        (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*of probabilities p and labels y"),
+        (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*of probabilities P and labels y"),
         (tiny.Brightness(), [], "nothing to audit"),
         (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),

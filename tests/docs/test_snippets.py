@@ -10,6 +10,10 @@ import pytest
 import torch
 from documents import ROOT, blocks
 from PIL import Image
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -153,6 +157,14 @@ def training_loop(names):
     }
 
 
+def of_scikit_learn():
+    """A pipeline that was fitted, and tables that it reads."""
+    X, y = load_breast_cancer(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[:200], y[:200])
+    validation = {"X_validation": X[200:300], "y_validation": y[200:300]}
+    return {"pipeline": pipeline, "X": X[300:], "y": y[300:], "X_today": X[300:], **validation}
+
+
 def write_scores(names):
     """Two files of data, and the scores of each."""
     for k in range(2):
@@ -205,6 +217,8 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
         arcal.calibrate(names["model"], names["validation_loader"]).save("calibrated")
     if page == "docs/your-training-loop.md":
         names = names | training_loop(names)
+    if page == "docs/your-model.md":
+        names = names | of_scikit_learn()
     if page == "docs/train-your-network.md":
         write_photos()
     if page == "docs/evaluation.md":

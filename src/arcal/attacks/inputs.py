@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import no_finer_than
 from arcal.errors import ArcalError
 
 Model = Callable[[Any], Tensor]
@@ -110,6 +111,15 @@ class Inputs:
     def to(self, device: torch.device) -> "Inputs":
         """The same inputs on a device."""
         return self._of({name: part.to(device) for name, part in self.named.items()})
+
+    def no_finer_than(self, model: Model) -> "Inputs":
+        """The same inputs, those of float64 in float32 unless the model's weights are float64.
+
+        >>> x = torch.zeros(2, 3, dtype=torch.float64)
+        >>> Inputs(x).no_finer_than(torch.nn.Linear(3, 2)).x.dtype
+        torch.float32
+        """
+        return self._of({name: no_finer_than(model, one) for name, one in self.named.items()})
 
     def replaced(self, x: Tensor) -> Parts:
         """The parts with `x` `(N, ...)` in the place of the perturbed tensor."""

@@ -25,6 +25,13 @@ class Acting:
     curve: SelectiveAccuracy
     thresholds: Mapping[float, Threshold | None]
 
+    def __repr__(self) -> str:
+        shares = (
+            f"{100 * (one.coverage if one else 0):.3g} % to be right on {100 * target:g} %"
+            for target, one in self.thresholds.items()
+        )
+        return f"<Acting on {', '.join(shares)}>"
+
     @property
     def coverages(self) -> dict[str, float]:
         """The share of inputs above each threshold by the figure's name, 0 where there is none."""
@@ -51,6 +58,8 @@ def acting(scores: Scores) -> Acting:
     >>> threshold = acting(predictions.scores).thresholds[0.9]
     >>> round(threshold.confidence, 3), threshold.coverage
     (0.953, 1.0)
+    >>> acting(predictions.scores)
+    <Acting on 100 % to be right on 90 %, 0 % to be right on 95 %, ...>
     """
     sure, right = scores.confidence.clamp(max=1), scores.correct
     return Acting(

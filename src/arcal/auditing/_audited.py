@@ -65,6 +65,8 @@ class Audited:
     >>> one = Audited("mine", predictions, ("cat", "dog"))
     >>> round(one.overall.gap.value, 2), one.levels, one.by_class[0].verdict
     (0.29, None, 'over-confident')
+    >>> one
+    <Audited mine: 60 inputs, 2 classes>
     """
 
     name: str
@@ -101,6 +103,11 @@ class Audited:
         facts = {title: printable(fact) for title, fact in self.facts.items()}
         object.__setattr__(self, "facts", facts)
         object.__setattr__(self, "caveats", tuple(one.printable() for one in self.caveats))
+
+    def __repr__(self) -> str:
+        levels = "" if self.robustness is None else f", {self.R} levels by {self.robustness.order}"
+        Z = "" if self.predictions.answers else f", {len(self.classes):,} classes"
+        return f"<Audited {self.name}: {len(self):,} inputs{Z}{levels}>"
 
     def __len__(self) -> int:
         return len(self.predictions.ids)

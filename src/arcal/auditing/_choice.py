@@ -99,6 +99,8 @@ class Choice:
     >>> choice = choose_calibrator(sure, calibrators=["temperature", "ets"], resamples=200)
     >>> choice.picked, choice.calibrator
     ('temperature', Temperature(T=2.731))
+    >>> choice
+    <Choice: temperature picked of 2; 400 inputs>
     """
 
     inputs: int
@@ -112,6 +114,10 @@ class Choice:
     changed: float = 0.0
     answers: bool = False
     unseen: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        picked = self.picked or "none"
+        return f"<Choice: {picked} picked of {len(self.candidates)}; {self.inputs:,} inputs>"
 
 
 def usual_names(classes: int, *, answers: bool = False) -> list[str]:

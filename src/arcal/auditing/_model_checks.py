@@ -107,8 +107,21 @@ softmax, or the logarithm
             _check_same(some, logits[index], allowed, index, what, DEPENDENT)
 
 
+class Around(nn.Module):
+    """A module of arcal's own around the user's `classifier`, whose layers have their names there.
+
+    >>> from torch import nn
+    >>> from arcal.auditing import as_model
+    >>> isinstance(as_model(nn.Linear(3, 2)), Around)
+    True
+    """
+
+    classifier: nn.Module
+
+
 def _check_mode(model: Model) -> None:
-    for name, layer in model.named_modules() if isinstance(model, nn.Module) else ():
+    own = model.classifier if isinstance(model, Around) else model
+    for name, layer in own.named_modules() if isinstance(own, nn.Module) else ():
         if layer.training and _acts_otherwise_in_training(layer):
             raise ArcalError(
                 f"the model is in training mode, which matters to its {type(layer).__name__} "

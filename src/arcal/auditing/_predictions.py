@@ -35,6 +35,8 @@ class Predictions:
     >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> two.log_probabilities.exp()[0].tolist()
     [0.25, 0.25, 0.25, 0.25]
+    >>> two
+    <Predictions: 2 inputs, 4 classes, 1 member>
     """
 
     ids: Tensor
@@ -42,6 +44,13 @@ class Predictions:
     logits: Tensor
     impossible: bool = field(default=False, kw_only=True)
     answers: bool = field(default=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        M, N, Z = self.logits.shape
+        members = f", {M:,} member{'s' * (M != 1)}"
+        answers = f"{N:,} answer{'s' * (N != 1)}"
+        what = answers if self.answers else f"{N:,} inputs, {Z:,} classes"
+        return f"<Predictions: {what}{members}>"
 
     @cached_property
     def log_probabilities(self) -> Tensor:

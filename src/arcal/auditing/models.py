@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.auditing._logits import exported_module, logits_of, perhaps_logits
-from arcal.auditing._model_checks import check_model
+from arcal.auditing._model_checks import Around, check_model
 from arcal.auditing._saved_predictions import as_predictions
 from arcal.errors import ArcalError
 from arcal.networks.layers import in_rows, is_of_view
@@ -21,7 +21,7 @@ for leaf in ("logits_of", "_no_finer"):  # where a classifier is traced, as `fol
     fx.wrap(leaf)
 
 
-class Classifier(nn.Module):
+class Classifier(Around):
     """A module whose output is logits `(N, Z)`, whatever `classifier` makes of them.
 
     >>> import torch

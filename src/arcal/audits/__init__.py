@@ -7,6 +7,8 @@ _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
+_estimators    classifiers of scikit-learn, from their probabilities
+_from_predictions   a classifier audited from its predictions alone
 _examples      the labelled inputs, of any kind
 _loaded        inputs that a loader yields, and what is known beside it
 _same_inputs   whether two models are of the same inputs

@@ -15,9 +15,7 @@ import torch
 
 from arcal.attacks import Bounds, as_attack
 from arcal.auditing import (
-    RIGHT_OR_WRONG,
     Audited,
-    Caveat,
     Changes,
     Difference,
     EvaluationSet,
@@ -25,11 +23,11 @@ from arcal.auditing import (
     as_model,
     difference,
     facts_with,
-    groupings,
-    without_zeros,
 )
 from arcal.audits._earlier import Earlier, read_earlier
+from arcal.audits._estimators import audited_estimators, is_estimator, refuse_array
 from arcal.audits._examples import Examples, examples_or_loader, in_drawn_order, usable_device
+from arcal.audits._from_predictions import from_predictions
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
@@ -38,7 +36,6 @@ from arcal.audits._names import refuse_text
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
-from arcal.calibration.checks import as_weights
 from arcal.classifiers import check_order_given
 from arcal.data import Part
 from arcal.errors import ArcalError
@@ -55,7 +52,7 @@ from arcal.report.audited import (
     summary,
 )
 from arcal.report.explorer import write_explorer
-from arcal.robustness import Attack
+from arcal.robustness import Attack, check_order
 
 FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
 """What an audit writes, beside what it keeps."""
@@ -180,7 +177,7 @@ class Audit:
         kind = data.kind if data else "answers" if answers else "predictions"
         return as_json(self._findings, self.data, self.of, facts, kind, self.one_per)
 
-    def save(self, out: Path | str) -> Path:
+    def save(self, out: Path | str = "audit") -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
         self._save(Path(out))
         return Path(out)
@@ -194,7 +191,7 @@ class Audit:
         write_text(out / "model-card.md", model_card(self._findings, self.data))
         return findings
 
-    def report(self, out: Path | str, *, images: bool = True) -> Path:
+    def report(self, out: Path | str = "audit", *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
 
         Without `images` no picture of an input is in it.
@@ -263,10 +260,15 @@ def audit(
     """Audit a classifier: how sure it should be, and where it is wrong about that.
 
     `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
-    function from inputs to logits; or `Predictions`, which need no data; or a mapping from names to
-    several of a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
+    function from inputs to logits; or `Predictions`, which need no data; or a fitted classifier of
+    scikit-learn's kind, with `predict_proba` and `classes_`; or a mapping from names to several of
+    a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
     loader of `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other
-    inputs lie within `bounds`.
+    inputs lie within `bounds`; float64 becomes float32 unless the model's weights are float64.
+
+    A classifier of scikit-learn reads `data` and `validation`, pairs `(X, y)`, itself, with y among
+    its `classes_`. It is audited by its probabilities alone: nothing is attacked, corrupted or
+    ranked.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
     default `BoundaryProjection`, of 20 to 30 passes an input, or some 800 if it has at most 64
@@ -292,12 +294,16 @@ def audit(
     >>> since = arcal.audit(model, (x[:40], y[:40]), classes=["cat", "dog"], against="june")
     >>> since.changes[0].figures["accuracy"].verdict
     'not shown'
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> X, names = [[0.0], [0.4], [0.6], [1.0]] * 15, ["cat", "dog", "cat", "dog"] * 15
+    >>> arcal.audit(GaussianNB().fit(X, names), (X, names)).classes
+    ('cat', 'dog')
     """
-    if isinstance(model, list | tuple):
-        raise ArcalError(
-            f"the model is a {type(model).__name__}: give one, or a mapping from names to several; "
-            "of probabilities p and labels y give as_predictions(probabilities=p, labels=y)"
-        )
+    refuse_array(model, audit)
+    order = None if order == "none" else order  # as the command has it
+    if order is not None:
+        check_order(order, ", or None for no levels")
+    known: dict[str, Any] = {"weights": weights, "by": by, "R": R}
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
     refuse_text(classes, "classes")
@@ -305,20 +311,22 @@ def audit(
     if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        audited = (
-            _from_predictions(title, one, classes, weights, by, R) for title, one in models.items()
-        )
+        audited = [from_predictions(title, p, classes, **known) for title, p in models.items()]
         return Audit("predictions", tuple(audited), against=earlier)
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
+    if any(map(is_estimator, models.values())):
+        ranked = None if order == "attack" else order
+        without = {"order": ranked, "attack": attack, "shift": shift, "other": other}
+        audited = audited_estimators(models, data, validation, classes, without, **known)
+        return Audit("data", tuple(audited), against=earlier)
     _check_read_again(data, "data", models)
     if not isinstance(other or {}, Mapping):
         raise ArcalError(
             f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
         )
-    order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
-    known = beside(loader, weights, by) if examples is None else None
+    apart = beside(loader, weights, by) if examples is None else None
     drawn = in_drawn_order(loader, len(models))
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():
@@ -346,7 +354,7 @@ def audit(
             model=as_model(one),
             examples=examples,
             loader=loader,
-            beside=known,
+            beside=apart,
             classes=classes,
             validation=fitted_on,
             other=others,
@@ -366,33 +374,3 @@ def _check_read_again(data: Any, title: str, models: Mapping[str, Any]) -> None:
         raise ArcalError(
             f"{title} can be read once, and there are several models: give a list of it"
         )
-
-
-def _from_predictions(
-    name: str,
-    predictions: Predictions,
-    classes: Sequence[str] | None,
-    weights: Any,
-    by: Any,
-    R: int,
-) -> Audited:
-    predictions, zeros = without_zeros(predictions)
-    if predictions.answers and classes is not None:
-        raise ArcalError(
-            "answers are right or wrong and have no classes: leave out the class names"
-        )
-    return Audited(
-        name,
-        predictions,
-        RIGHT_OR_WRONG if predictions.answers else _class_names(classes, predictions.classes),
-        weights=None if weights is None else as_weights(weights, len(predictions.ids)),
-        groupings=groupings({} if by is None else by, len(predictions.ids)),
-        R=R,
-        caveats=[Caveat("Probabilities", zeros)] if zeros else [],
-    )
-
-
-def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:
-    if classes is not None and len(classes) != Z:
-        raise ArcalError(f"there are {len(classes)} class names for {Z} classes")
-    return tuple(map(str, range(Z))) if classes is None else tuple(classes)

@@ -29,6 +29,13 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._calibration_figures import calibration_figures
+from arcal.audits._estimators import (
+    class_names_of,
+    estimated,
+    estimated_unlabelled,
+    is_estimator,
+    refuse_array,
+)
 from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
@@ -215,8 +222,11 @@ def calibrate(
 
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
-    or `Predictions` and no data. `weights` `(N,)` say how much each input counts, in the order of
-    the data, in the fits and in the figures; a part may bring its own.
+    or `Predictions` and no data; or a fitted classifier of scikit-learn's kind and `(X, y)`, with
+    `unlabelled` inputs X, whose `calibrator` is for its log-probabilities. As there, inputs in
+    float64 become float32 unless the model's weights are float64. `weights` `(N,)` say how much
+    each input counts, in the order of the data, in the fits and in the figures; a part may bring
+    its own.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
@@ -234,6 +244,11 @@ def calibrate(
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> arcal.calibrate(sure, calibrators=["temperature"]).calibrator
     Temperature(T=2.731)
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> X, y = [[0.0], [0.4], [0.6], [1.0]] * 100, ["cat", "cat", "dog", "dog"] * 100
+    >>> y[::8] = ["dog"] * 50
+    >>> arcal.calibrate(GaussianNB().fit(X, y), (X, y), calibrators=["temperature"])
+    <Calibration: temperature picked of 1; 400 inputs>
     """
     refuse_text(classes, "classes")
     refuse_text(calibrators, "calibrators")
@@ -241,6 +256,11 @@ def calibrate(
         check_posthoc(one)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
     more: dict[str, Any] = {"name": name, "calibrators": calibrators, "progress": progress}
+    refuse_array(model, calibrate)
+    if is_estimator(model):
+        predictions, today = estimated(model, data, "data"), estimated_unlabelled(model, sets)
+        doubts = order_doubts(predictions, class_names_of(model, classes))
+        return calibration_of(predictions, today, weights=weights, doubts=doubts, **more)
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import (
@@ -31,7 +32,7 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
-from arcal.labelled_batches import usual_batch
+from arcal.labelled_batches import unpacked, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
@@ -144,9 +145,18 @@ class Job:
             job.look_at_shades(batch)
         return job
 
+    def read(self, examples: Examples, positions: Tensor) -> Inputs:
+        """The inputs at these positions `(B,)` as the model takes them, on the CPU."""
+        return Inputs.of(examples.read(positions)).no_finer_than(self.model)
+
+    def unpacked(self, batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
+        """The ids, the inputs as the model takes them, and the labels of a batch of a loader."""
+        ids, x, labels = unpacked(batch, seen)
+        return ids, x.no_finer_than(self.model), labels
+
     def _read(self, examples: Examples, n: int) -> Inputs:
         """The first `n` inputs in their random order, on the device."""
-        return Inputs.of(examples.read(examples.order()[:n])).to(self.settings.device)
+        return self.read(examples, examples.order()[:n]).to(self.settings.device)
 
     def look_at_scale(self, x: Inputs) -> None:
         """Add a caveat if these inputs seem to have another scale than in training."""

@@ -87,7 +87,7 @@ def fingerprint_of_answers(job: "Job", examples: Examples) -> str:
 @torch.no_grad()
 def _logits(job: "Job", examples: Examples, positions: Tensor) -> Tensor:
     with frozen(job.model):
-        some = Inputs.of(examples.read(positions)).to(job.settings.device)
+        some = job.read(examples, positions).to(job.settings.device)
         return job.model(some.parts).float().cpu()
 
 
@@ -138,7 +138,7 @@ class Blocks(ABC, Generic[Given]):
         """Ids, the model's inputs and labels, and if they are images these as they are on disk."""
         examples, part = self.examples, self.examples.part
         images = None if part is None else (self._ahead or part).images(positions)
-        x = examples.read(positions) if images is None else as_input(images, "cpu")
+        x = self.job.read(examples, positions) if images is None else as_input(images, "cpu")
         return examples.ids[positions], x, examples.labels[positions], images
 
 
@@ -249,7 +249,7 @@ def from_loader(
     Z = 0
     for number, batch in enumerate(job.loader, start=1):
         try:
-            ids, x, labels = unpacked(batch, seen)
+            ids, x, labels = job.unpacked(batch, seen)
             if not has_ids(batch):
                 copies.refuse(x, labels)
             if within is not None:
@@ -283,7 +283,7 @@ def check_together(jobs: "Sequence[Job]") -> None:
         classes = {}
         for job in jobs:
             try:
-                classes[job.name] = checked_classes(job, x, labels)
+                classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
             except ArcalError as error:
                 raise type(error)(f"{job.name}: {error}") from error
         check_same_classes(classes)

@@ -112,6 +112,8 @@ def check_log_probabilities(log_p: Tensor, name: str) -> None:
             f"{name} of input {int(log_p.isnan().any(1).nonzero()[0])} is nan: leave out inputs on "
             "which the model's output is not finite"
         )
+    if log_p.ndim == 2 and log_p.numel() and log_p.min() >= 0 and sum_to_one(log_p.double()).all():
+        raise ArcalError(f"{name} are probabilities: pass a log-softmax, such as their logarithm")
     as_probabilities(log_p.double().exp(), name=f"exp({name})", remedy="pass a log-softmax")
 
 

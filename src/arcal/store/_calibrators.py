@@ -42,9 +42,17 @@ def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
 def load_calibrator(path: Path | str) -> Calibrator:
     """Read a calibrator that `save_calibrator` wrote, bit for bit, on the CPU.
 
-    A file that is missing or damaged, has another format or kind, or has tensors that are out of
-    range raises `ArcalError`.
+    Of a folder that `arcal calibrate`, or `Calibration.save`, wrote it is the one picked. A file
+    that is missing or damaged, has another format or kind, or has tensors that are out of range
+    raises `ArcalError`.
     """
+    if (folder := Path(path)).is_dir():
+        path = folder / "calibrator.safetensors"
+        if not path.exists():
+            raise ArcalError(
+                f"{folder} is not a calibrator, but a folder without calibrator.safetensors, which "
+                "is written where one was picked: name a calibrator's file"
+            )
     state, header = _read(path, "calibrator", CALIBRATOR_FORMAT)
     try:
         return from_state(str(header.get("kind")), state)

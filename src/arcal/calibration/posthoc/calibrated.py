@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from arcal.arrays import as_tensor, no_finer_than
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.resampled import Scores
 from arcal.errors import ArcalError
@@ -88,13 +90,18 @@ class Calibrated(nn.Module):
         self.calibrator: Calibrator = calibrator
         self.fitted_to: FittedTo | None = fitted_to
 
-    def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
+    def forward(self, x: Tensor | np.ndarray | Mapping[str, Tensor]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
         For a model that takes several tensors, `x` has them by name. The calibrator's errors are
         raised; a model that does not return logits `(N, Z)`, or returns probabilities of at least
-        `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model.
+        `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model. An array is
+        taken as a tensor, float64 as float32 unless the model's weights are float64.
         """
+        if isinstance(x, np.ndarray):
+            x = no_finer_than(self.model, as_tensor(x, "inputs", copied=False))
+            held = next(self.parameters(), None)
+            x = x if held is None else x.to(held.device)
         logits = self.model(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             shape = getattr(logits, "shape", None)
@@ -106,7 +113,7 @@ class Calibrated(nn.Module):
         energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
         return self.calibrator(logits.log_softmax(1), energy=energy)
 
-    def probabilities(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
+    def probabilities(self, x: Tensor | np.ndarray | Mapping[str, Tensor]) -> Tensor:
         """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
 
         >>> import torch

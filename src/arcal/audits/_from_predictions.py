@@ -1,0 +1,57 @@
+"""A classifier audited from its predictions alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arcal.auditing import (
+    RIGHT_OR_WRONG,
+    Audited,
+    Caveat,
+    Predictions,
+    groupings,
+    without_zeros,
+)
+from arcal.calibration.checks import as_weights
+from arcal.errors import ArcalError
+
+
+def from_predictions(
+    name: str,
+    predictions: Predictions,
+    classes: Sequence[str] | None = None,
+    *,
+    weights: Any = None,
+    by: Any = None,
+    R: int = 10,
+    validation: Predictions | None = None,
+) -> Audited:
+    """What an audit finds in predictions, whose calibrators are fitted on `validation` if given.
+
+    `weights` and `by` are as for `arcal.audit`, in the order of the predictions.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> from_predictions("mine", sure).classes
+    ('0', '1')
+    """
+    predictions, zeros = without_zeros(predictions)
+    if predictions.answers and classes is not None:
+        raise ArcalError(
+            "answers are right or wrong and have no classes: leave out the class names"
+        )
+    return Audited(
+        name,
+        predictions,
+        RIGHT_OR_WRONG if predictions.answers else _class_names(classes, predictions.classes),
+        validation=None if validation is None else without_zeros(validation)[0],
+        weights=None if weights is None else as_weights(weights, len(predictions.ids)),
+        groupings=groupings({} if by is None else by, len(predictions.ids)),
+        R=R,
+        caveats=[Caveat("Probabilities", zeros)] if zeros else [],
+    )
+
+
+def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:
+    if classes is not None and len(classes) != Z:
+        raise ArcalError(f"there are {len(classes)} class names for {Z} classes")
+    return tuple(map(str, range(Z))) if classes is None else tuple(classes)

@@ -1,0 +1,53 @@
+"""What somebody new to the Python functions tries first."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import arcal
+from arcal.auditing import as_predictions
+from arcal.calibration.posthoc import Calibrated, Temperature
+from arcal.errors import ArcalError
+from arcal.store import load_calibrator
+
+SURE = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_calibrated_classifier_takes_arrays(dtype):
+    classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
+    x = np.random.default_rng(0).random((5, 3)).astype(dtype)
+    expected = classifier.probabilities(torch.from_numpy(x).float())
+    assert torch.equal(classifier.probabilities(x), expected)
+    assert torch.equal(classifier(x).exp(), expected)
+
+
+def test_a_calibrator_is_read_from_the_folder_that_was_written(tmp_path):
+    arcal.calibrate(SURE, calibrators=["temperature"]).save(tmp_path / "it")
+    file = load_calibrator(tmp_path / "it" / "calibrator.safetensors")
+    assert repr(load_calibrator(tmp_path / "it")) == repr(file)
+    with pytest.raises(ArcalError, match=r"a folder without calibrator.safetensors, which is"):
+        load_calibrator(tmp_path)
+
+
+def test_an_audit_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    audit = arcal.audit(SURE)
+    assert audit.save() == Path("audit")
+    assert audit.report() == Path("audit", "index.html")
+    assert Path("audit", "index.html").exists()
+
+
+def test_an_unknown_order_names_all_that_an_audit_takes():
+    x, y = torch.rand(60, 3), torch.arange(60) % 2
+    message = r"'atack' is unknown: choose from attack, .*, or None for no levels"
+    with pytest.raises(ArcalError, match=message):
+        arcal.audit(nn.Linear(3, 2), (x, y), order="atack")
+
+
+def test_the_log_loss_of_probabilities_says_to_take_the_logarithm():
+    with pytest.raises(ArcalError, match=r"log_probabilities are probabilities: .*logarithm"):
+        arcal.nll([[0.5, 0.5], [0.25, 0.75]], [0, 1])
