@@ -103,6 +103,30 @@ def correct_of(
     return np.array(said) == np.array(labels), [predicted, label]
 
 
+def doubt_of(
+    sure: str, confidences: np.ndarray, values: Mapping[str, Any], right: Sequence[str]
+) -> str | None:
+    """A sentence if the column `sure` may be the probability of class 1, and no confidence.
+
+    Nothing but the user says then that it is one, some are below one half, and the one column that
+    says what was `right` has the numbers 0 and 1 and a name that labels may have.
+
+    >>> doubt_of("p", np.array([0.25, 0.75]), {"target": np.array([0, 1])}, ["target"])
+    'p is taken for how sure each answer is, and target for whether it is right: if p is the \
+probability of class 1, and not how sure an answer is, give --probabilities p'
+    """
+    if sure.casefold() in CONFIDENCE or len(right) != 1 or right[0].casefold() in CORRECT:
+        return None
+    kinds = {np.asarray(one).dtype.kind for one in (confidences, values[right[0]])}
+    if not kinds <= {*"iuf"} or (confidences >= 0.5).all():
+        return None
+    return (
+        f"{sure} is taken for how sure each answer is, and {right[0]} for whether it is right: if "
+        f"{sure} is the probability of class 1, and not how sure an answer is, give "
+        f"--probabilities {sure}"
+    )
+
+
 def _is_class(values: Mapping[str, Any], label: str, predicted: str | None) -> bool:
     """Whether a column can be of what should have been predicted, and not of what was right."""
     if predicted is None:

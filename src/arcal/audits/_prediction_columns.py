@@ -13,12 +13,14 @@ from arcal.audits._prediction_answers import (
     NOT_TOLD,
     PREDICTED,
     correct_of,
+    doubt_of,
 )
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_headers import NUMBER, check_header
 from arcal.audits._prediction_outputs import (
     check_labelled,
     outputs_called,
+    outputs_chosen,
     probabilities_called_otherwise,
     sums_off_one,
 )
@@ -64,8 +66,13 @@ def columns(
     read = {"", *(name for name in there if name.casefold() in PREDICTED)}
     read |= _beside_the_outputs(table, called, entries, labelled=labelled)
     entries.by = {name: table.column(known(there, name)) for name in called.by}
-    if called.confidence is None:
-        read |= _outputs(table, entries, read, () if labelled else classes, labelled=labelled)
+    known_classes = () if labelled else classes
+    if called.probabilities:
+        chosen = outputs_chosen(table, called, entries.labels, known_classes, labelled=labelled)
+        entries.outputs["probabilities"], entries.classes = chosen.values, chosen.classes
+        read |= {*chosen.of}
+    elif called.confidence is None:
+        read |= _outputs(table, entries, read, known_classes, labelled=labelled)
     if not entries.outputs:
         if (sure := named(there, CONFIDENCE, called.confidence)) is not None:
             read |= _answers(table, entries, sure, called.label, labelled=labelled)
@@ -84,7 +91,7 @@ def _beside_the_outputs(
     table: pa.Table, called: ColumnNames, entries: Entries, *, labelled: bool
 ) -> set[str]:
     """Read the labels, ids and weights, and return the names of their columns."""
-    there, read = table.column_names, set[str]()
+    there, read = called.beside(table.column_names), set[str]()
     if labelled and (name := named(there, LABELS, called.label)) is not None:
         entries.labels = _labels_or_ids(table, name)
         read.add(name)
@@ -134,6 +141,7 @@ def _answers(
         if (said := correct_of(values, label)) is None:
             return set()
         right, read = said
+        entries.doubt = doubt_of(confidence, numbers_in(table, confidence), values, read)
     entries.answers = numbers_in(table, confidence), right
     return {confidence, *read}
 
