@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from arcal.audits._prediction_answers import CONFIDENCE, NOT_TOLD, correct_of, doubt_of
+from arcal.audits._prediction_answers import (
+    CONFIDENCE,
+    NOT_TOLD,
+    correct_of,
+    doubt_of,
+    labels_among,
+)
 from arcal.audits._prediction_chosen import classes_of_chosen
 from arcal.audits._prediction_entries import ColumnNames, Entries
-from arcal.audits._prediction_tables import IDS, LABELS, OUTPUTS, WEIGHTS, known, named
+from arcal.audits._prediction_tables import IDS, OUTPUTS, WEIGHTS, known, named
 from arcal.errors import ArcalError
 
 
@@ -40,7 +46,7 @@ def arrays_in(
     elif "classes" in arrays and len(called.probabilities) < 2:
         read.add("classes")
         entries.classes = arrays["classes"]
-    if labelled and (name := named(there, LABELS, called.label)) is not None:
+    if labelled and (name := labels_among(arrays, called, _fractions)) is not None:
         read.add(name)
         entries.labels = arrays[name]
     if (name := named(there, IDS, called.id)) is not None:
@@ -63,6 +69,10 @@ def arrays_in(
             raise ArcalError(NOT_TOLD)
     entries.unused = tuple(name for name in arrays if name not in read)
     return entries
+
+
+def _fractions(array: np.ndarray) -> bool:
+    return array.dtype.kind == "f" and bool((array != np.floor(array)).any())
 
 
 def _chosen(

@@ -14,6 +14,7 @@ from arcal.audits._prediction_answers import (
     PREDICTED,
     correct_of,
     doubt_of,
+    labels_among,
 )
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_headers import NUMBER, check_header
@@ -30,6 +31,7 @@ from arcal.audits._prediction_tables import (
     OUTPUTS,
     WEIGHTS,
     known,
+    labels_in,
     named,
     numbers_in,
     read_table,
@@ -37,7 +39,18 @@ from arcal.audits._prediction_tables import (
 )
 from arcal.errors import ArcalError
 
-CALLED = (*LABELS, *IDS, *WEIGHTS, *PREDICTED, *CONFIDENCE, *CORRECT)
+CALLED = (
+    *LABELS,
+    "target",
+    "targets",
+    "true_label",
+    "ground_truth",
+    *IDS,
+    *WEIGHTS,
+    *PREDICTED,
+    *CONFIDENCE,
+    *CORRECT,
+)
 """What columns beside the outputs are called, which says that a table has a header."""
 
 
@@ -92,7 +105,8 @@ def _beside_the_outputs(
 ) -> set[str]:
     """Read the labels, ids and weights, and return the names of their columns."""
     there, read = called.beside(table.column_names), set[str]()
-    if labelled and (name := named(there, LABELS, called.label)) is not None:
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    if labelled and (name := labels_among(columns, called, _fractions)) is not None:
         entries.labels = _labels_or_ids(table, name)
         read.add(name)
     if (name := named(there, IDS, called.id)) is not None:
@@ -126,6 +140,14 @@ def _outputs(
     return {*said.of}
 
 
+def _fractions(column: pa.ChunkedArray) -> bool:
+    """Whether these are numbers of which one is not whole."""
+    if not pa.types.is_floating(column.type):
+        return False
+    values = column.drop_null().to_numpy()
+    return bool((values != np.floor(values)).any())
+
+
 def _answers(
     table: pa.Table, entries: Entries, confidence: str, label: str | None, *, labelled: bool
 ) -> set[str]:
@@ -135,8 +157,11 @@ def _answers(
     """
     right, read = np.ones(table.num_rows, dtype=bool), list[str]()
     if labelled:
-        known = (*CORRECT, *PREDICTED, *LABELS) if label is None else (*CORRECT, *PREDICTED, label)
-        beside = [one for one in table.column_names if one.casefold() in known or one == label]
+        there = table.column_names
+        graded = label is not None or any(one.casefold() in CORRECT for one in there)
+        name = label if graded else labels_in(there)
+        known = (*CORRECT, *PREDICTED, *(LABELS if label is None else ()))
+        beside = [one for one in there if one.casefold() in known or one == name]
         values = {one: without_gaps(table.column(one), one).to_numpy() for one in beside}
         if (said := correct_of(values, label)) is None:
             return set()

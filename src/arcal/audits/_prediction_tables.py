@@ -46,6 +46,8 @@ OUTPUTS = {
     ),
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
+ALSO_LABELS = ("target", "targets", "true", "true_label", "truth", "ground_truth", "gold")
+"""What labels are also called, where nothing is called as `LABELS`."""
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
 SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
@@ -106,6 +108,21 @@ def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -
     return [
         name for name in there if (name.casefold() in names if chosen is None else name == chosen)
     ]
+
+
+def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
+    """The column of labels: the `chosen` one, or one called so; `true` beside `false` is not.
+
+    >>> labels_in(["Target", "probability"]), labels_in(["true", "false"])
+    ('Target', None)
+    """
+    usual = named(there, LABELS, chosen)
+    if usual is not None or chosen is not None:
+        return usual
+    truths = {"true", "false"}
+    both = truths <= {name.casefold() for name in there}
+    beside = [name for name in there if not both or name.casefold() not in truths]
+    return named(beside, ALSO_LABELS, None)
 
 
 def known(there: Sequence[str], name: str) -> str:
@@ -232,7 +249,10 @@ def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
     """The places of the columns of whole numbers that would be names with zeros before them."""
     names = table.column_names
     beside = called.beside(names)
-    ids, labels = _all_named(beside, IDS, called.id), _all_named(beside, LABELS, called.label)
+    ids, labels = (
+        _all_named(beside, IDS, called.id),
+        _all_named(beside, (*LABELS, *ALSO_LABELS), called.label),
+    )
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
     wanted = {*ids, *called.by, *(labels if named_by_class else ())}
     return [
