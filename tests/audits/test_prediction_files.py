@@ -183,7 +183,7 @@ TWO = "label,logits_0,logits_1\n"
         (TWO + "0,1,2\n2,1,2\n", "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (TWO + "0,.25,.75\n1,.5,.5\n", "give them as prob"),
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
-        ("cat,dog,truth\n.7,.3,cat\n.1,.9,dog\n", "no labels, .* of which cat, dog sum to 1, as"),
+        ("cat,dog,verdict\n.7,.3,cat\n.1,.9,dog\n", "no labels, .* of which cat, dog sum to 1, as"),
         ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: give each class a column"),
         ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),

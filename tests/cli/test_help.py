@@ -62,7 +62,7 @@ def test_each_option_is_there_with_its_explanation(name, completions, monkeypatc
     listed = {re.findall(r"--[a-z][\w-]*", lines[i])[0] for i in options}
     common = {option for options, _ in COMMON for option in re.findall(r"--[a-z]+", options)}
     hidden = (
-        {"--id", "--labels-from", "--confidence"}
+        {"--id", "--labels-from", "--probabilities", "--confidence"}
         if name == "score" or name.startswith("plan")
         else set()
     )

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from arcal.audits._prediction_answers import CORRECT
 from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, named, read_table
+from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, labels_in, named, read_table
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 from arcal.printable import printable
@@ -91,6 +91,7 @@ def _ids_and_labels(file: Path, called: ColumnNames) -> tuple[str, list[str], pa
     key, name = named(there, IDS, called.id), named(there, LABELS, title)
     if name is None and (name := named(there, CORRECT, None)) is not None:
         title = name
+    name = name or labels_in(there, title)
     for column, usual in ((key, IDS[1]), (name, LABELS[1])):
         if column is None:
             raise ArcalError(f"there is no column {usual}: rename one to it")

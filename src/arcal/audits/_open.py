@@ -45,6 +45,7 @@ def open_predictions(
     *,
     label: str | None = None,
     confidence: Sequence[str] = (),
+    probabilities: Sequence[str] = (),
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
@@ -56,11 +57,12 @@ def open_predictions(
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `confidence`, `weight`, `id`, `by` and `labels_from` are as for `read_predictions`, but
-    that several names of `confidence` are one for each file. Rows are matched by their ids, and one
-    is drawn of each value in the column `one_per`. A file of the same `classes`, or else of those
-    of the first file, gets their order. `class_names` are those of lists of outputs. The page shows
-    of each input what is in the columns `text`.
+    `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
+    `read_predictions`, but that several names of `confidence` are one for each file. Rows are
+    matched by their ids, and one is drawn of each value in the column `one_per`. A file of the same
+    `classes`, or else of those of the first file, gets their order. `class_names` are those of
+    lists of outputs, and of `probabilities`. The page shows of each input what is in the columns
+    `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -73,7 +75,7 @@ def open_predictions(
     for path, name, column in zip(paths, names, sure, strict=True):
         own = (*by, *text, *(() if one_per is None else (one_per,)))
         named: dict[str, Any] = {"label": label, "confidence": column, "weight": weight}
-        named |= {"id": id, "labels_from": labels_from}
+        named |= {"id": id, "labels_from": labels_from, "probabilities": probabilities}
         saved = read_predictions(Path(path), by=own, names=class_names, **named)
         first = first or saved
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
@@ -85,6 +87,8 @@ def open_predictions(
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         caveats = [Caveat("Probabilities", said)] if said else []
+        if saved.doubt is not None:
+            caveats.append(Caveat("Answers", saved.doubt))
         if (repeated_rows := saved.copies) is not None:
             caveats.append(Caveat("Repeated", repeated_rows))
         facts = {"Predictions": Path(path).name}
@@ -96,6 +100,8 @@ def open_predictions(
             facts[WEIGHED_BY] = saved.weighed_by
         if column is not None:
             facts["Confidence"] = f"the column {column}"
+        if probabilities:
+            facts["Outputs"] = first_few(probabilities)
         if unused := [one for one in saved.unused if one not in confidence]:
             facts[NOT_USED] = first_few(unused)
         one = Audited(

@@ -1,13 +1,14 @@
 """Files that have a confidence and whether the answer was right, and no output of a class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
 import numpy as np
 
+from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_labels import as_text
-from arcal.audits._prediction_tables import LABELS, named
+from arcal.audits._prediction_tables import ALSO_LABELS, LABELS, labels_in, named
 from arcal.errors import ArcalError
 
 CONFIDENCE = ("confidence", "confidences")
@@ -51,8 +52,28 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
 def holds_answers(there: Sequence[str]) -> bool:
     """Whether columns of these names say how sure an answer was and whether it was right."""
     has = {name.casefold() for name in there}
-    right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS})
+    right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS, *ALSO_LABELS})
     return bool(has & {*CONFIDENCE} and right)
+
+
+def labels_among(
+    values: Mapping[str, Any], called: ColumnNames, fractions: Callable[[Any], bool]
+) -> str | None:
+    """The column of labels by its name, or by one that labels may have if it can be of labels.
+
+    No column of `fractions` is, which may be an output, nor one that the user calls otherwise, nor
+    any beside a confidence and what was correct.
+
+    >>> labels_among({"gold": 0.5, "truth": 1}, ColumnNames(), lambda one: one < 1)
+    'truth'
+    """
+    there = called.beside([*values])
+    has = {name.casefold() for name in there}
+    if called.label is not None or has & {*LABELS} or (has & {*CONFIDENCE} and has & {*CORRECT}):
+        return named(there, LABELS, called.label)
+    maybe = [name for name in there if name.casefold() in ALSO_LABELS]
+    not_labels = {name for name in maybe if name in called.chosen or fractions(values[name])}
+    return labels_in([name for name in there if name not in not_labels])
 
 
 def correct_of(
@@ -78,7 +99,7 @@ def correct_of(
         others = [one for one in (predicted, named([*values], LABELS, None)) if one != right]
         _check_truths(truths, right, {name: values[name] for name in others if name is not None})
         return truths, [right]
-    label = named([*values], LABELS, label)
+    label = labels_in([*values], label)
     if predicted is None or label is None:
         return None
     said, labels = (_as_text(np.asarray(values[name]), name) for name in (predicted, label))
@@ -101,6 +122,30 @@ def correct_of(
             "row 0: write both alike, or give a column `correct`"
         )
     return np.array(said) == np.array(labels), [predicted, label]
+
+
+def doubt_of(
+    sure: str, confidences: np.ndarray, values: Mapping[str, Any], right: Sequence[str]
+) -> str | None:
+    """A sentence if the column `sure` may be the probability of class 1, and no confidence.
+
+    Nothing but the user says then that it is one, some are below one half, and the one column that
+    says what was `right` has the numbers 0 and 1 and a name that labels may have.
+
+    >>> doubt_of("p", np.array([0.25, 0.75]), {"target": np.array([0, 1])}, ["target"])
+    'p is taken for how sure each answer is, and target for whether it is right: if p is the \
+probability of class 1, and not how sure an answer is, give --probabilities p'
+    """
+    if sure.casefold() in CONFIDENCE or len(right) != 1 or right[0].casefold() in CORRECT:
+        return None
+    kinds = {np.asarray(one).dtype.kind for one in (confidences, values[right[0]])}
+    if not kinds <= {*"iuf"} or (confidences >= 0.5).all():
+        return None
+    return (
+        f"{sure} is taken for how sure each answer is, and {right[0]} for whether it is right: if "
+        f"{sure} is the probability of class 1, and not how sure an answer is, give "
+        f"--probabilities {sure}"
+    )
 
 
 def _is_class(values: Mapping[str, Any], label: str, predicted: str | None) -> bool:

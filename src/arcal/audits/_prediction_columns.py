@@ -13,12 +13,15 @@ from arcal.audits._prediction_answers import (
     NOT_TOLD,
     PREDICTED,
     correct_of,
+    doubt_of,
+    labels_among,
 )
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_headers import NUMBER, check_header
 from arcal.audits._prediction_outputs import (
     check_labelled,
     outputs_called,
+    outputs_chosen,
     probabilities_called_otherwise,
     sums_off_one,
 )
@@ -28,6 +31,7 @@ from arcal.audits._prediction_tables import (
     OUTPUTS,
     WEIGHTS,
     known,
+    labels_in,
     named,
     numbers_in,
     read_table,
@@ -35,7 +39,18 @@ from arcal.audits._prediction_tables import (
 )
 from arcal.errors import ArcalError
 
-CALLED = (*LABELS, *IDS, *WEIGHTS, *PREDICTED, *CONFIDENCE, *CORRECT)
+CALLED = (
+    *LABELS,
+    "target",
+    "targets",
+    "true_label",
+    "ground_truth",
+    *IDS,
+    *WEIGHTS,
+    *PREDICTED,
+    *CONFIDENCE,
+    *CORRECT,
+)
 """What columns beside the outputs are called, which says that a table has a header."""
 
 
@@ -64,8 +79,13 @@ def columns(
     read = {"", *(name for name in there if name.casefold() in PREDICTED)}
     read |= _beside_the_outputs(table, called, entries, labelled=labelled)
     entries.by = {name: table.column(known(there, name)) for name in called.by}
-    if called.confidence is None:
-        read |= _outputs(table, entries, read, () if labelled else classes, labelled=labelled)
+    known_classes = () if labelled else classes
+    if called.probabilities:
+        chosen = outputs_chosen(table, called, entries.labels, known_classes, labelled=labelled)
+        entries.outputs["probabilities"], entries.classes = chosen.values, chosen.classes
+        read |= {*chosen.of}
+    elif called.confidence is None:
+        read |= _outputs(table, entries, read, known_classes, labelled=labelled)
     if not entries.outputs:
         if (sure := named(there, CONFIDENCE, called.confidence)) is not None:
             read |= _answers(table, entries, sure, called.label, labelled=labelled)
@@ -84,8 +104,9 @@ def _beside_the_outputs(
     table: pa.Table, called: ColumnNames, entries: Entries, *, labelled: bool
 ) -> set[str]:
     """Read the labels, ids and weights, and return the names of their columns."""
-    there, read = table.column_names, set[str]()
-    if labelled and (name := named(there, LABELS, called.label)) is not None:
+    there, read = called.beside(table.column_names), set[str]()
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    if labelled and (name := labels_among(columns, called, _fractions)) is not None:
         entries.labels = _labels_or_ids(table, name)
         read.add(name)
     if (name := named(there, IDS, called.id)) is not None:
@@ -119,6 +140,14 @@ def _outputs(
     return {*said.of}
 
 
+def _fractions(column: pa.ChunkedArray) -> bool:
+    """Whether these are numbers of which one is not whole."""
+    if not pa.types.is_floating(column.type):
+        return False
+    values = column.drop_null().to_numpy()
+    return bool((values != np.floor(values)).any())
+
+
 def _answers(
     table: pa.Table, entries: Entries, confidence: str, label: str | None, *, labelled: bool
 ) -> set[str]:
@@ -128,12 +157,16 @@ def _answers(
     """
     right, read = np.ones(table.num_rows, dtype=bool), list[str]()
     if labelled:
-        known = (*CORRECT, *PREDICTED, *LABELS) if label is None else (*CORRECT, *PREDICTED, label)
-        beside = [one for one in table.column_names if one.casefold() in known or one == label]
+        there = table.column_names
+        graded = label is not None or any(one.casefold() in CORRECT for one in there)
+        name = label if graded else labels_in(there)
+        known = (*CORRECT, *PREDICTED, *(LABELS if label is None else ()))
+        beside = [one for one in there if one.casefold() in known or one == name]
         values = {one: without_gaps(table.column(one), one).to_numpy() for one in beside}
         if (said := correct_of(values, label)) is None:
             return set()
         right, read = said
+        entries.doubt = doubt_of(confidence, numbers_in(table, confidence), values, read)
     entries.answers = numbers_in(table, confidence), right
     return {confidence, *read}
 

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from arcal.errors import ArcalError
+
 
 @dataclass(frozen=True)
 class ColumnNames:
     """What the user says that columns are called; what is None goes by its usual names.
 
-    `by` are the columns to group the inputs by. With a `confidence` no outputs are read.
+    `by` are the columns to group the inputs by. With a `confidence` no outputs are read, and with
+    `probabilities` no others: one is of class 1, several are one a class, in this order. `classes`
+    are then the names of the classes, if they are not those of the columns.
     """
 
     label: str | None = None
@@ -17,12 +21,34 @@ class ColumnNames:
     weight: str | None = None
     confidence: str | None = None
     by: Sequence[str] = ()
+    probabilities: Sequence[str] = ()
+    classes: Sequence[str] = ()
 
     @property
     def chosen(self) -> list[str]:
         """Those that the user names, but for `by`."""
-        every = (self.label, self.id, self.weight, self.confidence)
+        every = (self.label, self.id, self.weight, self.confidence, *self.probabilities)
         return [name for name in every if name is not None]
+
+    def beside(self, there: Sequence[str]) -> list[str]:
+        """The columns that may be something else than outputs: all but the `probabilities`."""
+        return [name for name in there if name not in self.probabilities]
+
+    def check(self) -> None:
+        """Refuse names of which one column cannot have both, or that are there twice."""
+        if self.probabilities and self.confidence is not None:
+            raise ArcalError(
+                f"--confidence {self.confidence} and --probabilities {self.probabilities[0]}: a "
+                "file is read for one of them: leave the other out"
+            )
+        for name in self.probabilities:
+            if self.probabilities.count(name) > 1:
+                raise ArcalError(f"--probabilities names {name} twice: name each class's column")
+            others = {"label": self.label, "id": self.id, "weight": self.weight}
+            if other := next((flag for flag, one in others.items() if one == name), None):
+                raise ArcalError(
+                    f"--{other} and --probabilities both name {name}: a column is one of them"
+                )
 
 
 @dataclass(eq=False)
@@ -31,9 +57,9 @@ class Entries:
 
     `outputs` are the `logits` or `probabilities`, `classes` the names of their columns, and
     `answers` the confidence in each answer and whether it was right. `weighed_by` says where the
-    weights are from, `labelled` how many inputs have a label, where these are in another file, and
-    `sums` where columns that may be probabilities do not sum to 1. `unused` are the names of what
-    is not read.
+    weights are from, `labelled` how many inputs have a label, where these are in another file,
+    `sums` where columns that may be probabilities do not sum to 1, and `doubt` why the answers may
+    be none. `unused` are the names of what is not read.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -46,4 +72,5 @@ class Entries:
     weighed_by: str | None = None
     labelled: str | None = None
     sums: str | None = None
+    doubt: str | None = None
     unused: tuple[str, ...] = ()

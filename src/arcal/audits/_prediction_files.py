@@ -22,25 +22,17 @@ from arcal.auditing import (
     one_per,
 )
 from arcal.audits._prediction_answers import (
-    CONFIDENCE,
-    NOT_TOLD,
-    correct_of,
     holds_answers,
     missing_of,
 )
+from arcal.audits._prediction_arrays import arrays_in
 from arcal.audits._prediction_columns import columns
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import (
     ALL_SCORES,
-    IDS,
-    LABELS,
     OUTPUT_NAMES,
-    OUTPUTS,
-    WEIGHTS,
     belongs,
-    known,
-    named,
     names_in,
 )
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
@@ -68,9 +60,10 @@ class SavedPredictions:
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
     of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
     of N values to group the inputs by. `weighed_by` says where the weights are from, `scaled` by
-    how much rows of probabilities were off their sum of 1, if it is more than rounding, and
-    `labelled` how many inputs have a label, where these are in another file. If the inputs have no
-    ids of their own (`has_ids`), some may be `copies` of others. Made by `read_predictions`.
+    how much rows of probabilities were off their sum of 1, if it is more than rounding, `labelled`
+    how many inputs have a label, where these are in another file, and `doubt` why answers may be
+    outputs of a binary classifier. If the inputs have no ids of their own (`has_ids`), some may be
+    `copies` of others. Made by `read_predictions`.
     """
 
     predictions: Predictions
@@ -83,6 +76,7 @@ class SavedPredictions:
     unused: tuple[str, ...] = ()
     labelled: str | None = None
     has_ids: bool = True
+    doubt: str | None = None
 
     @property
     def copies(self) -> str | None:
@@ -167,6 +161,7 @@ def read_predictions(
     labelled: bool = True,
     label: str | None = None,
     confidence: str | None = None,
+    probabilities: Sequence[str] = (),
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
@@ -184,7 +179,9 @@ def read_predictions(
     names more, to group the inputs by. Labels are numbers from 0, or names of classes; unless
     `labelled` they do not count, and all are 0, and the model's `classes`, if they are known, tell
     its columns from others. Labels that came later are `labels_from` another table, by ids: inputs
-    without one are left out. Of lists of outputs `names` are those of the classes, in their order.
+    without one are left out. `probabilities` name columns of these that are called otherwise: one
+    of class 1, or of the second of two classes; or one for each class, in order, which is called by
+    it. Of these, and of lists of outputs, `names` are those of the classes, in their order.
     Answers have no outputs, but a `confidence`, which may name another column, and `correct`, or
     what was `predicted` and a label: see `as_answers`.
     What is missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
@@ -199,14 +196,15 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        called = ColumnNames(label, id, weight, confidence, by)
+        called = ColumnNames(label, id, weight, confidence, by, probabilities, names)
+        called.check()
         if by_column:
             entries = columns(path, called, labelled, classes, labels_from)
         elif labels_from is not None:
             raise ArcalError("--labels-from is for tables of predictions: leave it out")
         else:
-            entries = _arrays(path, called, labelled)
-        if names and entries.classes is not None:
+            entries = arrays_in(path, called, classes, labelled=labelled)
+        if names and entries.classes is not None and [*entries.classes] != [*names]:
             raise ArcalError("it names its classes itself: leave --classes out")
         if names:
             entries.classes = np.array(names)  # of lists, in which nothing names them
@@ -234,44 +232,6 @@ def _names(path: Path) -> Sequence[str]:
         return []
 
 
-def _arrays(path: Path, called: ColumnNames, labelled: bool) -> Entries:
-    """The arrays of a `.npz` file, each under the first of its names."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = dict(archive)
-    if any(isinstance(array, bytes) for array in arrays.values()):
-        raise ArcalError("one of its members is not an array: write it with numpy.savez")
-    there, read, entries = list(arrays), {*called.by}, Entries()
-    for kind, names in OUTPUTS.items():
-        if name := next((one for one in names if one in arrays), None):
-            read.add(name)
-            entries.outputs[kind] = arrays[name]
-    if called.confidence is not None:  # then no output counts
-        read, entries.outputs = {*called.by}, {}
-    elif "classes" in arrays:
-        read.add("classes")
-        entries.classes = arrays["classes"]
-    if labelled and (name := named(there, LABELS, called.label)) is not None:
-        read.add(name)
-        entries.labels = arrays[name]
-    if (name := named(there, IDS, called.id)) is not None:
-        read.add(name)
-        entries.ids = arrays[name]
-    if (name := named(there, WEIGHTS, called.weight)) is not None:
-        read.add(name)
-        entries.weights, entries.weighed_by = arrays[name], f"the array {name}"
-    entries.by = {name: arrays[known(there, name)] for name in called.by}
-    sure = named(there, CONFIDENCE, called.confidence)
-    if sure is not None and not entries.outputs:
-        right = correct_of(arrays, called.label) if labelled else (np.ones(len(arrays[sure])), [])
-        if right is not None:
-            entries.answers = arrays[sure], right[0]
-            read |= {sure, *right[1]}
-        elif called.confidence is not None:
-            raise ArcalError(NOT_TOLD)
-    entries.unused = tuple(name for name in there if name not in read)
-    return entries
-
-
 def _saved(
     entries: Entries, there: Sequence[str], labelled: bool, by_column: bool
 ) -> SavedPredictions:
@@ -282,9 +242,11 @@ def _saved(
             raise ArcalError(missing)
         remedy = (
             "give each class a column, such as probabilities_cat or logits_cat, or name the "
-            f"probability of class 1 `probability`{ANSWERS}"
+            "probability of class 1 `probability`, or say which columns they are, with "
+            f"--probabilities{ANSWERS}"
             if by_column
-            else f"name their array `logits` or `probabilities`{ANSWERS}"
+            else "name their array `logits` or `probabilities`, or say which it is, with "
+            f"--probabilities{ANSWERS}"
         )
         if entries.sums is not None:
             remedy = (
@@ -334,6 +296,7 @@ def _saved(
         unused=entries.unused,
         labelled=entries.labelled,
         has_ids=entries.ids is not None,
+        doubt=entries.doubt,
     )
 
 

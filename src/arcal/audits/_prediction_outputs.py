@@ -12,6 +12,8 @@ import pyarrow.compute
 import torch
 
 from arcal.audits._prediction_answers import PREDICTED, holds_answers
+from arcal.audits._prediction_chosen import classes_of_chosen, whole
+from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_headers import is_number
 from arcal.audits._prediction_labels import (
     TRUTH,
@@ -22,16 +24,13 @@ from arcal.audits._prediction_labels import (
     classes_of_one_unlabelled,
     truths_like,
 )
-from arcal.audits._prediction_tables import OUTPUTS, belongs, named, numbers_in
+from arcal.audits._prediction_tables import OUTPUTS, SHORT, belongs, named, numbers_in
 from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
-SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
-"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
-as in R's tidymodels `.pred_cat` and `.pred_dog`."""
 SCORE = ("score",)
 """How the probability of class 1 is also called, where no other column could be an output."""
 
@@ -76,7 +75,7 @@ def outputs_called(
     values = np.column_stack([numbers_in(table, name) for name in of])
     titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of]
     if labels is None or labels.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
-        titles = _whole(titles)
+        titles = whole(titles)
     if len(of) <= 2:
         titles = truths_like(titles, _called(labels, classes))
     if len(of) > 1:
@@ -119,6 +118,35 @@ def probabilities_called_otherwise(
     return Outputs(of, values, _unless_numbered(titles))
 
 
+def outputs_chosen(
+    table: pa.Table,
+    called: ColumnNames,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    *,
+    labelled: bool,
+) -> Outputs:
+    """The probabilities in the columns that the user names: of class 1, or one a class, in order.
+
+    One column may also have lists, or have had objects, of which each key is now a column.
+    """
+    there, of = table.column_names, [*called.probabilities]
+    titles = None
+    if len(of) == 1 and of[0] not in there:
+        keys = [name for name in there if name.startswith(f"{of[0]}.")]
+        of, titles = keys or of, [name.removeprefix(f"{of[0]}.") for name in keys] or None
+    for name in of:
+        named(there, (), name)
+    if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
+        return Outputs(of, _rows(table.column(of[0]), of[0]), None)
+    values = np.column_stack([numbers_in(table, name) for name in of])
+    known = None if labelled else classes
+    names = classes_of_chosen(of, labels, known, called.classes, titles=titles)
+    if len(of) == 1:
+        _check_not_of_the_predicted(table, of[0], values[:, 0], names)
+    return Outputs(of, values, _unless_numbered(names or ()))
+
+
 def check_labelled(table: pa.Table, there: Sequence[str]) -> None:
     """Refuse columns `there` that sum to 1 as probabilities do, where nothing says the labels."""
     numbers = _numeric(table, there)
@@ -157,10 +185,10 @@ def _probabilities_among(
     """The columns of probabilities among those of numbers, their classes, and their rows."""
     if called and called <= set(numbers):
         of, p = _called_as_classes(table, numbers, called)
-        return of, _whole(of), p
+        return of, whole(of), p
     known = [name for name in numbers if name in called]
     if (p := _probabilities(table, known)) is not None:  # a label is blank, or misspelt
-        return known, _whole(known), p
+        return known, whole(known), p
     short = [name for name in numbers if SHORT.match(name)]
     if (p := _probabilities(table, short)) is not None:
         return short, [SHORT.sub("", name) for name in short], p
@@ -173,13 +201,6 @@ def _probabilities_among(
     p = numbers_in(table, score)
     _check_not_of_the_predicted(table, score, p, None)
     return [score], ["0", "1"], p[:, None]
-
-
-def _whole(titles: list[str]) -> list[str]:
-    """Names such as 1.0 as 1, unless two of them would be the same, or one is a fraction."""
-    whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
-    fractions = any(re.fullmatch(r"-?\d*\.\d+", title) for title in whole)
-    return titles if fractions or len({*whole}) < len(titles) else whole
 
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:

@@ -46,7 +46,12 @@ OUTPUTS = {
     ),
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
+ALSO_LABELS = ("target", "targets", "true", "true_label", "truth", "ground_truth", "gold")
+"""What labels are also called, where nothing is called as `LABELS`."""
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
+SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
+"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
+as in R's tidymodels `.pred_cat` and `.pred_dog`."""
 
 
 def read_table(path: Path, called: ColumnNames) -> pa.Table:
@@ -55,7 +60,8 @@ def read_table(path: Path, called: ColumnNames) -> pa.Table:
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
     for each class, as pipelines of transformers return, become columns such as `probabilities.cat`,
     of a column `scores` as well; other objects become a column for each key, such as `meta.site`.
-    What columns are `called` counts for CSV files, which do not say what is text.
+    What columns are `called` counts for CSV files, which do not say what is text, and says which
+    other columns are outputs.
 
     >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat", "probabilities": {"cat": 1, "dog": 0}}')
     >>> read_table(Path("a.jsonl"), ColumnNames()).column_names
@@ -67,7 +73,7 @@ def read_table(path: Path, called: ColumnNames) -> pa.Table:
         table = _json_lines(path)
     else:
         table = _csv(path, called)
-    return _unfolded(table)
+    return _unfolded(table, called.probabilities)
 
 
 def names_in(path: Path) -> list[str]:
@@ -104,6 +110,21 @@ def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -
     ]
 
 
+def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
+    """The column of labels: the `chosen` one, or one called so; `true` beside `false` is not.
+
+    >>> labels_in(["Target", "probability"]), labels_in(["true", "false"])
+    ('Target', None)
+    """
+    usual = named(there, LABELS, chosen)
+    if usual is not None or chosen is not None:
+        return usual
+    truths = {"true", "false"}
+    both = truths <= {name.casefold() for name in there}
+    beside = [name for name in there if not both or name.casefold() not in truths]
+    return named(beside, ALSO_LABELS, None)
+
+
 def known(there: Sequence[str], name: str) -> str:
     """The name, if it is one of these."""
     if name not in there:
@@ -111,14 +132,15 @@ def known(there: Sequence[str], name: str) -> str:
     return name
 
 
-def _unfolded(table: pa.Table) -> pa.Table:
+def _unfolded(table: pa.Table, chosen: Sequence[str]) -> pa.Table:
     """The table with columns in place of each column of objects: of the outputs, one a class."""
     columns: list[tuple[str, Any]] = []
     has_outputs = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
     for name, column in zip(table.column_names, table.columns, strict=True):
         if not has_outputs and name.casefold() == ALL_SCORES and _is_scored(column.type):
             name = "probabilities"
-        by_class = _by_class(column) if belongs(name, OUTPUT_NAMES) else column
+        is_output = name in chosen or belongs(name, OUTPUT_NAMES)
+        by_class = _by_class(column) if is_output else column
         if isinstance(by_class, Mapping):
             columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
         else:
@@ -214,7 +236,7 @@ def _csv(path: Path, called: ColumnNames) -> pa.Table:
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         raise ArcalError(refusal)
     prefixed = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
-    numbers = (called.weight, *called.by)
+    numbers = (called.weight, *called.by, *called.probabilities)
     for i, name in enumerate(table.column_names if start.delimiter == ";" else ()):
         expected = name in numbers or belongs(name, [*WEIGHTS, *OUTPUT_NAMES]) or not prefixed
         column = table.column(i)
@@ -226,7 +248,11 @@ def _csv(path: Path, called: ColumnNames) -> pa.Table:
 def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
     """The places of the columns of whole numbers that would be names with zeros before them."""
     names = table.column_names
-    ids, labels = _all_named(names, IDS, called.id), _all_named(names, LABELS, called.label)
+    beside = called.beside(names)
+    ids, labels = (
+        _all_named(beside, IDS, called.id),
+        _all_named(beside, (*LABELS, *ALSO_LABELS), called.label),
+    )
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
     wanted = {*ids, *called.by, *(labels if named_by_class else ())}
     return [

@@ -41,11 +41,13 @@ def predictions_like(
     *,
     answers: bool = False,
     one_per: str | None = None,
+    probabilities: Sequence[str] = (),
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
     The calibrator is fitted to those of `fitted_to`, which has these `classes`, or `answers`, of
-    which `confidence` names the column if it is called otherwise. The column `one_per`, if the file
+    which `confidence` names the column if it is called otherwise, as `probabilities` those of
+    outputs. The column `one_per`, if the file
     has it, is read as well. Where only its classes have names, the order in which they are taken is
     said. Predictions of other classes, as far as is known, and answers beside probabilities raise
     `ArcalError`.
@@ -54,6 +56,7 @@ def predictions_like(
     from arcal.classifiers import check_class_names
 
     named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
+    named["probabilities"] = probabilities
     if one_per is not None and has_column(path, one_per):
         named["by"] = (one_per,)
     other = read_predictions(path, labelled=False, **named)

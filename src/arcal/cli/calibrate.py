@@ -230,11 +230,12 @@ class Calibrate(OnModels):
         applied = self._applied_to(saved.classes, answers)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
-        for line in filter(None, (saved.scaled, saved.copies)):
+        for line in filter(None, (saved.scaled, saved.copies, saved.doubt)):
             say(f"arcal: {path}: {line}")
         unlabelled = self.calibration.unlabelled or ()
         like = self.data.id, saved.classes, str(path), self._confidence()
-        alike: dict[str, Any] = {"answers": answers, "one_per": one_per}
+        chosen = self.data.probabilities
+        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
         read = {
             one: predictions_like("--unlabelled", Path(one), *like, **alike) for one in unlabelled
         }
@@ -256,9 +257,10 @@ class Calibrate(OnModels):
         if self.output.apply is None:
             return None
         like = self.data.id, classes, " ".join(self.what), self._confidence()
-        alike: dict[str, Any] = {"answers": answers, "one_per": self.data.one_per}
+        one_per, chosen = self.data.one_per, self.data.probabilities
+        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
         applied = predictions_like("--apply", self.output.apply, *like, **alike)
-        _drawn(applied, self.data.one_per, self.output.apply)  # refused before anything is fitted
+        _drawn(applied, one_per, self.output.apply)  # refused before anything is fitted
         return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":

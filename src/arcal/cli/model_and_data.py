@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from arcal.compute.sharing import Sharing
 
 OF_PREDICTIONS = ("--classes", "--label", "--confidence", "--weight", "--id", "--labels-from")
-OF_PREDICTIONS += ("--one-per",)
+OF_PREDICTIONS += ("--one-per", "--probabilities")
 """The flags of data that a file of predictions has as well."""
 ONLY_OF_PREDICTIONS = {
     "id": "the ids of data are in a column `id`",
     "confidence": "a model says how sure it is",
+    "probabilities": "a model's outputs are its own",
     "labels_from": "data have their own labels",
 }
 """Those that only such a file has, and why."""
@@ -83,6 +84,10 @@ class DataFlags:
     confidence: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """For a file of predictions: column of the confidence in each answer, where that is all it has.
     --label then names the column of what was correct. `arcal audit` compares several columns."""
+    probabilities: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
+    """For a file of predictions: column of the probability of class 1, or of the second of
+    --classes; or one column for each class, in order, called by it unless --classes is given. By
+    default those called probabilities, logits and the like."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
     """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
     label yet are left out."""
@@ -114,7 +119,7 @@ class DataFlags:
 
     def columns_named(self) -> dict[str, Any]:
         """What columns of a file of predictions are called, as `read_predictions` takes it."""
-        names = ("label", "confidence", "weight", "id", "labels_from")
+        names = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
         return {name: getattr(self, name) for name in names}
 
 
@@ -126,6 +131,7 @@ class OnlyDataFlags(DataFlags):
     """Column of the texts, or two of pairs in the order in which the model reads them."""
     # of files of predictions: they are refused with the reason
     confidence: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
+    probabilities: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
     id: Annotated[str | None, flag("COLUMN"), HIDDEN] = None
 
