@@ -18,12 +18,17 @@ def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
     return arrays.as_tensor(values, name, copied=copied).detach().cpu()
 
 
-def as_labels(values: Any, N: int, Z: int) -> Tensor:
-    """The labels of N inputs, int64 `(N,)` in 0 .. Z-1."""
+def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tensor:
+    """The labels of N inputs, int64 `(N,)` in 0 .. Z-1; of outputs in `one_column` Z is 2."""
     labels = as_whole_numbers(values, N, "labels")
     wrong = (labels < 0) | (labels >= Z)
     if wrong.any():
         row = int(wrong.nonzero()[0, 0])
+        if one_column and labels.min() >= 0 and (several := len(labels.unique())) > Z:
+            raise ArcalError(
+                f"the labels have {several} classes, such as {labels[row]} in row {row}, and one "
+                "column of outputs describes two: give a column for each class"
+            )
         without = ", and leave out inputs without a label" if labels[row] < 0 else ""
         raise ArcalError(
             f"the label of row {row} is {labels[row]}, and the {Z} classes are 0 .. {Z - 1}: "

@@ -58,3 +58,11 @@ def test_answers_and_late_labels_have_them_too():
     Path("late.csv").write_text("id,target\n7,1\n")
     saved = read("id,probability 7,0.75 8,0.25", labels_from=Path("late.csv"))
     assert saved.predictions.labels.tolist() == [1]
+
+
+def test_labels_of_three_classes_beside_one_column_are_called_so():
+    says = "the labels have 3 classes, such as 2 in row 2, and one column of outputs describes two"
+    with pytest.raises(ArcalError, match=says):
+        read("label,probability 0,0.75 1,0.25 2,0.5")
+    with pytest.raises(ArcalError, match="number them from 0"):
+        read("label,probability 1,0.75 2,0.25 2,0.5")

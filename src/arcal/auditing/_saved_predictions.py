@@ -53,9 +53,11 @@ def as_predictions(
     if (logits is None) == (probabilities is None):
         raise ArcalError("give either logits or probabilities, and not both")
     if probabilities is None:
-        members = _from_logits(_rows(logits, "logits"))
+        rows = _rows(logits, "logits")
+        members = _from_logits(rows)
     else:
-        members = _from_probabilities(_rows(probabilities, "probabilities"))
+        rows = _rows(probabilities, "probabilities")
+        members = _from_probabilities(rows)
     _, N, Z = members.shape
     _check_rows(logits if probabilities is None else probabilities, labels)
     if classes is not None:
@@ -64,7 +66,7 @@ def as_predictions(
                 f"`classes` names {len({*classes})}, and there are {Z}: name each once"
             )
         _check_columns(logits if probabilities is None else probabilities, classes)
-    labels = as_labels(numbered(labels, classes), N, Z)
+    labels = as_labels(numbered(labels, classes), N, Z, one_column=rows.shape[-1] == 1)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
     repeats = order[1:][ids[order].diff() == 0]

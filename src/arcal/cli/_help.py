@@ -69,6 +69,12 @@ def help_for(name: str, command: type) -> str:
     return "\n".join(lines)
 
 
+def options_of(command: type) -> list[str]:
+    """The options that the help of a command shows, as they are typed."""
+    rows = (row for _, some in _sections(command) for row in some)
+    return [typed.split()[0] for typed, _ in rows if typed.startswith("--")]
+
+
 def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The titles of options with those below each; what is given without a name has no title."""
     named, own, groups = [], [], []

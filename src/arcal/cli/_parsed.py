@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union
 import tyro
 from tyro.conf import subcommand
 
-from arcal.cli._help import help_for, overview, subcommands
+from arcal.cli._help import help_for, options_of, overview, subcommands
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
 from arcal.cli.demo import Demo
@@ -85,7 +85,8 @@ def command(arguments: list[str]) -> Any:
     except SystemExit as stop:
         if not stop.code:  # a file that completes commands is written
             raise
-        raise ArcalError(_one_line(said.getvalue(), arguments)) from None
+        own = _own_options(arguments, commands)
+        raise ArcalError(_one_line(said.getvalue(), arguments, own)) from None
 
 
 def _help(arguments: list[str], commands: dict[str, Any]) -> str:
@@ -98,8 +99,20 @@ def _help(arguments: list[str], commands: dict[str, Any]) -> str:
     return help_for(name, commands[name])
 
 
-def _one_line(box: str, arguments: list[str]) -> str:
-    """What stands in a box, of lines or of ASCII, before its rule; and where to read on."""
+def _own_options(arguments: list[str], commands: dict[str, Any]) -> list[str]:
+    """The options of the command that is named."""
+    if not arguments or arguments[0] not in commands:
+        return []
+    command = commands[arguments[0]]
+    inner = subcommands(command)
+    return options_of(inner[arguments[1]] if arguments[1:] and arguments[1] in inner else command)
+
+
+def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
+    """What stands in a box, of lines or of ASCII, before its rule; and where to read on.
+
+    Only `own` options of the command are suggested.
+    """
     _, *lines = box.strip().splitlines() or [""]
     words: list[str] = []
     for line in (line.strip("│| ") for line in lines):
@@ -113,6 +126,9 @@ def _one_line(box: str, arguments: list[str]) -> str:
         given = re.split(r", | \(applied to [\w ]+\) ?", match[1])
         option = next((one for one in given if one.startswith("-")), given[0]).partition("=")[0]
         meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
+        if own:
+            near = get_close_matches(option, own, cutoff=0.75)
+            meant = near or [one for one in meant if one in {*own, option}]
         text = f"there is no option {option}"
         if not option.startswith("-"):
             text = f"{option} is not expected here"

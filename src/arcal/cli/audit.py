@@ -17,6 +17,7 @@ from arcal.cli.model_and_data import (
     SharingFlags,
     check_folder,
     flag,
+    for_models,
     panel_named,
 )
 from arcal.cli.output import alone_in, print_json, print_results, say, wrapped
@@ -216,9 +217,7 @@ class Audit(OnModels):
         from arcal.report.audited import figure_names
 
         for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
-            raise ArcalError(
-                f"{name} is for a model and its data, and these are predictions: leave it out"
-            )
+            raise for_models(name, "these are predictions")
         audited = open_predictions(
             files,
             names,

@@ -26,6 +26,7 @@ from arcal.cli.model_and_data import (
     OnModels,
     SharingFlags,
     flag,
+    for_models,
     say_doubt,
 )
 from arcal.cli.output import alone_in, print_json, say, wrapped
@@ -213,9 +214,7 @@ class Calibrate(OnModels):
 
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
         for name in self.given(self.calibration, but=own):
-            raise ArcalError(
-                f"{name} is for a model and its data, and {path} holds predictions: leave it out"
-            )
+            raise for_models(name, f"{path} holds predictions")
         if formats:
             raise ArcalError(
                 f"--export needs a model, and {path} holds predictions: leave it out, and "

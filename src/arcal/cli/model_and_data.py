@@ -224,6 +224,12 @@ def processes_for(devices: int, nodes: int) -> int:
     return devices
 
 
+def for_models(name: str, file: str) -> ArcalError:
+    """What is said of a flag for models and their data beside a file of predictions."""
+    instead = "; --weight names the column of sample weights" if name == "--weights" else ""
+    return ArcalError(f"{name} is for a model and its data, and {file}: leave it out{instead}")
+
+
 def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
     """The flags of these groups that are not as they are by default, as they are typed."""
     for group in groups:
