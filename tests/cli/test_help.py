@@ -113,3 +113,17 @@ def test_help_needs_no_torch(arguments):
 def test_commands_that_take_one_model_and_its_data_explain_nothing_else(words):
     options = help_of(words.split()).partition("What the model itself")[2]
     assert not re.search(r"file\s+of\s+predictions|several\s+models", options)
+
+
+@pytest.mark.parametrize("command", ["audit", "calibrate"])
+def test_nothing_named_is_refused_before_torch_is_imported(command):
+    """`arcal audit` alone may be the first that somebody types; torch takes seconds."""
+    script = (
+        "import sys; from arcal.cli import main\n"
+        f"sys.argv = ['arcal', {command!r}]\n"
+        "try: main()\n"
+        "except SystemExit as ended: print(ended.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["2", "False"]
+    assert "nothing is named" in done.stderr

@@ -18,16 +18,6 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     >>> split_names(["net.py:net", "pets"])
     (['net.py:net'], 'pets')
     """
-    if not what:
-        raise ArcalError(
-            "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
-            ".parquet, .csv, .jsonl)"
-        )
-    for one in what:
-        if one == "-" or Path(one).is_fifo():
-            raise ArcalError(
-                f"{one} is a pipe, and files are read more than once: save it in a file"
-            )
     predictions = [holds_predictions(Path(one)) for one in what]
     files = [may_hold_predictions(Path(one)) for one in what]
     if all(predictions) or all(files):  # if not, reading them says why

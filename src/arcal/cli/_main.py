@@ -65,6 +65,8 @@ def _run(arguments: list[str]) -> None:
     # Pillow opens such an image all the same.
     warnings.filterwarnings("ignore", message="Image size .* decompression bomb")
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
+    if (check := getattr(called, "check", None)) is not None:
+        check()  # before torch is imported, which takes seconds
     from arcal.compute.processes import keep_memory
     from arcal.console import say_less_or_more
 

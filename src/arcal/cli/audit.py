@@ -16,6 +16,7 @@ from arcal.cli.model_and_data import (
     OnModels,
     SharingFlags,
     check_folder,
+    check_named,
     flag,
     for_models,
     panel_named,
@@ -108,6 +109,10 @@ class Audit(OnModels):
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
     sharing: SharingFlags = field(default_factory=SharingFlags)
+
+    def check(self) -> None:
+        """Refuse what needs no library to be seen."""
+        check_named(self.what)
 
     def __call__(self) -> None:
         from arcal.audits import FILES, Condition, failures

@@ -25,6 +25,7 @@ from arcal.cli.model_and_data import (
     OneModelFlags,
     OnModels,
     SharingFlags,
+    check_named,
     flag,
     for_models,
     say_doubt,
@@ -117,6 +118,10 @@ class Calibrate(OnModels):
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
     sharing: SharingFlags = field(default_factory=SharingFlags)
+
+    def check(self) -> None:
+        """Refuse what needs no library to be seen."""
+        check_named(self.what)
 
     def __call__(self) -> None:
         check_out(self.output.out)

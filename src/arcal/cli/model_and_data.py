@@ -340,6 +340,20 @@ def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
         say(f"arcal: {job.name}: {doubt}")
 
 
+def check_named(what: Sequence[str]) -> None:
+    """Refuse no models, data or predictions at all, and pipes, which cannot be read again."""
+    if not what:
+        raise ArcalError(
+            "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
+            ".parquet, .csv, .jsonl)"
+        )
+    for one in what:
+        if one == "-" or Path(one).is_fifo():
+            raise ArcalError(
+                f"{one} is a pipe, and files are read more than once: save it in a file"
+            )
+
+
 def check_file(path: Path, name: str) -> None:
     """Refuse a folder, or a name that says that the file has another format than Parquet."""
     if path.is_dir():
