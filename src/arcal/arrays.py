@@ -128,9 +128,9 @@ def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None 
 
 
 def no_finer_than(model: object, tensor: Tensor) -> Tensor:
-    """A tensor of float64 in float32, unless all of the model's weights are float64.
+    """A tensor of float64 in float32 if not all of the model's weights are float64.
 
-    Anything else stays as it is. A function has no weights.
+    Anything else stays as it is, and so does what is for a function, whose weights are not seen.
 
     >>> x = torch.zeros(2, 3, dtype=torch.float64)
     >>> no_finer_than(nn.Linear(3, 2), x).dtype, no_finer_than(nn.Linear(3, 2).double(), x).dtype
@@ -140,7 +140,7 @@ def no_finer_than(model: object, tensor: Tensor) -> Tensor:
         return tensor
     weights = model.parameters() if isinstance(model, nn.Module) else ()
     kinds = {weight.dtype for weight in weights if weight.is_floating_point()}
-    return tensor if kinds == {torch.float64} else tensor.float()
+    return tensor.float() if kinds - {torch.float64} else tensor
 
 
 def bytes_of(tensor: Tensor) -> memoryview:

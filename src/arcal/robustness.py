@@ -112,8 +112,8 @@ def score(
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
-    one is perturbed, see `Inputs`, and float64 becomes float32 unless the model's weights are
-    float64. The orders margin, confidence and random take token ids as well. Batches `(x, labels)`
+    one is perturbed, see `Inputs`; a module without weights in float64 gets float64 as float32.
+    The orders margin, confidence and random take token ids as well. Batches `(x, labels)`
     get their positions as ids; a loader that shuffles has to give ids. A data set, a pair
     `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`. `attack` is an
     attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`; `seed` is for

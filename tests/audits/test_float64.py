@@ -20,8 +20,8 @@ def network(dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 def of_numpy(x):
-    """A function as around a classifier of scikit-learn, which only ever gives float32."""
-    return torch.tensor(x.numpy() @ np.eye(5, 2)).float()
+    """A function as around a classifier of scikit-learn."""
+    return torch.tensor(x.numpy() @ np.eye(5, 2)).to(x.dtype)
 
 
 def as_given(kind: str, x: np.ndarray):
@@ -44,7 +44,9 @@ def test_they_are_audited_calibrated_and_scored_as_the_same_in_float32(kind):
     assert figures[0] == figures[1]
 
 
-def test_a_function_that_returns_float32_takes_them():
+def test_a_function_takes_them_as_they_are():
+    net = network(torch.float64)
+    assert arcal.audit(lambda x: net(x), (X, Y), order=None).models[0].overall.n == 60
     assert arcal.audit(of_numpy, (X, Y), bounds=None, order="margin").models[0].levels
     assert arcal.calibrate(of_numpy, (X, Y), calibrators=["temperature"]).choice.inputs == 60
     assert len(arcal.score(of_numpy, (X, Y), "margin").ids) == 60

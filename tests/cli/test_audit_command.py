@@ -21,7 +21,7 @@ from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
 COLUMNS = {"classes", "label", "labels_from", "weight", "id", "one_per", "by", "against", "text"}
-COLUMNS |= {"confidence"}
+COLUMNS |= {"confidence", "probabilities"}
 """Flags of data that files of predictions have as well."""
 ANALYSIS = {one.name for one in fields(AnalysisFlags)}
 NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)
@@ -44,9 +44,10 @@ def test_help_fits_80_columns_and_has_headings(command, monkeypatch):
     assert max(map(len, text.splitlines())) <= 80
     for group in (ModelFlags, DataFlags, MachineFlags):
         assert f"{(group.__doc__ or '').rstrip('.')}:" in text
-    of_predictions = {"id", "labels_from", "confidence"} if command == "score" else set()
+    of_predictions = {"id", "labels_from", "confidence", "probabilities"}
     for name in SHARED:
-        assert (f" {typed(name)} " in text) == (name not in of_predictions)
+        shown = command == "audit" or name not in of_predictions
+        assert (f" {typed(name)} " in text) == shown
 
 
 def test_every_way_of_reading_has_its_flag():
@@ -57,6 +58,7 @@ def test_every_way_of_reading_has_its_flag():
         "id",
         "labels_from",
         "confidence",
+        "probabilities",
     }
     assert reading == flags | {"classes"}
 

@@ -264,7 +264,7 @@ def audit(
     scikit-learn's kind, with `predict_proba` and `classes_`; or a mapping from names to several of
     a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
     loader of `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other
-    inputs lie within `bounds`; float64 becomes float32 unless the model's weights are float64.
+    inputs lie within `bounds`; a module without weights in float64 gets float64 as float32.
 
     A classifier of scikit-learn reads `data` and `validation`, pairs `(X, y)`, itself, with y among
     its `classes_`. It is audited by its probabilities alone: nothing is attacked, corrupted or

@@ -223,8 +223,8 @@ def calibrate(
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
     or `Predictions` and no data; or a fitted classifier of scikit-learn's kind and `(X, y)`, with
-    `unlabelled` inputs X, whose `calibrator` is for its log-probabilities. As there, inputs in
-    float64 become float32 unless the model's weights are float64. `weights` `(N,)` say how much
+    `unlabelled` inputs X, whose `calibrator` is for its log-probabilities. As there, a
+    module without weights in float64 gets float64 as float32. `weights` `(N,)` say how much
     each input counts, in the order of the data, in the fits and in the figures; a part may bring
     its own.
 

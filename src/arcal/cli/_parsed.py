@@ -104,8 +104,10 @@ def _own_options(arguments: list[str], commands: dict[str, Any]) -> list[str]:
     if not arguments or arguments[0] not in commands:
         return []
     command = commands[arguments[0]]
-    inner = subcommands(command)
-    return options_of(inner[arguments[1]] if arguments[1:] and arguments[1] in inner else command)
+    if inner := subcommands(command):
+        named = inner.get(" ".join(arguments[1:2]))
+        return [] if named is None else options_of(named)
+    return options_of(command)
 
 
 def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
