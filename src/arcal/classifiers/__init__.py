@@ -4,7 +4,7 @@ _open               the door: what a name stands for, a run of arcal's own and a
                     among it
 _opened_classifier  what comes back: the model, and what is known of its inputs and classes
 _library_networks   a network of timm or torchvision with a file of weights
-_transformers       a folder of transformers, with _tokenizer for texts
+_transformers       a folder of transformers, with _image_processor and _tokenizer
 _exported_program   a program of torch.export
 _onnx_file          a `.onnx` file, and the same with a calibrator behind it
 _drawn_weights      whether the weights of what code builds are drawn
