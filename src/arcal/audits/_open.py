@@ -34,8 +34,10 @@ from arcal.report.audited import WEIGHED_BY
 
 log = logging.getLogger(__name__)
 
-LABELLED, NOT_USED = "Labels", "Not used"
-"""The titles of how many inputs of a file have labels, and of the columns that nothing reads."""
+LABELLED = "Labels"
+"""The title of how many inputs of a file have labels."""
+NOT_USED = "Not used"
+"""The title of the columns of a file that nothing reads."""
 
 
 def open_predictions(
