@@ -204,7 +204,8 @@ def read_predictions(
             raise ArcalError("--labels-from is for tables of predictions: leave it out")
         else:
             entries = arrays_in(path, called, classes, labelled=labelled)
-        if names and entries.classes is not None and [*entries.classes] != [*names]:
+        own = entries.classes is not None and not called.probabilities
+        if names and (own or (entries.classes is not None and [*entries.classes] != [*names])):
             raise ArcalError("it names its classes itself: leave --classes out")
         if names:
             entries.classes = np.array(names)  # of lists, in which nothing names them
