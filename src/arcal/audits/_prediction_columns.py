@@ -92,12 +92,16 @@ def columns(
             if called.confidence is not None and entries.answers is None:
                 raise ArcalError(NOT_TOLD)
         else:
-            left = [name for name in there if name not in read | {*called.by}]
+            left = _without(there, read | {*called.by})
             if labelled and entries.labels is None:
                 check_labelled(table, left)
             entries.sums = sums_off_one(table, left)
-    entries.unused = tuple(name for name in there if name not in read | {*called.by})
+    entries.unused = tuple(_without(there, read | {*called.by}))
     return entries
+
+
+def _without(names: Sequence[str], read: set[str]) -> list[str]:
+    return [name for name in names if name not in read]
 
 
 def _beside_the_outputs(
@@ -124,7 +128,7 @@ def _outputs(
     """Read the outputs of the columns that are not `read` yet, and return their names."""
     labels, of = entries.labels, set[str]()
     for kind in OUTPUTS:
-        left = [name for name in table.column_names if name not in read | of]
+        left = _without(table.column_names, read | of)
         outputs = outputs_called(kind, table, left, labels, classes, labelled=labelled)
         if outputs is not None:
             entries.outputs[kind] = outputs.values
@@ -132,7 +136,7 @@ def _outputs(
             of |= {*outputs.of}
     if of:
         return of
-    left = [name for name in table.column_names if name not in read | {*entries.by}]
+    left = _without(table.column_names, read | {*entries.by})
     said = probabilities_called_otherwise(table, left, labels, classes, labelled=labelled)
     if said is None:
         return of
