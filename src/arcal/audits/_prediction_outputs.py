@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,9 @@ def outputs_called(
     `labels` would. Columns that cannot be such outputs raise `ArcalError`.
     """
     names = OUTPUTS[kind]
-    spelt = [one for one in names if any(belongs(name, [one]) for name in table.column_names)]
-    of = [name for name in there if spelt and belongs(name, spelt[:1])]
+    spelt = (one for one in names if any(belongs(name, [one]) for name in table.column_names))
+    first = [*islice(spelt, 1)]
+    of = [name for name in there if belongs(name, first)]
     if not of:
         return None
     if len({*of}) < len(of):
