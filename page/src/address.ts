@@ -33,7 +33,7 @@ function written(): string {
   if (rival.value !== null)
     words.set("with", rival.value === "calibrated" ? "calibrated" : String(rival.value + 1));
   const f = filter.value;
-  for (const key of NUMBERS) if (f[key] !== null) words.set(key, String(f[key]! + 1));
+  for (const key of NUMBERS) if (f[key] !== null) words.set(key, String(f[key]));
   if (f.right !== null) words.set("right", f.right ? "yes" : "no");
   if (f.list) words.set("list", f.list);
   if (f.pair) words.set("pair", f.pair);
@@ -47,21 +47,21 @@ function written(): string {
   return words.toString();
 }
 
-const within = (text: string | null, end: number): number | null => {
-  const value = Number(text) - 1;
-  return text !== null && Number.isInteger(value) && value >= 0 && value < end ? value : null;
+const within = (text: string | null, end: number, first = 0): number | null => {
+  const value = text ? Number(text) - first : NaN;
+  return Number.isInteger(value) && value >= 0 && value < end ? value : null;
 };
 
 /** Take over what the address says; what is not there, or makes no sense, is left out. */
 function follow(): void {
   const words = new URLSearchParams(location.hash.slice(1));
   batch(() => {
-    modelIndex.value = within(words.get("model"), data.views.length) ?? 0;
+    modelIndex.value = within(words.get("model"), data.views.length, 1) ?? 0;
     const one = data.views[modelIndex.value];
     const other: Rival =
       words.get("with") === "calibrated"
         ? one.calibrated && "calibrated"
-        : within(words.get("with"), data.views.length);
+        : within(words.get("with"), data.views.length, 1);
     rival.value = other === modelIndex.value ? null : other;
     const { positive } = one.model;
     const ends: Record<(typeof NUMBERS)[number], number> = {

@@ -47,7 +47,7 @@ export function Classes() {
   const heat = (index: number, r: number): Heat | null => {
     const cell = cells.value.get(`${index} ${r}`);
     if (!cell) return null;
-    const name = `${data.classes[index]}, level ${r + 1}`;
+    const name = `${data.classes[index]}, level ${r}`;
     return {
       label: groupSentence({ ...cell, name }),
       text: cell.few ? "·" : whole(cell.gap.value),
@@ -84,7 +84,7 @@ export function Classes() {
         <>
           Confidence minus accuracy, in points, for each predicted class, with its 95&nbsp;% interval. At 0 the
           model is calibrated; to the right it is over-confident.
-          {R > 0 && " The squares show the gap in each robustness level, 1 being the least robust; a dot means too few inputs to tell."}
+          {R > 0 && " The squares show the gap in each robustness level, 0 being the least robust; a dot means too few inputs to tell."}
           {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few inputs."}
           {never > 0 && ` ${never === 1 ? "One class is" : `${count(never)} classes are`} never predicted.`}
         </>
@@ -106,7 +106,7 @@ export function Classes() {
         </label>
       }
       table={{
-        head: ["Class", ...groupHead(), "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r + 1}`)],
+        head: ["Class", ...groupHead(), "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r}`)],
         rows: said.map(({ group, index }) => [
           group.name,
           ...groupCells(group),

@@ -37,7 +37,7 @@ export function csv(): string {
   if (one.distance)
     add("distance", (i) => (one.distance![i] === Infinity ? "inf" : digits(one.distance![i])));
   if (one.nearest) add("nearest", (i) => (one.nearest![i] < 0 ? "" : data.classes[one.nearest![i]]));
-  if (one.level) add("level", (i) => (one.level![i] < 0 ? "" : one.level![i] + 1));
+  if (one.level) add("level", (i) => (one.level![i] < 0 ? "" : one.level![i]));
   const ranks: [string, ArrayLike<number> | null][] = [
     ["suspect_rank", one.suspectRank],
     ["fragile_rank", one.fragileRank],

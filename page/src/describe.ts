@@ -19,7 +19,7 @@ export function parts(f: Filter): { key: keyof Filter; text: string }[] {
   }
   if (f.predicted !== null) add("predicted", `predicted ${data.classes[f.predicted]}`);
   if (f.label !== null) add("label", `labelled ${data.classes[f.label]}`);
-  if (f.level !== null) add("level", `level ${f.level + 1}`);
+  if (f.level !== null) add("level", `level ${f.level}`);
   if (f.group !== null) add("group", data.groups[f.group].words);
   if (f.right !== null) add("right", f.right ? "right" : "wrong");
   if (f.list) add("list", f.list === "suspects" ? suspectsTitle() : "right but fragile");

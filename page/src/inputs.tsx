@@ -95,7 +95,7 @@ export function Inputs() {
             <Select
               label="Level"
               value={text(f.level)}
-              options={numbered(levels.map((_, r) => `${r + 1}${r === 0 ? ", least robust" : r === levels.length - 1 ? ", most robust" : ""}`))}
+              options={numbered(levels.map((_, r) => `${r}${r === 0 ? ", least robust" : r === levels.length - 1 ? ", most robust" : ""}`))}
               onSelect={(v) => refine({ level: chosenNumber(v) })}
             />
           )}

@@ -74,7 +74,7 @@ function Drawn({ levels }: { levels: Level[] }) {
       words={
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
-          of equal size; level 1 is the least robust. The line is how often the model is right there, with
+          of equal size; level 0 is the least robust. The line is how often the model is right there, with
           its 95&nbsp;% interval; the bar reaches to its mean confidence. Below: each level's share of all errors.
           {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to tell."}
         </>
@@ -152,7 +152,7 @@ function Diagram({ levels, width }: { levels: Level[]; width: number }) {
               height={base - share(level.error_share ?? 0)}
             />
             <text class="tick" x={middle} y={base + 16} text-anchor="middle">
-              {r + 1}
+              {r}
             </text>
           </Mark>
         );

@@ -313,7 +313,7 @@ function facts(row: number): [string, string[]][] {
       ),
     ],
     ["Nearest class", of((one) => (one.nearest && one.nearest[row] >= 0 ? data.classes[one.nearest[row]] : "–"))],
-    ["Level", of((one) => (one.level && one.level[row] >= 0 ? String(one.level[row] + 1) : "–"))],
+    ["Level", of((one) => (one.level && one.level[row] >= 0 ? String(one.level[row]) : "–"))],
     [`Among ${suspectsTitle()}`, of((one) => (one.suspectRank && one.suspectRank[row] >= 0 ? `no. ${one.suspectRank[row] + 1}` : "–"))],
     ["Among the fragile", of((one) => (one.fragileRank && one.fragileRank[row] >= 0 ? `no. ${one.fragileRank[row] + 1}` : "–"))],
     ...data.views[0].shift.flatMap(({ shift, predicted }, s): [string, string[]][] =>

@@ -313,7 +313,7 @@ def test_levels_are_those_of_the_ranking():
     distance = torch.rand(450, generator=torch.Generator().manual_seed(2))
     by_distance = by_level(predictions, distance, R=4, resamples=2)
     groups = levels(distance, predictions.ids, 4)
-    names = [f"level {r + 1}" for r in range(4)]
+    names = [f"level {r}" for r in range(4)]
     assert by_distance == by_group(predictions, groups, names, resamples=2)
     assert [level.n for level in by_distance] == [113, 112, 113, 112]
 
@@ -344,7 +344,7 @@ def test_cells_are_the_predicted_class_in_each_level_of_all_inputs():
         for r, cell in enumerate(row):
             own = (predictions.predicted == z) & (cut == r)
             right = (predictions.labels == z) & own
-            assert (cell.name, cell.n) == (f"{NAMES[z]}, level {r + 1}", int(own.sum()))
+            assert (cell.name, cell.n) == (f"{NAMES[z]}, level {r}", int(own.sum()))
             assert cell.accuracy.value == pytest.approx(int(right.sum()) / int(own.sum()))
     assert sum(cell.share_of_errors for row in cells for cell in row) == pytest.approx(1)
 

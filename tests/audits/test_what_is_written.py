@@ -201,7 +201,7 @@ def test_documented_figures_are_there(audit):
     """Each name in the docstring of `figures` is one of the figures."""
     names = set(audit.figures()["one"])
     for name in ("n", "accuracy", "confidence", "gap", "ece", "ece_if_calibrated", "smooth_ece",
-                 "nll", "brier", "level_1.gap", "level_3.n", "least_robust.accuracy.low",
+                 "nll", "brier", "level_0.gap", "level_2.n", "least_robust.accuracy.low",
                  "most_robust.confidence", "class.dark.gap", "worst_class.gap.high",
                  "shift.ece", "shift.fog-3.gap", "distance.median", "distance.none_found",
                  "other.itself.auroc_entropy", "suspects"):  # fmt: skip
@@ -217,7 +217,7 @@ def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
         assert set(of_model) <= names
         assert {name.rpartition(".ece")[0] for name in names - set(of_model)} <= {
             f"class.{name}" for name in tiny.CLASSES
-        } | {f"level_{r}" for r in (1, 2, 3)} | {"least_robust", "most_robust"}, "few inputs"
+        } | {f"level_{r}" for r in range(3)} | {"least_robust", "most_robust"}, "few inputs"
     bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 600, labels=[0, 0, 1] * 200))
     found = set(bare.figures()["model"])
     assert found <= figure_names(("0", "1"))

@@ -41,7 +41,7 @@ def files(tmp_path, monkeypatch):
             "shift.fog-4.ece>0.1",
             "did you mean shift.fog-3",
         ),
-        (["--order", "margin", "--shift", "none", "--levels", 3], "level_4.ece>0.1", "'level_4"),
+        (["--order", "margin", "--shift", "none", "--levels", 3], "level_3.ece>0.1", "'level_3"),
         (["--order", "none", "--shift", "none"], "class.cat.gap>0", "no figure 'class.cat.gap'"),
         (["--order", "none", "--shift", "none"], "eec>0.1", "did you mean ece"),
         (["--order", "margin", "--shift", "none", "--levels", 4], "least_robust.ece>0.1", FEW),
@@ -84,9 +84,9 @@ def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
 
 def test_a_level_of_few_inputs_is_named_after_the_work(files):
     options = ("--order", "margin", "--shift", "none", "--levels", 2)
-    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "level_1.ece.low>0.1")
+    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "level_0.ece.low>0.1")
     assert done.code == 2
-    assert "no figure 'level_1.ece.low'; level_1 has too few inputs for it, 20" in done.stderr
+    assert "no figure 'level_0.ece.low'; level_0 has too few inputs for it, 20" in done.stderr
     assert Path("audit", "index.html").exists()
 
 

@@ -202,7 +202,7 @@ def test_figure_1_both_ways(settings, before):
         sum(cell(result, 0, "confidence", r)) / 3 - sum(cell(result, 0, "accuracy", r)) / 3
         for r in range(10)
     ]
-    least = f"least in level {gaps.index(min(gaps)) + 1}, {100 * min(gaps):+.2f} points"
+    least = f"least in level {gaps.index(min(gaps))}, {100 * min(gaps):+.2f} points"
     assert result.claims[2].because == f"in {sum(g > 0 for g in gaps)} of 10 levels; {least}"
 
 

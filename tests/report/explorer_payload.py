@@ -168,7 +168,7 @@ def _model(
         "reliability": _bins(confidence, right),
         "levels": [
             {
-                **group(f"Level {r + 1}", level == r),
+                **group(f"Level {r}", level == r),
                 "distance": [0.1 * r, None if r == R - 1 else 1.0],
             }
             for r in range(R)

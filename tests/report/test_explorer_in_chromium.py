@@ -80,7 +80,7 @@ def test_a_level_a_class_and_a_cell_show_their_inputs(reader):
     assert selected(page) == group["n"]
     page.locator("#classes .heat[data-mark]").first.click()
     words = page.locator("#classes .chosen b").first.inner_text()
-    level = int(words.rsplit(" ", 1)[1]) - 1
+    level = int(words.rsplit(" ", 1)[1])
     n = [
         c["n"] for c in one["cells"] if c["class"] == _index(words, payload) and c["level"] == level
     ]
@@ -199,7 +199,7 @@ def test_the_pictures_of_an_input_are_its_own(reader):
 def test_export_holds_exactly_what_is_filtered(reader):
     payload = make_payload(classes=("cat", "=dog", 'a "fox", red'), R=10)
     inputs = payload["models"][0]["inputs"]
-    page = reader.open(payload, "#level=1&sort=id")
+    page = reader.open(payload, "#level=0&sort=id")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export 30 as CSV").click()
     text = Path(download.value.path()).read_bytes().decode()
@@ -293,7 +293,7 @@ def test_a_link_shows_the_same_again_and_nonsense_is_left_out(reader):
 @pytest.mark.parametrize("theme", THEMES)
 def test_hostile_names_are_shown_and_do_nothing(reader, tmp_path, size, theme):
     payload = make_payload(classes=HOSTILE, models=2, of=10_000)
-    page = reader.open(payload, "#predicted=1&from=classes", size, theme)
+    page = reader.open(payload, "#predicted=0&from=classes", size, theme)
     assert page.locator("img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
     page.wait_for_timeout(300)
@@ -349,7 +349,7 @@ def test_pages_of_every_kind(reader, tmp_path, payload, size, request):
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing(reader, size, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    addresses = ["", "#level=1&from=levels&with=2", "#input=101&sort=id"]
+    addresses = ["", "#level=0&from=levels&with=2", "#input=101&sort=id"]
     for address in addresses:
         page = reader.open(make_payload(models=2), address, size, theme)
         page.wait_for_timeout(200)

@@ -87,7 +87,7 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reade
     n = effective_of(*given) if weighted else chosen.sum()
     exact = accuracy_from(float(right), float(n))
     gap, low, high = (np.average(sure, weights=w) - v for v in (right, exact.high, exact.low))
-    page = reader.open(payload, "#predicted=2&from=classes")
+    page = reader.open(payload, "#predicted=1&from=classes")
     found = re.findall(r"[−\d.]+", summary(page).rpartition("points")[2])
     low_shown, high_shown = (float(end.replace("−", "-")) for end in found)
     ends = sorted((abs(low), abs(high))) if low * high > 0 else (low, high)
@@ -391,7 +391,7 @@ def test_one_input_is_described_in_whole_words_and_one_figure(reader):
     one = payload["models"][0]
     one["shift"][1]["type"] = "gaussian_noise"
     one["inputs"]["confidence"] = column(np.full(300, 0.50951), "float32")
-    page = reader.open(payload, "#shift=2&sort=id&input=399", size=(375, 800))
+    page = reader.open(payload, "#shift=1&sort=id&input=399", size=(375, 800))
     caption = page.locator("dialog figcaption").first  # its perturbation is not in the page
     assert caption.evaluate("e => e.getClientRects()[0].height") < 30
     assert "51.0" in page.locator(".opened header").inner_text()

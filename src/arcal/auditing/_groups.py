@@ -185,7 +185,7 @@ def by_level(
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
-    """The groups of the `R` robustness levels, from "level 1", the least robust, to "level R".
+    """The groups of the `R` robustness levels, from "level 0", the least robust, on.
 
     `robustness` `(N,)` is in the order of the predictions. Other arguments are those of `by_group`,
     errors those of `levels`, too.
@@ -194,10 +194,10 @@ def by_level(
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(300, 1)
     >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 150 + [1] * 150)
     >>> [(level.name, level.verdict) for level in by_level(predictions, -torch.arange(300.0), R=2)]
-    [('level 1', 'over-confident'), ('level 2', 'under-confident')]
+    [('level 0', 'over-confident'), ('level 1', 'under-confident')]
     """
     cut = levels(robustness, predictions.ids, R)
-    names = [f"level {r + 1}" for r in range(R)]
+    names = [f"level {r}" for r in range(R)]
     return by_group(predictions, cut, names, weights, resamples=resamples)
 
 
@@ -249,11 +249,11 @@ def by_class_and_level(
     >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 100 + [1] * 100)
     >>> cat, dog = by_class_and_level(predictions, ("cat", "dog"), torch.arange(200.0), R=2)
     >>> cat[0].name, [cell.n for cell in cat], [cell.n for cell in dog]
-    ('cat, level 1', [100, 50], [0, 50])
+    ('cat, level 0', [100, 50], [0, 50])
     """
     _named(predictions, classes)
     cell = predictions.predicted * R + levels(robustness, predictions.ids, R)
-    names = [f"{name}, level {r + 1}" for name in classes for r in range(R)]
+    names = [f"{name}, level {r}" for name in classes for r in range(R)]
     cells = by_group(predictions, cell, names, weights, resamples=resamples)
     return tuple(cells[first : first + R] for first in range(0, len(cells), R))
 

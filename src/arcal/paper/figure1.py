@@ -47,7 +47,7 @@ def _claims(title: str, levels: LevelFigures) -> list[Claim]:
         Claim(
             f"confidence is above accuracy in each level{where}",
             above == len(gap),
-            f"in {above} of {len(gap)} levels; least in level {narrowest + 1}, "
+            f"in {above} of {len(gap)} levels; least in level {narrowest}, "
             f"{100 * gap[narrowest]:+.2f} points",
         ),
         _trend(f"ECE falls with robustness{where}", levels.ece, -1),

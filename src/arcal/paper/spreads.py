@@ -69,12 +69,12 @@ def level_table(title: str, levels: LevelFigures) -> Table:
     rows = {"accuracy": levels.accuracy, "confidence": levels.confidence, "ECE": levels.ece}
     if levels.variance is not None:
         rows["variance"] = levels.variance[None]
-    columns = [f"level {r}" for r in range(1, R + 1)]
+    columns = [f"level {r}" for r in range(R)]
     cells = [
         (name, [Cell(None, Spread(tuple(level))) for level in values.T.tolist()])
         for name, values in rows.items()
     ]
-    return Table(f"{title}, ×10⁻², level 1 is the least robust", columns, cells)
+    return Table(f"{title}, ×10⁻², level 0 is the least robust", columns, cells)
 
 
 READ = (

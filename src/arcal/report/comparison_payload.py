@@ -110,7 +110,7 @@ def _terms(comparison: Comparison) -> list[dict[str, str]]:
         {
             "name": "Robustness level",
             "words": "An image is robust if it takes a large change of its pixels to change the "
-            f"prediction. The ranking of the images is cut into {comparison.R} levels; level 1 is "
+            f"prediction. The ranking of the images is cut into {comparison.R} levels; level 0 is "
             "the least robust.",
         },
     ]

@@ -116,19 +116,19 @@ def gaps(comparison: Comparison) -> ComparisonTable:
     """Confidence minus accuracy by level, and over the least robust of them."""
     level_gap, size = replace(GAP, digits=1), replace(GAP, measure="size")
     weakest = min(WEAKEST, comparison.R)
-    least = f"Levels 1 to {weakest}" if weakest > 1 else "Level 1"
+    least = f"Levels 0 to {weakest - 1}" if weakest > 1 else "Level 0"
     rows = []
     for i, one in enumerate(comparison.subjects):
         means = [Spread((value,)) for value in one.levels.gap.mean(dim=0).tolist()]
         cells = [level_gap.cell(spread) for spread in means]
         cells += [GAP.cell(one.levels.weakest_gap), size.cell(one.levels.gap_size)]
         rows.append(TableRow(one.name.short, method=i, cells=cells))
-    levels = [TableColumn(str(r + 1), tinted=True) for r in range(comparison.R)]
+    levels = [TableColumn(str(r), tinted=True) for r in range(comparison.R)]
     return ComparisonTable(
         title="Confidence − accuracy by level, in points",
         columns=[*levels, TableColumn(least), TableColumn("Mean size")],
         parts=[TablePart("", rows=rows)],
-        note="Level 1 is the least robust. Above 0 (orange) is over-confident, below 0 (blue) "
+        note="Level 0 is the least robust. Above 0 (orange) is over-confident, below 0 (blue) "
         f"under-confident. Means over runs. {least}: the mean over the least robust, in which gaps "
         "of opposite sign cancel. Mean size: over all levels, without the sign.",
     )
@@ -227,7 +227,7 @@ def stability(comparison: Comparison) -> ComparisonTable | None:
 
 
 def stability_by_level(comparison: Comparison) -> ComparisonTable:
-    """The three readings of the variance, and churn, on the clean set, by level 1 to R."""
+    """The three readings of the variance, and churn, on the clean set, by level."""
     parts = []
     for column in STABILITY:
         by_level = [one.levels.stability[column.measure] for one in comparison.several]
@@ -235,7 +235,7 @@ def stability_by_level(comparison: Comparison) -> ComparisonTable:
         parts.append(_alike(comparison, column, comparison.several, spreads))
     return ComparisonTable(
         title="By robustness level, on the clean test set",
-        columns=[TableColumn(str(r + 1)) for r in range(comparison.R)],
+        columns=[TableColumn(str(r)) for r in range(comparison.R)],
         parts=parts,
     )
 

@@ -150,10 +150,10 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
     heat, shares = figure.subplots(1, 2, width_ratios=(5, 4))
     share = (100 * comparison.reference.levels.class_share.T).numpy()  # (Z, R)
     image = heat.imshow(
-        share, aspect="auto", cmap="Blues", vmin=0, extent=(0.5, R + 0.5, Z - 0.5, -0.5)
+        share, aspect="auto", cmap="Blues", vmin=0, extent=(-0.5, R - 0.5, Z - 0.5, -0.5)
     )
     level_axis(heat, R)
-    heat.set_xlim(0.5, R + 0.5)
+    heat.set_xlim(-0.5, R - 0.5)
     heat.grid(visible=False)
     heat.tick_params(length=0)
     heat.spines[:].set_visible(False)
@@ -166,7 +166,7 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
             for r in range(R):
                 value = float(share[z, r])
                 colour = "white" if value > dark else INK
-                heat.text(r + 1, z, f"{value:.0f}", ha="center", va="center", c=colour, size=7.5)
+                heat.text(r, z, f"{value:.0f}", ha="center", va="center", c=colour, size=7.5)
     else:
         figure.colorbar(image, ax=heat, pad=0.02, aspect=30).outline.set_visible(False)  # pyright: ignore
     for one in comparison.subjects:
@@ -175,7 +175,7 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
         if len(with_errors):
             line_by_level(shares, 100 * with_errors, one.name.mark)
     shares.axhline(100 / R, color=INK, lw=1, ls=(0, (4, 3)))
-    shares.text(R + 0.4, 100 / R, "if errors were spread evenly ", ha="right", va="bottom", size=8)
+    shares.text(R - 0.6, 100 / R, "if errors were spread evenly ", ha="right", va="bottom", size=8)
     level_axis(shares, R)
     shares.set_ylim(bottom=0)
     shares.set_title("(b) Share of all misclassified images, %")

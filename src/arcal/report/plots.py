@@ -169,10 +169,10 @@ def line(axes: Axes, x: Sequence[float], values: Tensor, mark: Mark, style: str 
 
 
 def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
-    """An axis of levels, shown as 1 .. R from the least to the most robust."""
-    axes.set_xlim(0.6, R + 0.4)
+    """An axis of levels, 0 .. R - 1 from the least to the most robust."""
+    axes.set_xlim(-0.4, R - 0.6)
     step = max(1, R // 10)
-    axes.set_xticks(range(1, R + 1, step))
+    axes.set_xticks(range(0, R, step))
     axes.grid(visible=False, axis="x")
     ends = ("least", "most") if narrow else ("least robust", "most robust")
     axes.set_xlabel(f"{ends[0]} ← robustness level → {ends[1]}")
@@ -180,13 +180,13 @@ def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
 
 def line_by_level(axes: Axes, values: Tensor, mark: Mark, style: str = "-") -> None:
     """`(n, R)` over the levels, from 0 upward."""
-    line(axes, range(1, values.shape[1] + 1), values, mark, style)
+    line(axes, range(values.shape[1]), values, mark, style)
     axes.set_ylim(bottom=0, auto=None)  # the next line may still go higher
 
 
 def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
     """Both by level; the space between them is tinted by which is the higher."""
-    places = range(1, levels.R + 1)
+    places = range(levels.R)
     accuracy = levels.accuracy.mean(dim=0).numpy()
     confidence = levels.confidence.mean(dim=0).numpy()
     tint_between(axes, accuracy, confidence)
@@ -197,8 +197,8 @@ def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
 
 
 def tint_between(axes: Axes, accuracy: np.ndarray, confidence: np.ndarray) -> None:
-    """Tint the space between both, `(R,)` over levels 1 .. R, by which is the higher."""
-    places = range(1, len(accuracy) + 1)
+    """Tint the space between both, `(R,)` over the levels, by which is the higher."""
+    places = range(len(accuracy))
     for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
         axes.fill_between(
             places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14

@@ -154,7 +154,7 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
         "classes, summed; of the class that the runs' mean predicts; of each run's own confidence, "
         "which does not see runs that disagree. Churn is the share of images on which two runs "
         "predict different classes, the mean over all pairs. Levels are cut by the mean rank over "
-        "a method's runs; level 1 is the least robust."
+        "a method's runs; level 0 is the least robust."
         f"{_bold(comparison, 'the lowest of a column')}"
     )
     listed = [grid, tables.stability_by_level(comparison)]

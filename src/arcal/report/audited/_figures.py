@@ -50,7 +50,7 @@ def figures(finding: Finding) -> dict[str, float]:
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
     coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which on it is
     shown to be right on so many per cent; 0 if on none is shown; not with weights
-    level_1 .. level_R (1 is the least robust), least_robust, most_robust, class.NAME,
+    level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
     as ImageNet's crane, is followed by the class's number: class.crane (134)
     positive.probability (the mean), .frequency, .gap, .ece: of the second of exactly two classes
@@ -71,7 +71,7 @@ def figures(finding: Finding) -> dict[str, float]:
     for name in OVERALL:
         flat |= getattr(over, name).named(name)
     flat |= model.acting.coverages if model.acting else {}
-    for r, level in enumerate(model.levels or (), 1):
+    for r, level in enumerate(model.levels or ()):
         flat |= _group(f"level_{r}", level)
     if model.levels:
         flat |= _group("least_robust", model.levels[0]) | _group("most_robust", model.levels[-1])
@@ -137,7 +137,7 @@ def figure_names(
     models there are differences from the first. `changes` are those that there can be since an
     earlier audit, whatever the groups are here.
     """
-    ranked = [f"level_{r}" for r in range(1, levels + 1)]
+    ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
     groups = [*ranked, *_class_groups(classes), *(["worst_class"] if classes else [])]
     groups += [*_by_groups(groupings), *(["worst_group"] if groupings else [])]

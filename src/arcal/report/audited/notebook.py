@@ -45,7 +45,7 @@ def _levels(model: Audited) -> Figure:
     assert model.levels is not None
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
-    places = range(1, len(model.levels) + 1)
+    places = range(len(model.levels))
     shares = [level.accuracy for level in model.levels]
     accuracy = np.array([share.value for share in shares])
     confidence = np.array([level.confidence for level in model.levels])
