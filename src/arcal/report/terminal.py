@@ -106,7 +106,7 @@ def print_lines(table: Table, console: Console) -> None:
         console.out(line.rstrip(), highlight=False)
 
 
-HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
+HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, points", "accuracy, %")
 WIDEST = 200
 
 
