@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from arcal.audits import read_predictions, split_names
-from arcal.audits._open import open_predictions
+from arcal.audits._open_predictions import open_predictions
 from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
 

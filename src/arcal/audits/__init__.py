@@ -23,7 +23,7 @@ _prediction_files   predictions that somebody saved, read by _prediction_tables,
                _prediction_answers, _prediction_entries and _late_labels
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
-_open          and opened
+_open          and opened, and in _open_predictions files of predictions
 _read          data of any kind, as a model takes it
 """
 
@@ -44,7 +44,8 @@ from arcal.audits._examples import DRAWN, Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import check_data_name, names_of, split_names
-from arcal.audits._open import LABELLED, NOT_USED, open_job, open_predictions
+from arcal.audits._open import open_job
+from arcal.audits._open_predictions import LABELLED, NOT_USED, open_predictions
 from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
 from arcal.audits._read import NOT_DRAWN, Reading, not_drawn

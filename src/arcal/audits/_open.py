@@ -1,20 +1,18 @@
-"""From what a user types to jobs: models by name, data by path, files of predictions."""
+"""From what a user types to a job: a model by name, data by path."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from arcal.auditing import Audited, Caveat, EvaluationSet, groupings, without_zeros
-from arcal.audits._examples import DRAWN, Examples, drawn_of_each
+from arcal.auditing import Caveat, EvaluationSet
+from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import CALIBRATED_ON, overlap, repeated, training_part
-from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits._read import (
     Reading,
     drawn_if_there,
@@ -29,128 +27,9 @@ from arcal.data.listings import Names
 from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
-from arcal.printable import first_few
 from arcal.report.audited import WEIGHED_BY
 
 log = logging.getLogger(__name__)
-
-LABELLED = "Labels"
-"""The title of how many inputs of a file have labels."""
-NOT_USED = "Not used"
-"""The title of the columns of a file that nothing reads."""
-
-
-def open_predictions(
-    paths: Sequence[str],
-    names: Sequence[str],
-    R: int,
-    *,
-    label: str | None = None,
-    confidence: Sequence[str] = (),
-    probabilities: Sequence[str] = (),
-    weight: str | None = None,
-    id: str | None = None,
-    by: Sequence[str] = (),
-    one_per: str | None = None,
-    classes: Sequence[str] | None = None,
-    labels_from: Path | None = None,
-    class_names: Sequence[str] = (),
-    text: Sequence[str] = (),
-) -> list[Audited]:
-    """Files of predictions as what was audited: all but robustness.
-
-    `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
-    `read_predictions`, but that several names of `confidence` are one for each file. Rows are
-    matched by their ids, and one is drawn of each value in the column `one_per`. A file of the same
-    `classes`, or else of those of the first file, gets their order. `class_names` are those of
-    lists of outputs, and of `probabilities`. The page shows of each input what is in the columns
-    `text`.
-
-    >>> import numpy as np
-    >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
-    >>> open_predictions(["mine.npz"], ["mine"], R=10)[0].overall.accuracy.value
-    0.5
-    """
-    audited: list[Audited] = []
-    first: SavedPredictions | None = None
-    sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
-    for path, name, column in zip(paths, names, sure, strict=True):
-        own = (*by, *text, *(() if one_per is None else (one_per,)))
-        named: dict[str, Any] = {"label": label, "confidence": column, "weight": weight}
-        named |= {"id": id, "labels_from": labels_from, "probabilities": probabilities}
-        saved = read_predictions(Path(path), by=own, names=class_names, **named)
-        first = first or saved
-        saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
-        N = len(saved.predictions.ids)
-        with _naming(path):
-            saved = saved if one_per is None else saved.one_per(one_per, first.weights)
-            columns = {name: saved.by[name] for name in by}
-            grouped = groupings(columns, len(saved.predictions.ids))
-        predictions, zeros = without_zeros(saved.predictions)
-        said = "; ".join(filter(None, (saved.scaled, zeros)))
-        caveats = [Caveat("Probabilities", said)] if said else []
-        if saved.doubt is not None:
-            caveats.append(Caveat("Answers", saved.doubt))
-        if (repeated_rows := saved.copies) is not None:
-            caveats.append(Caveat("Repeated", repeated_rows))
-        facts = {"Predictions": Path(path).name}
-        if one_per is not None:
-            facts[DRAWN] = drawn_of_each(one_per, len(predictions.ids), N)
-        if saved.labelled is not None:
-            facts[LABELLED] = saved.labelled
-        if saved.weighed_by is not None:
-            facts[WEIGHED_BY] = saved.weighed_by
-        if column is not None:
-            facts["Confidence"] = f"the column {column}"
-        if probabilities:
-            facts["Outputs"] = first_few(probabilities)
-        if unused := [one for one in saved.unused if one not in confidence]:
-            facts[NOT_USED] = first_few(unused)
-        one = Audited(
-            name=name,
-            predictions=predictions,
-            classes=saved.classes,
-            weights=saved.weights,
-            names=saved.names,
-            texts=_texts({name: saved.by[name] for name in text}),
-            groupings=grouped,
-            R=R,
-            facts=facts,
-            caveats=caveats,
-        )
-        audited.append(one)
-    return audited
-
-
-def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
-    r"""What is in columns of N values, as text; nothing where there is none.
-
-    Of several columns it is a line for each, which begins with its name; of none None.
-
-    >>> import numpy as np
-    >>> _texts({"question": np.array(["Who?"]), "answer": np.array([42])})
-    ('question: Who?\nanswer: 42',)
-    """
-    lists = [
-        column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()
-        for column in columns.values()
-    ]
-    texts = [["" if value is None else str(value) for value in column] for column in lists]
-    if len(texts) < 2:
-        return tuple(texts[0]) if texts else None
-    return tuple(
-        "\n".join(f"{name}: {one}" for name, one in zip(columns, row, strict=True) if one)
-        for row in zip(*texts, strict=True)
-    )
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """A block whose errors begin with the name of a file."""
-    try:
-        yield
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from error
 
 
 def open_job(
@@ -187,15 +66,8 @@ def open_job(
     (50, 4)
     """
     options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
-    options |= {
-        "panel": panel,
-        "validation": validation,
-        "other": other,
-        "limit": limit,
-        "one_per": one_per,
-        "by": by,
-        "R": R,
-    }
+    options |= {"panel": panel, "validation": validation, "other": other, "limit": limit}
+    options |= {"one_per": one_per, "by": by, "R": R}
     again = replace(reading, check=False)  # of images that have been opened by then
     reopen = partial(open_job, spec, data, again, settings, **options)
     settings = replace(settings, device=device or settings.device)
@@ -209,50 +81,18 @@ def open_job(
         raise ArcalError(
             f"--normalize is for images, and {data} is a table: normalise its columns in the model"
         )
-    whole = examples.content
-    like = None if examples.part is None else examples.part.shape
-    rest = replace(reading, part=None, weight=None, like=like)
-    if examples.kind == "table":  # by name: another file may have them in another order
-        rest = replace(rest, columns=examples.columns)
-    known = None if validation is None else _validation(validation, opened, rest, examples)
-    shared: list[Caveat] = []
-    if one_per is not None:
-        if known is not None and validation is not None:
-            there = (data, reading, examples), (validation, _part_for(validation, rest), known)
-            shared = shared_values(one_per, *there)
-        examples = drawn_one_per(examples, data, one_per, reading)
-    if limit is not None:
-        if limit < 1:
-            raise ArcalError(f"--limit {limit}: at least 1 input is needed")
-        examples = examples.first(limit) if limit < len(examples) else examples
-    others = [read_examples(one, opened, rest, foreign=True, one_per=one_per) for one in other]
-    for i, (one, source) in enumerate(zip(others, other, strict=True)):
-        if one.content == whole:
-            raise ArcalError(f"{source} holds the same inputs as {data}: give others")
-        if one_per is not None:
-            others[i], undrawn = drawn_if_there(one, source, one_per, rest)
-            shared += undrawn
-    names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
-    settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
+    read = _with_others(examples, data, opened, reading, validation, other, one_per, limit)
+    examples, images = read.examples, read.examples.kind == "images"
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
-    twice = training_part(examples)
-    if opened.calibrated_on is not None and opened.calibrated_on in (whole, examples.content):
-        twice.append(CALIBRATED_ON)
-    images = examples.kind == "images"
-    if device is None:
-        twice += overlap(examples, known, others)
-        if images and (line := shared_with_training(data, reading.part, names)):
-            twice.append(Caveat("Training images", line))
-        twice += repeated(examples)
     return Job(
         name=name,
         model=opened.model,
         examples=examples,
         classes=reading.classes or opened.class_names,
-        validation=known,
-        other=others,
-        settings=settings,
+        validation=read.validation,
+        other=read.other,
+        settings=replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples)),
         fingerprint=opened.fingerprint(),
         opaque=opened.opaque,
         facts={
@@ -265,13 +105,81 @@ def open_job(
             *opened.caveats,
             *_otherwise_resized(opened, examples),
             *examples.caveats,
-            *twice,
-            *shared,
+            *_seen_before(opened, read),
+            *([] if device is not None else _there_twice(read, data, reading)),
+            *read.caveats,
         ],
         options=("--classes", "--normalize") if images else ("--classes",),
         R=R,
         reopen=reopen,
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The data of a job: the audited inputs, drawn from the `whole`, and others.
+
+    `caveats` is what drawing them leaves to be said.
+    """
+
+    examples: Examples
+    whole: Examples
+    validation: Examples | None
+    other: list[Examples]
+    caveats: list[Caveat]
+
+
+def _with_others(
+    whole: Examples,
+    data: str,
+    opened: OpenedClassifier,
+    reading: Reading,
+    validation: str | None,
+    other: Sequence[str],
+    one_per: str | None,
+    limit: int | None,
+) -> _Read:
+    """The audited inputs, drawn from the `whole`, with the validation data and others."""
+    like = None if whole.part is None else whole.part.shape
+    rest = replace(reading, part=None, weight=None, like=like)
+    if whole.kind == "table":  # by name: another file may have them in another order
+        rest = replace(rest, columns=whole.columns)
+    known = None if validation is None else _validation(validation, opened, rest, whole)
+    examples, caveats = whole, []
+    if one_per is not None:
+        if known is not None and validation is not None:
+            there = (data, reading, whole), (validation, _part_for(validation, rest), known)
+            caveats = shared_values(one_per, *there)
+        examples = drawn_one_per(whole, data, one_per, reading)
+    if limit is not None:
+        if limit < 1:
+            raise ArcalError(f"--limit {limit}: at least 1 input is needed")
+        examples = examples.first(limit) if limit < len(examples) else examples
+    others = [read_examples(one, opened, rest, foreign=True, one_per=one_per) for one in other]
+    for i, (one, source) in enumerate(zip(others, other, strict=True)):
+        if one.content == whole.content:
+            raise ArcalError(f"{source} holds the same inputs as {data}: give others")
+        if one_per is not None:
+            others[i], undrawn = drawn_if_there(one, source, one_per, rest)
+            caveats += undrawn
+    return _Read(examples, whole, known, others, caveats)
+
+
+def _seen_before(opened: OpenedClassifier, read: _Read) -> list[Caveat]:
+    """What is to be said of inputs that the model was trained or calibrated on."""
+    audited = (read.whole.content, read.examples.content)
+    calibrated = opened.calibrated_on is not None and opened.calibrated_on in audited
+    return [*training_part(read.examples), *([CALIBRATED_ON] if calibrated else [])]
+
+
+def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
+    """What is to be said of inputs that are among others, or twice among themselves."""
+    caveats = overlap(read.examples, read.validation, read.other)
+    names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
+    images = read.examples.kind == "images"
+    if images and (line := shared_with_training(data, reading.part, names)):
+        caveats.append(Caveat("Training images", line))
+    return [*caveats, *repeated(read.examples)]
 
 
 def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, str]:

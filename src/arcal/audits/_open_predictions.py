@@ -1,0 +1,133 @@
+"""From files of predictions, by path, to what was audited of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from arcal.auditing import Audited, Caveat, groupings, without_zeros
+from arcal.audits._examples import DRAWN, drawn_of_each
+from arcal.audits._prediction_files import SavedPredictions, read_predictions
+from arcal.errors import ArcalError
+from arcal.printable import first_few
+from arcal.report.audited import WEIGHED_BY
+
+LABELLED = "Labels"
+"""The title of how many inputs of a file have labels."""
+NOT_USED = "Not used"
+"""The title of the columns of a file that nothing reads."""
+
+
+def open_predictions(
+    paths: Sequence[str],
+    names: Sequence[str],
+    R: int,
+    *,
+    label: str | None = None,
+    confidence: Sequence[str] = (),
+    probabilities: Sequence[str] = (),
+    weight: str | None = None,
+    id: str | None = None,
+    by: Sequence[str] = (),
+    one_per: str | None = None,
+    classes: Sequence[str] | None = None,
+    labels_from: Path | None = None,
+    class_names: Sequence[str] = (),
+    text: Sequence[str] = (),
+) -> list[Audited]:
+    """Files of predictions as what was audited: all but robustness.
+
+    `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
+    `read_predictions`, but that several names of `confidence` are one for each file. Rows are
+    matched by their ids, and one is drawn of each value in the column `one_per`. A file of the same
+    `classes`, or else of those of the first file, gets their order. `class_names` are those of
+    lists of outputs, and of `probabilities`. The page shows of each input what is in the columns
+    `text`.
+
+    >>> import numpy as np
+    >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
+    >>> open_predictions(["mine.npz"], ["mine"], R=10)[0].overall.accuracy.value
+    0.5
+    """
+    own = (*by, *text, *(() if one_per is None else (one_per,)))
+    named: dict[str, Any] = {"label": label, "weight": weight, "id": id, "by": own}
+    named |= {"labels_from": labels_from, "probabilities": probabilities, "names": class_names}
+    sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
+    audited: list[Audited] = []
+    first: SavedPredictions | None = None
+    for path, name, column in zip(paths, names, sure, strict=True):
+        saved = read_predictions(Path(path), confidence=column, **named)
+        first = first or saved
+        saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
+        facts = {
+            "Predictions": Path(path).name,
+            DRAWN: None,
+            LABELLED: saved.labelled,
+            WEIGHED_BY: saved.weighed_by,
+            "Confidence": None if column is None else f"the column {column}",
+            "Outputs": first_few(probabilities) or None,
+            NOT_USED: first_few([one for one in saved.unused if one not in confidence]) or None,
+        }
+        with _naming(path):
+            if one_per is not None:
+                N = len(saved.predictions.ids)
+                saved = saved.one_per(one_per, first.weights)
+                facts[DRAWN] = drawn_of_each(one_per, len(saved.predictions.ids), N)
+            columns = {name: saved.by[name] for name in by}
+            grouped = groupings(columns, len(saved.predictions.ids))
+        predictions, zeros = without_zeros(saved.predictions)
+        one = Audited(
+            name=name,
+            predictions=predictions,
+            classes=saved.classes,
+            weights=saved.weights,
+            names=saved.names,
+            texts=_texts({name: saved.by[name] for name in text}),
+            groupings=grouped,
+            R=R,
+            facts={title: fact for title, fact in facts.items() if fact is not None},
+            caveats=_caveats(saved, zeros),
+        )
+        audited.append(one)
+    return audited
+
+
+def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
+    """What is to be said of a file, and of `zeros` among its probabilities."""
+    said = {
+        "Probabilities": "; ".join(filter(None, (saved.scaled, zeros))) or None,
+        "Answers": saved.doubt,
+        "Repeated": saved.copies,
+    }
+    return [Caveat(title, text) for title, text in said.items() if text is not None]
+
+
+def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
+    r"""What is in columns of N values, as text; nothing where there is none.
+
+    Of several columns it is a line for each, which begins with its name; of none None.
+
+    >>> import numpy as np
+    >>> _texts({"question": np.array(["Who?"]), "answer": np.array([42])})
+    ('question: Who?\nanswer: 42',)
+    """
+    lists = [
+        column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()
+        for column in columns.values()
+    ]
+    texts = [["" if value is None else str(value) for value in column] for column in lists]
+    if len(texts) < 2:
+        return tuple(texts[0]) if texts else None
+    return tuple(
+        "\n".join(f"{name}: {one}" for name, one in zip(columns, row, strict=True) if one)
+        for row in zip(*texts, strict=True)
+    )
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """A block whose errors begin with the name of a file."""
+    try:
+        yield
+    except ArcalError as error:
+        raise ArcalError(f"{path}: {error}") from error
