@@ -17,7 +17,8 @@ from arcal.auditing import as_predictions, choose_calibrator
 from arcal.calibration.posthoc import EVALUATED
 from arcal.methods import method_named
 from arcal.networks import build
-from arcal.robustness import ORDERS, distance, score
+from arcal.orders import ORDERS
+from arcal.robustness import distance, score
 from arcal.transforms.augmix import augmix
 from arcal.transforms.corruptions import CORRUPTIONS as TYPES
 from arcal.transforms.corruptions import corrupt

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 import arcal
-from arcal import robustness
+from arcal import orders
 from arcal.data import _load
 
 SOURCE = Path(arcal.__file__).parent
@@ -36,6 +36,7 @@ ROOMS = (
     "arcal.methods",
     "arcal.networks",
     "arcal.report",
+    "arcal.orders",
     "arcal.robustness",
     "arcal.training",
     "arcal.transforms",
@@ -109,4 +110,4 @@ def test_a_wrong_example_fails(capsys):
 
 
 def test_decorated_functions_are_seen():
-    assert decorated(robustness) == {"gradient_order": robustness.gradient_order}
+    assert decorated(orders) == {"gradient_order": orders.gradient_order}

@@ -22,6 +22,7 @@ ROOMS = (
     "levels_by_id",
     "smoothing",
     "attacks",
+    "orders",
     "labelled_batches",
     "robustness",
     "calibration",

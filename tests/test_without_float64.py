@@ -6,7 +6,8 @@ from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.networks import build
-from arcal.robustness import ORDERS, score
+from arcal.orders import ORDERS
+from arcal.robustness import score
 from arcal.smoothing import AdaptiveLabelSmoothing
 from arcal.training.draws import draw
 from pretended_device import DEVICE, Pretended

@@ -2,35 +2,25 @@
 
 The robustness of an input is the norm, L2 unless the attack has another, of the smallest
 perturbation found that changes the model's own prediction. Levels come from ranking by it, or by
-one of the cheaper orders:
-
-    attack      the distance an attack finds; the paper's order, and the only one that is a distance
-    gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
-    margin      the logit margin alone
-    confidence  the log-odds log p / (1 - p) of the predicted class's probability p, which have the
-                same order; it saturates on training data (footnote 1)
-    random      none: the control
-
-All but `attack` are rankings: their unit means nothing and nothing is verified.
+one of the cheaper `arcal.orders`.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from numbers import Integral
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
-from arcal.attacks import Adversarial, Bounds, Model, as_attack, bound, frozen, margin
+from arcal.attacks import Adversarial, Bounds, Inputs, Model, as_attack, bound, frozen
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
-from arcal.attacks.model import check_steady, checked_logits, gradient_to, logits_of_one
+from arcal.attacks.model import checked_logits, logits_of_one
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError
 from arcal.labelled_batches import (
@@ -41,12 +31,8 @@ from arcal.labelled_batches import (
     refuse_repeats,
     unpacked,
 )
+from arcal.orders import FORWARD, check_order, ranking
 
-TINY = 1e-15
-"""Gradient entries below this lose digits in float32 when they are squared."""
-ORDERS = ("attack", "gradient", "margin", "confidence", "random")
-FORWARD = ("margin", "confidence", "random")
-"""The orders that only run the model: they take inputs of whole numbers, such as token ids."""
 TAKES_KEYWORDS = "a model that takes several inputs is wrapped: arcal.auditing.as_model(model)"
 
 Attack = Callable[..., Adversarial]
@@ -108,7 +94,7 @@ def score(
     start: Callable[[Tensor], Tensor] | None = None,
     keep: Callable[[Tensor, Adversarial], object] | None = None,
 ) -> Robustness:
-    """Score every input of a data set by one of `ORDERS`.
+    """Score every input of a data set by an order of `arcal.orders`.
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
@@ -137,46 +123,27 @@ def score(
         raise ArcalError(f"{attacker} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
+    attacked: Adversarial | None = None
     loader = as_loader(data)
     copies = Copies(loader)
     for n, batch in enumerate(loader):
         try:
-            ids, inputs, labels = unpacked(batch, len(known))
-            if not has_ids(batch) and draws_order(loader):
-                raise ArcalError(
-                    "the loader shuffles, or has a sampler, and gives no ids that tell the inputs "
-                    "apart: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
-                )
-            if not has_ids(batch):
-                copies.refuse(inputs, labels)
-            refuse_repeats(ids, known)
-            inputs = inputs.no_finer_than(model)
-            if order in FORWARD and inputs.are_whole_numbers:
-                rowwise = PositionModel(model, inputs)
-                x = rowwise.positions
-            else:
-                rowwise, x = bound(model, inputs)
-                checked_bounds(x, bounds)
+            ids, inputs, labels = _identified(batch, loader, copies, known)
+            rowwise, x = _rowwise(model, inputs.no_finer_than(model), order, bounds)
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None
-        try:
+        with _noting(n, x, wrapped=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                attacked = as_adversarial(
-                    attacker(rowwise, x, bounds, **begin), attacker, rowwise, x, bounds
-                )
+                points = attacker(rowwise, x, bounds, **begin)
+                attacked = as_adversarial(points, attacker, rowwise, x, bounds)
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
             else:
-                logits, value = _rank_only(rowwise, x, ids, order, seed, check=not parts)
-                attacked, predicted, Z = None, logits.argmax(dim=1), logits.shape[1]
+                logits, value = ranking(rowwise, x, ids, order, seed, check=not parts)
+                predicted, Z = logits.argmax(dim=1), logits.shape[1]
                 passes = torch.full_like(predicted, int(order == "gradient"))
                 row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
-        except Exception as error:  # of the model, or about what it returns
-            error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
-            if isinstance(error, TypeError) and rowwise is not model:
-                error.add_note(TAKES_KEYWORDS)
-            raise
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
             with frozen(model):
                 Z = checked_logits(rowwise, x).shape[1]
@@ -205,6 +172,44 @@ def score(
         passes=passes,
         reason=reason,
     )
+
+
+def _identified(
+    batch: Any, loader: Any, copies: Copies, known: set[int]
+) -> tuple[Tensor, Inputs, Tensor]:
+    """The ids, inputs and labels of a batch; ids that do not name the inputs are refused."""
+    ids, inputs, labels = unpacked(batch, len(known))
+    if not has_ids(batch):
+        if draws_order(loader):
+            raise ArcalError(
+                "the loader shuffles, or has a sampler, and gives no ids that tell the inputs "
+                "apart: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
+            )
+        copies.refuse(inputs, labels)
+    refuse_repeats(ids, known)
+    return ids, inputs, labels
+
+
+def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[Model, Tensor]:
+    """The model as a function of one tensor, and that tensor: what is attacked, or the rows."""
+    if order in FORWARD and inputs.are_whole_numbers:
+        rows = PositionModel(model, inputs)
+        return rows, rows.positions
+    rowwise, x = bound(model, inputs)
+    checked_bounds(x, bounds)
+    return rowwise, x
+
+
+@contextmanager
+def _noting(n: int, x: Tensor, *, wrapped: bool) -> Iterator[None]:
+    """A block whose errors, of the model or about what it returns, name the batch."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
+        if isinstance(error, TypeError) and wrapped:
+            error.add_note(TAKES_KEYWORDS)
+        raise
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:
@@ -259,82 +264,6 @@ def distance(
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)
-
-
-def _rank_only(
-    model: Model, x: Tensor, ids: Tensor, order: str, seed: int, *, check: bool
-) -> tuple[Tensor, Tensor]:
-    """The logits `(B, Z)` of a batch, and what an order other than attack ranks it by, `(B,)`."""
-    with frozen(model):
-        if order == "gradient":
-            logits, value = gradient_order(model, x)
-        else:
-            logits, value = checked_logits(model, x), None
-        if check:  # an attack does so itself
-            check_steady(model, x, logits)
-        if order == "random":
-            value = random_order(ids, seed)
-        elif order == "margin":
-            value = margin(logits, logits.argmax(dim=1))
-        elif value is None:
-            value = _log_odds(logits.cpu().double())  # not all devices have float64
-    return logits, value
-
-
-def _log_odds(logits: Tensor) -> Tensor:
-    """`log p / (1 - p)` of the confidence p, `(N,)`: the same order, and no ties near 1."""
-    top, predicted = logits.max(dim=1, keepdim=True)
-    others = logits.scatter(1, predicted, -torch.inf)
-    return top.squeeze(1) - others.logsumexp(dim=1)
-
-
-@torch.enable_grad()
-def gradient_order(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits `(N, Z)`, and the distance to the nearest boundary if the margin were linear, `(N,)`.
-
-    `(z_y - z_k) / |grad_x (z_y - z_k)|` with y the prediction and k the class with the next
-    greatest logit: one forward and one backward pass. A zero gradient gives `+inf`, but 0 where the
-    margin is 0 as well; an infinite one gives NaN.
-
-    >>> logits, value = gradient_order(torch.nn.Identity(), torch.tensor([[0.75, 0.5], [0.0, 0.5]]))
-    >>> value
-    tensor([0.1768, 0.3536])
-    """
-    x = x.detach().clone().requires_grad_()
-    logits = checked_logits(model, x, differentiable=True)
-    lead = margin(logits, logits.argmax(dim=1))
-    gradient = gradient_to(x, lead)
-    lead, gradient = lead.detach(), gradient.flatten(1)
-    norm, largest = gradient.norm(dim=1), gradient.abs().amax(dim=1)
-    tiny = (largest > 0) & (largest < TINY)  # their squares would be 0, and all of them tie at inf
-    scaled = gradient / torch.where(tiny, largest, 1)[:, None]
-    norm = torch.where(tiny, largest * scaled.norm(dim=1), norm)
-    norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0
-    return logits.detach(), torch.where(lead > 0, lead / norm, 0.0)
-
-
-def random_order(ids: Tensor, seed: int) -> Tensor:
-    """A draw in [0, 1) for each id, a hash of (id, seed): the same in any batch. On the CPU.
-
-    >>> random_order(torch.tensor([7, 8]), seed=0)
-    tensor([0.5500, 0.7663], dtype=torch.float64)
-    >>> random_order(torch.tensor([8]), seed=0)
-    tensor([0.7663], dtype=torch.float64)
-    """
-    digests = b"".join([sha256(b"%d/%d" % (seed, i)).digest()[:8] for i in ids.tolist()])
-    return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64)
-
-
-def check_order(order: str, more: str = "") -> None:
-    """Refuse an order that is not one of `ORDERS`; `more` says what else may be chosen.
-
-    >>> check_order("margin")
-    >>> check_order("size")
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: order 'size' is unknown: choose from attack, gradient, margin, ...
-    """
-    if order not in ORDERS:
-        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}{more}")
 
 
 def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:

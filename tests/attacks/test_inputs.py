@@ -12,7 +12,8 @@ from masked import masked, masked_inputs
 from arcal.attacks import ATTACKS, BoundaryProjection, CarliniWagner, Inputs, bound, rows
 from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
-from arcal.robustness import ORDERS, score
+from arcal.orders import ORDERS
+from arcal.robustness import score
 
 QUICKER = {"iterations": 80, "learning_rate": 0.02}
 EVERY = {

@@ -36,10 +36,11 @@ def test_they_are_audited_calibrated_and_scored_as_the_same_in_float32(kind):
     net, figures = network(), []
     for x in (X, X.astype(np.float32)):
         data, other = as_given(kind, x), {"new": as_given(kind, x[:30])}
-        audit = arcal.audit(net, data, validation=as_given(kind, x[:40]), other=other)
+        more = {"validation": as_given(kind, x[:40]), "other": other}
+        audit = arcal.audit(net, data, order="gradient", **more)
         unlabelled = x if kind == "arrays" else data
         calibration = arcal.calibrate(net, data, unlabelled=unlabelled, calibrators=["temperature"])
-        scores = arcal.score(net, data).robustness.tolist()
+        scores = arcal.score(net, as_given(kind, x[:10])).robustness.tolist()
         figures.append((audit.figures(), calibration.figures(), scores))
     assert figures[0] == figures[1]
 
@@ -73,7 +74,7 @@ def test_the_weights_say_in_what_a_model_computes(dtype):
     net = Watched().eval()
     arcal.audit(net, (X, Y), order="gradient")
     arcal.calibrate(net, (X, Y), calibrators=["temperature"])
-    arcal.score(net, (X, Y))
+    arcal.score(net, (X[:10], Y[:10]))
     assert {*given} == {dtype}
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_integers, as_weights
 from arcal.errors import ArcalError, first_line
+from arcal.orders import random_order
 from arcal.printable import printable
-from arcal.robustness import random_order
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 

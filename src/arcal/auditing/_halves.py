@@ -23,7 +23,7 @@ from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
 from arcal.errors import ArcalError
-from arcal.robustness import random_order
+from arcal.orders import random_order
 
 ENOUGH_TO_FIT = 100
 """The fewest inputs to fit calibrators on, and to show them on: with fewer neither a fit nor an

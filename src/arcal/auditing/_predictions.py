@@ -14,7 +14,7 @@ from arcal.calibration.ensemble import averaged
 from arcal.calibration.resampled import Scores, predicted_of, scores_of
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
-from arcal.robustness import random_order
+from arcal.orders import random_order
 
 PROBABILITIES = 1.02e-2
 """How far from 0 the energies of probabilities may be, whose sums are off by 0.01."""

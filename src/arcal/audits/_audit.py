@@ -40,6 +40,7 @@ from arcal.classifiers import check_order_given
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_text
+from arcal.orders import check_order
 from arcal.report.audited import (
     Finding,
     Shown,
@@ -52,7 +53,7 @@ from arcal.report.audited import (
     summary,
 )
 from arcal.report.explorer import write_explorer
-from arcal.robustness import Attack, check_order
+from arcal.robustness import Attack
 
 FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
 """What an audit writes, beside what it keeps."""

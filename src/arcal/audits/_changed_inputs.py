@@ -15,7 +15,7 @@ from arcal.audits.engine import Reopen
 from arcal.calibration.posthoc import Mirrored
 from arcal.data import as_input
 from arcal.errors import ArcalError
-from arcal.robustness import random_order
+from arcal.orders import random_order
 from arcal.transforms import corrupt
 from arcal.transforms.corruptions import EXTRA
 

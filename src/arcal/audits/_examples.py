@@ -20,7 +20,7 @@ from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import as_loader, draws_order, has_ids
 from arcal.labels import as_whole_numbers, numbered
-from arcal.robustness import random_order
+from arcal.orders import random_order
 
 DRAWN = "Drawn"
 """The title of what is said of a draw of one input per value of a column."""

@@ -24,7 +24,8 @@ from arcal.auditing import EvaluationSet, Perturbed
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.labelled_batches import usual_batch
-from arcal.robustness import FORWARD, Attack, Robustness, score
+from arcal.orders import FORWARD
+from arcal.robustness import Attack, Robustness, score
 from arcal.transforms import corrupt
 
 PANEL = tuple(

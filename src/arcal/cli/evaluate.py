@@ -132,7 +132,7 @@ def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder],
 def _check(command: Evaluate) -> None:
     """Refuse options that do not fit together, before anything is read."""
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
-    from arcal.robustness import check_order
+    from arcal.orders import check_order
 
     if not command.runs:
         raise ArcalError(

@@ -101,8 +101,8 @@ class PlanScore(OnModels):
     def _show(self, *, audit: bool, panel: Any) -> None:
         from arcal.cli.audit import order_of_audit
         from arcal.compute import Compute
+        from arcal.orders import check_order
         from arcal.planning import plan_attacked
-        from arcal.robustness import check_order
 
         order: str | None = self.ranking.order
         if audit:

@@ -187,7 +187,7 @@ class Score(OnModels):
         from arcal.audits import check_data_name, fingerprint_of_answers, score_job
         from arcal.console import bar
         from arcal.data.contents import check_evidence, evidence_of
-        from arcal.robustness import check_order
+        from arcal.orders import check_order
         from arcal.store import load_scores, save_scores, score_facts
 
         for name in given(self.run):

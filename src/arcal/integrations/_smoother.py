@@ -18,7 +18,8 @@ from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
 from arcal.labelled_batches import LABELS
 from arcal.methods import Method
-from arcal.robustness import Attack, check_order, levels, score
+from arcal.orders import check_order
+from arcal.robustness import Attack, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 LOOKED_AT = 8
@@ -36,7 +37,7 @@ class Smoother:
     Levels are cut by `vanilla`: the same network trained without this, as a module or the path of
     its checkpoint; or a number of epochs, after which the model itself ranks, and before which the
     loss is plain cross-entropy. `rescore` names further epochs after which the model as it is then
-    cuts them anew ("on the fly"). They are cut by `order` (see `arcal.robustness`), of which
+    cuts them anew ("on the fly"). They are cut by `order` (see `arcal.orders`), of which
     `attack` is done by the attack of this name in `arcal.attacks.ATTACKS`, or by one of your own,
     on inputs within `bounds`. A number of processes share the work.
 

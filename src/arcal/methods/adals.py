@@ -9,7 +9,7 @@ from arcal.attacks import ATTACKS, attack_named
 from arcal.errors import ArcalError
 from arcal.methods.method import Method
 from arcal.methods.setting import Setting
-from arcal.robustness import ORDERS, check_order
+from arcal.orders import ORDERS, check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 
@@ -68,7 +68,7 @@ class AdaLS(Method):
 
 
 class ARAdaLS(AdaLS):
-    """Algorithm 1 with R levels, cut by `order` (see `arcal.robustness`) of a vanilla model.
+    """Algorithm 1 with R levels, cut by `order` (see `arcal.orders`) of a vanilla model.
 
     That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
     `attack` names the attack of the order `attack`; levels need no more than the quick one.

@@ -11,7 +11,7 @@ from arcal.levels_by_id import ById
 from arcal.methods.setting import Setting
 
 Distances = Literal["attack", "gradient"]
-"""The orders of `arcal.robustness` that are distances."""
+"""The orders that are distances."""
 
 ATTACK = "boundary-projection-quick"
 """The attack whose distances they are, that of AR-AdaLS."""

@@ -23,7 +23,8 @@ from arcal.data.contents import check_evidence, evidence_of
 from arcal.distributed import from_all
 from arcal.errors import ArcalError
 from arcal.files import locked
-from arcal.robustness import Attack, Robustness, check_order, score
+from arcal.orders import check_order
+from arcal.robustness import Attack, Robustness, score
 from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores, score_facts
 from arcal.training.saved_run import check_done, fingerprint_of, model_of, read_run
 
