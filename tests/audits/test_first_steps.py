@@ -22,6 +22,7 @@ def test_a_calibrated_classifier_takes_arrays(dtype):
     x = np.random.default_rng(0).random((5, 3)).astype(dtype)
     expected = classifier.probabilities(torch.from_numpy(x).float())
     assert torch.equal(classifier.probabilities(x), expected)
+    assert torch.equal(classifier.probabilities(torch.from_numpy(x)), expected)
     assert torch.equal(classifier(x).exp(), expected)
 
 

@@ -96,12 +96,13 @@ class Calibrated(nn.Module):
         For a model that takes several tensors, `x` has them by name. The calibrator's errors are
         raised; a model that does not return logits `(N, Z)`, or returns probabilities of at least
         `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model. An array is
-        taken as a tensor, float64 as float32 unless the model's weights are float64.
+        taken as a tensor, and float64 as float32 by a module without weights in float64.
         """
         if isinstance(x, np.ndarray):
-            x = no_finer_than(self.model, as_tensor(x, "inputs", copied=False))
-            held = next(self.parameters(), None)
+            x, held = as_tensor(x, "inputs", copied=False), next(self.parameters(), None)
             x = x if held is None else x.to(held.device)
+        if isinstance(x, Tensor) and not torch.compiler.is_compiling():
+            x = no_finer_than(self.model, x)
         logits = self.model(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             shape = getattr(logits, "shape", None)
