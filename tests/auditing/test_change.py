@@ -205,6 +205,52 @@ def test_of_other_inputs_the_probabilities_of_a_rare_class_are_others():
     assert changes(*calm).figures["positive.gap"].by.width == pytest.approx(plain.width, rel=1e-6)
 
 
+def unsure_without_need(seed, n=500, sites=4):
+    """A model right on 99 % whatever its confidence, which is anything from a half to 1."""
+    draw = torch.Generator().manual_seed(seed)
+    c = 0.5 + torch.rand(n, generator=draw, dtype=torch.float64) / 2
+    wrong = torch.rand(n, generator=draw) < 0.01
+    said = as_predictions(probabilities=torch.stack([c, 1 - c], 1), labels=wrong.long())
+    site = grouping("site", [f"site {i % sites}" for i in range(n)])
+    return Audited("mine", said, ("no", "yes"), groupings=[site])
+
+
+def test_the_confidences_of_a_groups_other_inputs_are_others():
+    """They vary by more than what is right does: see `changes`."""
+    now, before = (standing(unsure_without_need(seed)) for seed in range(2))
+    said = unsure_without_need(0).predictions
+    off = (said.confidence - said.correct.double())[::4]
+    assert now.group_variances["site"]["site 0"] == pytest.approx(off.var(unbiased=False).item())
+    given = mover(*(one.groups["site"][0].gap for one in (now, before)))
+    change = changes(now, before).groupings["site"]["site 0"]["gap"].by
+    extra = 0.0
+    for one in (now, before):
+        share, vary = one.groups["site"][0].accuracy, one.group_variances["site"]["site 0"]
+        extra += max(0.0, vary - share.value * (1 - share.value)) / share.n
+    reach = math.hypot(given.high - given.value, 1.959964 * math.sqrt(extra))
+    assert change.high - change.value == pytest.approx(reach, rel=1e-6)
+    saved = replace(before, group_variances={})  # which does not say how much they vary
+    again = changes(now, saved).groupings["site"]["site 0"]["gap"].by
+    assert again.width == pytest.approx(change.width, rel=0.1)
+    assert again.width > 1.05 * given.width
+
+
+def test_groups_of_a_model_that_is_unsure_without_need_are_seldom_said_to_have_changed():
+    def one(seed):
+        model = unsure_without_need(seed, n=1000)
+        (site,), said = model.groupings, model.predictions
+        groups = by_group(said, site.number, site.groups, resamples=2)
+        off = (said.confidence - said.correct.double()).square().mean().item()
+        vary = dict.fromkeys(site.groups, off - (said.confidence.mean().item() - 0.99) ** 2)
+        return Standing("mine", 1000, {}, {}, {"site": groups}, {"site": vary})
+
+    called = 0
+    for seed in range(0, 120, 2):
+        by_site = changes(one(seed), replace(one(seed + 1), group_variances={})).groupings["site"]
+        called += any(each["gap"].verdict in ("higher", "lower") for each in by_site.values())
+    assert called <= 5  # of 60
+
+
 def test_few_inputs_that_are_all_sure_do_not_show_a_higher_confidence():
     """As likely as not among them there is none of the unsure tenth of the earlier inputs."""
     p = torch.full((1000, 2), 0.01, dtype=torch.float64)

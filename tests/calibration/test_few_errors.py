@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, gamma, norm
 
+from arcal.calibration import aurc_interval
 from arcal.calibration.few_errors import errors_of, few_errors_interval
 
 
@@ -79,6 +80,31 @@ def test_errors_that_weigh_much_are_few():
     heavy = torch.where(torch.arange(1000) < 2, 50.0, 1.0)
     assert errors_of(correct, heavy) == pytest.approx((100 + 198) ** 2 / (2 * 50**2 + 198))
     assert errors_of(torch.ones(3, dtype=torch.bool), torch.ones(3)) == 0
+
+
+def test_errors_that_weigh_little_are_few():
+    """200 of weight 1 are worth 4 of the 20 that weigh 50: none of these is seen to be wrong."""
+    correct = torch.arange(1000) >= 200
+    heavy = torch.where(torch.arange(1000) >= 980, 50.0, 1.0)
+    assert errors_of(correct, heavy) == pytest.approx(200 * 1980 / (20 * 50**2 + 980))
+
+
+def test_it_holds_the_aurc_where_inputs_that_are_sure_stand_for_many():
+    """300 unsure inputs were all labelled and 100 sure ones are 100 each, wrong twice in 100."""
+    generator = torch.Generator().manual_seed(0)
+    sure = torch.arange(400) < 100
+    weights, chance = torch.where(sure, 100.0, 1.0), torch.where(sure, 0.02, 0.5).double()
+    confidence = torch.where(sure, 0.99, 0.5) + torch.linspace(0, 0.005, 400)
+    many = torch.cat([torch.full((100,), 0.02), torch.full((300,), 0.5)]).double()
+    order = confidence.argsort(descending=True)
+    w = weights[order].double()
+    true = (w @ ((w * many[order]).cumsum(0) / w.cumsum(0)) / w.sum()).item()
+    held = 0
+    for _ in range(200):
+        correct = torch.rand(400, generator=generator) >= chance
+        low, high = aurc_interval(confidence, correct, weights=weights)
+        held += low <= true <= high
+    assert held >= 0.93 * 200
 
 
 def test_it_holds_the_share_of_errors_where_few_inputs_carry_the_weight():

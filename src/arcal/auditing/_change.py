@@ -41,7 +41,8 @@ class Standing:
 
     `figures` are by the names that conditions have, `groups` by the column they are of. `variances`
     are those of what a gap is the mean of, from input to input: confidence minus 1 where it is
-    right and 0 where it is wrong. Made by `standing`.
+    right and 0 where it is wrong; `group_variances` are the same of each group, by column and name,
+    and empty of an audit that was saved. Made by `standing`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Standing:
     figures: Mapping[str, Estimate]
     variances: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)
+    group_variances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,26 @@ def standing(model: Audited) -> Standing:
 
     names = ("accuracy", "confidence", "gap", "nll", "brier", "aurc")
     figures = {name: getattr(over, name) for name in names}
-    variances = {"gap": variance(said.confidence - said.correct.double())}
+    wrong_by = said.confidence - said.correct.double()
+    variances = {"gap": variance(wrong_by)}
     if positive is not None:
         figures |= {f"positive.{name}": getattr(positive, name) for name in ("frequency", "gap")}
         off = probability_of(said, positive.z) - (said.labels == positive.z).double()
         variances["positive.gap"] = variance(off)
     columns = (one.name for one in model.groupings)
     groups = dict(zip(columns, model.by_grouping, strict=True))
-    return Standing(model.name, over.n, figures, variances, groups)
+    group_variances = {
+        one.name: dict(zip(one.groups, _variances_within(wrong_by, w, one.number), strict=False))
+        for one in model.groupings
+    }
+    return Standing(model.name, over.n, figures, variances, groups, group_variances)
+
+
+def _variances_within(values: Tensor, w: Tensor, number: Tensor) -> list[float]:
+    """The variance of the values `(N,)` in each of the groups that they are in."""
+    whole = number.bincount(weights=w)
+    mean = number.bincount(weights=w * values) / whole
+    return (number.bincount(weights=w * (values - mean[number]).square()) / whole).tolist()
 
 
 def mover(after: Estimate, before: Estimate) -> Estimate:
@@ -147,9 +161,10 @@ def changes(
 
     The interval of a figure is `mover`'s. That of a gap takes the confidences of one audit as
     given, and those of other inputs are not: where they vary so much from input to input that a gap
-    varies more than the share it is held against, its interval is widened by that, but not that of
-    a group, of which an audit does not say how much they vary. That of a mean confidence whose
-    inputs are too few, or too sure, to show how unsure others are reaches as far as a share's.
+    varies more than the share it is held against, its interval is widened by that. A saved audit
+    does not say how much they vary within a group: it is taken to be as much as in the other audit.
+    That of a mean confidence whose inputs are too few, or too sure, to show how unsure others are
+    reaches as far as a share's.
 
     >>> from arcal.auditing import as_predictions
     >>> old, new = (
@@ -173,7 +188,13 @@ def changes(
             for side in (now, earlier)
         )
         both = [name for name in here if name in there]
-        pairs = iter(_changes([one for name in both for one in _tests(here[name], there[name])]))
+        vary = [side.group_variances.get(column, {}) for side in (now, earlier)]
+        tests = [
+            one
+            for name in both
+            for one in _tests(here[name], there[name], *(side.get(name) for side in vary))
+        ]
+        pairs = iter(_changes(tests))
         if both:
             groupings[column] = {
                 name: {"accuracy": next(pairs), "gap": next(pairs)} for name in both
@@ -206,13 +227,9 @@ class _Test:
             return cls(after, before)
         share, sign = SHARES[name]
         shares = now.figures[share], earlier.figures[share]
-        extra = tuple(
-            max(0.0, one.variances[name] - p.value * (1 - p.value)) / max(p.n, 1)
-            if name in one.variances
-            else 0.0
-            for one, p in zip((now, earlier), shares, strict=True)
-        )
-        return cls(after, before, shares, sign, extra=(extra[0], extra[1]))
+        new, old = (one.variances.get(name) for one in (now, earlier))
+        extra = _extra(new, shares[0]), _extra(old, shares[1])
+        return cls(after, before, shares, sign, extra=extra)
 
 
 def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
@@ -227,10 +244,21 @@ def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
     return mean.reaching(share.low, share.high), share
 
 
-def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:
-    """Those of the accuracy and the gap of a group."""
+def _extra(variance: float | None, share: Estimate) -> float:
+    """What the confidences of other inputs add to the variance of a gap."""
+    known = 0.0 if variance is None else variance
+    return max(0.0, known - share.value * (1 - share.value)) / max(share.n, 1)
+
+
+def _tests(
+    after: Group, before: Group, now: float | None, earlier: float | None
+) -> tuple[_Test, _Test]:
+    """Those of the accuracy and the gap of a group; one variance stands for another not known."""
     shares, few = (after.accuracy, before.accuracy), after.few or before.few
-    return _Test(*shares, shares, 1, few), _Test(after.gap, before.gap, shares, -1, few)
+    now, earlier = earlier if now is None else now, now if earlier is None else earlier
+    extra = _extra(now, after.accuracy), _extra(earlier, before.accuracy)
+    gap = _Test(after.gap, before.gap, shares, -1, few, extra)
+    return _Test(*shares, shares, 1, few), gap
 
 
 def _changes(tests: Sequence[_Test]) -> list[Change]:

@@ -13,18 +13,26 @@ SCARCE = 20
 
 
 def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
-    """How many inputs are wrong, or (sum w)^2 / sum w^2 of these if they are weighted.
+    """How many inputs are wrong, or what they are worth if they are weighted.
 
-    `weights` are `(N,)`, 0 or more: a few errors that weigh much are few, however many others there
-    are.
+    That is the smaller of two numbers, with the `weights` `(N,)`, 0 or more, and the sum E over
+    inputs that are wrong: (E w)^2 / E w^2, as a few errors that weigh much are few, however many
+    others there are; and E w / m with m = sum w^2 / sum w, the weight of an input drawn by the
+    weights, as many errors that weigh little do not show how often those are wrong that weigh much.
 
     >>> import torch
     >>> correct = torch.tensor([False, False, True])
     >>> errors_of(correct), errors_of(correct, torch.tensor([1.0, 3.0, 1.0]))
     (2.0, 1.6)
+    >>> round(errors_of(correct, torch.tensor([1.0, 1.0, 10.0])), 2)
+    0.24
     """
     wrong = (~correct if weights is None else weights * ~correct).double()
-    return (wrong.sum().square() / wrong.square().sum()).nan_to_num(0).item()
+    seen = (wrong.sum().square() / wrong.square().sum()).nan_to_num(0).item()
+    if weights is None:
+        return seen
+    w = weights.double()
+    return min(seen, (wrong.sum() * w.sum() / w.square().sum()).nan_to_num(0).item())
 
 
 def few_errors_interval(
