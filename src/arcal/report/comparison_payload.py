@@ -135,9 +135,6 @@ def _made(comparison: Comparison) -> dict[str, str]:
     return made | {"Levels": f"{comparison.R}, by the {comparison.order} order"}
 
 
-NO_INTERVAL = {"low": None, "high": None}
-
-
 def first_runs(comparison: Comparison, classes: tuple[str, ...]) -> list[Audited]:
     """Each subject's first run on the clean test set, in ascending order of the ids.
 
@@ -199,7 +196,7 @@ def _figures(where: EvaluationSet, subject: Subject) -> dict[str, Any]:
         "type": where.corruption,
         "intensity": where.intensity,
         **{
-            name: {"value": first[name], **NO_INTERVAL, "n": n}
+            name: {"value": first[name], "low": None, "high": None, "n": n}
             for name in ("accuracy", "ece", "gap")
         },
     }
