@@ -112,6 +112,7 @@ class Train:
         from arcal.training.many import check_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
+        from arcal.training.teachable import doubts_of_run, uniform_labels
 
         processes_for(self.devices, self.nodes)
         if self._processes > 1 and (self.workers > 1 or self.ray):
@@ -131,7 +132,8 @@ class Train:
         (data,) = loaded.values()
         if not console.quiet:
             say(f"{_words(run, data)}: {data.counts}")
-        for doubt in (*doubts(data), *begun_before(self._each(run), self.runs, data)):
+        begun = begun_before(self._each(run), self.runs, data)
+        for doubt in (*doubts(data), *doubts_of_run(run, data), *begun):
             say(f"arcal: {doubt}")
         if self.sweep:
             swept = self._swept(run, loaded)
@@ -168,6 +170,8 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
+            if fallen := uniform_labels(self.method, epochs[-1], len(data.classes)):
+                say(f"  {fallen}")
 
     def _each(self, run: "Run") -> "list[Run]":
         """The runs to train: one of all seeds, or one of each."""

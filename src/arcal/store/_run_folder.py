@@ -62,7 +62,9 @@ class RunFolder:
         """An existing run folder, checked as in `config_checked`; otherwise raises `ArcalError`."""
         path = Path(path)
         if not (path / "config.json").is_file():
-            reason = "it has no config.json" if path.is_dir() else "there is no such folder"
+            reason = "there is no such folder"
+            if path.exists():
+                reason = "it has no config.json" if path.is_dir() else "it is a file"
             if runs := sorted(path.glob("*/config.json")):
                 reason += f"; name a folder in it, such as {runs[0].parent}"
             raise ArcalError(f"{path} is not a run folder: {reason}")
