@@ -79,7 +79,7 @@ def read_examples(
     A run folder stands for the run's own data, of which it is the test part unless one is named.
     """
     if is_run_folder(source):
-        return _of_run(source, reading, by)
+        return _from_run(source, reading, by)
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -112,7 +112,7 @@ def read_examples(
         raise ArcalError(f"--by {' '.join(by)}: {error}") from error
 
 
-def _of_run(folder: str, reading: Reading, by: Sequence[str]) -> Examples:
+def _from_run(folder: str, reading: Reading, by: Sequence[str]) -> Examples:
     """The images that a run was tested on, or another part of its data, as it has them."""
     usual = Reading(part=reading.part, like=reading.like)
     given = [name for name, value in vars(reading).items() if value != getattr(usual, name)]
