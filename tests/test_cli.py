@@ -186,6 +186,7 @@ def _spoiled(run: Path) -> Path:
         (["train", "--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
         (["train", "--accelerator", "tpu"], "accelerator 'tpu' cannot be used here"),
         (["score", "nowhere"], "not a run folder: there is no such folder"),
+        (["evaluate", __file__], "not a run folder: it is a file"),
         (["score", __file__], "test_cli.py alone is not enough: give MODEL and DATA, or RUN"),
         (["score", "photos", "net.py:net"], "net.py:net is a model where DATA should be"),
         (["evaluate", "--shift", "fog-3", "run"], "before --shift, --ood and --posthoc"),

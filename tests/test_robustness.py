@@ -309,7 +309,10 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),
-        (lambda: score(model, batches * 2, "margin"), "id 0 occurs twice"),
+        (
+            lambda: score(model, batches * 2, "margin"),
+            "id 0 occurs twice: .* without a sampler that repeats",
+        ),
         (
             lambda: score(model, [(ids / 2, x, labels)], "margin"),
             "ids are whole numbers, and r",

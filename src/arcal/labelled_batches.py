@@ -253,7 +253,10 @@ def refuse_repeats(ids: Tensor, known: set[int]) -> None:
     """
     for i in ids.tolist():
         if i in known:
-            raise ArcalError(f"id {i} occurs twice: give every input its own id")
+            raise ArcalError(
+                f"id {i} occurs twice: give every input its own id, and each input once, without "
+                "a sampler that repeats some"
+            )
         known.add(i)
 
 

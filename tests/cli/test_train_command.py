@@ -54,6 +54,8 @@ def test_validation_images_that_are_trained_on_and_classes_that_are_not(tmp_path
     assert "no training image" not in said
     said = arcal("train", *options, "--validation", 38, "--images", 1, "--runs", "others").stderr
     assert "arcal: no training image is of the class " in said
+    one = "--validation", 1, "--runs", "few"
+    assert "arcal: no validation image is of the class " in arcal("train", *options, *one).stderr
     (run,) = (tmp_path / "others").iterdir()
     assert "arcal: no training image is of the class " in arcal("evaluate", run).stderr
 

@@ -92,7 +92,9 @@ def test_what_is_no_data_set_is_one_line_that_lists_what_was_looked_for(tmp_path
             assert word in message
     (tmp_path / "train" / "cat").mkdir(parents=True)
     (tmp_path / "train" / "cat" / "0.png").touch()
-    with pytest.raises(ArcalError, match="has train in the format folder"):  # no test/ nor val/
+    with pytest.raises(
+        ArcalError, match="has only train, in the format folder"
+    ):  # no test/ nor val/
         load(str(tmp_path))
 
 

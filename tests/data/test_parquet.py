@@ -112,7 +112,7 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
 def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "latest-train.parquet").touch()  # "latest" holds "test"
-    with pytest.raises(ArcalError, match="has train in the format parquet: to train, give a"):
+    with pytest.raises(ArcalError, match="has only train, in the format parquet: to train, give i"):
         load(str(tmp_path))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "test.parquet").touch()

@@ -64,9 +64,12 @@ def test_settings_are_completed_and_checked():
     }
     assert complete_settings("vanilla", {}) == {}
     cases = [
-        (lambda: complete_settings("vanilla", {"alpha": 1}), "it has no settings"),
+        (lambda: complete_settings("vanilla", {"alpha": 1}), "adals and ar-adals have it, and it"),
         (lambda: complete_settings("adals", {"R": 1}), "its settings are alpha"),
-        (lambda: method_named("vanilla", 3, {"epsilon": 0.1}), "no setting 'epsilon': it has no"),
+        (
+            lambda: method_named("vanilla", 3, {"epsilon": 0.1}),
+            "no setting 'epsilon': label-smoothing has it, and it has none of its own",
+        ),
         (
             lambda: method_named("focal", 3, {"gama": 2}),
             "no setting 'gama': its settings are gamma",

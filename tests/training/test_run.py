@@ -269,9 +269,16 @@ def test_runs_of_other_data_are_not_compared(tmp_path):
     moved = replace(run, data=str(tmp_path / "elsewhere" / "tiny"), seeds=(1,))
     same_data([first, moved.folder(tmp_path, moved.load())])
     more = Run(str(write_tiny(tmp_path / "more", N=170)), validation=40)
-    for other in (more, replace(run, split_seed=1)):
-        with pytest.raises(ArcalError, match="other data or another split"):
+    for other, differs in (
+        (more, ""),
+        (replace(run, split_seed=1), " (--split-seed 1, not 0)"),
+        (replace(run, validation=50, classes=(0, 1)), None),
+    ):
+        with pytest.raises(ArcalError, match="other data or another split") as raised:
             same_data([first, other.folder(tmp_path, other.load())])
+        if differs is None:
+            differs = " (--validation 50, not 40; --classes 0 1, not as usual)"
+        assert f"{first.path}{differs}: compare only runs" in str(raised.value)
 
 
 def test_data_that_has_changed_or_gone_is_refused(tmp_path):

@@ -112,6 +112,7 @@ class Train:
         from arcal.training.many import check_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
+        from arcal.training.teachable import doubts_of_run, uniform_labels
 
         processes_for(self.devices, self.nodes)
         if self._processes > 1 and (self.workers > 1 or self.ray):
@@ -131,7 +132,8 @@ class Train:
         (data,) = loaded.values()
         if not console.quiet:
             say(f"{_words(run, data)}: {data.counts}")
-        for doubt in (*doubts(data), *begun_before(self._each(run), self.runs, data)):
+        begun = begun_before(self._each(run), self.runs, data)
+        for doubt in (*doubts(data), *doubts_of_run(run, data), *begun):
             say(f"arcal: {doubt}")
         if self.sweep:
             swept = self._swept(run, loaded)
@@ -163,11 +165,13 @@ class Train:
         for line, epochs in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
-                f"ECE {100 * line['ece']:.2f} x 10^-2"
+                f"ECE {100 * line['ece']:.2f} points"
             )
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
+            if fallen := uniform_labels(self.method, epochs[-1], len(data.classes)):
+                say(f"  {fallen}")
 
     def _each(self, run: "Run") -> "list[Run]":
         """The runs to train: one of all seeds, or one of each."""
@@ -252,7 +256,7 @@ class Train:
                 progress=progress,
             )
         for value, ece in swept.ece.items():
-            say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
+            say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} points")
         say(f"chosen: epsilon {swept.best:g}")
         if swept.best == max(swept.ece):
             say("it is the largest tried: a larger one, given with --epsilon, may be better")

@@ -209,10 +209,11 @@ def _parts(
     )
     names = [name for name in ("train", "validation", "test") if name in there.parts]
     if there.format not in TRAINABLE or "train" not in names or len(names) < 2:
-        listed = ", ".join(filter(None, there.parts)) or "one part"
+        listed = " and ".join(filter(None, there.parts)) or "one part without a name"
+        tables = ", and for a table a loop of your own" if there.format in ("csv", "jsonl") else ""
         raise ArcalError(
-            f"{source} has {listed} in the format {there.format}: to train, give a training and a "
-            "test part, as Parquet, folders of classes or CIFAR's archive"
+            f"{source} has only {listed}, in the format {there.format}: to train, give images in a "
+            f"training and a test part, as Parquet, folders of classes or CIFAR's archive{tables}"
         )
     if draws and "test" in names:
         names = ["train", "test"]

@@ -103,11 +103,26 @@ def same_data(folders: list[RunFolder]) -> None:
     """Raise `ArcalError` unless all runs have the same data and validation split."""
     first, *others = folders
     for other in others:
-        if not read_run(other).data.is_same(read_run(first).data):
+        record, wanted = read_run(other), read_run(first)
+        if not record.data.is_same(wanted.data):
+            choice, usual = record.run.choice, wanted.run.choice
+            differ = [
+                f"--{name.replace('_', '-')} {_given(choice[name])}, not {_given(usual[name])}"
+                for name in choice
+                if choice[name] != usual[name]
+            ]
+            how = f" ({'; '.join(differ)})" if differ else ""
             raise ArcalError(
-                f"{other.path} was trained on other data or another split than {first.path}: "
+                f"{other.path} was trained on other data or another split than {first.path}{how}: "
                 "compare only runs with the same data and split"
             )
+
+
+def _given(value: object) -> str:
+    """The value of an option, as people read it."""
+    if value is None:
+        return "as usual"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def method_of_run(run: Run) -> Method:

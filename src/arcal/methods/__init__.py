@@ -79,8 +79,18 @@ def _check_known(kind: type[Method], own: Mapping[str, Any]) -> None:
     known = [setting.name for setting in declared_by(kind)]
     for setting in own:
         if setting not in known:
-            has = f"its settings are {', '.join(known)}" if known else "it has no settings"
+            has = f"its settings are {', '.join(known)}" if known else "it has none of its own"
+            others = [other.name for other in METHODS.loaded() if setting in _own(other)]
+            if others:
+                has = (
+                    f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it, and {has}"
+                )
             raise ArcalError(f"method {kind.name!r} has no setting {_called(setting)}: {has}")
+
+
+def _own(kind: type[Method]) -> set[str]:
+    """The names of a method's own settings, without what can be added to it."""
+    return {setting.name for setting in declared_by(kind)}
 
 
 def needs_vanilla(name: str, settings: Mapping[str, Any]) -> bool:

@@ -29,6 +29,15 @@ def content_hash(config: Mapping[str, Any]) -> str:
     return sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def is_run_folder(path: Path | str) -> bool:
+    """Whether this is the folder of a run that has begun, by the files that are there.
+
+    >>> is_run_folder("runs")
+    False
+    """
+    return all(Path(path, name).is_file() for name in ("config.json", "metrics.jsonl"))
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of one run on disk.
@@ -62,7 +71,9 @@ class RunFolder:
         """An existing run folder, checked as in `config_checked`; otherwise raises `ArcalError`."""
         path = Path(path)
         if not (path / "config.json").is_file():
-            reason = "it has no config.json" if path.is_dir() else "there is no such folder"
+            reason = "there is no such folder"
+            if path.exists():
+                reason = "it has no config.json" if path.is_dir() else "it is a file"
             if runs := sorted(path.glob("*/config.json")):
                 reason += f"; name a folder in it, such as {runs[0].parent}"
             raise ArcalError(f"{path} is not a run folder: {reason}")

@@ -1,0 +1,62 @@
+"""Whether a run can learn from its data, and whether its soft labels still teach a class."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from arcal.data import Data
+from arcal.methods import AdaLS, method_class, method_named
+from arcal.training.run import Run
+
+FEWEST = 50
+"""Validation images in a level, whose gap is then uncertain by up to 7 points."""
+
+
+def doubts_of_run(run: Run, data: Data) -> Iterator[str]:
+    """A sentence for each thing that leaves a run too little to learn from.
+
+    >>> from arcal.data import load
+    >>> data = load("fashion", images=100, validation=90)
+    >>> for doubt in doubts_of_run(Run(method="ar-adals"), data):
+    ...     print(doubt.partition(":")[0])
+    a batch of 128 holds all 100 training images
+    90 validation images in 10 levels are 9 in each, whose gap is then uncertain by up to 17 points
+    """
+    images, batch = len(data.train), run.recipe.batch_size
+    if images <= batch:
+        yield (
+            f"a batch of {batch:,} holds all {images:,} training images: an epoch is one step; "
+            "give a smaller --batch-size"
+        )
+    method = method_named(run.method, len(data.classes), run.settings)
+    if method.ranks and method.R > 1:
+        N = len(data.validation)
+        each = max(1, N // method.R)
+        if each < FEWEST:
+            yield (
+                f"{N:,} validation images in {method.R} levels are {each} in each, whose gap is "
+                f"then uncertain by up to {100 * math.sqrt(0.25 / each):.0f} points: give fewer "
+                "--levels or more --validation images"
+            )
+
+
+def uniform_labels(method: str, epoch: Mapping[str, Any], classes: int) -> str | None:
+    """A sentence if soft labels ended at their bound, by the last line of a run's metrics, or None.
+
+    There every class has the same share, so that the images of such a level teach none.
+
+    >>> uniform_labels("adals", {"epsilon": [1.0]}, classes=4)
+    'its soft label fell to 1/4, which teaches no class: give a smaller --alpha'
+    >>> uniform_labels("ar-adals", {"epsilon": [0.4, 0.2, 0.0]}, classes=4)
+    """
+    if not issubclass(method_class(method), AdaLS):
+        return None  # another method may log an epsilon of another kind
+    levels = epoch["epsilon"]
+    fallen = [str(r) for r, epsilon in enumerate(levels) if epsilon > 0.999]
+    if not fallen:
+        return None
+    one, else_do = "its soft label", "a smaller --alpha"
+    if len(levels) > 1:
+        one = f"the soft label of {len(fallen)} of the {len(levels)} levels ({', '.join(fallen)})"
+        else_do = "fewer --levels, more --validation images or a smaller --alpha"
+    return f"{one} fell to 1/{classes}, which teaches no class: give {else_do}"
