@@ -102,10 +102,10 @@ class Choice:
     picked: str | None
     why: str
     acting: Acting | None
-    calibrator: Calibrator | None
-    changed: float
-    answers: bool
-    unseen: tuple[int, ...]
+    calibrator: Calibrator | None = None
+    changed: float = 0.0
+    answers: bool = False
+    unseen: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         picked = self.picked or "none"

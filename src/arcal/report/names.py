@@ -207,6 +207,11 @@ def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
     return [own[i] for i in range(len(kinds))]
 
 
+def seed_title(seeds: tuple[int, ...]) -> str:
+    """The seed of a run, or those of its members."""
+    return " + ".join(map(str, seeds))
+
+
 def set_title(where: EvaluationSet) -> str:
     """A set in words, such as Gaussian noise of intensity 3."""
     if where.corruption is None:
