@@ -160,7 +160,7 @@ def _spoiled(run: Path) -> Path:
             ["train", "--method", "vanilla", "ar-adals"],
             "ar-adals is not expected here: --method takes one; run the command once for each; see",
         ),
-        (["score"], "0 names: give MODEL and DATA, or RUN"),
+        (["score"], "0 names are given: name MODEL and DATA, or RUN"),
         (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
         (["infer"], "there is no command infer: choose audit, calibrate"),
         (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),

@@ -217,7 +217,7 @@ def test_what_can_change_predictions_is_not_advised_where_a_class_has_no_inputs(
     assert choice.unseen == (2,)
     assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value
     said = " ".join(sentences(choice))
-    assert "no labelled input is of class 2, counted from 0: what can change" in said
+    assert "no labelled input is of class 2, counted from 0: calibrators that can change" in said
     assert "--calibrators vector" not in said
     logits[:, 2] = -torch.inf  # nor can any be
     given = as_predictions(logits=logits[seen], labels=labels[seen])
@@ -231,7 +231,7 @@ def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     right = Predictions(predictions.ids, predictions.predicted, predictions.logits)
     choice = choose_calibrator(right, resamples=100)
     assert choice.picked is None, "not one that is sure of everything, as isotonic functions are"
-    assert choice.why.startswith("all 200 inputs are classified correctly, which does not show")
+    assert choice.why.startswith("all 200 inputs are classified correctly, so they do not show")
     assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
     never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
     choice = choose_calibrator(never, calibrators=["temperature", "vector"], resamples=100)
@@ -305,7 +305,7 @@ def test_zeros_beside_the_smallest_of_floats_are_half_of_it():
     p = [[1 - 2e-9, 2e-9, 0], [0, 1, least], [1, 0, 0]]
     mended, line = without_zeros(as_predictions(probabilities=p, labels=[0, 1, 2]))
     assert line is not None
-    assert line.endswith("those of one input are taken to sum to 2.5e-324")
+    assert line.endswith("those of one input are taken as 2.5e-324")
     expected = math.log(least) - math.log(2)
     log_p = mended.log_probabilities
     assert log_p.isfinite().all()

@@ -203,7 +203,7 @@ def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
 def test_too_little_says_so(sharp):
     few = posthoc_on_halves(reordered(sharp, torch.arange(199)))
     assert few.too_small == (
-        "a half would have 99 inputs, and 100 are needed: audit 200, or give validation data"
+        "one half of the inputs is 99, and 100 are needed: audit 200, or give validation data"
     )
     assert (few.fitted_on + few.shown_on, few.outcomes, few.recommended) == (199, {}, None)
     assert posthoc_on_halves(reordered(sharp, torch.arange(200)), resamples=2).too_small is None

@@ -142,7 +142,7 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     audit = Audit("predictions", tuple(open_predictions([*map(str, paths)], ["one", "two"], 10)))
     (apart,) = audit.differences
     assert apart.accuracy.sign == 1
-    assert "; only it is right on " in audit.summary()
+    assert "; it alone is right on " in audit.summary()
     assert f"AURC lower by {-apart.aurc.value:.4f} [" in audit.summary()
     assert f"AURC lower by {-apart.aurc.value:.4f}" in audit.markdown()
 

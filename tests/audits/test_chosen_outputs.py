@@ -110,7 +110,7 @@ def test_commands_read_them_and_apply_what_they_learned():
     assert "not used: age" in done.stderr
     done = run_arcal("calibrate", "mine.csv", *how, "--apply", "next.csv")
     assert done.code == 0, done.stderr
-    assert "next.csv: not used: name" in done.stderr
+    assert "next.csv: columns not used: name" in done.stderr
     hint = "with --probabilities"
     assert hint in run_arcal("audit", "mine.csv", "--label", "target").line
 

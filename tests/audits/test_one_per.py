@@ -229,7 +229,7 @@ def test_all_inputs_are_calibrated_that_one_of_each_is_compared_with(scans, tmp_
     assert done.code == 0, done.stderr
     assert "new.csv: these differ from the labelled inputs by more than chance" in done.stderr
     assert "new.csv: not used: the column weight, since inputs without labels" in done.stderr
-    assert "new.csv: not used: patient" in done.stderr
+    assert "new.csv: columns not used: patient" in done.stderr
     done = arcal("calibrate", "old.csv", *usual, "--one-per", "patient")
     assert done.code == 0, done.stderr
     assert "by more than chance" not in done.stderr

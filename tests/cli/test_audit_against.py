@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_is_one_line(here, flags, says):
     assert done.code == 2
     *before, line = done.stderr.splitlines()
     assert says in line
-    assert before in ([], ["arcal: november.csv: not used: site"])
+    assert before in ([], ["arcal: november.csv: columns not used: site"])
     assert not Path("audit").exists()
 
 

@@ -189,7 +189,7 @@ def test_another_order_of_classes_is_a_warning_and_can_be_mended(images):
     said = succeeds("audit", "net.py:inverted", *options)
     (warning,) = [line for line in said.stderr.splitlines() if line.startswith("arcal: ")]
     assert "what it calls dark is light and light is dark" in warning
-    assert "give its order with --classes light dark; if they are numbers" in warning
+    assert "give the model's order with --classes light dark; if they are numbers" in warning
     assert any("--classes light dark" in note for note in json.loads(said.stdout)["notes"])
     mended = succeeds("audit", "net.py:inverted", *options, "--classes", "light", "dark")
     assert "arcal: " not in mended.stderr

@@ -127,13 +127,13 @@ def test_columns_by_name_and_those_that_are_not_used(here):
     Path("loans.csv").write_text("id,default,probability,region,exposure\n" + rows)
     flags = ("--label", "default", "--weight", "exposure")
     done = succeeds("audit", "loans.csv", *flags, "--json")
-    assert "arcal: loans.csv: not used: region\n" in done.stderr
+    assert "arcal: loans.csv: columns not used: region\n" in done.stderr
     (one,) = json.loads(done.stdout)["models"]
-    assert one["facts"]["Not used"] == "region"
+    assert one["facts"]["Columns not used"] == "region"
     wrong = sum((0.1 * (3 + i % 5) > 0.5) != i % 2 for i in range(30))
     assert one["figures"]["accuracy"] == pytest.approx(1 - wrong / 30)
     done = succeeds("calibrate", "loans.csv", *flags, "--calibrators", "temperature")
-    assert "arcal: loans.csv: not used: region\n" in done.stderr
+    assert "arcal: loans.csv: columns not used: region\n" in done.stderr
     assert "inputs count by their weights, the column exposure" in " ".join(done.stdout.split())
 
 

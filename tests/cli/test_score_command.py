@@ -185,7 +185,7 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["net.py:net", "data.npz", "third"], "3 names: give MODEL and DATA, or RUN"),
+        (["net.py:net", "data.npz", "third"], "3 names are given: name MODEL and DATA, or RUN"),
         (["net.py:net", "data.npz", "--data", "x"], "--data is for a run"),
         (["net.py:net", "data.npz", "--id", "x"], "--id x is for files of predictions"),
         (["net.py:net", "data.npz", "--labels-from", "x"], "--labels-from x is for files of"),

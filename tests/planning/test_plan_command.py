@@ -98,7 +98,7 @@ def test_training_of_sizes_alone(here):
     ("arguments", "says"),
     [
         (["score", "net.py:net"], "how many inputs"),
-        (["score", "net.py:net", "--inputs", 10], "of which shape"),
+        (["score", "net.py:net", "--inputs", 10], "what shape has an input"),
         (["score", "net.py:net", "--inputs", 0, "--shape", 3, 32, 32], "--inputs 0"),
         (["score", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--hardware", "a100"],
          "--utilisation"),

@@ -128,13 +128,13 @@ def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
     some = Audited("mine", as_predictions(logits=masked, labels=labels), ("a", "b", "c"))
     assert some.overall.nll.value == math.inf
     (line,) = doubts(some)
-    assert line.startswith("1 of 400 labels, first c for id 5, has a probability of exactly 0")
+    assert line.startswith("1 of 400 labels, c for id 5, has a probability of exactly 0")
     said = summary([Finding(some)], "data")
     assert "log-loss infinite" in said
     assert "nan" not in said + markdown([Finding(some)], "data")
     assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
     named = replace(some, names=tuple(f"{i}.png" for i in range(400)))
-    assert "first c for id 5.png, has a probability" in doubts(named)[0]
+    assert ", c for id 5.png, has a probability" in doubts(named)[0]
 
 
 def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():

@@ -73,7 +73,7 @@ def test_all_of_few_are_listed(model):
 
 def test_which_inputs_are_listed_is_said_as_it_is(model, few):
     labels = "They are the 20 labels that each model contradicts the most"
-    fragile = ", the 20 inputs that it is right on and least robust"
+    fragile = ", the 20 least robust inputs that it is right on"
     assert drawn(model)["listed"] == f"{labels}{fragile}, and others drawn at random."
     unranked = replace(model, robustness=None, perturbed=None)
     assert drawn(unranked)["listed"] == f"{labels}, and others drawn at random."

@@ -39,8 +39,8 @@ OF_THE_TOP = ("irm", "smart", "ebs", "pts", "spline")
 NO_TOP = "it is of the more probable of several classes, and an answer has one confidence"
 
 ALL_RIGHT = (
-    "all {0} {1} are {2}, which does not show how often others are wrong: the model stays as it "
-    "is; give more {1}, some of them wrong"
+    "all {0} {1} are {2}, so they do not show how often the model is wrong: it stays as it is; "
+    "give more {1}, some that it gets wrong"
 )
 
 
@@ -144,8 +144,8 @@ def choose_calibrator(
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
     >>> choose_calibrator(right, calibrators=["temperature"], resamples=200).why
-    'all 40 inputs are classified correctly, which does not show how often others are wrong: the \
-model stays as it is; give more inputs, some of them wrong'
+    'all 40 inputs are classified correctly, so they do not show how often the model is wrong: it \
+stays as it is; give more inputs, some that it gets wrong'
     """
     predictions, w = _counted(predictions, weights)
     N, weighted = len(predictions.ids), weights is not None

@@ -24,8 +24,8 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     True
     >>> suspect_drift(january, january[200:], ["well", "ill"])
     'these differ from the labelled inputs by more than chance: the probability of ill is \
-distributed differently, with a mean of 41.9 % here and 25.5 % there; what was found there may not \
-hold here'
+distributed differently (mean 41.9 %, on the labelled inputs 25.5 %), so what was found on those \
+may not hold for these'
     """
     if min(len(labelled), len(others)) < FEWEST:
         return None
@@ -49,6 +49,6 @@ hold here'
     there, here = (100 * float(p.mean()) for p in probabilities(most))
     return (
         "these differ from the labelled inputs by more than chance: the probability of "
-        f"{classes[most]} is distributed differently, with a mean of {here:.3g} % here and "
-        f"{there:.3g} % there; what was found there may not hold here"
+        f"{classes[most]} is distributed differently (mean {here:.3g} %, on the labelled inputs "
+        f"{there:.3g} %), so what was found on those may not hold for these"
     )

@@ -127,7 +127,7 @@ def posthoc_on_halves(
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
     >>> posthoc_on_halves(sure).too_small
-    'a half would have 50 inputs, and 100 are needed: audit 200, or give validation data'
+    'one half of the inputs is 50, and 100 are needed: audit 200, or give validation data'
     >>> other = as_predictions(logits=[[2.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
@@ -181,7 +181,7 @@ def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
     if (fewer := min(fitted_on, shown_on)) >= ENOUGH_TO_FIT:
         return None
     return (
-        f"a half would have {fewer} input{'s' * (fewer != 1)}, and {ENOUGH_TO_FIT} are needed: "
+        f"one half of the inputs is {fewer}, and {ENOUGH_TO_FIT} are needed: "
         f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
     )
 

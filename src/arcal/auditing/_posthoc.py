@@ -113,7 +113,7 @@ def without_zeros(
     >>> rounded = as_predictions(probabilities=p, labels=[0, 0, 2])
     >>> mended, line = without_zeros(rounded)
     >>> line
-    '5 probabilities are 0, probably rounded: those of one input are taken to sum to 0.005'
+    '5 probabilities are 0, probably rounded: together, those of one input are taken as 0.005'
     >>> mended.log_probabilities[1].exp().round(decimals=4)
     tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
     """
@@ -157,7 +157,7 @@ def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
     if n == 1:
         return f"1 probability is 0, probably rounded: it is taken as {share}"
     return (
-        f"{n:,} probabilities are 0, probably rounded: those of one input are taken to sum to "
+        f"{n:,} probabilities are 0, probably rounded: together, those of one input are taken as "
         f"{share}"
     )
 

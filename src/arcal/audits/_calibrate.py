@@ -362,7 +362,7 @@ def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None)
     >>> swapped = as_predictions(logits=[[3.0, 0.0], [0.0, 3.0]] * 50, labels=[1, 0] * 50)
     >>> order_doubts(swapped, ["cat", "dog"])[0].partition(":")[2]
     " what it calls cat is dog and dog is cat; in the data's order it would be right on 100 % of \
-100 inputs instead of 0 %: reorder its outputs to match the data"
+100 inputs instead of 0 %: reorder the model's outputs to match the data"
     """
     if predictions.answers:
         return []

@@ -14,7 +14,7 @@ from arcal.report.audited import WEIGHED_BY
 
 LABELLED = "Labels"
 """The title of how many inputs of a file have labels."""
-NOT_USED = "Not used"
+NOT_USED = "Columns not used"
 """The title of the columns of a file that nothing reads."""
 
 

@@ -15,8 +15,8 @@ COMMON = (
     ("-q, --quiet", "Hide the progress."),
     (
         "-v, --verbose",
-        "Log the device, what is read from where, what was already done, and the seconds of each "
-        "stage.",
+        "Log the device, what is read from where, what was already done, and how many seconds "
+        "each stage took.",
     ),
     ("--debug", "Show the traceback of an error."),
     ("-h, --help", "Show this text."),

@@ -65,7 +65,7 @@ def predictions_like(
         has = ("the probabilities of all classes", "a confidence alone")
         raise ArcalError(
             f"{what} has {has[other.predictions.answers]}, and {fitted_to} {has[answers]}: give "
-            "both alike"
+            "two files of the same kind"
         )
     if len(classes) != (Z := other.predictions.classes):
         only = [name for name in other.classes if name not in classes]
@@ -102,5 +102,5 @@ def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -
             f"{path}: not used: {saved.weighed_by}, since inputs without labels count alike"
         )
     if saved.unused:
-        lines.append(f"{path}: not used: {first_few(saved.unused)}")
+        lines.append(f"{path}: columns not used: {first_few(saved.unused)}")
     return lines

@@ -51,20 +51,21 @@ class AnalysisFlags:
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns to group the inputs by, such as region and age: each group has figures of its own.
-    Many different numbers are cut into five ranges, and many times are grouped by day. In .npz a
-    column is an array, in WebDataset a field of the JSON."""
+    More than 12 different numbers are cut into five ranges, and more than 12 different points in
+    time are grouped by day. In .npz a column is an array, in WebDataset a field of the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions to test images under: by default four of them; or `none`, `all`, a type such as
-    fog, or TYPE-INTENSITY such as fog-3."""
+    """Corruptions under which images are audited as well: by default four of them; or `none`,
+    `all`, a type such as fog, or TYPE-INTENSITY such as fog-3."""
     validation: Annotated[str | None, flag("DATA")] = None
     """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
     Without it, calibrators are fitted on one half of the inputs and tested on the other."""
     against: Annotated[Path | None, flag("AUDIT")] = None
-    """Folder or audit.json of an earlier audit, such as last month's: how have the figures changed
-    since, and which changes are beyond chance? --fail-if takes "changes.accuracy.high<0"."""
+    """Folder or audit.json of an earlier audit, such as last month's: show how the figures have
+    changed since, and which changes are beyond chance. --fail-if takes
+    "changes.accuracy.high<0"."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, of classes the model does not know: is it less sure of them? Labels are not
-    needed, and a folder of images alone will do."""
+    """Other data sets, of classes the model does not know: show whether it is less sure of them.
+    Labels are not needed, and a folder of images alone will do."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class OutputFlags:
     no_images: Annotated[bool, flag()] = False
     """Leave all pictures, texts and rows of inputs out of the page, so that you can share it."""
     fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
-    """Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. Figures
-    are those of audit.json."""
+    """Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. They
+    take the names under `figures` in audit.json."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
     markdown: Annotated[bool, flag()] = False
@@ -243,7 +244,7 @@ class Audit(OnModels):
             if labelled := one.facts.get(LABELLED):
                 say(f"arcal: {one.name}: {labelled}")
             if unused := one.facts.get(NOT_USED):
-                say(f"arcal: {one.name}: not used: {unused}")
+                say(f"arcal: {one.name}: columns not used: {unused}")
             several = len(audited) > 1
             classes = () if one.predictions.answers else one.classes
             figures = figure_names(

@@ -51,16 +51,16 @@ class CalibrationFlags:
     irova-ts, vector and dirichlet can change predictions, and are only picked if no others are
     named."""
     perturb: Annotated[str | None, flag("HOW")] = None
-    """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
-    spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
-    and closer to the truth on worse ones."""
+    """Fit on perturbed images. The only choice is extra: each image is under one of four
+    corruptions (speckle noise, blur, spatter, saturation) of an intensity from 1 to 5. The model is
+    then less sure on clean images, and closer to the truth on worse ones."""
     unlabelled: Annotated[tuple[str, ...] | None, flag("DATA ...")] = None
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
-    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions.
-    Several, such as one per day, are estimated one by one."""
+    how sure it should be. Written like DATA, whose labels are then ignored, or a file of
+    predictions. Several, such as one per day, are estimated one by one."""
     views: Annotated[str | None, flag("HOW")] = None
-    """Average the predictions on an image and its mirror image before calibrating: mirror. Twice
-    the passes."""
+    """What to average predictions over before calibrating. The only choice is mirror: each image
+    and its mirror image, which takes twice the passes."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Calibrate(OnModels):
                 raise ArcalError(f"{name} {value}: the only choice is {only}")
         models, data = split_names(self.what)
         if len(models) > 1:
-            raise ArcalError(f"{len(models)} are named: calibrate one at a time")
+            raise ArcalError(f"{len(models)} models are named: calibrate one at a time")
         formats = formats_named(output.export, models[0])
         job = None
         if data is None:
@@ -233,7 +233,7 @@ class Calibrate(OnModels):
         answers = saved.predictions.answers
         applied = self._applied_to(saved.classes, answers)
         if saved.unused:
-            say(f"arcal: {path}: not used: {first_few(saved.unused)}")
+            say(f"arcal: {path}: columns not used: {first_few(saved.unused)}")
         for line in filter(None, (saved.scaled, saved.copies, saved.doubt)):
             say(f"arcal: {path}: {line}")
         unlabelled = self.calibration.unlabelled or ()

@@ -11,7 +11,7 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True)
 class Demo:
-    """Train vanilla, label smoothing and AR-AdaLS on embedded images, report and audit.
+    """Train vanilla, label smoothing and AR-AdaLS on embedded images; write a report and an audit.
 
     Three seeds each on a subset of Fashion-MNIST that comes with the package; then vanilla and
     AR-AdaLS of the first seed are audited. It takes a few minutes on two cores. Finished work is

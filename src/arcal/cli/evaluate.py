@@ -29,7 +29,7 @@ class Evaluate:
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
     skip_unfinished: Annotated[bool, flag()] = False
-    """Leave out runs that are not fully trained; they are named."""
+    """Leave out runs that are not fully trained, and say which."""
     data: Annotated[str | None, flag("PATH")] = None
     """Where the runs' data is now, if it has moved since the training."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
@@ -66,7 +66,8 @@ class Evaluate:
     """Processes that share the test sets, or the runs if there are fewer sets; with --accelerator
     gpu each has its own GPU, or takes turns if there are fewer."""
     devices: Annotated[int, flag("N")] = 1
-    """The same, one process for each of N devices; more GPUs than there are is an error."""
+    """Devices that share the test sets like --workers, one process each. To ask for more GPUs than
+    there are is an error."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
     them, and all see the folders of the runs. Without --nodes and --devices, as
@@ -148,7 +149,7 @@ def _check(command: Evaluate) -> None:
         raise ArcalError("--official and --cache are for corrupted test sets: add --shift")
     limit = command.cache_limit
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
-        raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
+        raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, and --cache FOLDER")
 
 
 def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":

@@ -82,12 +82,13 @@ class DataFlags:
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     confidence: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """For a file of predictions: column of the confidence in each answer, where that is all it has.
-    --label then names the column of what was correct. `arcal audit` compares several columns."""
+    """For a file of answers: column of the confidence in each answer, if it has no other outputs.
+    --label then names the column that says which were correct. `arcal audit` compares several
+    columns."""
     probabilities: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """For a file of predictions: column of the probability of class 1, or of the second of
-    --classes; or one column for each class, in order, called by it unless --classes is given. By
-    default those called probabilities, logits and the like."""
+    --classes; or one column for each class, in the order of --classes, or else each named after its
+    class. By default columns called probabilities, logits and the like."""
     labels_from: Annotated[Path | None, flag("FILE")] = None
     """For a file of predictions whose labels came later: a file of ids and labels. Inputs without a
     label yet are left out."""
@@ -108,14 +109,14 @@ class DataFlags:
     """1 turns images grey, 3 gives grey ones three equal channels. By default as in the model's
     configuration, or else grey if all images are."""
     check: Annotated[bool, flag()] = False
-    """Open every image first, and stop with a list if one is broken."""
+    """Open every image first, and stop with a list of those that are broken, if any are."""
     skip_broken: Annotated[bool, flag()] = False
     """Leave out images that cannot be read; they are counted and listed."""
     limit: Annotated[int | None, flag("N")] = None
     """Use only N inputs, drawn at random."""
     one_per: Annotated[str | None, flag("COLUMN")] = None
-    """Column that tells which inputs belong together, such as patient: use one of each, drawn at
-    random, since inputs that are much alike would make intervals too narrow."""
+    """Column that tells which inputs belong together, such as patient: use one input of
+    each patient, drawn at random, because inputs that are alike make intervals too narrow."""
 
     def columns_named(self) -> dict[str, Any]:
         """What columns of a file of predictions are called, as `read_predictions` takes it."""
@@ -141,17 +142,17 @@ class MachineFlags:
     """What it runs on."""
 
     batch: Annotated[int | None, flag("N")] = None
-    """Inputs run at a time: by default 100, fewer if they are large and on a CPU."""
+    """Inputs run at a time: by default 100, on a CPU fewer if they are large."""
     threads: Annotated[int | None, flag("N")] = None
-    """Threads of each process: by default all the cores it can have, but 1 on Ray or if a run is
-    scored."""
+    """Threads of each process: by default all the cores it can have, but 1 on Ray, or to score
+    a run."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
 
 
 @dataclass(frozen=True)
 class SharingFlags:
-    """Sharing the work. The files are the same, to the byte with the same --threads."""
+    """Sharing the work, which changes no byte of the files if --threads stays the same."""
 
     devices: Annotated[int, flag("N")] = 1
     """Devices, one process each: GPUs, or CPU processes with --accelerator cpu."""

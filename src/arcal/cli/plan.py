@@ -125,7 +125,9 @@ class PlanScore(OnModels):
     def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
         size, what = self.size, self.what
         if len(what) not in (1, 2):
-            raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
+            raise ArcalError(
+                f"{len(what)} names are given: name MODEL and DATA, or MODEL with --inputs"
+            )
         if len(what) == 2:
             if size.shape:
                 raise ArcalError("--shape is that of the inputs of DATA: leave it out")
@@ -182,7 +184,7 @@ class PlanScore(OnModels):
         )
         shape = self.size.shape or opened.input_shape
         if not shape or min(shape) < 1:
-            raise ArcalError("of which shape is an input? Give --shape, such as 3 224 224")
+            raise ArcalError("what shape has an input? Give --shape, such as 3 224 224")
         generator = torch.Generator().manual_seed(0)
         few = min(SAMPLE, max(8, 10**8 // torch.Size(shape).numel()))
         x = torch.rand(few, *shape, generator=generator, device="cpu")
@@ -324,7 +326,8 @@ class PlanTrain:
         if missing or len(self.shape) != 3 or min(self.shape) < 1:
             missing += [] if self.shape else ["--shape C H W"]
             raise ArcalError(
-                f"of which size? Give --data, or {', '.join(missing) or '--shape C H W above 0'}"
+                "how large are the data? Give --data, or "
+                f"{', '.join(missing) or '--shape C H W above 0'}"
             )
         if (self.classes or 0) < 2:
             raise ArcalError(f"--classes {self.classes}: at least 2 are needed")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Reproduce tables and figures of the paper: the paper's numbers beside ours, and what holds.
+    """Reproduce tables and figures of the paper, its numbers beside ours, and which claims hold.
 
     Runs are shared between items, trained only once, and kept; a killed reproduction continues.
     """

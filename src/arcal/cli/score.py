@@ -40,9 +40,9 @@ class RankingFlags:
     order: Annotated[str, flag("ORDER")] = "attack"
     """attack, gradient, margin, confidence or random."""
     attack: Annotated[str | None, flag("ATTACK")] = None
-    """With --order attack: boundary-projection (the default), boundary-projection-quick, which
-    ranks nearly as well with 16 passes, carlini-wagner, the paper's, carlini-wagner-gradient, the
-    same from a better start, or FILE.py:NAME, an attack of your own."""
+    """With --order attack: boundary-projection (the default), boundary-projection-quick (ranks
+    nearly as well with 16 passes), carlini-wagner (the paper's), carlini-wagner-gradient (the same
+    from a better start), or FILE.py:NAME, an attack of your own."""
     budget: Annotated[int | None, flag("N")] = None
     """With boundary-projection: the most forward and backward passes spent on an input, by default
     48 (16 for the quick one); it stops sooner on an input whose distance no longer shrinks. Inputs
@@ -129,7 +129,7 @@ class Score(OnModels):
         elif len(self.what) == 2:
             scores, file = self._model(attack)
         else:
-            raise ArcalError(f"{len(self.what)} names: give MODEL and DATA, or RUN")
+            raise ArcalError(f"{len(self.what)} names are given: name MODEL and DATA, or RUN")
         norm = getattr(attack, "norm", "l2")
         median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
         summary: dict[str, Any] = {

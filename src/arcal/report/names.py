@@ -36,10 +36,10 @@ POSTHOC = {
     "irova-ts": ("IROvA-TS", "temperature scaling, then an isotonic function for each class"),
     "vector": ("VS", "vector scaling, a scale and an offset for each class"),
     "dirichlet": ("Dir-ODIR", "Dirichlet calibration"),
-    "smart": ("SMART", "a temperature by the logit gap"),
-    "ebs": ("EBS", "a temperature by the energy of the logits"),
-    "pts": ("PTS", "a temperature by the largest logits"),
-    "spline": ("Spline", "the confidence by a spline"),
+    "smart": ("SMART", "a temperature that depends on the logit gap"),
+    "ebs": ("EBS", "a temperature that depends on the energy of the logits"),
+    "pts": ("PTS", "a temperature that depends on the largest logits"),
+    "spline": ("Spline", "the confidence, read off a fitted spline"),
     "batch-temperature": ("batch TS", "a temperature for every batch of unlabelled images"),
 }
 """What a post-hoc method is called, in short and in words."""

@@ -119,7 +119,7 @@ def _means_in_words(comparison: Comparison) -> str:
     extra = [type for type in types if type in EXTRA]
     note = (
         f"Corrupted test sets: {', '.join(map(corruption_title, types))}. A column is the mean "
-        "over types of each set's figure, not the figure of their pool"
+        "over types of the figures of single sets, not the figure of all sets pooled"
     )
     note += "; “a ± b” is its mean and deviation over runs." if several else "."
     if sum(first.types) > 1:
@@ -207,7 +207,7 @@ def _reliability(comparison: Comparison) -> ComparisonSection:
         "black line on each of the 15 bins of confidence is its accuracy; the colour reaches from "
         "there to its mean confidence: orange is over-confident, blue under-confident. The "
         "vertical line is the bin's 95 % interval of accuracy (Clopper and Pearson). The dashed "
-        "line is calibrated. Below: how many of the predictions fall in each bin."
+        "line is a calibrated model. Below: how many of the predictions fall in each bin."
         f"{runs} Bins with fewer than {FEW} images are pale.",
     )
     note = (
@@ -260,9 +260,9 @@ def _soft_labels(comparison: Comparison) -> ComparisonSection:
         lead="The soft label of the correct class",
         caption=", 1 − ε + ε/Z (Eq. 2), of each level of the training set after each epoch; mean "
         "over runs. It starts at 1, the label as it is, and falls where the validation set shows "
-        "over-confidence. Levels are those the method was trained with, cut by the vanilla models "
-        "of its seeds, and anew by its own model where it says on the fly; a black line is a "
-        "method with one label for all.",
+        "over-confidence. Levels are those the method was trained with: the vanilla models of its "
+        "seeds cut them and, where it says on the fly, its own model cut them again. A black line "
+        "is a method with one label for all.",
         width="narrow" if one else "wide",
     )
     return ComparisonSection("labels", "How the labels adapt", [picture])

@@ -194,8 +194,8 @@ def _starred(choice: Choice, taken: Candidate) -> list[str]:
             starred,
             f"no labelled input is of class {choice.unseen[0]}, counted from 0"
             + f", nor of {others:,} other class{'es' * (others > 1)}" * (others > 0)
-            + ": what can change predictions (*) makes such a class improbable on every input, and "
-            "its log-loss does not show that; give inputs of all classes",
+            + ": calibrators that can change predictions (*) make such a class improbable on every "
+            "input, which their log-loss does not show; give inputs of all classes",
         ]
     better = _better_if_changed(choice)
     if taken.keeps_accuracy and better is not None:

@@ -87,8 +87,8 @@ def _check_has_optimum(
         which = f"all {N}" if right == N else f"{right} of {N}"
         ties = "" if right == N else " and the others are ties with their label"
         raise ArcalError(
-            f"{which} validation inputs are classified correctly{ties}, so no temperature has the "
-            "lowest NLL: pass more inputs, some of them misclassified"
+            f"{which} validation inputs are classified correctly{ties}, so that the best "
+            "temperature would be 0: give more inputs, some of them misclassified"
         )
     if worse_than_uniform(z, labels, weights):
         raise ArcalError(

@@ -83,8 +83,8 @@ def _unbounded(model: Audited) -> str | None:
         return None
     return (
         f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
-        "their distance is infinite, and levels among them are cut by ids alone; is the model "
-        "constant there, or does it round what it computes?"
+        "their distance is infinite, so that levels among them, cut by ids alone, mean nothing; is "
+        "the model constant there, or does it round what it computes?"
     )
 
 
@@ -96,9 +96,10 @@ def _impossible(model: Audited) -> str:
     n, first = len(impossible), int(impossible[0])
     id = said.ids[first].item() if model.names is None else model.names[first]
     return (
-        f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} for id "
-        f"{id}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
-        "log-loss is infinite: leave these inputs out, or do not mask their class"
+        f"{n:,} of {len(log_p):,} labels, {'' if n == 1 else 'the first of them '}"
+        f"{model.classes[int(said.labels[first])]} for id {id}, {'has' if n == 1 else 'have'} a "
+        "probability of exactly 0, so the log-loss is infinite: leave these inputs out, or do not "
+        "mask their class"
     )
 
 
@@ -136,7 +137,7 @@ def suspect_sigmoids(logits: Tensor) -> str | None:
         return None
     return (
         "all outputs lie in [0, 1], like those of sigmoids, and are taken as logits: if they are "
-        "not, give what comes before the sigmoids"
+        "probabilities, give what comes before the sigmoids"
     )
 
 
@@ -155,10 +156,10 @@ def _in_order(
 ) -> str:
     """What to do about classes that seem to be in another order."""
     if "--classes" not in options:
-        return "reorder its outputs to match the data"
+        return "reorder the model's outputs to match the data"
     few = order if len(classes) <= FEW else None
     names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
     return (
-        f"if the labels are names, give its order with --classes {names}; if they are numbers, "
-        "reorder its outputs to match the data"
+        f"if the labels are names, give the model's order with --classes {names}; if they are "
+        "numbers, reorder the model's outputs to match the data"
     )

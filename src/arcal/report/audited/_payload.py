@@ -257,5 +257,5 @@ def _in_words(n: int, models: Sequence[Audited]) -> str | None:
         else f"the {WORST} labels that each model contradicts the most"
     )
     robust = any(one.robustness is not None for one in models)
-    fragile = f", the {WORST} inputs that it is right on and least robust" if robust else ""
+    fragile = f", the {WORST} least robust inputs that it is right on" if robust else ""
     return f"They are {worst}{fragile}, and others drawn at random."

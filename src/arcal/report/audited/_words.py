@@ -56,8 +56,8 @@ def notes(findings: Sequence[Finding]) -> list[str]:
     lines += {line: None for one in findings for line in same_inputs(one.changes)}
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
-        "over-confident. The ECE is how far apart the two are, over the range of confidence. Both "
-        "are in percentage points."
+        "over-confident. The ECE is how far confidence and accuracy are apart, on average over the "
+        "range of confidence. Both are in percentage points."
     )
     for model in models:
         if failed := without_distance(model):
@@ -88,7 +88,7 @@ def summary(findings: Sequence[Finding], data: str) -> str:
     paragraphs = []
     for one in findings:
         model, over, answers = one.model, one.model.overall, one.model.predictions.answers
-        calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
+        calibrated = f"{in_points(over.ece_if_calibrated.value)} by chance if it were calibrated"
         where = "" if data in (model.name, "predictions") else f"on {data}: "
         details = [
             *doubts(model),
@@ -134,8 +134,8 @@ def stands_out(model: Audited) -> list[str]:
         )
     if n := right_without_distance(model):
         lines.append(
-            f"the attack failed on {n:,} {'input' if n == 1 else 'inputs'} that it is right on: "
-            f"robust accuracy counts {'it' if n == 1 else 'them'} as right under any change"
+            f"the attack failed on {n:,} {'input' if n == 1 else 'inputs'} that the model gets "
+            f"right: robust accuracy counts {'it' if n == 1 else 'them'} as right under any change"
         )
     lines.append(advice(model))
     if n := len(model.suspects):
@@ -165,7 +165,7 @@ def _never_predicted(model: Audited) -> str | None:
 def _multiplicity(groups: Sequence[Group]) -> str:
     """That an interval is wider than the group's own, which says too much of the worst of many."""
     judged = sum(not one.few for one in groups)
-    return f"; the interval is for the worst of {judged:,}" if judged > 1 else ""
+    return f"; a wider interval, as it is the worst of {judged:,}" if judged > 1 else ""
 
 
 def _positive(model: Audited) -> str | None:
@@ -205,8 +205,9 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     return (
         f"against {than}, on the same {noun(answers=answers)}s: accuracy "
         f"{moved(right, points, signed(right))}, log-loss "
-        f"{moved(loss, number, number(loss, '+'))}{order}; only it is right on "
-        f"{percent(from_first.positive_flips)}, only {than} on {percent(from_first.negative_flips)}"
+        f"{moved(loss, number, number(loss, '+'))}{order}; it alone is right on "
+        f"{percent(from_first.positive_flips)}, {than} alone on "
+        f"{percent(from_first.negative_flips)}"
     )
 
 
