@@ -11,16 +11,10 @@ from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks._region import Region
 from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.attacks.adversarial import Adversarial, Aim, Targeted, aim_of, verified
+from arcal.attacks.folding import folded
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
-from arcal.attacks.model import (
-    check_steady,
-    checked_logits,
-    finite,
-    folded,
-    frozen,
-    gradient_to,
-    rounding,
-)
+from arcal.attacks.logit_checks import check_steady, checked_logits
+from arcal.attacks.model import finite, frozen, gradient_to, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
 from arcal.errors import ArcalError
 
