@@ -85,7 +85,7 @@ def on_other_devices(model: Model, device: torch.device, error: BaseException) -
 
     A model may move its inputs itself and fail for another reason, so the message has the `error`.
 
-    >>> linear = nn.Linear(2, 2, device="meta")
+    >>> linear = torch.nn.Linear(2, 2, device="meta")
     >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
     the model fails (no): the inputs are on cpu and the model's weights on meta: move one of them \
 to the other's device
