@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli._paths import check_folder
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:

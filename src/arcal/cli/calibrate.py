@@ -1,7 +1,6 @@
 """arcal calibrate"""
 
 import shutil
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -30,7 +29,7 @@ from arcal.cli.model_and_data import (
     for_models,
     say_doubt,
 )
-from arcal.cli.output import alone_in, print_json, say, wrapped
+from arcal.cli.output import alone_in, end_if_failed, print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
+    from arcal.external import OwnCalibrator
 
 
 @dataclass(frozen=True)
@@ -129,19 +129,13 @@ class Calibrate(OnModels):
             self._calibrate()
 
     def _calibrate(self) -> None:
-        from arcal.auditing import facts_with
         from arcal.audits import (
-            NOT_DRAWN,
             Condition,
             calibration_figure_names,
-            calibration_of,
             failures,
             names_of,
-            order_doubts,
             split_names,
-            training_part,
         )
-        from arcal.console import bar
         from arcal.external import blamed_on
         from arcal.report.terminal import print_choice
 
@@ -164,33 +158,16 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        weighted = given.weights is not None
+        figures = calibration_figure_names(
+            unlabelled=sets,
+            weighted=given.weights is not None,
+            answers=given.predictions.answers,
+        )
         for condition in failing:
-            figures = {"weighted": weighted, "answers": given.predictions.answers}
-            condition.check(calibration_figure_names(unlabelled=sets, **figures))
+            condition.check(figures)
         for line in given.left_out:
             say(f"arcal: {line}")
-        conditions = self._conditions(given)
-        facts = {} if job is None else facts_with(job.facts, job.caveats)
-        trained_on = [] if job is None or job.examples is None else training_part(job.examples)
-        undrawn = () if job is None else [one for one in job.caveats if one.title == NOT_DRAWN]
-        doubts = [one.sentence for one in (*trained_on, *undrawn)]
-        if job is None:  # of a model it was said as soon as it was known
-            doubts += order_doubts(given.predictions, given.classes)
-        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
-        with blamed_on(own), bar("calibrating", "fits") as progress:
-            calibration = calibration_of(
-                given.predictions,
-                dict(zip(sets, given.unlabelled.values(), strict=True)),
-                weights=given.weights,
-                calibrators=tried or None,
-                name=" ".join(self.what),
-                facts=facts | conditions,
-                doubts=doubts,
-                notes=list(conditions.values()),
-                model=None if job is None else job.model,
-                progress=progress,
-            )
+        calibration = self._fitted(job, given, sets, tried, own)
         for line in calibration.doubts:
             say(f"arcal: {line}")
         self._say_drift(given)
@@ -208,10 +185,45 @@ class Calibrate(OnModels):
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
-        if failed := failures(failing, {name: calibration.figures()}):
-            for line in failed:
-                say(f"arcal: {line}")
-            sys.exit(1)
+        end_if_failed(failures(failing, {name: calibration.figures()}))
+
+    def _fitted(
+        self,
+        job: "Job | None",
+        given: Given,
+        sets: list[str],
+        tried: list[str],
+        own: "list[OwnCalibrator]",
+    ) -> "Calibration":
+        """The calibrators fitted and one picked, with what is to be said of the figures."""
+        from arcal.auditing import facts_with
+        from arcal.audits import NOT_DRAWN, calibration_of, order_doubts, training_part
+        from arcal.console import bar
+        from arcal.external import blamed_on
+
+        facts, doubts = {}, []
+        if job is None:  # of a model it was said as soon as it was known
+            doubts += order_doubts(given.predictions, given.classes)
+        else:
+            facts |= facts_with(job.facts, job.caveats)
+            trained_on = [] if job.examples is None else training_part(job.examples)
+            undrawn = [one for one in job.caveats if one.title == NOT_DRAWN]
+            doubts += [one.sentence for one in (*trained_on, *undrawn)]
+        conditions = self._conditions(given)
+        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
+        with blamed_on(own), bar("calibrating", "fits") as progress:
+            return calibration_of(
+                given.predictions,
+                dict(zip(sets, given.unlabelled.values(), strict=True)),
+                weights=given.weights,
+                calibrators=tried or None,
+                name=" ".join(self.what),
+                facts=facts | conditions,
+                doubts=doubts,
+                notes=list(conditions.values()),
+                model=None if job is None else job.model,
+                progress=progress,
+            )
 
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
         from arcal.audits import read_predictions
@@ -236,12 +248,9 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         for line in filter(None, (saved.scaled, saved.copies, saved.doubt)):
             say(f"arcal: {path}: {line}")
-        unlabelled = self.calibration.unlabelled or ()
-        like = self.data.id, saved.classes, str(path), self._confidence()
-        chosen = self.data.probabilities
-        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
         read = {
-            one: predictions_like("--unlabelled", Path(one), *like, **alike) for one in unlabelled
+            one: self._like("--unlabelled", Path(one), saved.classes, str(path), answers)
+            for one in self.calibration.unlabelled or ()
         }
         today = {one: _drawn(other, one_per, one).predictions for one, other in read.items()}
         others = read if applied is None else {**read, str(self.output.apply): applied}
@@ -257,14 +266,27 @@ class Calibrate(OnModels):
             )
         return columns[0] if columns else None
 
+    def _like(
+        self, flag: str, path: Path, classes: tuple[str, ...], fitted_to: str, answers: bool
+    ) -> "SavedPredictions":
+        """The predictions in a file that `flag` names, as `predictions_like` reads them."""
+        return predictions_like(
+            flag,
+            path,
+            self.data.id,
+            classes,
+            fitted_to,
+            self._confidence(),
+            answers=answers,
+            one_per=self.data.one_per,
+            probabilities=self.data.probabilities,
+        )
+
     def _applied_to(self, classes: tuple[str, ...], answers: bool) -> "SavedPredictions | None":
-        if self.output.apply is None:
+        if (path := self.output.apply) is None:
             return None
-        like = self.data.id, classes, " ".join(self.what), self._confidence()
-        one_per, chosen = self.data.one_per, self.data.probabilities
-        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
-        applied = predictions_like("--apply", self.output.apply, *like, **alike)
-        _drawn(applied, one_per, self.output.apply)  # refused before anything is fitted
+        applied = self._like("--apply", path, classes, " ".join(self.what), answers)
+        _drawn(applied, self.data.one_per, path)  # refused before anything is fitted
         return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
