@@ -107,7 +107,7 @@ def main(seeds: list[int], epochs: int = 14, images: int = 6000) -> dict[str, Te
     for name, table in tables.items():
         accuracy, ece, gap = table.mean(dim=0).tolist()
         print(
-            f"{name:6}: accuracy {accuracy:.2f} %, ECE {ece:.2f} x 10^-2, "
+            f"{name:6}: accuracy {accuracy:.2f} %, ECE {ece:.2f} points, "
             f"confidence - accuracy in the 3 least robust levels {gap:+.1f} points"
         )
     return tables

@@ -180,10 +180,10 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
     acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
-    assert lines.pop(1) == "the ECE is 30.00 x 10^-2, more than chance explains"
+    assert lines.pop(1) == "the ECE is 30.00 points, more than chance explains"
     worse = replace(before, name="temperature", ece=Estimate(0.35, 0.3, 0.4, 100))
     chosen = Choice(100, before, {"temperature": worse}, {}, "temperature", "it helps", acts)
-    risen = "calibrated, the ECE has risen from 30.00 to 35.00 x 10^-2, more than chance explains"
+    risen = "calibrated, the ECE has risen from 30.00 to 35.00 points, more than chance explains"
     assert risen in sentences(chosen)
     calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
     assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines

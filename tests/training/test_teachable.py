@@ -32,7 +32,7 @@ def test_soft_labels_at_their_bound():
     assert uniform_labels("vanilla", {"loss": 0.5}, 10) is None
     assert uniform_labels("ar-adals", {"epsilon": [0.99, 0.0]}, 10) is None
     both = uniform_labels("ar-adals", {"epsilon": [0.2, 0.9999986, 1.0]}, 10)
-    assert (both or "").startswith("the soft label of 2 of the 3 levels (2, 3) fell to 1/10, which")
+    assert (both or "").startswith("the soft label of 2 of the 3 levels (1, 2) fell to 1/10, which")
 
 
 def test_the_command_says_both(tmp_path, monkeypatch):

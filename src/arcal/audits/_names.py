@@ -5,6 +5,7 @@ from pathlib import Path
 
 from arcal.audits._prediction_files import SUFFIXES, holds_predictions, may_hold_predictions
 from arcal.errors import ArcalError
+from arcal.store import is_run_folder
 
 NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".npy", ".pkl")
 """Files that may well be predictions."""
@@ -15,6 +16,8 @@ OF_TENSORS = (".pt", ".pth", ".bin", ".safetensors")
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     """The models, or files of predictions, and the data, which files of predictions do not need.
 
+    Runs of arcal's alone bring their data: those of the first.
+
     >>> split_names(["net.py:net", "pets"])
     (['net.py:net'], 'pets')
     """
@@ -22,6 +25,8 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     files = [may_hold_predictions(Path(one)) for one in what]
     if all(predictions) or all(files):  # if not, reading them says why
         return list(what), None
+    if all(map(is_run_folder, what)):
+        return list(what), what[0]
     if any(predictions[:-1]):
         first, other = what[predictions.index(True)], what[predictions.index(False)]
         if not Path(other).exists() and ":" not in other:
@@ -60,7 +65,7 @@ def check_data_name(data: str) -> None:
 
     >>> check_data_name("pets")
     """
-    if Path(data, "config.json").is_file() and Path(data, "metrics.jsonl").is_file():
+    if is_run_folder(data):
         raise ArcalError(f"{data} is a run folder where DATA should be: give DATA after it")
     if ".py:" in data and not Path(data).exists():
         raise ArcalError(f"{data} is a model where DATA should be: give DATA after the models")

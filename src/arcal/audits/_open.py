@@ -28,6 +28,7 @@ from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.report.audited import WEIGHED_BY
+from arcal.store import is_run_folder
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
     """What is to be said of inputs that are among others, or twice among themselves."""
     caveats = overlap(read.examples, read.validation, read.other)
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
-    images = read.examples.kind == "images"
+    images = read.examples.kind == "images" and not is_run_folder(data)
     if images and (line := shared_with_training(data, reading.part, names)):
         caveats.append(Caveat("Training images", line))
     return [*caveats, *repeated(read.examples)]
@@ -222,5 +223,5 @@ def _validation(
 
 def _part_for(validation: str, reading: Reading) -> Reading:
     """How validation data are read: their validation part if they have one."""
-    part = "validation" if "validation" in find_source(validation).parts else None
-    return replace(reading, part=part)
+    there = is_run_folder(validation) or "validation" in find_source(validation).parts
+    return replace(reading, part="validation" if there else None)

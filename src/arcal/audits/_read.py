@@ -15,6 +15,8 @@ from arcal.classifiers import GENERIC, OpenedClassifier
 from arcal.console import bar
 from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
 from arcal.errors import ArcalError
+from arcal.store import RunFolder, is_run_folder
+from arcal.training.saved_run import data_of
 
 LISTED = 10
 """Broken images that an error message lists."""
@@ -74,7 +76,10 @@ def read_examples(
     """The inputs at a path, as this model takes them, grouped `by` columns.
 
     `foreign` ones are of any classes, or of none. A table's column `one_per` is not for the model.
+    A run folder stands for the run's own data, of which it is the test part unless one is named.
     """
+    if is_run_folder(source):
+        return _from_run(source, reading, by)
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -105,6 +110,19 @@ def read_examples(
         return examples.grouped(_columns(source, by, reading, examples))
     except ArcalError as error:
         raise ArcalError(f"--by {' '.join(by)}: {error}") from error
+
+
+def _from_run(folder: str, reading: Reading, by: Sequence[str]) -> Examples:
+    """The images that a run was tested on, or another part of its data, as it has them."""
+    usual = Reading(part=reading.part, like=reading.like)
+    given = [name for name, value in vars(reading).items() if value != getattr(usual, name)]
+    if given or by:
+        name = [*given, "by"][0].replace("_", "-")
+        raise ArcalError(
+            f"--{name} is for DATA that are named, and {folder} brings its own: leave it out, or "
+            "name DATA after the run"
+        )
+    return Examples.from_part(data_of(RunFolder.open(folder)).part(reading.part or "test"))
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:

@@ -100,8 +100,8 @@ class Audit(OnModels):
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
     """A model, or several, and data; or files of predictions alone. A model is
     package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
-    .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of Parquet, WebDataset, CSV or
-    JSON lines, such as s3://bucket/pets."""
+    .pt2 or .onnx file, or a run folder, which brings its data. DATA is a path, or a URL of Parquet,
+    WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -138,6 +138,8 @@ class Audit(OnModels):
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import Audit, names_of, run_jobs, split_names
         from arcal.console import bar, console
+        from arcal.evaluation.grouping import same_data
+        from arcal.store import RunFolder, is_run_folder
 
         models, data = split_names(self.what)
         titles, columns = self.output.names, self.data.confidence
@@ -154,6 +156,8 @@ class Audit(OnModels):
         one_per = self.data.one_per
         if data is None:
             return self._from_files(models, names, conditions, against)
+        if is_run_folder(data):
+            same_data([RunFolder.open(run) for run in models])
         compute = self.sharing.begun(self.machine, "arcal.audits")
         settings, panel = self._settings(compute), panel_named(self.analysis.shift)
         jobs = [
@@ -165,7 +169,7 @@ class Audit(OnModels):
                 models=len(models),
                 name=name,
                 panel=panel,
-                validation=self.analysis.validation,
+                validation=self.analysis.validation or (data if is_run_folder(data) else None),
                 other=self.analysis.other,
                 by=self.analysis.by,
                 R=self.analysis.levels,

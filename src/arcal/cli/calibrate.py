@@ -110,7 +110,7 @@ class Calibrate(OnModels):
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """A model and labelled data; or a file of predictions alone. A model is
     package.module:name, file.py:name, timm:NAME or torchvision:NAME with --weights, hf:FOLDER, a
-    .pt2 or .onnx file, or a run folder."""
+    .pt2 or .onnx file, or a run folder, which brings its validation images."""
 
     model: OneModelFlags = field(default_factory=OneModelFlags)  # pyright: ignore
     data: DataFlags = field(default_factory=DataFlags)
@@ -292,10 +292,11 @@ class Calibrate(OnModels):
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
         from arcal.audits import Examples, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
+        from arcal.store import is_run_folder
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
         part = self.data.part
-        if part is None and "validation" in find_source(data).parts:
+        if part is None and (is_run_folder(data) or "validation" in find_source(data).parts):
             part = "validation"
         (name,) = names_of([spec], [])
         unlabelled = self.calibration.unlabelled or ()

@@ -167,7 +167,7 @@ class Train:
         for line, epochs in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
-                f"ECE {100 * line['ece']:.2f} x 10^-2"
+                f"ECE {100 * line['ece']:.2f} points"
             )
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
@@ -258,7 +258,7 @@ class Train:
                 progress=progress,
             )
         for value, ece in swept.ece.items():
-            say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
+            say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} points")
         say(f"chosen: epsilon {swept.best:g}")
         if swept.best == max(swept.ece):
             say("it is the largest tried: a larger one, given with --epsilon, may be better")

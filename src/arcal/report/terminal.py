@@ -166,9 +166,9 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(formula or str(choice.calibrator))
     if taken.ece.low > 0:
         value, before = 100 * taken.ece.value, 100 * choice.before.ece.value
-        risen = f"the ECE has risen from {before:.2f} to {value:.2f} x 10^-2"
-        said = risen if value > before else f"the ECE is still {value:.2f} x 10^-2"
-        what = f"calibrated, {said}" if choice.picked else f"the ECE is {value:.2f} x 10^-2"
+        risen = f"the ECE has risen from {before:.2f} to {value:.2f} points"
+        said = risen if value > before else f"the ECE is still {value:.2f} points"
+        what = f"calibrated, {said}" if choice.picked else f"the ECE is {value:.2f} points"
         lines.append(f"{what}, more than chance explains")
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)

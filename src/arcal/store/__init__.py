@@ -28,7 +28,7 @@ from arcal.store._calibrators import (
     save_calibrator,
     save_stream,
 )
-from arcal.store._run_folder import PLACES, RunFolder, content_hash
+from arcal.store._run_folder import PLACES, RunFolder, content_hash, is_run_folder
 from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores, score_facts
 from arcal.store._tensors import (
     digest_of,
@@ -45,6 +45,7 @@ __all__ = [
     "RunFolder",
     "content_hash",
     "digest_of",
+    "is_run_folder",
     "load_calibrator",
     "load_digest",
     "load_header",

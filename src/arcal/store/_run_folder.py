@@ -29,6 +29,15 @@ def content_hash(config: Mapping[str, Any]) -> str:
     return sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def is_run_folder(path: Path | str) -> bool:
+    """Whether this is the folder of a run that has begun, by the files that are there.
+
+    >>> is_run_folder("runs")
+    False
+    """
+    return all(Path(path, name).is_file() for name in ("config.json", "metrics.jsonl"))
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of one run on disk.

@@ -130,7 +130,7 @@ def fit(
             log.info(
                 f"{folder.path.name}: epoch {epoch} of {recipe.epochs}, loss {record['loss']:.4f}, "
                 f"validation accuracy {100 * record['accuracy']:.2f} %, "
-                f"ECE {100 * record['ece']:.2f} x 10^-2, {record['seconds']:.1f} s"
+                f"ECE {100 * record['ece']:.2f} points, {record['seconds']:.1f} s"
             )
         fabric.log_dict(flat(record), step=epoch)
         fabric.barrier()

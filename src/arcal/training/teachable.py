@@ -8,7 +8,8 @@ from arcal.data import Data
 from arcal.methods import AdaLS, method_class, method_named
 from arcal.training.run import Run
 
-FEWEST = 50  # validation images in a level, whose gap is then uncertain by 7 points
+FEWEST = 50
+"""Validation images in a level, whose gap is then uncertain by up to 7 points."""
 
 
 def doubts_of_run(run: Run, data: Data) -> Iterator[str]:
@@ -51,7 +52,7 @@ def uniform_labels(method: str, epoch: Mapping[str, Any], classes: int) -> str |
     if not issubclass(method_class(method), AdaLS):
         return None  # another method may log an epsilon of another kind
     levels = epoch["epsilon"]
-    fallen = [str(r) for r, epsilon in enumerate(levels, start=1) if epsilon > 0.999]
+    fallen = [str(r) for r, epsilon in enumerate(levels) if epsilon > 0.999]
     if not fallen:
         return None
     one, else_do = "its soft label", "a smaller --alpha"
