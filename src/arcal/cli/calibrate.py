@@ -9,14 +9,14 @@ import tyro
 
 from arcal.cli._exported import (
     EXPORTED,
-    applied_name,
+    apply,
     check_exportable,
     check_out,
     export,
     formats_named,
 )
 from arcal.cli._named import calibrators_named
-from arcal.cli._unlabelled import left_out, predictions_like, set_names
+from arcal.cli._unlabelled import drawn, left_out, predictions_like, set_names
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -35,7 +35,7 @@ from arcal.errors import ArcalError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from arcal.auditing import Choice, Predictions
+    from arcal.auditing import Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
     from arcal.external import OwnCalibrator
 
@@ -158,11 +158,8 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        figures = calibration_figure_names(
-            unlabelled=sets,
-            weighted=given.weights is not None,
-            answers=given.predictions.answers,
-        )
+        weighted, answers = given.weights is not None, given.predictions.answers
+        figures = calibration_figure_names(unlabelled=sets, weighted=weighted, answers=answers)
         for condition in failing:
             condition.check(figures)
         for line in given.left_out:
@@ -179,9 +176,10 @@ class Calibrate(OnModels):
             print_choice(calibration.choice)
             for line in calibration.sentences():
                 print(wrapped(line))
-        if given.applied is not None:
+        if given.applied is not None and output.apply is not None:
             with blamed_on(own):
-                written += self._applied(calibration.choice, given.applied, given.predictions)
+                choice, fitted_to = calibration.choice, given.predictions
+                written += apply(choice, given.applied, fitted_to, output.apply, output.out)
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
@@ -241,7 +239,7 @@ class Calibrate(OnModels):
         by = () if one_per is None else (one_per,)
         named: dict[str, Any] = self.data.columns_named() | {"confidence": self._confidence()}
         saved = read_predictions(path, by=by, names=self.model.classes, **named)
-        saved = _drawn(saved, one_per, path)
+        saved = drawn(saved, one_per, path)
         answers = saved.predictions.answers
         applied = self._applied_to(saved.classes, answers)
         if saved.unused:
@@ -252,7 +250,7 @@ class Calibrate(OnModels):
             one: self._like("--unlabelled", Path(one), saved.classes, str(path), answers)
             for one in self.calibration.unlabelled or ()
         }
-        today = {one: _drawn(other, one_per, one).predictions for one, other in read.items()}
+        today = {one: drawn(other, one_per, one).predictions for one, other in read.items()}
         others = read if applied is None else {**read, str(self.output.apply): applied}
         lines = tuple(line for one in others.items() for line in left_out(*one, one_per))
         about = saved.predictions, saved.weights, saved.weighed_by
@@ -286,7 +284,7 @@ class Calibrate(OnModels):
         if (path := self.output.apply) is None:
             return None
         applied = self._like("--apply", path, classes, " ".join(self.what), answers)
-        _drawn(applied, self.data.one_per, path)  # refused before anything is fitted
+        drawn(applied, self.data.one_per, path)  # refused before anything is fitted
         return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
@@ -334,7 +332,7 @@ class Calibrate(OnModels):
         classes, others = given.classes, {**given.unlabelled}
         if (applied := given.applied) is not None:
             name = str(self.output.apply)
-            others[name] = _drawn(applied, self.data.one_per, name).predictions
+            others[name] = drawn(applied, self.data.one_per, name).predictions
         for path, other in others.items():
             both = given.predictions.log_probabilities, other.log_probabilities
             if given.predictions.answers:  # of two classes the second is looked at
@@ -363,20 +361,6 @@ class Calibrate(OnModels):
                     raise ArcalError(f"{error}; the calibrator is written") from error
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
-
-    def _applied(
-        self, choice: "Choice", applied: "SavedPredictions", fitted_to: "Predictions"
-    ) -> list[Path]:
-        """The file of calibrated probabilities, if there is a calibrator."""
-        from arcal.audits import write_calibrated
-
-        assert self.output.apply is not None
-        if choice.calibrator is None:
-            say(f"arcal: nothing is written for {self.output.apply}: the model stays as it is")
-            return []
-        path = self.output.out / applied_name(self.output.apply)
-        write_calibrated(path, applied, choice.calibrator, fitted_to)
-        return [path]
 
     def _conditions(self, given: Given) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
@@ -407,13 +391,3 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
         return job.predictions(examples, lambda done: progress(done, len(examples)))
-
-
-def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
-    """What is in a file, one input for each value of its column `one_per` if it has that."""
-    if one_per is None or one_per not in saved.by:
-        return saved
-    try:
-        return saved.one_per(one_per)
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from error
