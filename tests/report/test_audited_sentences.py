@@ -183,8 +183,12 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     assert lines.pop(1) == "the ECE is 30.00 points, more than chance explains"
     worse = replace(before, name="temperature", ece=Estimate(0.35, 0.3, 0.4, 100))
     chosen = Choice(100, before, {"temperature": worse}, {}, "temperature", "it helps", acts)
-    risen = "calibrated, the ECE has risen from 30.00 to 35.00 points, more than chance explains"
+    # it is the ECE that chance does not explain: of its rise nothing is shown
+    risen = "calibrated, the ECE is 35.00 points, more than chance explains; it was 30.00 before"
     assert risen in sentences(chosen)
+    assert sentences(replace(chosen, before=worse))[2] == (
+        "calibrated, the ECE is still 35.00 points, more than chance explains"
+    )
     calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
     assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
     assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")

@@ -1,5 +1,7 @@
 """The picture shows the curve: its steps, its band, its words."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import torch
@@ -41,12 +43,22 @@ def test_the_file_is_the_same_each_time_and_says_whose_it_is(tmp_path):
     assert b"mine, 6 inputs" in first
 
 
+def test_a_name_that_does_not_print_leaves_the_file_readable(tmp_path):
+    file = write_robust_accuracy(tmp_path / "a.svg", {"mi\x00ne": CURVE})
+    assert b"mi\\x00ne, 6 inputs" in file.read_bytes()
+    ElementTree.parse(file)
+
+
 @pytest.mark.parametrize(
-    ("name", "curves", "norm"),
-    [("a.tex", {"a": CURVE}, "l2"), ("a.svg", {}, "l2"), ("a.svg", {"a": CURVE}, "l1")],
+    ("name", "curves", "norm", "says"),
+    [
+        ("a.tex", {"a": CURVE}, "l2", "ends in .svg, .pdf or .png"),
+        ("a.svg", {}, "l2", "there is no curve of robust accuracy to draw"),
+        ("a.svg", {"a": CURVE}, "l1", "norm is 'l1': give that of the distances, l2 or linf"),
+    ],
 )
-def test_bad_input_is_one_line(tmp_path, name, curves, norm):
-    with pytest.raises(ArcalError) as caught:
+def test_bad_input_is_one_line(tmp_path, name, curves, norm, says):
+    with pytest.raises(ArcalError, match=says) as caught:
         write_robust_accuracy(tmp_path / name, curves, norm)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

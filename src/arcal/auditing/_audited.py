@@ -122,8 +122,6 @@ class Audited:
         """The robustness level of each input, int64 `(N,)`; None where nothing was ranked."""
         if self.robustness is None:
             return None
-        if len(self) < self.R:
-            raise ArcalError(f"{len(self)} inputs cannot be cut into {self.R} levels: use more")
         return levels(self.robustness.robustness, self.predictions.ids, self.R)
 
     @cached_property

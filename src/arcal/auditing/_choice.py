@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,26 +10,19 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.auditing._acting import Acting, acting
 from arcal.auditing._cross_validation import cross_validated
-from arcal.auditing._estimate import (
-    Estimate,
-    accuracy_from,
-    ece_estimate,
-    effective_number,
-    effective_of,
+from arcal.auditing._estimate import Estimate
+from arcal.auditing._halves import (
+    OF_ANSWERS,
+    SIMPLEST_FIRST,
+    Resampled,
+    folds_of,
+    simplest_of_the_best,
 )
-from arcal.auditing._few_errors import score_estimates
-from arcal.auditing._halves import OF_ANSWERS, SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
-from arcal.calibration.posthoc import (
-    CALIBRATORS,
-    Calibrator,
-    check_posthoc,
-)
-from arcal.calibration.resampled import Scores, resampled_scores
+from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
 
 FOLDS = 5
@@ -163,33 +155,54 @@ model stays as it is; give more inputs, some of them wrong'
     counted = w if weighted else None
     fits, scores, lines = cross_validated(names, predictions, fold, progress, counted)
     refused |= lines
-    scores["none"] = predictions.scores
-    judged = _Judged(scores, w, weighted, resamples)
-    difference = cache(judged.difference)
+    draws = stored_counts(N, resamples, seed=0)
+    drawn = {
+        name: Resampled(some, draws, counted, resamples)
+        for name, some in {"none": predictions.scores, **scores}.items()
+    }
+
+    @cache
+    def behind(name: str, other: str) -> Estimate:
+        return drawn[name].loss_above(drawn[other])
+
     keeps = {name: predictions.answers or CALIBRATORS[name].keeps_order for name in names}
     may_change = not any(keeps.values())
-    losses = {name: judged.loss(name) for name in fits if may_change or keeps[name]}
-    picked, best = simplest_of_the_best(losses, difference)
-    before, *others = (
-        judged.candidate(name, keep, difference(name, "none"), difference(name, best or "none"))
-        for name, keep in {"none": True, **{name: keeps[name] for name in fits}}.items()
-    )
-    candidates = {one.name: one for one in others}
+    losses = {name: drawn[name].figures["nll"].value for name in fits if may_change or keeps[name]}
+    picked, best = simplest_of_the_best(losses, behind)
+
+    def candidate(name: str, keeps_accuracy: bool) -> Candidate:
+        change, above_best = behind(name, "none"), behind(name, best or "none")
+        figures = drawn[name].figures
+        return Candidate(name, keeps_accuracy, **figures, change=change, behind=above_best)
+
+    before = candidate("none", True)
+    candidates = {name: candidate(name, keeps[name]) for name in fits}
     why = _why(picked, best, candidates, refused, may_change or predictions.answers)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else fits[picked]
-    acts = None if weighted else acting(scores[picked or "none"])
+    acts = None if weighted else acting(drawn[picked or "none"].scores)
     changed = 0.0
     if picked is not None and calibrator is not None and may_change:
         changed = _changed(calibrator, predictions, w)
         shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
         words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
         why += "; " + words.format(*shares).replace("%", " %")
-    about = (picked, why, acts, calibrator, changed, predictions.answers, _unseen(predictions))
-    return Choice(N, before, candidates, refused, *about)
+    return Choice(
+        inputs=N,
+        before=before,
+        candidates=candidates,
+        refused=refused,
+        picked=picked,
+        why=why,
+        acting=acts,
+        calibrator=calibrator,
+        changed=changed,
+        answers=predictions.answers,
+        unseen=_unseen(predictions),
+    )
 
 
 def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Predictions, Tensor]:
@@ -226,44 +239,6 @@ def _tried(
         refused |= dict.fromkeys((name for name in names if name in OF_THE_TOP), NO_TOP)
         names = [name for name in names if name not in OF_THE_TOP]
     return names, refused
-
-
-class _Judged:
-    """The figures of N inputs by each calibrator, all in the same draws of the inputs."""
-
-    def __init__(
-        self, scores: Mapping[str, Scores], w: Tensor, weighted: bool, resamples: int
-    ) -> None:
-        self.scores, self.w = scores, w
-        self.n: int = round(effective_number(w))
-        self.drawn: dict[str, Any] = {"weights": w if weighted else None, "resamples": resamples}
-        draws = stored_counts(len(w), resamples, seed=0)
-        options: dict[str, Any] = {"weights": self.drawn["weights"], "smooth": False}
-        self.figures: dict[str, Mapping[str, Bootstrap]] = {
-            name: resampled_scores(some, draws, **options) for name, some in scores.items()
-        }
-
-    def loss(self, name: str) -> float:
-        return self.figures[name]["nll"].estimate
-
-    def difference(self, name: str, than: str) -> Estimate:
-        """The log-loss of one calibrator minus that of another."""
-        apart = {"nll": self.figures[name]["nll"] - self.figures[than]["nll"]}
-        both = self.scores[name], self.scores[than]
-        return score_estimates(apart, self.n, self.w, *both, names=("nll",))["nll"]
-
-    def candidate(self, name: str, keeps: bool, change: Estimate, behind: Estimate) -> Candidate:
-        some, scores = self.figures[name], self.scores[name]
-        sure, right = scores.confidence, scores.correct
-        return Candidate(
-            name,
-            keeps,
-            **score_estimates(some, self.n, self.w, scores),
-            ece=ece_estimate(some["ece"], sure, right, self.n, **self.drawn),
-            accuracy=accuracy_from(some["accuracy"].estimate, effective_of(self.w, sure, right)),
-            change=change,
-            behind=behind,
-        )
 
 
 def _unseen(predictions: Predictions) -> tuple[int, ...]:

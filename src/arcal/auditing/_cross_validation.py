@@ -42,58 +42,31 @@ def cross_validated(
     numbers: list[int] = fold.unique().tolist()
     total = (1 + len(numbers)) * len(names)
     for i, number in enumerate([None, *numbers] if names else []):
-
-        def report(done: int, before: int = i * len(names)) -> None:
-            progress(before + done, total)
-
-        lines = _fitted(predictions, weights, fold, number, calibrators, parts, report)
+        rest = slice(None) if number is None else fold != number
+        w = None if weights is None else weights[rest]
+        given = CalibrationSet(average(predictions.logits[:, rest]), predictions.labels[rest], w)
+        left_out = None if number is None else predictions.rows(fold == number)
+        if left_out is not None:
+            assert left_out.log_probabilities is not None  # computed once for all calibrators
         folds = "" if number is None else f"in {len(numbers) - 1} of {len(numbers)} folds, "
-        for name, line in lines.items():
-            refused[name] = folds + line
-            calibrators.pop(name, None)
-            del parts[name]
+        for done, name in enumerate([*parts]):
+            progress(i * len(names) + done, total)
+            energy = predictions.energy[rest] if CALIBRATORS[name].needs_energy else None
+            try:
+                fitted = POSTHOC[name](given, given.labels, energy=energy)
+                if left_out is None:
+                    calibrators[name] = fitted
+                else:
+                    blocks, answers = calibrated_blocks(fitted, left_out), left_out.answers
+                    parts[name].append(scores_of(blocks, left_out.labels, answers=answers))
+            except ArcalError as error:
+                refused[name] = f"{folds}{error}"
+                calibrators.pop(name, None)
+                del parts[name]
     progress(total, total)
     order = torch.cat([(fold == number).nonzero()[:, 0] for number in numbers]).argsort()
     scores = {name: _joined(some, order) for name, some in parts.items()}
     return calibrators, scores, {name: refused[name] for name in names if name in refused}
-
-
-def _fitted(
-    predictions: Predictions,
-    weights: Tensor | None,
-    fold: Tensor,
-    number: int | None,
-    calibrators: dict[str, Calibrator],
-    parts: dict[str, list[Scores]],
-    report: Callable[[int], object],
-) -> dict[str, str]:
-    """Fit all that have `parts` without a fold, and score it; or with all, and keep the fitted.
-
-    Returned is why some could not be fitted.
-    """
-    refused = {}
-    rest = (
-        torch.ones(len(fold), dtype=torch.bool, device="cpu") if number is None else fold != number
-    )
-    logits = predictions.logits if number is None else predictions.logits[:, rest]
-    w = None if weights is None else weights[rest]
-    given = CalibrationSet(average(logits), predictions.labels[rest], w)
-    del logits
-    out = predictions.rows(~rest)
-    assert out.log_probabilities is not None  # kept for all calibrators
-    for done, name in enumerate(parts):
-        report(done)
-        energy = predictions.energy[rest] if CALIBRATORS[name].needs_energy else None
-        try:
-            calibrator = POSTHOC[name](given, given.labels, energy=energy)
-            if number is None:
-                calibrators[name] = calibrator
-            else:
-                blocks = calibrated_blocks(calibrator, out)
-                parts[name].append(scores_of(blocks, out.labels, answers=out.answers))
-        except ArcalError as error:
-            refused[name] = str(error)
-    return refused
 
 
 def _joined(parts: Sequence[Scores], order: Tensor) -> Scores:

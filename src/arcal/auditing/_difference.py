@@ -78,38 +78,15 @@ def difference(
     if not alike or not same:
         raise ArcalError("two models differ on the same inputs: give both the same ids and labels")
     N = len(predictions.labels)
-    resamples = usual_resamples(N) if resamples is None else resamples
     w = as_weights(weights, N)
     n = round(effective_of(w, predictions.confidence))
-
-    draws = stored_counts(N, resamples, seed=0)
-
-    first, second = (
-        resampled_scores(one.scores, draws, weights=weights, smooth=False)
-        for one in (other, predictions)
-    )
-    ours, theirs = ((one.confidence, one.correct) for one in (predictions, other))
-    influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
-    variance = influence.square().sum().item()
-    less, reach = aurc(*ours, weights=w) - aurc(*theirs, weights=w), NORMAL * math.sqrt(variance)
+    draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
     both = predictions.scores, other.scores
-    draws_apart = {name: second[name] - first[name] for name in VALUES}
-    figures = score_estimates(draws_apart, n, w, *both, names=tuple(VALUES))
-    figures["aurc"] = with_few_errors(
-        Estimate(less, less - reach, less + reach, n),
-        "difference.aurc",
-        *(_costs(one, w) for one in both),
-        scores=both,
-        weights=w,
-        variance=variance,
-    )
+    ours, theirs = (resampled_scores(one, draws, weights=weights, smooth=False) for one in both)
+    apart = {name: ours[name] - theirs[name] for name in VALUES}
+    figures = score_estimates(apart, n, w, *both, names=tuple(VALUES))
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
-    whole = effective_of_pairs(w, gained | lost)
-    less_often, more_often = (weighted_mean(one, w).item() * whole for one in (lost, gained))
-    accuracy = Estimate(
-        (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
-    )
-    figures["accuracy"] = accuracy
+    accuracy = _accuracy(gained, lost, w)
     if errors_of(predictions.correct & other.correct, w) < ENOUGH:
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
         figures["gap"] = figures["gap"].reaching(given.low, given.high)
@@ -117,9 +94,36 @@ def difference(
     return Difference(
         than,
         **figures,
+        accuracy=accuracy,
+        aurc=_aurc(both, weights, n),
         churn=weighted_mean(changed, w).item(),
         negative_flips=weighted_mean(lost, w).item(),
         positive_flips=weighted_mean(gained, w).item(),
+    )
+
+
+def _accuracy(gained: Tensor, lost: Tensor, weights: Tensor) -> Estimate:
+    """The difference of two accuracies by the inputs that one model alone is right on."""
+    n = effective_of_pairs(weights, gained | lost)
+    less, more = (weighted_mean(one, weights).item() * n for one in (lost, gained))
+    return Estimate((more - less) / n, *tango(less, more, n), round(n))
+
+
+def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estimate:
+    """The AURC of the first of two models minus that of the other, by their influence."""
+    w = as_weights(weights, len(both[0].correct))
+    ours, theirs = ((one.confidence, one.correct) for one in both)
+    value = aurc(*ours, weights=w) - aurc(*theirs, weights=w)
+    influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
+    variance = influence.square().sum().item()
+    reach = NORMAL * math.sqrt(variance)
+    return with_few_errors(
+        Estimate(value, value - reach, value + reach, n),
+        "difference.aurc",
+        *(_costs(one, w) for one in both),
+        scores=both,
+        weights=w,
+        variance=variance,
     )
 
 

@@ -147,8 +147,8 @@ def posthoc_on_halves(
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
     draws = stored_counts(shown_on, resamples, seed=0)
-    before = _Shown(shown.scores, draws, w, resamples)
-    after, outcomes, refused = dict[str, _Shown](), dict[str, Outcome](), dict[str, str]()
+    before = Resampled(shown.scores, draws, w, resamples)
+    after, outcomes, refused = dict[str, Resampled](), dict[str, Outcome](), dict[str, str]()
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     answers = predictions.answers
     for name in OF_ANSWERS if answers else SHOWN:
@@ -159,11 +159,10 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after[name] = _Shown(scores, draws, w, resamples)
+        after[name] = Resampled(scores, draws, w, resamples)
         changed = int((scores.predicted != shown.scores.predicted).sum())
         keeps = calibrator.keeps_order or answers
-        figures = after[name].compared_with(before)
-        outcomes[name] = Outcome(name, calibrator, keeps, changed, **figures)
+        outcomes[name] = Outcome(name, calibrator, keeps, changed, **_moved(before, after[name]))
 
     def behind(name: str, best: str) -> Estimate:
         return outcomes[name].nll.change if best == "none" else after[name].loss_above(after[best])
@@ -187,32 +186,38 @@ def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
     )
 
 
-class _Shown:
-    """What a model says of the inputs shown, which weigh `w`, and its figures in draws of them."""
+class Resampled:
+    """A model's figures on inputs, by `weights`, over `draws` that other models share."""
 
-    def __init__(self, scores: Scores, draws: Sequence[Tensor], w: Tensor, resamples: int) -> None:
+    def __init__(
+        self, scores: Scores, draws: Sequence[Tensor], weights: Tensor | None, resamples: int
+    ) -> None:
+        w = as_weights(weights, len(scores.confidence))
         self.scores, self.w, self.n = scores, w, round(effective_number(w))
-        drawn = resampled_scores(scores, draws, weights=w, smooth=False)
-        pair, how = (scores.confidence, scores.correct), {"weights": w, "resamples": resamples}
-        self.drawn: Mapping[str, Bootstrap] = drawn
-        self.figures: Mapping[str, Estimate] = {
-            **score_estimates(drawn, self.n, w, scores, names=("nll",)),
-            "accuracy": accuracy_from(drawn["accuracy"].estimate, effective_of(w, *pair)),
-            "ece": ece_estimate(drawn["ece"], *pair, self.n, **how),
+        self.drawn: Mapping[str, Bootstrap] = resampled_scores(
+            scores, draws, weights=weights, smooth=False
+        )
+        pair, share = (scores.confidence, scores.correct), self.drawn["accuracy"].estimate
+        how = {"weights": weights, "resamples": resamples}
+        self.figures: dict[str, Estimate] = {
+            **score_estimates(self.drawn, self.n, w, scores),
+            "accuracy": accuracy_from(share, effective_of(w, *pair)),
+            "ece": ece_estimate(self.drawn["ece"], *pair, self.n, **how),
         }
 
-    def compared_with(self, before: "_Shown") -> dict[str, BeforeAndAfter]:
-        change = {figure: self.drawn[figure] - before.drawn[figure] for figure in FIGURES}
-        changes = estimates(change, FIGURES, self.n, cut=False)
-        changes["nll"] = self.loss_above(before)
-        columns = (before.figures, self.figures, changes)
-        return {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
-
-    def loss_above(self, other: "_Shown") -> Estimate:
+    def loss_above(self, other: "Resampled") -> Estimate:
         """The log-loss minus that of the other."""
         apart = {"nll": self.drawn["nll"] - other.drawn["nll"]}
         both = self.scores, other.scores
         return score_estimates(apart, self.n, self.w, *both, names=("nll",))["nll"]
+
+
+def _moved(before: Resampled, after: Resampled) -> dict[str, BeforeAndAfter]:
+    """What a calibrator does to each of the `FIGURES`."""
+    apart = {name: after.drawn[name] - before.drawn[name] for name in ("ece", "accuracy")}
+    changes = estimates(apart, apart, after.n, cut=False) | {"nll": after.loss_above(before)}
+    columns = (before.figures, after.figures, changes)
+    return {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
 
 
 def simplest_of_the_best(

@@ -87,24 +87,11 @@ softmax, or the logarithm
         what = "the model is stochastic: two calls with the same inputs differ"
         again = model(inputs.rows(everyone).parts)
         _check_same(again, logits, allowed, everyone, what, "switch off what is drawn at random")
-        if N == 1:
-            return
-        parts = [("when the rows change places", everyone.roll(1))]
-        parts += [("when it is run alone", i) for i in everyone[:: -(-N // PLENTY)].split(1)]
-        for how, index in parts:
-            try:
-                some = model(inputs.rows(index).parts)
-            except Exception as error:
-                if len(index) == 1 and "returns shape ()" in str(error):
-                    raise ArcalError(SQUEEZED) from error
-                raise ArcalError(
-                    f"the model takes {N} inputs and fails on {len(index)} of them "
-                    f"({first_line(error)}): {DEPENDENT}"
-                ) from error
-            if len(index) == 1 and some.shape != logits[index].shape:
-                raise ArcalError(SQUEEZED)
-            what = f"a row's logits depend on the others of its batch: {how} they differ"
-            _check_same(some, logits[index], allowed, index, what, DEPENDENT)
+        if N > 1:
+            how = "when the rows change places"
+            _check_rows(model, inputs, logits, everyone.roll(1), allowed, how)
+            for row in everyone[:: -(-N // PLENTY)].split(1):
+                _check_rows(model, inputs, logits, row, allowed, "when it is run alone")
 
 
 class Around(nn.Module):
@@ -174,6 +161,25 @@ def _check_unchanged(given: Inputs, x: Inputs) -> None:
                 f"the model writes into its input {name!r}: let it work on a copy, by `.clone()` "
                 "or a first layer that is not in place"
             )
+
+
+def _check_rows(
+    model: Model, x: Inputs, logits: Tensor, index: Tensor, allowed: float, how: str
+) -> None:
+    """Refuse a model that says other things of some rows, by position, than among all of them."""
+    try:
+        some = model(x.rows(index).parts)
+    except Exception as error:
+        if len(index) == 1 and "returns shape ()" in str(error):
+            raise ArcalError(SQUEEZED) from error
+        raise ArcalError(
+            f"the model takes {len(x)} inputs and fails on {len(index)} of them "
+            f"({first_line(error)}): {DEPENDENT}"
+        ) from error
+    if len(index) == 1 and some.shape != logits[index].shape:
+        raise ArcalError(SQUEEZED)
+    what = f"a row's logits depend on the others of its batch: {how} they differ"
+    _check_same(some, logits[index], allowed, index, what, DEPENDENT)
 
 
 def _check_same(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._subject import R, Subject
+from arcal.auditing._subject import Subject
 from arcal.calibration.posthoc import EVALUATED, Calibrator
 from arcal.errors import ArcalError
 
@@ -50,12 +50,8 @@ def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     (torch.Size([1, 4, 2]), torch.float64)
     """
     log_probabilities = calibrator(predictions.log_probabilities, energy=predictions.energy)
-    return Predictions(
-        predictions.ids,
-        predictions.labels,
-        log_probabilities[None],
-        answers=predictions.answers,
-    )
+    ids, labels = predictions.ids, predictions.labels
+    return Predictions(ids, labels, log_probabilities[None], answers=predictions.answers)
 
 
 def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Iterator[Tensor]:
@@ -74,9 +70,7 @@ def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Itera
         yield calibrator(log_p, energy=None if energy is None else energy[some])
 
 
-def calibrated_subject(
-    subject: Subject, name: str, calibrators: Sequence[Calibrator], *, R: int = R
-) -> Subject:
+def calibrated_subject(subject: Subject, name: str, calibrators: Sequence[Calibrator]) -> Subject:
     """The subject with a calibrator for each of its runs, on all sets whose predictions it has.
 
     >>> from arcal.auditing import CLEAN, as_predictions
@@ -96,7 +90,6 @@ def calibrated_subject(
         predictions,
         seeds=subject.seeds,
         robustness=subject.robustness,
-        R=R,
         method=replace(subject.method, posthoc=name) if subject.method else None,
         provenance=subject.provenance,
     )
@@ -135,7 +128,7 @@ def without_zeros(
         masked &= log_p.isneginf().all(0)
         least = torch.minimum(least, log_p.where(log_p.isfinite(), torch.inf).min())
     log_share, n = (least - math.log(2)).clamp(max=math.log(MOST)), 0  # half of 5e-324 would be 0
-    share, said = log_share.exp(), _power(log_share.item())
+    share = log_share.exp()
     logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
     for some, log_p in predictions.blocks():
         rounded = log_p.isneginf() & ~masked
@@ -145,23 +138,28 @@ def without_zeros(
         n += int(rounded.sum())
     if not n:
         return predictions, None
-    mended = replace(predictions, logits=logits)
-    if least == 0:  # the logarithm of 1
-        what = "confidence" if predictions.answers else "probability"
-        return mended, (
+    decided = least.item() == 0  # the logarithm of 1
+    line = _rounded(n, _power(log_share.item()), decided=decided, answers=predictions.answers)
+    return replace(predictions, logits=logits), line
+
+
+def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
+    """What was done to n zeros; `decided` says that there is nothing but zeros and ones."""
+    if decided:
+        what = "confidence" if answers else "probability"
+        return (
             f"every {what} is 0 or 1, as if they were decisions: give finer ones if you have "
-            f"them; a 0 is taken as {said}"
+            f"them; a 0 is taken as {share}"
         )
-    if predictions.answers:
+    if answers:
         those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
-        return mended, f"{those} 0 or 1, probably rounded: moved by {said} towards 0.5"
-    line = (
-        f"1 probability is 0, probably rounded: it is taken as {said}"
-        if n == 1
-        else f"{n:,} probabilities are 0, probably rounded: those of one input are taken to sum "
-        f"to {said}"
+        return f"{those} 0 or 1, probably rounded: moved by {share} towards 0.5"
+    if n == 1:
+        return f"1 probability is 0, probably rounded: it is taken as {share}"
+    return (
+        f"{n:,} probabilities are 0, probably rounded: those of one input are taken to sum to "
+        f"{share}"
     )
-    return mended, line
 
 
 def _power(log_p: float) -> str:

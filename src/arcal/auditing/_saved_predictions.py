@@ -52,20 +52,17 @@ def as_predictions(
     """
     if (logits is None) == (probabilities is None):
         raise ArcalError("give either logits or probabilities, and not both")
-    if probabilities is None:
-        rows = _rows(logits, "logits")
-        members = _from_logits(rows)
-    else:
-        rows = _rows(probabilities, "probabilities")
-        members = _from_probabilities(rows)
+    given = logits if probabilities is None else probabilities
+    rows = _rows(given, "logits" if probabilities is None else "probabilities")
+    members = _from_logits(rows) if probabilities is None else _from_probabilities(rows)
     _, N, Z = members.shape
-    _check_rows(logits if probabilities is None else probabilities, labels)
+    _check_rows(given, labels)
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
                 f"`classes` names {len({*classes})}, and there are {Z}: name each once"
             )
-        _check_columns(logits if probabilities is None else probabilities, classes)
+        _check_columns(given, classes)
     labels = as_labels(numbered(labels, classes), N, Z, one_column=rows.shape[-1] == 1)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)

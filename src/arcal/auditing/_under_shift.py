@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import chain
-from operator import and_
 
 import torch
 from torch import Tensor
@@ -94,11 +91,10 @@ def under_shift(
             raise ArcalError(f"{where.name} has other inputs than the clean set: give the same ids")
     N = len(clean.ids)
     draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
-    all_sets = [
+    first, *rest = (
         resampled_scores(one.scores, draws, weights=weights, smooth=False)
-        for one in chain([clean], shifted.values())
-    ]
-    first, *rest = all_sets
+        for one in (clean, *shifted.values())
+    )
     mean = {name: _mean([figures[name] for figures in rest]) for name in FIGURES}
     change = {name: mean[name] - first[name] for name in FIGURES}
     w = as_weights(weights, N)
@@ -122,10 +118,14 @@ def _alone(
     effective = effective_of(weights, predictions.confidence, predictions.correct)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
-    bootstrapped = estimates(draws, FIGURES, accuracy.n)
-    bootstrapped |= score_estimates(draws, accuracy.n, weights, predictions.scores)
-    ece = stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights))
-    return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap, "ece": ece})
+    bootstrapped = estimates(draws, ("confidence", "ece"), accuracy.n)
+    return ShiftFigures(
+        accuracy=accuracy,
+        confidence=bootstrapped["confidence"],
+        gap=gap,
+        ece=stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights)),
+        **score_estimates(draws, accuracy.n, weights, predictions.scores),
+    )
 
 
 def _together(
@@ -140,7 +140,7 @@ def _together(
     ones. Inputs that are right in some of the sets vary less.
     """
     every, figures = (*sets, *less), dict(bootstrapped)
-    wrong = errors_of(reduce(and_, (one.correct for one in every)), weights)
+    wrong = errors_of(torch.stack([one.correct for one in every]).all(0), weights)
     if wrong >= ENOUGH:
         return ShiftFigures(**figures)
     for name in ("gap", "nll", "brier"):

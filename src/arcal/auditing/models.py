@@ -80,22 +80,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
         _check_problem(classifier)
         return Classifier(classifier, classes)
     if isinstance(classifier, type) or not callable(classifier):
-        if hasattr(classifier, "predict_proba"):
-            raise ArcalError(
-                f"{type(classifier).__name__} takes no tensors: give its predictions, "
-                "as_predictions(probabilities=classifier.predict_proba(x), labels=labels), in "
-                "place of it and the data"
-            )
-        inside = ", here its attribute `model`" if hasattr(classifier, "model") else ""
-        if isinstance(classifier, str | Path):
-            raise ArcalError(
-                f"{str(classifier)!r} is only a name: give the module, such as "
-                "`arcal.classifiers.open_classifier(...).model`"
-            )
-        raise ArcalError(
-            f"{type(classifier).__name__} is not a classifier: give a module, an exported program "
-            f"or a function from inputs to logits{inside}; what is saved is for `as_predictions`"
-        )
+        raise ArcalError(_why_not(classifier))
 
     def model(x: InputsLike) -> Tensor:
         try:
@@ -137,6 +122,27 @@ alone if they are others'
     )
 
 
+def _why_not(classifier: Any) -> str:
+    """Why something is no classifier, and what to give in place of it."""
+    kind = type(classifier).__name__
+    if hasattr(classifier, "predict_proba"):
+        return (
+            f"{kind} takes no tensors: give its predictions, "
+            "as_predictions(probabilities=classifier.predict_proba(x), labels=labels), in place of "
+            "it and the data"
+        )
+    if isinstance(classifier, str | Path):
+        return (
+            f"{str(classifier)!r} is only a name: give the module, such as "
+            "`arcal.classifiers.open_classifier(...).model`"
+        )
+    inside = ", here its attribute `model`" if hasattr(classifier, "model") else ""
+    return (
+        f"{kind} is not a classifier: give a module, an exported program or a function from inputs "
+        f"to logits{inside}; what is saved is for `as_predictions`"
+    )
+
+
 def _check_problem(network: nn.Module) -> None:
     """Refuse what chooses no single class by its own config, as transformers writes it."""
     problem = getattr(getattr(network, "config", None), "problem_type", None)
@@ -158,8 +164,13 @@ def _called_in_either_layout(classifier: Callable[..., Any], x: InputsLike) -> t
         return _called(classifier, _in_rows(x)), True
 
 
+def _parts(x: InputsLike) -> Any:
+    """What a classifier is given. It is not looked at more: it may be traced."""
+    return x.parts if isinstance(x, Inputs) else x
+
+
 def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
-    parts = x.parts if isinstance(x, Inputs) else x
+    parts = _parts(x)
     if isinstance(parts, Mapping):
         return classifier(**parts)
     return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
@@ -167,13 +178,13 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
 
 def _in_rows(x: InputsLike) -> InputsLike:
     """Images laid out as usual in memory; other inputs as they are."""
-    parts = x.parts if isinstance(x, Inputs) else x  # not looked at more: it may be traced
+    parts = _parts(x)
     return x if isinstance(parts, Mapping | tuple | list) else in_rows(parts)
 
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
     """Logits of float64 in float32, unless the inputs are float64 as well: attacks need one."""
-    parts = x.parts if isinstance(x, Inputs) else x  # not looked at more: it may be traced
+    parts = _parts(x)
     if isinstance(parts, Tensor):
         parts = (parts,)
     tensors = parts.values() if isinstance(parts, Mapping) else parts

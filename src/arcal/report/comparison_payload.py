@@ -11,7 +11,7 @@ from arcal.data import Part
 from arcal.report import findings
 from arcal.report.audited import Finding, Shown, as_json, payload
 from arcal.report.audited import notes as notes_of
-from arcal.report.names import Compared, Comparison
+from arcal.report.names import Compared, Comparison, seed_title
 from arcal.report.sections import sections
 
 ORDERS = {
@@ -67,7 +67,7 @@ def several_subjects(comparison: Comparison, drawn: Mapping[str, str]) -> dict[s
                 "about": one.name.about,
                 "colour": one.name.mark.colour,
                 "marker": one.name.mark.marker,
-                "seeds": [" + ".join(map(str, seeds)) for seeds in one.seeds],
+                "seeds": [seed_title(seeds) for seeds in one.seeds],
             }
             for one in comparison.subjects
         ],
@@ -130,12 +130,8 @@ def _made(comparison: Comparison) -> dict[str, str]:
                 rows.setdefault(title, {})[value] = None
     made = {title: "; ".join(values) for title, values in rows.items()}
     for one in comparison.subjects:
-        seeds = ", ".join(" + ".join(map(str, seeds)) for seeds in one.seeds)
-        made[one.name.title] = f"seeds {seeds}"
+        made[one.name.title] = f"seeds {', '.join(map(seed_title, one.seeds))}"
     return made | {"Levels": f"{comparison.R}, by the {comparison.order} order"}
-
-
-NO_INTERVAL = {"low": None, "high": None}
 
 
 def first_runs(comparison: Comparison, classes: tuple[str, ...]) -> list[Audited]:
@@ -171,7 +167,7 @@ def _run_name(one: Compared) -> str:
     """What the first run of a subject is called: with its seed, unless nobody named one."""
     if one.subject.method is None and len(one.seeds) == 1:
         return one.name.short
-    return f"{one.name.short}, seed {' + '.join(map(str, one.seeds[0]))}"
+    return f"{one.name.short}, seed {seed_title(one.seeds[0])}"
 
 
 def shift_of(subject: Subject, known: Sequence[Any]) -> list[dict[str, Any]]:
@@ -199,7 +195,7 @@ def _figures(where: EvaluationSet, subject: Subject) -> dict[str, Any]:
         "type": where.corruption,
         "intensity": where.intensity,
         **{
-            name: {"value": first[name], **NO_INTERVAL, "n": n}
+            name: {"value": first[name], "low": None, "high": None, "n": n}
             for name in ("accuracy", "ece", "gap")
         },
     }

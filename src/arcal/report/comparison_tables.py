@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from arcal.auditing import CLEAN, WEAKEST, Means, Spread, without_extra
 from arcal.report import findings
-from arcal.report.names import Compared, Comparison, Where, set_titles
+from arcal.report.names import Compared, Comparison, Where, seed_title, set_titles
 from arcal.report.tables import (
     COLUMNS,
     ECE,
@@ -58,7 +58,6 @@ def shown_sets(comparison: Comparison) -> list[Where]:
 def winners(comparison: Comparison) -> ComparisonTable:
     """Which subject is best, by measure and set, and on how many paired seeds it is ahead."""
     titles = set_titles(comparison.sets)
-    several = bool(comparison.several)
     rows = [
         TableRow(
             titles[where],
@@ -66,14 +65,17 @@ def winners(comparison: Comparison) -> ComparisonTable:
         )
         for where in shown_sets(comparison)
     ]
-    ahead = "; n/N: it is ahead of the second best on n of the N seeds they share"
+    note = "The method with the best value."
+    if comparison.several:
+        note = (
+            "The method with the best mean; n/N: it is ahead of the second best on n of the N "
+            "seeds they share."
+        )
     return ComparisonTable(
         title="Who is best at what",
         columns=[TableColumn(column.title) for column in COLUMNS],
         parts=[TablePart("", rows=rows)],
-        note=f"The method with the best mean{ahead}."
-        if several
-        else "The method with the best value.",
+        note=note,
         head="Set",
     )
 
@@ -165,7 +167,7 @@ def _seed_row(
         column.cell(Spread((cell[seeds],)), i in best) if seeds in cell else _said("–")
         for i, cell in enumerate(values)
     ]
-    return TableRow(" + ".join(map(str, seeds)), cells=cells)
+    return TableRow(seed_title(seeds), cells=cells)
 
 
 def _said(text: str) -> MeanCell:

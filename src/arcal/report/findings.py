@@ -69,10 +69,9 @@ def _how_sure(comparison: Comparison, where: Where) -> str:
         return f"{words}, all methods have the same ECE."
     best, *equal = (comparison.subjects[i] for i in in_ece.best)
     second = comparison.subjects[in_ece.second]
-    names = listed([one.name.short for one in (best, *equal)])
     sentence = (
-        f"{words}, {names} {'have' if equal else 'has'} an ECE of {_number(best, where)} and "
-        f"{second.name.short}, the next, of {_number(second, where)}: "
+        f"{words}, {_names([best, *equal])} {'have' if equal else 'has'} an ECE of "
+        f"{_number(best, where)} and {second.name.short}, the next, of {_number(second, where)}: "
     )
     if in_ece.pairs < 2:
         return sentence + "without several seeds in common this difference may be chance."

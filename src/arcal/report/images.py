@@ -3,8 +3,8 @@
 import base64
 import io
 import math
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -59,30 +59,28 @@ def make_sheets(
     each = max(1, PIXELS // (width * height))
     per_row = min(N, each, max(1, round(each**0.5)))
     rows = min(-(-N // per_row), each // per_row)
-    sheets: list[str] = []
-    quality, sheet, done = None, np.zeros((rows * height, per_row * width, 3), np.uint8), 0
-
-    def finished(tiles_on_it: int) -> None:
-        nonlocal quality
-        used = sheet[: -(-tiles_on_it // per_row) * height]
+    every, sheets, done, quality = chain([first], tiles), list[str](), 0, None
+    while some := list(islice(every, per_row * rows)):
+        sheet = _sheet(some, per_row)
         if quality is None:
-            most = budget * tiles_on_it / max(N, 1)
-            fits = (one for one in QUALITIES if len(_webp(used, one)) <= most)
+            most = budget * len(some) / N
+            fits = (one for one in QUALITIES if len(_webp(sheet, one)) <= most)
             quality = next(fits, QUALITIES[-1])
-        sheets.append(_webp(used, quality))
-        sheet.fill(0)
-
-    for tile in chain([first], tiles):
-        row, column = divmod(done % (per_row * rows), per_row)
-        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
-        done += 1
-        if done % (per_row * rows) == 0:
-            finished(per_row * rows)
-    if done % (per_row * rows):
-        finished(done % (per_row * rows))
+        sheets.append(_webp(sheet, quality))
+        done += len(some)
     if done != N:
         raise ArcalError(f"{N} thumbnails were announced, and {done} images came")
     return {"width": width, "height": height, "per_row": per_row, "rows": rows, "sheets": sheets}
+
+
+def _sheet(tiles: Sequence[np.ndarray], per_row: int) -> np.ndarray:
+    """Tiles `(H, W, 3)` side by side, in as many rows as they need."""
+    height, width = tiles[0].shape[:2]
+    sheet = np.zeros((-(-len(tiles) // per_row) * height, per_row * width, 3), np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = (i // per_row) * height, (i % per_row) * width
+        sheet[top : top + height, left : left + width] = tile
+    return sheet
 
 
 def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:

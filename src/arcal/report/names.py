@@ -9,7 +9,6 @@ from torch import Tensor
 from arcal.auditing import (
     CLEAN,
     OTHER_ECE,
-    OVER_SHIFT,
     STABILITY,
     EvaluationSet,
     LevelFigures,
@@ -208,6 +207,11 @@ def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
     return [own[i] for i in range(len(kinds))]
 
 
+def seed_title(seeds: tuple[int, ...]) -> str:
+    """The seed of a run, or those of its members."""
+    return " + ".join(map(str, seeds))
+
+
 def set_title(where: EvaluationSet) -> str:
     """A set in words, such as Gaussian noise of intensity 3."""
     if where.corruption is None:
@@ -219,20 +223,23 @@ def set_title(where: EvaluationSet) -> str:
 
 def set_titles(sets: Sequence[Where]) -> dict[Where, str]:
     """The sets, and the mean over those that are shifted, in words."""
-    shifted = sum(isinstance(where, EvaluationSet) and where.is_shifted for where in sets)
     return {
         where: set_title(where)
         if isinstance(where, EvaluationSet)
-        else f"Mean over the {shifted} corrupted test sets"
+        else f"Mean over {_corrupted_sets(sets)}"
         for where in sets
     }
 
 
+def _corrupted_sets(sets: Sequence[Where]) -> str:
+    shifted = sum(isinstance(where, EvaluationSet) and where.is_shifted for where in sets)
+    return f"the {shifted} corrupted test sets"
+
+
 def where_words(where: Where, sets: Sequence[Where]) -> str:
     """Where a figure was measured, such as "under fog of intensity 2"."""
-    if where == OVER_SHIFT:
-        return f"on average over{set_titles(sets)[where].removeprefix('Mean over')}"
-    assert isinstance(where, EvaluationSet)
+    if isinstance(where, OverShift):
+        return f"on average over {_corrupted_sets(sets)}"
     if where.corruption is None:
         return f"on the clean {where.part} set"
     part = "" if where.part == "test" else f" ({where.part} set)"

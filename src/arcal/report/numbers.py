@@ -1,7 +1,7 @@
 """The numbers of the report's tables and pictures, as figures.json has them; values for JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from arcal.report.names import Compared
 
 def as_json(one: Compared) -> dict[str, Any]:
     """One subject's figures; what is not finite is null."""
-    levels = one.levels
+    levels, together = one.levels, one.ensemble_reliability
+    runs = [_bins(run) for run in one.reliability]
     return plain(
         {
             "label": one.name.label,
@@ -39,26 +40,21 @@ def as_json(one: Compared) -> dict[str, Any]:
             "shift": one.means,
             "ensemble_shift": one.ensemble_means,
             "stability": one.stability,
-            "reliability": _bins(one.reliability),
-            "ensemble_reliability": _bins(one.ensemble_reliability),
+            "reliability": {name: [run[name] for run in runs] for name in runs[0]},
+            "ensemble_reliability": None if together is None else _bins(together),
             "out_of_distribution": one.ood,
             "soft_labels_by_epoch": one.soft_labels,
         }
     )
 
 
-def _bins(diagrams: Reliability | Sequence[Reliability] | None) -> dict[str, Any] | None:
-    """What a diagram shows, by name, `(K,)` each; `(n, K)` for several."""
-    if diagrams is None:
-        return None
-    if isinstance(diagrams, Sequence):
-        every = [_bins(one) or {} for one in diagrams]
-        return {name: [one[name] for one in every] for name in every[0]}
-    low, high = accuracy_interval(diagrams)
+def _bins(diagram: Reliability) -> dict[str, Any]:
+    """What a diagram shows, by name, `(K,)` each."""
+    low, high = accuracy_interval(diagram)
     return {
-        "count": diagrams.count,
-        "accuracy": diagrams.accuracy,
-        "confidence": diagrams.confidence,
+        "count": diagram.count,
+        "accuracy": diagram.accuracy,
+        "confidence": diagram.confidence,
         "low": low,
         "high": high,
     }

@@ -58,7 +58,7 @@ WIDTH = 10.0
 """Inches; the page's column is as wide."""
 
 UNDATED: dict[str, dict[str, None]] = {
-    "svg": {},
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }
@@ -76,7 +76,7 @@ def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
         figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
         figure.set_dpi(144)
         png = io.BytesIO()  # `savefig` would draw it twice
-        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(png, metadata=UNDATED["png"])
     write_text(folder / f"{name}.svg", text)
     write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
     return text
@@ -117,8 +117,7 @@ def _style(name: str) -> dict[Any, Any]:
 
 def _svg(figure: Figure, name: str) -> str:
     svg = io.StringIO()
-    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(svg, format="svg", metadata=nothing)
+    figure.savefig(svg, format="svg", metadata=UNDATED["svg"])
     return _with_own_ids(svg.getvalue(), name)
 
 

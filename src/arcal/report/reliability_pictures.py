@@ -15,7 +15,7 @@ from arcal.calibration import Reliability
 from arcal.errors import ArcalError
 from arcal.printable import printable
 from arcal.report.marks import FAINT, INK, OVER, UNDER
-from arcal.report.names import Comparison
+from arcal.report.names import Comparison, seed_title
 from arcal.report.plots import WIDTH, pair, write_figure
 from arcal.report.tables import Rows
 
@@ -97,8 +97,8 @@ def _panels(comparison: Comparison) -> list[Panel | None]:
     panels: list[Panel | None] = []
     for one in comparison.subjects:
         first, *others = one.reliability
-        seed = " + ".join(map(str, one.seeds[0]))
-        panels.append(Panel(f"{one.name.on_lines}\nseed {seed}", first, others))
+        title = f"{one.name.on_lines}\nseed {seed_title(one.seeds[0])}"
+        panels.append(Panel(title, first, others))
         if one.ensemble_reliability is not None:
             title = f"{one.name.on_lines}\n{len(one.seeds)} runs averaged"
             panels.append(Panel(title, one.ensemble_reliability))

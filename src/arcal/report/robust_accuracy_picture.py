@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from arcal.calibration import RobustAccuracy
 from arcal.errors import ArcalError
+from arcal.printable import printable
 from arcal.report.marks import INK, SPARE_MARKS
 from arcal.report.plots import WIDTH, write_figure
 
@@ -21,9 +22,9 @@ def write_robust_accuracy(
     """Draw curves of robust accuracy, by the names of their models, as the file `path`.
 
     Each has its interval, and steps down at every distance of an input that was right; how many of
-    them have none, because the attack failed, stands beside the name. `norm` is
-    that of the distances, "l2" or "linf". No curve, another norm, or a file that does not end in
-    .svg, .pdf or .png raises `ArcalError`. The same curves give the same bytes.
+    them have none, because the attack failed, stands beside the name. `norm` is that of the
+    distances, "l2" or "linf". No curve, another norm, or a file that does not end in .svg, .pdf or
+    .png raises `ArcalError`. The same curves give the same bytes.
 
     >>> from arcal.calibration import robust_accuracy
     >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
@@ -31,8 +32,10 @@ def write_robust_accuracy(
     'curve.svg'
     """
     path = Path(path)
-    if not curves or norm not in LENGTHS:
-        raise ArcalError(f"{len(curves)} curves in {norm!r}: one, in {' or '.join(LENGTHS)}")
+    if not curves:
+        raise ArcalError("there is no curve of robust accuracy to draw: give one or more by name")
+    if norm not in LENGTHS:
+        raise ArcalError(f"norm is {norm!r}: give that of the distances, {' or '.join(LENGTHS)}")
     write_figure(path, "robust-accuracy", lambda: robust_accuracy_figure(curves, norm))
     return path
 
@@ -51,7 +54,8 @@ def robust_accuracy_figure(curves: Mapping[str, RobustAccuracy], norm: str) -> F
         )
         axes.fill_between(x, low, high, step="post", color=colour, alpha=0.14, lw=0)
         failed = curve.without_distance
-        label = f"{name}, {curve.N:,} inputs" + (f", {failed:,} without a distance" * bool(failed))
+        label = f"{printable(name)}, {curve.N:,} inputs"
+        label += f", {failed:,} without a distance" * bool(failed)
         axes.step(x, y, where="post", color=colour, label=label)
     axes.set_xlim(0, right)
     axes.set_ylim(0, 1.02)

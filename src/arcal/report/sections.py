@@ -92,11 +92,10 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
     grid = tables.under_shift(comparison)
     if grid is None:
         return None
-    several = bool(comparison.several)
     sides = (
         " On the left a type's value is the mean over a method's runs, on the right that of their "
         "averaged probabilities."
-        if several
+        if comparison.several
         else ""
     )
     picture = ComparisonPicture(
@@ -108,14 +107,22 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
         f"largest type, not at 1.5 times the box.{sides} Only intensities at which {BOXED} types "
         "or more were evaluated are drawn. The marker is the clean test set.",
     )
-    types = list(comparison.subjects[0].means["ece"].by_type)
+    note = f"{_means_in_words(comparison)}{_bold(comparison, 'the best mean of a column')}"
+    return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
+
+
+def _means_in_words(comparison: Comparison) -> str:
+    """What the columns under shift are means of."""
+    several = bool(comparison.several)
+    first = comparison.subjects[0].means["ece"]
+    types = list(first.by_type)
     extra = [type for type in types if type in EXTRA]
     note = (
         f"Corrupted test sets: {', '.join(map(corruption_title, types))}. A column is the mean "
         "over types of each set's figure, not the figure of their pool"
     )
     note += "; “a ± b” is its mean and deviation over runs." if several else "."
-    if any(column.title == "Mean" for column in grid.columns):
+    if sum(first.types) > 1:
         table_3 = " (the paper's Table 3)" if several else ""
         note += (
             " The mean over all types and intensities is, for the ECE, the mean corruption ECE"
@@ -128,8 +135,7 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
         )
     if several:
         note += f"{AVERAGED}; there is one, so it has no deviation."
-    note = f"{note}{_bold(comparison, 'the best mean of a column')}"
-    return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
+    return note
 
 
 def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
@@ -145,7 +151,7 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
         "the whiskers end at the smallest and the largest type. The marker is the clean test set.",
         width="narrow",
     )
-    shifted = tables.under_shift(comparison) is not None
+    shifted = comparison.subjects[0].means["ece"].overall is not None
     table_5 = ", Table 5" if shifted else ""
     note = (
         "Of the methods with two runs or more: how much their predictions differ, the mean over "

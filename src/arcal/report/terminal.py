@@ -165,43 +165,46 @@ def sentences(choice: Choice) -> list[str]:
         formula = log_odds(choice.calibrator) if choice.answers else None
         lines.append(formula or str(choice.calibrator))
     if taken.ece.low > 0:
-        value, before = 100 * taken.ece.value, 100 * choice.before.ece.value
-        risen = f"the ECE has risen from {before:.2f} to {value:.2f} points"
-        said = risen if value > before else f"the ECE is still {value:.2f} points"
-        what = f"calibrated, {said}" if choice.picked else f"the ECE is {value:.2f} points"
-        lines.append(f"{what}, more than chance explains")
-    if any(not one.keeps_accuracy for one in choice.candidates.values()):
-        lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
-        better = None if choice.unseen else _better_if_changed(choice)
-        if taken.keeps_accuracy and better is not None:
-            lower = taken.nll.value - better.nll.value
-            lines[-1] += (
-                f" unless named alone; {better.name} has a log-loss lower than "
-                f"{choice.picked or 'the model'} by {lower:.4f}, more than chance explains: "
-                f"compare with `--calibrators {better.name}`"
-            )
-        if choice.unseen:
-            others = len(choice.unseen) - 1
-            lines.append(
-                f"no labelled input is of class {choice.unseen[0]}, counted from 0"
-                + f", nor of {others:,} other class{'es' * (others > 1)}" * (others > 0)
-                + ": what can change predictions (*) makes such a class improbable on every input, "
-                "and its log-loss does not show that; give inputs of all classes"
-            )
-    acts = (
-        None
-        if choice.acting is None
-        else acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
-    )
-    if acts is not None:
-        lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
+        value, before = (100 * one.ece.value for one in (taken, choice.before))
+        subject = "the ECE is" if choice.picked is None else "calibrated, the ECE is"
+        still = " still" * (choice.picked is not None and value <= before)
+        since = f"; it was {before:.2f} before" * (value > before)
+        lines.append(f"{subject}{still} {value:.2f} points, more than chance explains{since}")
+    lines += _starred(choice, taken)
+    if choice.acting is not None:
+        acts = acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
+        if acts is not None:
+            lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
-        if not choice.why.endswith(line):
-            alike.setdefault(line, []).append(name)
+        alike.setdefault(line, []).append(name)
     for line, names in alike.items():
         lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
+
+
+def _starred(choice: Choice, taken: Candidate) -> list[str]:
+    """What is said of calibrators that can change predictions, which the table has with a star."""
+    if all(one.keeps_accuracy for one in choice.candidates.values()):
+        return []
+    starred = "* can change predictions" + ", and is not picked" * taken.keeps_accuracy
+    if choice.unseen:
+        others = len(choice.unseen) - 1
+        return [
+            starred,
+            f"no labelled input is of class {choice.unseen[0]}, counted from 0"
+            + f", nor of {others:,} other class{'es' * (others > 1)}" * (others > 0)
+            + ": what can change predictions (*) makes such a class improbable on every input, and "
+            "its log-loss does not show that; give inputs of all classes",
+        ]
+    better = _better_if_changed(choice)
+    if taken.keeps_accuracy and better is not None:
+        starred += (
+            f" unless named alone; {better.name} has a log-loss lower than "
+            f"{choice.picked or 'the model'} by {taken.nll.value - better.nll.value:.4f}, more "
+            f"than chance explains: compare with `--calibrators {better.name}`"
+        )
+    return [starred]
 
 
 def log_odds(calibrator: Calibrator | None) -> str | None:

@@ -1,6 +1,5 @@
 """An audit's figures by name: what conditions and JSON readers ask for."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -156,21 +155,18 @@ def figure_names(
     two = len(classes) == 2
     estimates += [f"positive.{figure}" for figure in OF_POSITIVE if two]
     estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
+    ends = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
+    comparable = {f"changes.{name}" for name in ends}
     return {
         *("n", "ece_if_calibrated", "suspects", *map(coverage_name, TARGETS)),
-        *(f"{name}{end}" for name in estimates for end in ("", ".low", ".high")),
+        *ends,
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
         *(f"difference.{name}" for name in FLIPS if several),
         *(["positive.probability"] if two else []),
-        *(name for name in changes if _bare(name) in estimates or ".by." not in name),
+        *(name for name in changes if name in comparable or ".by." not in name),
     }
-
-
-def _bare(change: str) -> str:
-    """The figure that a change is of."""
-    return re.sub(r"\.(low|high)$", "", change).removeprefix("changes.")
 
 
 def worst_group(groups: Iterable[Group]) -> Group | None:

@@ -166,31 +166,26 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
     """The levels from the least robust on, with the least and the greatest distance in each."""
     assert model.levels is not None
     assert model.robustness is not None
-    distances = []
-    for r in range(model.R):
-        inside = model.robustness.robustness[model.level == r]
-        ends = [float(inside.min()), float(inside.max())]
-        distances.append(ends if model.robustness.order == "attack" else None)
-    return [
-        {**group(one), "distance": distance}
-        for one, distance in zip(model.levels, distances, strict=True)
-    ]
+    levels = []
+    for r, one in enumerate(model.levels):
+        distance = None
+        if model.robustness.order == "attack":
+            inside = model.robustness.robustness[model.level == r]
+            distance = [float(inside.min()), float(inside.max())]
+        levels.append({**group(one), "distance": distance})
+    return levels
 
 
 def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
     """Points of the curve: radius 0, the greatest, and some between, after equally many steps."""
     if (curve := model.robust_accuracy) is None:
         return None
-    steps = (
-        torch.linspace(0, len(curve.radii) - 1, min(RADII, len(curve.radii)), device="cpu")
-        .round()
-        .long()
-    )
+    last = len(curve.radii) - 1
+    steps = torch.linspace(0, last, min(RADII, last + 1), device="cpu").round().long()
+    columns = torch.stack([curve.radii, curve.accuracy, curve.low, curve.high], dim=1)
     return [
         {"radius": radius, "accuracy": Estimate(value, low, high, curve.N)}
-        for radius, value, low, high in torch.stack(
-            [curve.radii, curve.accuracy, curve.low, curve.high], dim=1
-        )[steps].tolist()
+        for radius, value, low, high in columns[steps].tolist()
     ]
 
 

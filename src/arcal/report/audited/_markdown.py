@@ -41,12 +41,8 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
         said = [*changed(one.changes, model), *stands_out(model)]
         if one.difference is not None:
             said.insert(0, differs(one.difference, answers=model.predictions.answers))
-        lines += [
-            in_markdown(headline(model)),
-            "",
-            *(f"- {in_markdown(line)}" for line in said),
-            "",
-        ]
+        listed = (f"- {in_markdown(line)}" for line in said)
+        lines += [in_markdown(headline(model)), "", *listed, ""]
     return "\n".join(lines)
 
 

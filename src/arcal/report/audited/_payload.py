@@ -48,10 +48,6 @@ class Shown:
     read: Callable[[Tensor], Any] | None = None
     parts: Sequence[Part | None] = ()
 
-    def positions(self, ids: Tensor) -> Tensor:
-        """The positions `(n,)` of the inputs with these ids `(n,)`."""
-        return places_of(ids, self.ids)
-
 
 def payload(
     findings: Mapping[str, Any], models: Sequence[Audited], shown: Shown | None = None
@@ -63,20 +59,16 @@ def payload(
     first = models[0]
     rows = _listed_inputs(models)
     ids = first.predictions.ids[rows]
-    places = None if shown is None else shown.positions(ids)
-    part = None if shown is None else shown.part
-    texts = table = images = None
-    if shown is not None and places is not None:
-        table = _table(shown, places)
-        if shown.texts is not None:
-            texts = [shown.texts[i] for i in places.tolist()]
-        if part is not None:
-            images = make_sheets(map(part.images, places.split(BATCH)), len(places))
+    shown = Shown(ids) if shown is None else shown
+    places, part = places_of(ids, shown.ids), shown.part
+    images = None
+    if part is not None:
+        images = make_sheets(map(part.images, places.split(BATCH)), len(places))
+    table = _table(shown, places)
     largest = int(ids.abs().max())
     names = None if first.names is None else [first.names[i] for i in rows.tolist()]
     if names is None and largest > EXACT:
         names = list(map(str, ids.tolist()))
-    parts = (shown.parts if shown is not None else ()) or [part] * len(models)
     return {
         **findings,
         "listed": _in_words(len(rows), models),
@@ -92,10 +84,12 @@ def payload(
         },
         "models": [
             {**one, **_model(model, rows, own, table is not None, one["shift"])}
-            for one, model, own in zip(findings["models"], models, parts, strict=True)
+            for one, model, own in zip(
+                findings["models"], models, shown.parts or [part] * len(models), strict=True
+            )
         ],
         "images": images,
-        "texts": texts,
+        "texts": None if shown.texts is None else [shown.texts[i] for i in places.tolist()],
         "table": table,
     }
 
@@ -129,8 +123,8 @@ def _model(
         inputs["fragile_rank"] = column(place[rows], "int32")
     if model.nearest is not None:
         inputs["nearest"] = column(model.nearest[rows], _classes(len(model.classes)))
-    if (positive := model.positive) is not None:
-        inputs["positive_bin"] = column(positive.bins_of(listed), "int8")
+    if model.positive is not None:
+        inputs["positive_bin"] = column(model.positive.bins_of(listed), "int8")
     best = model.posthoc.recommended
     if best is not None:
         calibrator = model.posthoc.outcomes[best].calibrator

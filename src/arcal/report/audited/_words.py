@@ -22,21 +22,23 @@ def headline(model: Audited) -> str:
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
     inputs = f"{over.n:,} {_one(model)}{'' if over.n == 1 else 's'}"
-    sentence = f"{model.name} is right on {right} of {inputs}, with a mean confidence of "
-    sentence += f"{confidence}: "
+    sentence = (
+        f"{model.name} is right on {right} of {inputs}, with a mean confidence of {confidence}: "
+    )
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
     elif over.gap.sign < 0:
         sentence += f"under-confident by {points(over.gap)}"
     else:
         sentence += f"no gap beyond chance ({signed(over.gap)})"
-    weakest = model.levels[0] if model.levels else None
-    worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
-    if weakest is not None and worse and weakest.verdict in MISCALIBRATED:
-        sentence += (
-            f"; in the least robust {share(model)}, where a small change of the input flips the "
-            f"prediction, it is {weakest.verdict} by {points(weakest.gap)}"
-        )
+    if model.levels and model.R > 1:
+        weakest = model.levels[0]
+        worse = abs(weakest.gap.value) > abs(over.gap.value)
+        if worse and weakest.verdict in MISCALIBRATED:
+            sentence += (
+                f"; in the least robust {share(model)}, where a small change of the input flips "
+                f"the prediction, it is {weakest.verdict} by {points(weakest.gap)}"
+            )
     return sentence + "."
 
 
