@@ -146,8 +146,9 @@ def _write_pt2(
     metadata: Mapping[str, str],
     expected: Tensor,
 ) -> None:
-    buffer = io.BytesIO()
-    torch.export.save(_program(module, x), buffer, extra_files={**metadata})
+    buffer, program = io.BytesIO(), _program(module, x)
+    with quietly():  # its warning of constants that are parts of others, which it then writes whole
+        torch.export.save(program, buffer, extra_files={**metadata})
     content = buffer.getvalue()
     write_whole(path, lambda temporary: temporary.write_bytes(content))
     with torch.no_grad(), quietly():

@@ -151,7 +151,8 @@ class Calibrate(OnModels):
                 raise ArcalError(f"{name} {value}: the only choice is {only}")
         models, data = split_names(self.what)
         if len(models) > 1:
-            raise ArcalError(f"{len(models)} are named: calibrate one at a time")
+            what = "files" if data is None else "models"
+            raise ArcalError(f"{len(models)} {what} are named: calibrate one at a time")
         formats = formats_named(output.export, models[0])
         job = None
         if data is None:
