@@ -23,7 +23,8 @@ import tyro
 from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection
-from arcal.attacks.model import checked_logits, frozen
+from arcal.attacks.logit_checks import checked_logits
+from arcal.attacks.model import frozen
 from arcal.auditing import figures
 from arcal.compute import Compute
 from arcal.compute.device import fabric_on

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import Model
-from arcal.attacks.model import checked_logits, folded, frozen, margin
+from arcal.attacks.folding import folded
+from arcal.attacks.logit_checks import checked_logits
+from arcal.attacks.model import frozen, margin
 from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.store import load_tensors, save_tensors

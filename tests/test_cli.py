@@ -241,7 +241,7 @@ def test_a_table_that_cannot_be_written_is_said_before_the_work(trained, monkeyp
     def read_only(dir):
         raise OSError(errno.EROFS, "Read-only file system", str(dir))
 
-    monkeypatch.setattr("arcal.cli.model_and_data.TemporaryFile", read_only)
+    monkeypatch.setattr("arcal.cli._paths.TemporaryFile", read_only)
     error = arcal("evaluate", next(root.glob("vanilla-s0-*"))).line
     assert error.startswith("arcal: --table evaluation.parquet: the folder")
     assert error.endswith("cannot be written (read-only file system): name another place")

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from arcal.attacks import Model, frozen, margin
-from arcal.attacks.model import check_steady, checked_logits, gradient_to
+from arcal.attacks.logit_checks import check_steady, checked_logits
+from arcal.attacks.model import gradient_to
 from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")

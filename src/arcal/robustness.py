@@ -20,7 +20,7 @@ from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
 from arcal.attacks import Adversarial, Bounds, Inputs, Model, as_attack, bound, frozen
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
-from arcal.attacks.model import checked_logits, logits_of_one
+from arcal.attacks.logit_checks import checked_logits, logits_of_one
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError
 from arcal.labelled_batches import (

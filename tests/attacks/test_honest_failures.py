@@ -13,7 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.adversarial import Untargeted, verified
-from arcal.attacks.model import folded, frozen
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen
 from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
 from arcal.robustness import score

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.attacks.model import folded, frozen, margin
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen, margin
 
 
 def network(first: nn.Module) -> Any:

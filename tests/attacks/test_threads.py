@@ -6,7 +6,8 @@ from threading import Thread
 import torch
 from torch import Tensor, fx, nn
 
-from arcal.attacks.model import folded, frozen
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen
 
 CALLED: list[Tensor] = []
 

@@ -1,5 +1,6 @@
 """Anything that gives logits becomes a model: what comes out is held against the network inside."""
 
+import warnings
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ from torch import nn
 from torch.export import Dim, export
 
 from arcal.attacks import BoundaryProjection, Inputs
-from arcal.attacks.model import folded, frozen
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen
 from arcal.auditing.models import Classifier, as_model, check_model
 from arcal.errors import ArcalError
 from arcal.robustness import score
@@ -256,6 +258,13 @@ def test_an_exported_program_of_a_fixed_size_is_attacked_like_its_network(net, x
     model = as_model(export(net, (x[:4],)))
     found, expected = BoundaryProjection()(model, x), BoundaryProjection()(net, x)
     torch.testing.assert_close(found.distance, expected.distance, rtol=1e-3, atol=0)
+
+
+def test_an_attack_on_an_exported_program_warns_of_nothing_in_torch(net, x):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        BoundaryProjection(budget=8)(as_model(export(net, (x[:4],))), x)
+    assert not said, [str(one.message) for one in said]
 
 
 def test_an_exported_program_of_two_inputs():

@@ -78,7 +78,7 @@ def test_right_inputs_without_a_distance_are_said_beside_robust_accuracy(schema)
     schema.validate(json.loads(json.dumps(found, allow_nan=False)))
     assert found["models"][0]["without_distance"] == n
     assert found["models"][0]["robust_accuracy"][-1]["accuracy"]["value"] == n / 40
-    said = f"the attack failed on {n} inputs that the model gets right: robust accuracy counts them as"
+    said = f"the attack failed on {n} inputs that the model gets right: robust accuracy counts them"
     assert said in audit.summary()
     assert said in audit.markdown()
     assert any(

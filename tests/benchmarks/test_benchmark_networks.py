@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.attacks.model import folded, frozen
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen
 from arcal.data import InMemory, load_part
 from benchmarks.networks import ResNet20, resnet20
 

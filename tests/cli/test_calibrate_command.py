@@ -305,7 +305,7 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["mine.npz", "--views", "mirror"], "--views is for a model and its data"),
         (["mine.npz", "--limit", "5"], "--limit is for a model and its data"),
         (["mine.npz", "--perturb", "fog"], "--perturb fog: the only choice is extra"),
-        (["mine.npz", "mine.npz"], "2 models are named: calibrate one at a time"),
+        (["mine.npz", "mine.npz"], "2 files are named: calibrate one at a time"),
         (["few.npz"], "12 inputs are too few to choose a calibrator"),
         (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
         (["net.py:plain", *SOME, "--views", "mirror"], "is a function, and --views"),

@@ -48,7 +48,9 @@ def test_a_run_is_audited_on_its_test_images_and_calibrators_fitted_on_its_valid
 
 def test_it_is_calibrated_on_its_validation_images(runs):
     run, *_ = runs
-    assert command("calibrate", run, "--calibrators", "temperature").code == 0
+    done = command("calibrate", run, "--calibrators", "temperature", "--export", "pt2")
+    assert done.code == 0
+    assert "Warning" not in done.stderr
     folder = RunFolder.open(run)
     same = arcal.calibrate(
         model_of(folder), data_of(folder).validation, calibrators=["temperature"]

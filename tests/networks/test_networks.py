@@ -9,7 +9,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from arcal.attacks.model import folded, frozen
+from arcal.attacks.folding import folded
+from arcal.attacks.model import frozen
 from arcal.calibration import average
 from arcal.errors import ArcalError
 from arcal.networks import (

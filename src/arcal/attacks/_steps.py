@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Aim
+from arcal.attacks.inputs import over
 from arcal.attacks.norms import Bounds, Norm, clamped, project
 
 PATIENCE, GAIN = 7, 0.003
@@ -71,8 +72,7 @@ class Steps:
         crossed, away = ahead < -self.enough[active], self.norm.length(d)
         better = crossed & (away < self.best[active])
         self.best[active] = torch.where(better, away, self.best[active])
-        wide = better.view(-1, *[1] * (point.ndim - 1))
-        self.nearest[active] = torch.where(wide, point, self.nearest[active])
+        self.nearest[active] = torch.where(over(point, better), point, self.nearest[active])
         self.safe[active] = torch.where(deep.unsqueeze(1), self.safe[active], d)
         self.last[active], self.towards[active], self.deep[active] = d, j, deep
         self.passes[active] += 1

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.attacks.inputs import Model, rows
+from arcal.attacks.inputs import Model, over, rows
 from arcal.attacks.model import frozen, margin, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, clamped
 from arcal.errors import ArcalError
@@ -211,8 +211,7 @@ def _check_success(
             f"the attack {attack} gives {wrong} of {len(x)} inputs a distance without success, or "
             "success without a distance: it is +inf where the attack failed, and there alone"
         )
-    each = success.view(-1, *[1] * (x.ndim - 1))
-    there = torch.where(each, result.x.to(x), x)
+    there = torch.where(over(x, success), result.x.to(x), x)
     if not ((clamped(there, bounds) - there).abs().amax() <= OUTSIDE):
         raise ArcalError(
             f"the attack {attack} returned an x outside the bounds, or nan: clamp it before the "
@@ -256,8 +255,7 @@ def verified(
         left = open_.nonzero().squeeze(1)
         if len(left) == 0:
             break
-        candidate = x[left] + (1 + push) * delta[left]
-        candidate = clamped(candidate, bounds)
+        candidate = clamped(x[left] + (1 + push) * delta[left], bounds)
         with torch.no_grad():
             z = rows(model, left)(candidate.clone())
         flips = aim.rows(left).reached(z.argmax(dim=1)) & ~(z.isnan() | z.isposinf()).any(dim=1)

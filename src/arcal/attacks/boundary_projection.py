@@ -11,16 +11,10 @@ from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks._region import Region
 from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.attacks.adversarial import Adversarial, Aim, Targeted, aim_of, verified
-from arcal.attacks.inputs import InputsLike, Model, bound, rows
-from arcal.attacks.model import (
-    check_steady,
-    checked_logits,
-    finite,
-    folded,
-    frozen,
-    gradient_to,
-    rounding,
-)
+from arcal.attacks.folding import folded
+from arcal.attacks.inputs import InputsLike, Model, bound, over, rows
+from arcal.attacks.logit_checks import check_steady, checked_logits
+from arcal.attacks.model import finite, frozen, gradient_to, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
 from arcal.errors import ArcalError
 
@@ -335,7 +329,7 @@ class BoundaryProjection:
 def _along(x: Tensor, there: Tensor, share: Tensor | float) -> Tensor:
     """The points `(N, ...)` a share, one or `(N,)`, of the way from x to `there`."""
     if isinstance(share, Tensor):
-        share = share.view(-1, *[1] * (x.ndim - 1))
+        share = over(x, share)
     return x + share * (there - x)
 
 

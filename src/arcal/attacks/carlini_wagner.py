@@ -9,17 +9,10 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Untargeted, verified
+from arcal.attacks.folding import folded
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
-from arcal.attacks.model import (
-    check_steady,
-    checked_logits,
-    finite,
-    folded,
-    frozen,
-    gradient_to,
-    margin,
-    rounding,
-)
+from arcal.attacks.logit_checks import check_steady, checked_logits
+from arcal.attacks.model import finite, frozen, gradient_to, margin, rounding
 from arcal.attacks.norms import Bounds, checked_bounds, flattened
 from arcal.errors import ArcalError
 

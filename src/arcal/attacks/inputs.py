@@ -202,6 +202,16 @@ class PositionModel:
         return self.model(self.inputs.rows(x[:, 0].long()).parts)
 
 
+def over(x: Tensor, row: Tensor) -> Tensor:
+    """A tensor `(N,)` with as many dimensions as `x` `(N, ...)`, to broadcast over it.
+
+    >>> import torch
+    >>> over(torch.zeros(2, 3, 4), torch.ones(2)).shape
+    torch.Size([2, 1, 1])
+    """
+    return row.reshape(-1, *[1] * (x.ndim - 1))
+
+
 def rows(model: Model, index: Tensor | slice) -> Model:
     """The model for `x[index]`: itself, unless its rows have other tensors that must follow.
 

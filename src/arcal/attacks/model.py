@@ -1,19 +1,15 @@
-"""The classifier as an attack sees it: frozen, fast, and read through its margin."""
+"""The classifier as an attack sees it: frozen, and read through its margin."""
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock, get_ident
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor, nn
 
-from arcal.attacks.inputs import Model, PositionModel, RowwiseModel, rows
+from arcal.attacks.inputs import Model, PositionModel, RowwiseModel
 from arcal.attacks.switched import Setting, switched
-from arcal.errors import ArcalError, first_line
-from arcal.logits import are_probabilities
+from arcal.errors import ArcalError
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -104,7 +100,12 @@ def gradient_to(x: Tensor, values: Tensor) -> Tensor:
     return gradient
 
 
-def _module(model: Model) -> nn.Module:
+def difference(logits: Tensor, expected: Tensor) -> Tensor:
+    """The largest difference `(N,)` of logits of the same inputs; what both mask does not count."""
+    return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
+
+
+def module_of(model: Model) -> nn.Module:
     """The module inside a model; an empty one for a callable that is no module."""
     whole = model.model if isinstance(model, PositionModel | RowwiseModel) else model
     if isinstance(whole, type) or not callable(whole):
@@ -128,8 +129,8 @@ def frozen(model: Model) -> Iterator[None]:
     >>> model.training, model.weight.requires_grad
     (True, True)
     """
-    modules = list(_module(model).modules())
-    parameters = [one for one in _module(model).parameters() if not one.is_inference()]
+    modules = list(module_of(model).modules())
+    parameters = [one for one in module_of(model).parameters() if not one.is_inference()]
     settings: list[Setting] = [(module, "training", False) for module in modules]
     settings += [(parameter, "requires_grad", False) for parameter in parameters]
     if any(isinstance(module, nn.RNNBase) for module in modules):
@@ -153,244 +154,3 @@ def _whole_float32() -> list[Setting]:
     places: list[Any] = [on, on.cudnn, on.mkldnn, on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
     places += [on.mkldnn.matmul, on.mkldnn.conv, on.mkldnn.rnn]  # pyright: ignore
     return [(place, "fp32_precision", "ieee") for place in places]
-
-
-def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> Tensor:
-    """Logits `(N, Z)`, or one line that says why what the model returns is none.
-
-    A class that a model masks may have -inf, if two others have not. They have a gradient to `x`
-    only if they are to be `differentiable`.
-    """
-    try:
-        with torch.set_grad_enabled(differentiable):
-            logits = model(x.clone())
-    except RuntimeError as error:
-        if apart := on_other_devices(model, x.device, error):
-            raise ArcalError(apart) from error
-        weights = _module(model).parameters()
-        dtypes = sorted({str(weight.dtype) for weight in weights if weight.is_floating_point()})
-        if not dtypes or str(x.dtype) in dtypes:
-            raise
-        raise ArcalError(
-            f"the inputs are {x.dtype} and the model's weights {' and '.join(dtypes)}: convert "
-            "the model to the inputs' dtype, or the inputs, by `.to(dtype)`"
-        ) from error
-    if isinstance(logits, Tensor) and logits.device != x.device:
-        raise ArcalError(
-            f"the model returns logits on {logits.device} for inputs on {x.device}: pass inputs on "
-            f"{logits.device}"
-        )
-    if isinstance(logits, Tensor) and logits.ndim == 2 and (masked := logits.isneginf()).any():
-        if ((~masked).sum(dim=1) < 2).any():
-            raise ArcalError(
-                "the model gives all classes but one -inf, as the logarithm of a rounded softmax "
-                "does: there is no class to change to; take `log_softmax` of the logits"
-            )
-        logits = logits.masked_fill(masked, logits[~masked].min())
-        check_logits(logits, len(x), x.dtype)
-        return logits.masked_fill(masked, -torch.inf)
-    check_logits(logits, len(x), x.dtype)
-    return logits
-
-
-def logits_of_one(model: Model, x: Tensor) -> Tensor:
-    """Logits `(1, Z)` of one input `x` `(...)`, or one line that says why there are none.
-
-    >>> logits_of_one(torch.nn.Flatten(), torch.zeros(2, 3))
-    tensor([[0., 0., 0., 0., 0., 0.]])
-    >>> logits_of_one(torch.nn.Linear(3, 2), torch.zeros(5, 3))
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: x (5, 3) is a batch of 5 inputs: give one of them, such as x[0], or ...
-    """
-    try:
-        return checked_logits(model, x.unsqueeze(0))
-    except (ArcalError, RuntimeError) as error:
-        shape = tuple(x.shape)
-        if _is_a_batch(model, x):
-            raise ArcalError(
-                f"x {shape} is a batch of {len(x)} inputs: give one of them, such as x[0], or "
-                "score them all with arcal.score"
-            ) from error
-        if isinstance(error, ArcalError):
-            raise
-        raise ArcalError(
-            f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
-            "the shape that the model takes, without that of a batch"
-        ) from error
-
-
-def _is_a_batch(model: Model, x: Tensor) -> bool:
-    try:
-        return x.ndim > 1 and len(checked_logits(model, x)) == len(x)
-    except (ArcalError, RuntimeError):
-        return False
-
-
-def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
-    """A message if none of the model's weights are on the inputs' device, otherwise None.
-
-    A model may move its inputs itself and fail for another reason, so the message has the `error`.
-
-    >>> linear = nn.Linear(2, 2, device="meta")
-    >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
-    the model fails (no): the inputs are on cpu and the model's weights on meta: move one of them \
-to the other's device
-    """
-    devices = {weight.device for weight in _module(model).parameters()}
-    if not devices or device in devices:
-        return None
-    return (
-        f"the model fails ({first_line(error)}): the inputs are on {device} and the model's "
-        f"weights on {' and '.join(sorted(map(str, devices)))}: move one of them to the other's "
-        "device"
-    )
-
-
-@torch.no_grad()
-def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
-    """Refuse a model that gives some of the inputs `(N, ...)` other logits than in the whole batch.
-
-    It draws at random, or mixes rows. At most 8 inputs, and half of them, are run again.
-    """
-    some = slice(max(1, min(8, len(x) // 2)))
-    n, remedy = len(logits[some]), "switch off what is drawn at random, such as dropout"
-    if len(x) > 1:
-        remedy += ", and give batch norm running statistics"
-    try:
-        again = rows(model, some)(x[some].clone())
-    except Exception as error:
-        raise ArcalError(
-            f"the model takes {len(x)} inputs and fails on {n} of them ({first_line(error)}): it "
-            "must take each input as if it were alone"
-        ) from error
-    allowed = rounding_between_calls(logits, coarsest(model, x, logits))
-    apart = float(_apart(again, logits[some]).max())
-    if not apart <= allowed:
-        raise ArcalError(
-            f"two calls with the same inputs give logits that differ by {apart:.2g}, where "
-            f"{allowed:.2g} is rounding, so no distance or rank would be right: {remedy}"
-        )
-
-
-def _apart(logits: Tensor, expected: Tensor) -> Tensor:
-    """The largest difference `(N,)` of logits of the same inputs; what both mask does not count."""
-    return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
-
-
-def rounding_between_calls(logits: Tensor, e: float) -> float:
-    """How far logits `(N, Z)` of the same inputs may differ by rounding alone.
-
-    Kernels sum in another order at another batch size. With `e` the precision of the coarsest dtype
-    among weights, inputs and logits, it is `sqrt(e)`, half of the digits, of the widest spread of a
-    row's logits, or `10 e` of the largest logit if that is more. One number for the batch: a row
-    whose classes tie has no spread, but rounding all the same.
-    """
-    spread, largest = extent(logits)
-    return max(e**0.5 * float(spread.max()), 10 * e * float(largest.max()))
-
-
-def coarsest(model: Model, *tensors: Tensor) -> float:
-    """The precision of the coarsest floating dtype among the model's weights and tensors."""
-    every = (*_module(model).parameters(), *tensors)
-    return max(torch.finfo(one.dtype).eps for one in every if one.is_floating_point())
-
-
-def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
-    """Raise unless a model's output for N inputs is logits `(N, Z)`, of the `dtype` if given."""
-    if not isinstance(logits, Tensor):
-        raise ArcalError(
-            f"the model returns {type(logits).__name__}, not a tensor of logits: "
-            "`arcal.auditing.as_model` takes them out"
-        )
-    if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
-        one = "; `arcal.auditing.as_model` makes two of one logit"
-        one *= logits.shape in ((N,), (N, 1))
-        raise ArcalError(
-            f"the model returns shape {tuple(logits.shape)} for {N} input{'s' * (N != 1)}: logits "
-            f"(N, Z) of at least 2 classes are needed{one}"
-        )
-    if dtype not in (None, logits.dtype):
-        raise ArcalError(
-            f"the model returns {logits.dtype} for {dtype} inputs: both must be the same; let it "
-            f"return `logits.to({dtype})`"
-        )
-    if not (good := torch.isfinite(logits).all(dim=1)).all():
-        wrong = (~good).nonzero().squeeze(1)
-        raise ArcalError(
-            f"the model returns logits that are not finite for {len(wrong)} of a batch of {N} "
-            f"inputs, first in its row {int(wrong[0])}: check these; take `log_softmax` of "
-            "logits, and where there are none clip probabilities to 1e-7 before their logarithm"
-        )
-    if are_probabilities(logits):
-        raise ArcalError(
-            "the model returns probabilities: give logits, without the softmax, or the logarithm"
-        )
-
-
-def folded(model: Model, x: Tensor) -> Model:
-    """A faster twin of the model with the same logits.
-
-    Batch norms after a convolution are folded into it, and images are laid out channels last if the
-    model allows it. A model that cannot be traced, or whose twin differs on the first 8 of `x` by
-    more than half of `rounding`, is returned as it is. Call it inside `frozen`.
-    """
-    if not isinstance(model, nn.Module):
-        return model
-    try:
-        twin = _traced(copy.deepcopy(model))
-        modules: dict[str, Any] = dict(twin.named_modules())
-        for node in list(twin.graph.nodes):
-            if not _is(node, modules, nn.BatchNorm2d):
-                continue
-            source: Any = node.args[0]
-            if _is(source, modules, nn.Conv2d) and len(source.users) == 1:
-                both = fuse_conv_bn_eval(modules[source.target], modules[str(node.target)])
-                twin.set_submodule(source.target, both)
-                node.replace_all_uses_with(source)
-                twin.graph.erase_node(node)
-        twin.recompile()
-        twin.delete_all_unused_submodules()
-        with torch.no_grad():
-            expected = model(x[:8].clone())
-    except Exception:  # tracing runs code that is not ours; without a twin nothing is lost
-        return model
-    layouts = (torch.channels_last, torch.contiguous_format) if x.ndim == 4 else (None,)
-    for layout in layouts:
-        try:
-            if layout is not None:
-                twin = twin.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
-            with torch.no_grad():  # `twin(...)` would print what `view` says of channels last
-                logits = twin.forward(x[:8].clone())
-            if (_apart(logits, expected) <= 0.5 * rounding(expected)).all():
-                return twin
-        except Exception:  # nor is anything lost by another layout
-            continue
-    return model
-
-
-class _Tracer(fx.Tracer):
-    """Follows the calls of its own thread: while it does, torch has those of all threads ask it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.thread = get_ident()
-
-    def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        if get_ident() != self.thread:
-            return forward(*args, **kwargs)
-        return super().call_module(m, forward, args, kwargs)
-
-
-_TRACING = Lock()
-"""Two threads that trace at a time would leave torch's own functions replaced."""
-
-
-def _traced(model: nn.Module) -> fx.GraphModule:
-    with _TRACING:
-        return fx.GraphModule(model, _Tracer().trace(model))
-
-
-def _is(node: Any, modules: dict[str, Any], kind: type) -> bool:
-    return node.op == "call_module" and isinstance(modules[node.target], kind)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.attacks.inputs import InputsLike, Model, bound
+from arcal.attacks.inputs import InputsLike, Model, bound, over
 from arcal.attacks.model import frozen, gradient_to
 from arcal.attacks.norms import Bounds, checked_bounds, clamped
 from arcal.errors import ArcalError
@@ -93,14 +93,14 @@ class PGD:
             velocity, step = torch.zeros_like(x), torch.full_like(value, self.step)
             for _ in range(self.iterations):
                 velocity = self.momentum * velocity + (1 - self.momentum) * gradient.sign()
-                there = (current + _over(x, step) * velocity).clamp(low, high)
+                there = (current + over(x, step) * velocity).clamp(low, high)
                 value_there, gradient_there = self._climb(model, there, y)
                 goes = (value_there >= value) | (self.backtracking == 1)
                 step = torch.where(goes, step, step / self.backtracking)
                 value = torch.where(goes, value_there, value)
-                gradient = torch.where(_over(x, goes), gradient_there, gradient)
-                current = torch.where(_over(x, goes), there, current)
-                best = torch.where(_over(x, value > highest), current, best)
+                gradient = torch.where(over(x, goes), gradient_there, gradient)
+                current = torch.where(over(x, goes), there, current)
+                best = torch.where(over(x, value > highest), current, best)
                 highest = value.maximum(highest)
         return best
 
@@ -134,7 +134,7 @@ OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def _uniform_norm(shape: torch.Size, radius: float) -> Tensor:
     direction = torch.randn(shape, device="cpu")
     size = direction.flatten(1).abs().amax(dim=1)
-    return radius * direction * _over(direction, torch.rand(shape[0], device="cpu") / size)
+    return radius * direction * over(direction, torch.rand(shape[0], device="cpu") / size)
 
 
 def _gaussian(shape: torch.Size, radius: float) -> Tensor:
@@ -149,8 +149,3 @@ STARTS: dict[str, Callable[[torch.Size, float], Tensor]] = {
 }
 """First perturbations of a shape: none; a Gaussian direction with a norm uniform in [0, radius];
 Gaussian noise with standard deviation radius / (2 ln D) in D dimensions."""
-
-
-def _over(x: Tensor, row: Tensor) -> Tensor:
-    """A tensor `(N,)` with as many dimensions as `x`, to broadcast over it."""
-    return row.reshape(-1, *[1] * (x.ndim - 1))

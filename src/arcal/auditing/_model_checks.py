@@ -9,7 +9,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.attacks.model import (
+from arcal.attacks.logit_checks import (
     check_logits,
     coarsest,
     on_other_devices,

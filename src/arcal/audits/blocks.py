@@ -19,6 +19,7 @@ from arcal.attacks import (
     frozen,
     settings_of,
 )
+from arcal.attacks.inputs import over
 from arcal.attacks.norms import checked_bounds
 from arcal.auditing import EvaluationSet, Perturbed
 from arcal.data import as_input
@@ -255,6 +256,6 @@ def _batch(
 def _logits_after(model: Model, x: Inputs, attacked: Adversarial) -> Tensor:
     """The logits of the perturbed inputs; where the attack failed, of the inputs as they are."""
     rowwise, clean = bound(model, x)
-    where = attacked.success.view(-1, *[1] * (clean.ndim - 1))
+    perturbed = torch.where(over(clean, attacked.success), attacked.x, clean)
     with frozen(model):
-        return rowwise(torch.where(where, attacked.x, clean)).float().cpu()
+        return rowwise(perturbed).float().cpu()

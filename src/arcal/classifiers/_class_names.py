@@ -96,14 +96,7 @@ def check_order_given(classifier: Any, given: Sequence[str]) -> None:
     arcal.errors.ArcalError: the model's own names of its outputs are cat, dog, and those given \
 are the same in another order, dog, cat: give them in the order of its outputs
     """
-    names = getattr(classifier, "class_names", None)
-    if names is None:
-        named = getattr(getattr(classifier, "config", None), "id2label", None)
-        if not isinstance(named, Mapping) or {*named} != {*range(len(named))}:
-            return
-        names = [named[z] for z in range(len(named))]
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        return
+    names = own_class_names(classifier) or _names_by_number(classifier)
     order = reorder(names, given)
     if order is None or order == tuple(range(len(given))):
         return
@@ -111,6 +104,29 @@ are the same in another order, dog, cat: give them in the order of its outputs
         f"the model's own names of its outputs are {first_few(names)}, and those given are the "
         f"same in another order, {first_few(given)}: give them in the order of its outputs"
     )
+
+
+def own_class_names(classifier: Any) -> tuple[str, ...]:
+    """The attribute `class_names` of a classifier, empty unless it is a list or tuple of names.
+
+    >>> from types import SimpleNamespace
+    >>> own_class_names(SimpleNamespace(class_names=["cat", "dog"]))
+    ('cat', 'dog')
+    """
+    return _all_names(getattr(classifier, "class_names", None))
+
+
+def _names_by_number(classifier: Any) -> tuple[str, ...]:
+    """The names in the configuration of a classifier of transformers, if it has one for each."""
+    named = getattr(getattr(classifier, "config", None), "id2label", None)
+    if not isinstance(named, Mapping) or {*named} != {*range(len(named))}:
+        return ()
+    return _all_names([named[z] for z in range(len(named))])
+
+
+def _all_names(value: Any) -> tuple[str, ...]:
+    texts = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return tuple(value) if texts else ()
 
 
 def are_numbers(names: Sequence[str]) -> bool:
@@ -141,13 +157,8 @@ def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
     >>> read_class_names('["cat", "dog"]'), read_class_names('{"cat": 0}')
     (('cat', 'dog'), None)
     """
-    try:
-        names = parse_json(text) if text else None
-    except ValueError:
-        return None
-    if not isinstance(names, list) or len(names) < 2:
-        return None
-    return tuple(names) if all(isinstance(name, str) for name in names) else None
+    names = _all_names(_json(text))
+    return names if len(names) > 1 else None
 
 
 def read_calibrated_on(text: str | bytes | None) -> str | None:
@@ -156,8 +167,13 @@ def read_calibrated_on(text: str | bytes | None) -> str | None:
     >>> read_calibrated_on('"0123456789abcdef"'), read_calibrated_on("[1]")
     ('0123456789abcdef', None)
     """
+    said = _json(text)
+    return said if isinstance(said, str) else None
+
+
+def _json(text: str | bytes | None) -> Any:
+    """A value of JSON, None without one."""
     try:
-        said = parse_json(text) if text else None
+        return parse_json(text) if text else None
     except ValueError:
         return None
-    return said if isinstance(said, str) else None

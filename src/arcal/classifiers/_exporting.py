@@ -97,73 +97,84 @@ def export_calibrated(
     """
     check_formats(formats)
     with _evaluated_on_cpu(classifier):
-        return _exported(classifier, x, folder, formats, class_names, calibrated_on)
+        if onnx_network(classifier.model) is not None and set(formats) != {"onnx"}:
+            raise ArcalError(
+                "what comes from a .onnx file is exported as onnx only: leave the other formats out"
+            )
+        module, x = _module_for(classifier, x)
+        with torch.no_grad():
+            expected = _called(module, x).double().exp()
+        if class_names and len(class_names) != (Z := expected.shape[1]):
+            raise ArcalError(f"{len(class_names)} class names for {Z} classes: give one each")
+        metadata = {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
+        if calibrated_on is not None:
+            metadata[CALIBRATED_ON] = json.dumps(calibrated_on)
+        written = []
+        for name in formats:
+            path = folder / f"calibrated.{name}"
+            if name == "safetensors":
+                state = {key: value.clone() for key, value in classifier.state_dict().items()}
+                save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
+            else:
+                write = _write_pt2 if name == "pt2" else _write_onnx
+                write(path, module, x, metadata, expected)
+            written.append(path)
+        return written
 
 
-def _exported(
-    classifier: Calibrated,
-    x: Tensor | Several,
-    folder: Path,
-    formats: Sequence[str],
-    class_names: Sequence[str],
-    calibrated_on: str | None,
-) -> list[Path]:
-    network = onnx_network(classifier.model)
-    if network is not None and set(formats) != {"onnx"}:
-        raise ArcalError(
-            "what comes from a .onnx file is exported as onnx only: leave the other formats out"
-        )
-    module: _Program
+def _module_for(classifier: Calibrated, x: Tensor | Several) -> "tuple[_Program, Tensor | Several]":
+    """The module that is exported for inputs like these, and the inputs as it takes them."""
     if isinstance(x, Tensor):
-        module, x = _SameDtype(classifier), x.detach().cpu()
-    else:
-        parts = Inputs.of(x).to(torch.device("cpu")).parts
-        assert not isinstance(parts, Tensor)
-        module, x = _OfSeveral(classifier), parts
-        if _are_tokens(x):
-            module = _OfTokens(classifier)
-            if other := x.keys() - signature(module.forward).parameters.keys():
-                raise ArcalError(
-                    f"the tokenizer gives {min(other)}, which no program here takes: the model "
-                    "cannot be exported"
-                )
-    with torch.no_grad():
-        expected = _called(module, x).double().exp()
-    if class_names and len(class_names) != (Z := expected.shape[1]):
-        raise ArcalError(f"{len(class_names)} class names for {Z} classes: give one each")
-    metadata = {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
-    if calibrated_on is not None:
-        metadata[CALIBRATED_ON] = json.dumps(calibrated_on)
-    written = []
-    for name in formats:
-        path = folder / f"calibrated.{name}"
-        if name == "safetensors":
-            state = {key: value.clone() for key, value in classifier.state_dict().items()}
-            save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
-        elif name == "pt2":
-            program = _program(module, x)
-            buffer = io.BytesIO()
-            torch.export.save(program, buffer, extra_files={**metadata})
-            content = buffer.getvalue()
-            write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
-            with torch.no_grad(), quietly():
-                again = torch.export.load(io.BytesIO(content)).module()
-                _check(path, _called(again, x), expected)
-        else:
-            write_whole(path, lambda temporary: _save_onnx(module, x, temporary, metadata))
-            try:
-                with _exporting("to ONNX"):
-                    if network is None:
-                        log_p = run_onnx(path, x)
-                    else:
-                        assert isinstance(x, Tensor)
-                        log_p = run_calibrated(path, x)
-            except ArcalError:  # such as of a type that onnxruntime does not calculate with
-                path.unlink()
-                raise
-            _check(path, log_p, expected)
-        written.append(path)
-    return written
+        return _SameDtype(classifier), x.detach().cpu()
+    parts = Inputs.of(x).to(torch.device("cpu")).parts
+    assert not isinstance(parts, Tensor)
+    if not _are_tokens(parts):
+        return _OfSeveral(classifier), parts
+    module = _OfTokens(classifier)
+    if other := parts.keys() - signature(module.forward).parameters.keys():
+        raise ArcalError(
+            f"the tokenizer gives {min(other)}, which no program here takes: the model cannot be "
+            "exported"
+        )
+    return module, parts
+
+
+def _write_pt2(
+    path: Path,
+    module: "_Program",
+    x: Tensor | Several,
+    metadata: Mapping[str, str],
+    expected: Tensor,
+) -> None:
+    buffer, program = io.BytesIO(), _program(module, x)
+    with quietly():  # its warning of constants that are parts of others, which it then writes whole
+        torch.export.save(program, buffer, extra_files={**metadata})
+    content = buffer.getvalue()
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    with torch.no_grad(), quietly():
+        again = torch.export.load(io.BytesIO(content)).module()
+        _check(path, _called(again, x), expected)
+
+
+def _write_onnx(
+    path: Path,
+    module: "_Program",
+    x: Tensor | Several,
+    metadata: Mapping[str, str],
+    expected: Tensor,
+) -> None:
+    write_whole(path, lambda temporary: _save_onnx(module, x, temporary, metadata))
+    try:
+        with _exporting("to ONNX"):
+            if onnx_network(module.classifier.model) is None:
+                log_p = run_onnx(path, x)
+            else:
+                assert isinstance(x, Tensor)
+                log_p = run_calibrated(path, x)
+    except ArcalError:  # such as of a type that onnxruntime does not calculate with
+        path.unlink()
+        raise
+    _check(path, log_p, expected)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from arcal.auditing import Caveat, Method, as_model
+from arcal.classifiers._class_names import own_class_names
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opaque import is_opaque
@@ -238,8 +239,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         raise ArcalError(
             f"{spec} is not a torch module, and cannot be given {weights}: leave it out"
         )
-    names = getattr(classifier, "class_names", None)
-    text = isinstance(names, tuple | list) and all(isinstance(one, str) for one in names)
+    names = own_class_names(classifier)
     return Loaded(
         name,
         classifier,
@@ -248,8 +248,8 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         facts=facts,
         caveats=caveats,
         library=versions(),
-        class_names=tuple(names) if text else None,  # pyright: ignore[reportArgumentType]
-        classes=len(names) if text else None,  # pyright: ignore[reportArgumentType]
+        class_names=names or None,
+        classes=len(names) or None,
     )
 
 

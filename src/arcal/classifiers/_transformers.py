@@ -53,7 +53,44 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     A folder that is not of such a classifier, weights that are missing, and a regression or a
     classifier of several labels at once raise `ArcalError`.
     """
-    spec = f"hf:{folder}"
+    about = _configuration(folder)
+    transformers: Any = library("transformers", f"hf:{folder}")
+    architecture = _architecture(folder, about)
+    images = architecture.endswith(IMAGES)
+    network, info = _read(
+        transformers,
+        transformers.AutoModelForImageClassification
+        if images
+        else transformers.AutoModelForSequenceClassification,
+        folder,
+        use_safetensors=any(folder.glob("*.safetensors")),
+        weights_only=True,
+        output_loading_info=True,
+    )
+    _check(folder, network.config, info)
+    network = network.float().eval()
+    config = network.config.to_dict()
+    config.pop("_name_or_path", None)  # the folder, however it was written: it decides nothing
+    identity = f"hf:{architecture} {json.dumps(config, sort_keys=True)}"
+    if images:
+        inputs = _images(transformers, folder, network, processed)
+    else:
+        inputs = _texts(transformers, folder, network)
+        identity += inputs["tokenize"].identity()
+    Z = network.config.num_labels
+    return Loaded(
+        folder.resolve().name,
+        identity=identity,
+        facts={"Network": f"{architecture}, {parameters(network)}", "Weights": _weights(folder)},
+        library=versions("transformers"),
+        classes=Z,
+        class_names=_class_names(network.config.id2label, Z),
+        **inputs,
+    )
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    """The configuration in a folder, which other libraries than transformers do not write."""
     config_file = folder / "config.json"
     if not config_file.is_file():
         kind = "has no config.json" if folder.is_dir() else "is not a folder"
@@ -70,7 +107,11 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
             f"{folder} is a network of timm's: name it timm:{about['architecture']}, with its "
             "file as weights"
         )
-    transformers: Any = library("transformers", spec)
+    return about
+
+
+def _architecture(folder: Path, about: Mapping[str, Any]) -> str:
+    """What the configuration calls the network, which is a classifier of images or texts."""
     named = about.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     if not architecture.endswith((IMAGES, TEXTS)):
@@ -78,45 +119,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
             f"{folder} is {architecture or 'of an unknown architecture'}: a classifier of images "
             f"or texts is needed, whose architecture ends in {IMAGES} or {TEXTS}"
         )
-    images = architecture.endswith(IMAGES)
-    automatic = (
-        transformers.AutoModelForImageClassification
-        if images
-        else transformers.AutoModelForSequenceClassification
-    )
-    network, info = _read(
-        transformers,
-        automatic,
-        folder,
-        use_safetensors=any(folder.glob("*.safetensors")),
-        weights_only=True,
-        output_loading_info=True,
-    )
-    _check(folder, network.config, info)
-    network = network.float().eval()
-    config = network.config.to_dict()
-    config.pop("_name_or_path", None)  # the folder, however it was written: it decides nothing
-    Z = network.config.num_labels
-    names = _class_names(network.config.id2label, Z)
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    file = files[0].name if len(files) == 1 else f"{len(files)} files"
-    loaded: dict[str, Any] = {
-        "name": folder.resolve().name,
-        "identity": f"hf:{architecture} {json.dumps(config, sort_keys=True)}",
-        "facts": {
-            "Network": f"{architecture}, {parameters(network)}",
-            "Weights": f"{file}, SHA-256 {_digest(files)[:16]}",
-        },
-        "library": versions("transformers"),
-        "classes": Z,
-        "class_names": names,
-    }
-    if images:
-        inputs = _images(transformers, folder, network, processed)
-    else:
-        inputs = _texts(transformers, folder, network)
-        loaded["identity"] += inputs["tokenize"].identity()
-    return Loaded(**loaded, **inputs)
+    return architecture
 
 
 def _class_names(named: Mapping[int, str], Z: int) -> tuple[str, ...] | None:
@@ -243,9 +246,11 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _digest(files: list[Path]) -> str:
-    """The SHA-256 of a file, or of those of several in their order."""
+def _weights(folder: Path) -> str:
+    """The file of weights and its SHA-256, or that of the digests of several in their order."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     digests = [hashlib.sha256(file.read_bytes()) for file in files]
-    if len(digests) == 1:
-        return digests[0].hexdigest()
-    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+    if len(files) == 1:
+        return f"{files[0].name}, SHA-256 {digests[0].hexdigest()[:16]}"
+    whole = hashlib.sha256(b"".join(one.digest() for one in digests))
+    return f"{len(files)} files, SHA-256 {whole.hexdigest()[:16]}"

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli._paths import check_folder
+from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    from arcal.audits import Calibration, Job
+    from arcal.auditing import Choice, Predictions
+    from arcal.audits import Calibration, Job, SavedPredictions
 
 EXPORTED = (
     "calibrated.safetensors",
@@ -86,3 +88,17 @@ def export(
     names = job.classes or (() if examples.numbered else examples.classes)
     more: dict[str, Any] = {"class_names": names, "calibrated_on": examples.content}
     return export_calibrated(calibration.classifier, x, out, formats, **more)
+
+
+def apply(
+    choice: "Choice", saved: "SavedPredictions", fitted_to: "Predictions", file: Path, out: Path
+) -> list[Path]:
+    """Write the calibrated probabilities of predictions from a `file`, if there is a calibrator."""
+    from arcal.audits import write_calibrated
+
+    if choice.calibrator is None:
+        say(f"arcal: nothing is written for {file}: the model stays as it is")
+        return []
+    path = out / applied_name(file)
+    write_calibrated(path, saved, choice.calibrator, fitted_to)
+    return [path]

@@ -111,10 +111,24 @@ def _own_options(arguments: list[str], commands: dict[str, Any]) -> list[str]:
 
 
 def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
-    """What stands in a box, of lines or of ASCII, before its rule; and where to read on.
+    """What stands in tyro's box, and where to read on.
 
     Only `own` options of the command are suggested.
     """
+    text = _words_before_rule(box)
+    if match := re.match(r"Unrecognized (?:or misplaced )?options: (.*)", text):
+        given = re.split(r", | \(applied to [\w ]+\) ?", match[1])
+        option = next((one for one in given if one.startswith("-")), given[0]).partition("=")[0]
+        meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
+        text = _about_unknown(option, meant, arguments, own)
+    elif match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
+        text = f"{match[1]} cannot be {match[2] or match[3]}"
+    named = [name for name in arguments[:1] if name in COMMANDS]
+    return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
+
+
+def _words_before_rule(box: str) -> str:
+    """What stands in a box, of lines or of ASCII, before its rule."""
     _, *lines = box.strip().splitlines() or [""]
     words: list[str] = []
     for line in (line.strip("│| ") for line in lines):
@@ -123,27 +137,28 @@ def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
                 break
         elif line:
             words.append(line)
-    text = " ".join(words).partition(" Got errors:")[0]
-    if match := re.match(r"Unrecognized (?:or misplaced )?options: (.*)", text):
-        given = re.split(r", | \(applied to [\w ]+\) ?", match[1])
-        option = next((one for one in given if one.startswith("-")), given[0]).partition("=")[0]
-        meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
-        if own:
-            near = get_close_matches(option, own, cutoff=0.75)
-            meant = near or [one for one in meant if one in {*own, option}]
-        text = f"there is no option {option}"
-        if not option.startswith("-"):
-            text = f"{option} is not expected here"
-            place = arguments.index(option) if option in arguments else 0
-            if arguments[0] == "train" and arguments[max(place - 2, 0) : place][:1] == ["--method"]:
-                text += ": --method takes one; run the command once for each"
-        elif arguments[0].startswith("-"):
-            text += " before the command: name the command first"
-        elif instead := [why for of, why in INSTEAD.items() if {option, arguments[0]} <= {*of}]:
-            text += f" here: {instead[0]}"
-        elif option not in meant and meant:  # else another command has it
-            text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
-    if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
-        text = f"{match[1]} cannot be {match[2] or match[3]}"
-    named = [name for name in arguments[:1] if name in COMMANDS]
-    return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
+    return " ".join(words).partition(" Got errors:")[0]
+
+
+def _about_unknown(option: str, meant: list[str], arguments: list[str], own: list[str]) -> str:
+    """What is said of an option that the command does not have, or of a stray word.
+
+    `meant` are those that tyro suggests, of any command.
+    """
+    if not option.startswith("-"):
+        text = f"{option} is not expected here"
+        place = arguments.index(option) if option in arguments else 0
+        if arguments[0] == "train" and arguments[max(place - 2, 0) : place][:1] == ["--method"]:
+            text += ": --method takes one; run the command once for each"
+        return text
+    text = f"there is no option {option}"
+    if arguments[0].startswith("-"):
+        return f"{text} before the command: name the command first"
+    if instead := [why for names, why in INSTEAD.items() if {option, arguments[0]} <= {*names}]:
+        return f"{text} here: {instead[0]}"
+    if own:
+        near = get_close_matches(option, own, cutoff=0.75)
+        meant = near or [one for one in meant if one in {*own, option}]
+    if meant and option not in meant:  # else another command has it
+        text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
+    return text

@@ -104,3 +104,13 @@ def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -
     if saved.unused:
         lines.append(f"{path}: columns not used: {first_few(saved.unused)}")
     return lines
+
+
+def drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
+    """What is in a file, one input for each value of its column `one_per` if it has that."""
+    if one_per is None or one_per not in saved.by:
+        return saved
+    try:
+        return saved.one_per(one_per)
+    except ArcalError as error:
+        raise ArcalError(f"{path}: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._named import attack_with
+from arcal.cli._paths import check_folder
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -15,13 +16,12 @@ from arcal.cli.model_and_data import (
     ModelFlags,
     OnModels,
     SharingFlags,
-    check_folder,
     check_named,
     flag,
     for_models,
     panel_named,
 )
-from arcal.cli.output import alone_in, print_json, print_results, say, wrapped
+from arcal.cli.output import alone_in, end_if_failed, print_json, print_results, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -134,10 +134,7 @@ class Audit(OnModels):
             for line in audit.doubts():
                 say(f"arcal: {line}")
         say(f"page: {page}")
-        if failed := failures(conditions, audit.figures()):
-            for line in failed:
-                say(f"arcal: {line}")
-            sys.exit(1)
+        end_if_failed(failures(conditions, audit.figures()))
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import Audit, names_of, run_jobs, split_names

@@ -1,7 +1,6 @@
 """arcal calibrate"""
 
 import shutil
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -10,14 +9,14 @@ import tyro
 
 from arcal.cli._exported import (
     EXPORTED,
-    applied_name,
+    apply,
     check_exportable,
     check_out,
     export,
     formats_named,
 )
 from arcal.cli._named import calibrators_named
-from arcal.cli._unlabelled import left_out, predictions_like, set_names
+from arcal.cli._unlabelled import drawn, left_out, predictions_like, set_names
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -30,14 +29,15 @@ from arcal.cli.model_and_data import (
     for_models,
     say_doubt,
 )
-from arcal.cli.output import alone_in, print_json, say, wrapped
+from arcal.cli.output import alone_in, end_if_failed, print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from arcal.auditing import Choice, Predictions
+    from arcal.auditing import Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
+    from arcal.external import OwnCalibrator
 
 
 @dataclass(frozen=True)
@@ -129,19 +129,13 @@ class Calibrate(OnModels):
             self._calibrate()
 
     def _calibrate(self) -> None:
-        from arcal.auditing import facts_with
         from arcal.audits import (
-            NOT_DRAWN,
             Condition,
             calibration_figure_names,
-            calibration_of,
             failures,
             names_of,
-            order_doubts,
             split_names,
-            training_part,
         )
-        from arcal.console import bar
         from arcal.external import blamed_on
         from arcal.report.terminal import print_choice
 
@@ -157,40 +151,21 @@ class Calibrate(OnModels):
                 raise ArcalError(f"{name} {value}: the only choice is {only}")
         models, data = split_names(self.what)
         if len(models) > 1:
-            raise ArcalError(f"{len(models)} models are named: calibrate one at a time")
+            what = "files" if data is None else "models"
+            raise ArcalError(f"{len(models)} {what} are named: calibrate one at a time")
         formats = formats_named(output.export, models[0])
         job = None
         if data is None:
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        weighted = given.weights is not None
+        weighted, answers = given.weights is not None, given.predictions.answers
+        figures = calibration_figure_names(unlabelled=sets, weighted=weighted, answers=answers)
         for condition in failing:
-            figures = {"weighted": weighted, "answers": given.predictions.answers}
-            condition.check(calibration_figure_names(unlabelled=sets, **figures))
+            condition.check(figures)
         for line in given.left_out:
             say(f"arcal: {line}")
-        conditions = self._conditions(given)
-        facts = {} if job is None else facts_with(job.facts, job.caveats)
-        trained_on = [] if job is None or job.examples is None else training_part(job.examples)
-        undrawn = () if job is None else [one for one in job.caveats if one.title == NOT_DRAWN]
-        doubts = [one.sentence for one in (*trained_on, *undrawn)]
-        if job is None:  # of a model it was said as soon as it was known
-            doubts += order_doubts(given.predictions, given.classes)
-        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
-        with blamed_on(own), bar("calibrating", "fits") as progress:
-            calibration = calibration_of(
-                given.predictions,
-                dict(zip(sets, given.unlabelled.values(), strict=True)),
-                weights=given.weights,
-                calibrators=tried or None,
-                name=" ".join(self.what),
-                facts=facts | conditions,
-                doubts=doubts,
-                notes=list(conditions.values()),
-                model=None if job is None else job.model,
-                progress=progress,
-            )
+        calibration = self._fitted(job, given, sets, tried, own)
         for line in calibration.doubts:
             say(f"arcal: {line}")
         self._say_drift(given)
@@ -202,16 +177,52 @@ class Calibrate(OnModels):
             print_choice(calibration.choice)
             for line in calibration.sentences():
                 print(wrapped(line))
-        if given.applied is not None:
+        if given.applied is not None and output.apply is not None:
             with blamed_on(own):
-                written += self._applied(calibration.choice, given.applied, given.predictions)
+                choice, fitted_to = calibration.choice, given.predictions
+                written += apply(choice, given.applied, fitted_to, output.apply, output.out)
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
-        if failed := failures(failing, {name: calibration.figures()}):
-            for line in failed:
-                say(f"arcal: {line}")
-            sys.exit(1)
+        end_if_failed(failures(failing, {name: calibration.figures()}))
+
+    def _fitted(
+        self,
+        job: "Job | None",
+        given: Given,
+        sets: list[str],
+        tried: list[str],
+        own: "list[OwnCalibrator]",
+    ) -> "Calibration":
+        """The calibrators fitted and one picked, with what is to be said of the figures."""
+        from arcal.auditing import facts_with
+        from arcal.audits import NOT_DRAWN, calibration_of, order_doubts, training_part
+        from arcal.console import bar
+        from arcal.external import blamed_on
+
+        facts, doubts = {}, []
+        if job is None:  # of a model it was said as soon as it was known
+            doubts += order_doubts(given.predictions, given.classes)
+        else:
+            facts |= facts_with(job.facts, job.caveats)
+            trained_on = [] if job.examples is None else training_part(job.examples)
+            undrawn = [one for one in job.caveats if one.title == NOT_DRAWN]
+            doubts += [one.sentence for one in (*trained_on, *undrawn)]
+        conditions = self._conditions(given)
+        facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
+        with blamed_on(own), bar("calibrating", "fits") as progress:
+            return calibration_of(
+                given.predictions,
+                dict(zip(sets, given.unlabelled.values(), strict=True)),
+                weights=given.weights,
+                calibrators=tried or None,
+                name=" ".join(self.what),
+                facts=facts | conditions,
+                doubts=doubts,
+                notes=list(conditions.values()),
+                model=None if job is None else job.model,
+                progress=progress,
+            )
 
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
         from arcal.audits import read_predictions
@@ -229,21 +240,18 @@ class Calibrate(OnModels):
         by = () if one_per is None else (one_per,)
         named: dict[str, Any] = self.data.columns_named() | {"confidence": self._confidence()}
         saved = read_predictions(path, by=by, names=self.model.classes, **named)
-        saved = _drawn(saved, one_per, path)
+        saved = drawn(saved, one_per, path)
         answers = saved.predictions.answers
         applied = self._applied_to(saved.classes, answers)
         if saved.unused:
             say(f"arcal: {path}: columns not used: {first_few(saved.unused)}")
         for line in filter(None, (saved.scaled, saved.copies, saved.doubt)):
             say(f"arcal: {path}: {line}")
-        unlabelled = self.calibration.unlabelled or ()
-        like = self.data.id, saved.classes, str(path), self._confidence()
-        chosen = self.data.probabilities
-        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
         read = {
-            one: predictions_like("--unlabelled", Path(one), *like, **alike) for one in unlabelled
+            one: self._like("--unlabelled", Path(one), saved.classes, str(path), answers)
+            for one in self.calibration.unlabelled or ()
         }
-        today = {one: _drawn(other, one_per, one).predictions for one, other in read.items()}
+        today = {one: drawn(other, one_per, one).predictions for one, other in read.items()}
         others = read if applied is None else {**read, str(self.output.apply): applied}
         lines = tuple(line for one in others.items() for line in left_out(*one, one_per))
         about = saved.predictions, saved.weights, saved.weighed_by
@@ -257,14 +265,27 @@ class Calibrate(OnModels):
             )
         return columns[0] if columns else None
 
+    def _like(
+        self, flag: str, path: Path, classes: tuple[str, ...], fitted_to: str, answers: bool
+    ) -> "SavedPredictions":
+        """The predictions in a file that `flag` names, as `predictions_like` reads them."""
+        return predictions_like(
+            flag,
+            path,
+            self.data.id,
+            classes,
+            fitted_to,
+            self._confidence(),
+            answers=answers,
+            one_per=self.data.one_per,
+            probabilities=self.data.probabilities,
+        )
+
     def _applied_to(self, classes: tuple[str, ...], answers: bool) -> "SavedPredictions | None":
-        if self.output.apply is None:
+        if (path := self.output.apply) is None:
             return None
-        like = self.data.id, classes, " ".join(self.what), self._confidence()
-        one_per, chosen = self.data.one_per, self.data.probabilities
-        alike: dict[str, Any] = {"answers": answers, "one_per": one_per, "probabilities": chosen}
-        applied = predictions_like("--apply", self.output.apply, *like, **alike)
-        _drawn(applied, one_per, self.output.apply)  # refused before anything is fitted
+        applied = self._like("--apply", path, classes, " ".join(self.what), answers)
+        drawn(applied, self.data.one_per, path)  # refused before anything is fitted
         return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
@@ -312,7 +333,7 @@ class Calibrate(OnModels):
         classes, others = given.classes, {**given.unlabelled}
         if (applied := given.applied) is not None:
             name = str(self.output.apply)
-            others[name] = _drawn(applied, self.data.one_per, name).predictions
+            others[name] = drawn(applied, self.data.one_per, name).predictions
         for path, other in others.items():
             both = given.predictions.log_probabilities, other.log_probabilities
             if given.predictions.answers:  # of two classes the second is looked at
@@ -341,20 +362,6 @@ class Calibrate(OnModels):
                     raise ArcalError(f"{error}; the calibrator is written") from error
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
-
-    def _applied(
-        self, choice: "Choice", applied: "SavedPredictions", fitted_to: "Predictions"
-    ) -> list[Path]:
-        """The file of calibrated probabilities, if there is a calibrator."""
-        from arcal.audits import write_calibrated
-
-        assert self.output.apply is not None
-        if choice.calibrator is None:
-            say(f"arcal: nothing is written for {self.output.apply}: the model stays as it is")
-            return []
-        path = self.output.out / applied_name(self.output.apply)
-        write_calibrated(path, applied, choice.calibrator, fitted_to)
-        return [path]
 
     def _conditions(self, given: Given) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
@@ -385,13 +392,3 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
         return job.predictions(examples, lambda done: progress(done, len(examples)))
-
-
-def _drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
-    """What is in a file, one input for each value of its column `one_per` if it has that."""
-    if one_per is None or one_per not in saved.by:
-        return saved
-    try:
-        return saved.one_per(one_per)
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from error

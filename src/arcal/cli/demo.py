@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli._paths import check_folder
+from arcal.cli.model_and_data import flag
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 

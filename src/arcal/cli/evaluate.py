@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_file, check_folder, flag, processes_for
+from arcal.cli._paths import check_file, check_folder
+from arcal.cli.model_and_data import flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from io import UnsupportedOperation
 from pathlib import Path
@@ -131,3 +131,11 @@ def wrapped(text: str) -> str:
 def say(line: str) -> None:
     """Print a line for people, on standard error."""
     print(printable(line), file=sys.stderr)
+
+
+def end_if_failed(lines: Sequence[str]) -> None:
+    """Say which conditions of --fail-if hold, if any, and end the program with exit code 1."""
+    for line in lines:
+        say(f"arcal: {line}")
+    if lines:
+        sys.exit(1)

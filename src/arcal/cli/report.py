@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from arcal.cli._paths import check_folder
 from arcal.cli.evaluate import Evaluate, evaluated
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli.model_and_data import flag
 from arcal.cli.output import say
 
 

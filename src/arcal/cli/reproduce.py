@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._failures import time_limit
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli._paths import check_folder
+from arcal.cli.model_and_data import flag
 from arcal.cli.output import print_json, say
 from arcal.errors import ArcalError
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._named import attack_with
+from arcal.cli._paths import check_file, check_folder, check_picture
 from arcal.cli.model_and_data import (
     MachineFlags,
     OneModelFlags,
     OnlyDataFlags,
     OnModels,
     SharingFlags,
-    check_file,
-    check_folder,
     flag,
     given,
     say_doubt,
@@ -111,8 +110,6 @@ class Score(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
-        import numpy as np
-
         how = self.ranking
         attack = how.chosen_attack()
         radii = _numbers(self.output.radii)
@@ -131,17 +128,7 @@ class Score(OnModels):
         else:
             raise ArcalError(f"{len(self.what)} names are given: name MODEL and DATA, or RUN")
         norm = getattr(attack, "norm", "l2")
-        median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
-        summary: dict[str, Any] = {
-            "file": str(file),
-            "order": how.order,
-            "inputs": len(scores.ids),
-            "success": None if scores.success is None else float(scores.success.double().mean()),
-            "kind": "ranking" if scores.success is None else "distance",
-            "norm": None if scores.success is None else norm,
-            "median": median if median < float("inf") else None,
-            "passes": float(scores.passes.double().mean()),
-        }
+        summary = _summary(scores, file, how.order, norm)
         if radii:
             summary["robust_accuracy"] = _rows(_robust_accuracy(scores, radii))
         if curve is not None:
@@ -272,10 +259,22 @@ def _rows(curve: "RobustAccuracy") -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a name that no picture can have, without the packages that draw one."""
-    if path.suffix.lower() not in (".svg", ".pdf", ".png"):
-        raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
+def _summary(scores: "Robustness", file: Path, order: str, norm: str) -> dict[str, Any]:
+    """What --json prints."""
+    import numpy as np
+
+    median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
+    ranking = scores.success is None
+    return {
+        "file": str(file),
+        "order": order,
+        "inputs": len(scores.ids),
+        "success": None if scores.success is None else float(scores.success.double().mean()),
+        "kind": "ranking" if ranking else "distance",
+        "norm": None if ranking else norm,
+        "median": median if median < float("inf") else None,
+        "passes": float(scores.passes.double().mean()),
+    }
 
 
 def _sentence(summary: dict[str, Any]) -> str:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag, processes_for
+from arcal.cli._paths import check_folder
+from arcal.cli.model_and_data import flag, processes_for
 from arcal.cli.output import print_json, say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.data import Data
+    from arcal.store import RunFolder
     from arcal.training import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
@@ -111,8 +113,7 @@ class Train:
         from arcal.training.begun import begun_before
         from arcal.training.many import check_all, train_all
         from arcal.training.recipe_files import write_command
-        from arcal.training.saved_run import read_run
-        from arcal.training.teachable import doubts_of_run, uniform_labels
+        from arcal.training.teachable import doubts_of_run
 
         processes_for(self.devices, self.nodes)
         if self._processes > 1 and (self.workers > 1 or self.ray):
@@ -141,13 +142,7 @@ class Train:
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
         runs = self._each(run)
         with bar(f"training {self.method}", "epochs") as progress:
-            folders = train_all(
-                runs,
-                self.runs,
-                compute=compute,
-                loaded=loaded,
-                progress=progress,
-            )
+            folders = train_all(runs, self.runs, compute=compute, loaded=loaded, progress=progress)
         for one, folder in zip(runs, folders, strict=True):
             write_command(one, folder)
         if run.recipe.epochs == 1 and method_class(run.method).learn is not Method.learn:
@@ -155,6 +150,13 @@ class Train:
                 f"arcal: {run.method} sets its soft labels after an epoch, for the next one: with "
                 "one epoch it trained as vanilla does"
             )
+        self._say_results(folders, tried, len(data.classes))
+
+    def _say_results(self, folders: "list[RunFolder]", tried: dict[str, Any], classes: int) -> None:
+        """Print the last epoch of each run, and what its other epochs say."""
+        from arcal.training.saved_run import read_run
+        from arcal.training.teachable import uniform_labels
+
         records = [folder.epochs() for folder in folders]
         last = [
             {"run": str(folder.path), "settings": read_run(folder).run.settings} | epochs[-1]
@@ -170,7 +172,7 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
-            if fallen := uniform_labels(self.method, epochs[-1], len(data.classes)):
+            if fallen := uniform_labels(self.method, epochs[-1], classes):
                 say(f"  {fallen}")
 
     def _each(self, run: "Run") -> "list[Run]":

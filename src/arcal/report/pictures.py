@@ -1,7 +1,7 @@
 """Pictures by level, under shift and of other data: a function a picture, returning its `Figure`.
 
-Levels are shown as 1 (least robust) .. R. Bars of error are one standard deviation over the seeds;
-a single run has none.
+Levels count from 0, the least robust. Bars of error are one standard deviation over the seeds; a
+single run has none.
 """
 
 import math

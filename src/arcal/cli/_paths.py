@@ -1,0 +1,49 @@
+"""Files and folders that a command would write: refused before the work rather than after it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from arcal.errors import ArcalError
+from arcal.files import check_replaceable
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a name that no picture can have, without the packages that draw one."""
+    if path.suffix.lower() not in (".svg", ".pdf", ".png"):
+        raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
+
+
+def check_file(path: Path, name: str) -> None:
+    """Refuse a folder, or a name that says that the file has another format than Parquet."""
+    if path.is_dir():
+        raise ArcalError(f"{name} {path} is a folder: name a file in it")
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npz", ".xlsx"):
+        raise ArcalError(
+            f"{name} {path}: it is written as Parquet: name it {path.with_suffix('.parquet').name}"
+        )
+
+
+def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out") -> None:
+    """Refuse a folder that cannot be written, or files there that arcal did not write.
+
+    A file is written to see that one can be.
+    """
+    if out is None:
+        return
+    places = (out, *out.parents, Path())
+    if link := next((path for path in places if path.is_symlink() and not path.exists()), None):
+        raise ArcalError(f"{name} {out}: {link} is a symbolic link to nothing: name another place")
+    there = next(path for path in places if path.exists())
+    if not there.is_dir():
+        raise ArcalError(f"{name} {out}: {there} is a file: name a folder")
+    try:
+        with TemporaryFile(dir=there) as probe:
+            probe.write(b"arcal")
+    except OSError as error:
+        reason = str(error.strerror or error).lower()
+        raise ArcalError(
+            f"{name} {out}: {there} cannot be written ({reason}): name another place"
+        ) from None
+    for file in files:
+        check_replaceable(out / file)
