@@ -37,6 +37,7 @@ def test_short_names_tell_methods_of_one_kind_apart():
     names = named(*(Method("ar-adals", {"alpha": 0.3, "order": order}) for order in orders))
     assert [name.short for name in names] == ["AR-AdaLS, gradient order", "AR-AdaLS, random order"]
     assert names[0].on_lines == "AR-AdaLS\ngradient order"
+    assert named("trees, deep")[0].on_lines == "trees, deep", "a model's own name stays whole"
 
 
 def test_an_ensemble_has_its_members():

@@ -123,7 +123,8 @@ class Name:
     @property
     def on_lines(self) -> str:
         """The short name with its settings on a line of their own."""
-        return self.short.replace(", ", "\n", 1)
+        telling = self.short.removeprefix(f"{self.kind}, ")
+        return self.short if telling == self.short else f"{self.kind}\n{telling}"
 
 
 def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
