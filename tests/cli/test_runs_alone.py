@@ -72,7 +72,12 @@ def test_several_are_audited_on_what_they_share(runs):
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [(["--size", 20], "--size"), (["--by", "site"], "--by"), (["--label", "kind"], "--label")],
+    [
+        (["--size", 20], "--size"),
+        (["--by", "site"], "--by"),
+        (["--label", "kind"], "--label"),
+        (["--one-per", "site"], "--one-per"),
+    ],
 )
 def test_how_data_are_read_is_not_asked(runs, options, name):
     line = command("audit", runs[0], *QUICK, *options).line

@@ -79,7 +79,7 @@ def read_examples(
     A run folder stands for the run's own data, of which it is the test part unless one is named.
     """
     if is_run_folder(source):
-        return _from_run(source, reading, by)
+        return _from_run(source, reading, {"by": by, "one_per": one_per})
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -112,12 +112,13 @@ def read_examples(
         raise ArcalError(f"--by {' '.join(by)}: {error}") from error
 
 
-def _from_run(folder: str, reading: Reading, by: Sequence[str]) -> Examples:
+def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Examples:
     """The images that a run was tested on, or another part of its data, as it has them."""
     usual = Reading(part=reading.part, like=reading.like)
     given = [name for name, value in vars(reading).items() if value != getattr(usual, name)]
-    if given or by:
-        name = [*given, "by"][0].replace("_", "-")
+    given += [name for name, value in columns.items() if value]
+    if given:
+        name = given[0].replace("_", "-")
         raise ArcalError(
             f"--{name} is for DATA that are named, and {folder} brings its own: leave it out, or "
             "name DATA after the run"
