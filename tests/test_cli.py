@@ -269,7 +269,9 @@ def test_data_that_has_moved_is_found_by_its_new_place(tiny, tmp_path):
     config = json.loads((run / "config.json").read_text())
     del config["source"]
     (run / "config.json").write_text(json.dumps(config))
-    assert "does not say where its data is: give --data" in arcal("evaluate", run).line
+    assert (
+        "does not say where its data is: give its path with --data" in arcal("evaluate", run).line
+    )
 
 
 def test_the_same_data_by_another_name_is_the_same_data(trained, tiny, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from arcal.audits import split_names
 from arcal.store import RunFolder
 from arcal.training import data_of, model_of
 from command_line import arcal as command
+from tiny_files import write_tiny
 
 IMAGES = ("train", "--images", 120, "--epochs", 1)
 QUICK = ("--order", "none", "--shift", "none", "--no-images")
@@ -89,3 +90,14 @@ def test_how_data_are_read_is_not_asked(runs, options, name):
 def test_another_model_still_needs_data(runs):
     line = command("audit", "net.py:net", runs[0]).line
     assert "is a run folder where DATA should be: give DATA after it" in line
+
+
+def test_data_that_has_moved_is_named_after_the_run(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    write_tiny(data)
+    assert command("train", "--data", data, "--validation", 40, "--epochs", 1).code == 0
+    (run,) = Path("runs").iterdir()
+    data.rename(tmp_path / "moved")
+    assert command("audit", run, *QUICK).line.endswith("if it has moved, name DATA after the run")
+    assert command("audit", run, tmp_path / "moved", *QUICK).code == 0

@@ -186,7 +186,7 @@ def test_a_configuration_that_never_said_where_its_data_is(tiny, tmp_path):
     config = config_without(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]), "source")
     folder = RunFolder.create(tmp_path / "old", "vanilla-s0", config)
     assert read_run(folder).run.data == ""
-    with pytest.raises(ArcalError, match="does not say where its data is: give --data"):
+    with pytest.raises(ArcalError, match="does not say where its data is: give its path"):
         data_of(folder)
     assert data_of(folder, tiny[0]).test.fingerprint() == tiny[1].test.fingerprint()
 

@@ -123,7 +123,8 @@ def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Exam
             f"--{name} is for DATA that are named, and {folder} brings its own: leave it out, or "
             "name DATA after the run"
         )
-    return Examples.from_part(data_of(RunFolder.open(folder)).part(reading.part or "test"))
+    data = data_of(RunFolder.open(folder), remedy="name DATA after the run")
+    return Examples.from_part(data.part(reading.part or "test"))
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:

@@ -163,10 +163,13 @@ def model_of(folder: RunFolder) -> nn.Module:
     return models[0] if len(models) == 1 else Ensemble(models)
 
 
-def data_of(folder: RunFolder, source: str | None = None) -> Data:
+def data_of(
+    folder: RunFolder, source: str | None = None, *, remedy: str = "give its path with --data"
+) -> Data:
     """The data set that a run was trained on, read from its old place or from `source`.
 
-    Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
+    Data that cannot be read, or that is not the data of the run, raises `ArcalError`, with the
+    `remedy` if it has moved.
 
     >>> from arcal.training import RECIPES, Run, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -177,20 +180,19 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
     record = read_run(folder)
     source = source or record.run.data
     if not source:
-        raise ArcalError(f"{folder.path}/config.json does not say where its data is: give --data")
+        raise ArcalError(f"{folder.path}/config.json does not say where its data is: {remedy}")
     try:
         data = load(source, **record.run.choice)
     except ArcalError as error:
         size = "" if record.run.size is None else f", trained with --size {record.run.size},"
         raise ArcalError(
-            f"the data of {folder.path}{size} cannot be read ({error}); if it has moved, give its "
-            "path with --data"
+            f"the data of {folder.path}{size} cannot be read ({error}); if it has moved, {remedy}"
         ) from None
     identity = DataIdentity.from_data(data)
     if not record.data.is_same(identity):
         alike = record.data.classes == identity.classes and record.data.shape == identity.shape
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            f"give its path with --data{TURNED if alike and isinstance(data.train, Folder) else ''}"
+            f"{remedy}{TURNED if alike and isinstance(data.train, Folder) else ''}"
         )
     return data
