@@ -16,7 +16,7 @@ import arcal
 from arcal.arrays import moved
 from arcal.auditing import check_model
 from arcal.auditing._suspect_order import suspect_scale
-from arcal.audits._calibrate import _beside
+from arcal.audits._calibration import _beside
 from arcal.calibration.posthoc import (
     EVALUATED,
     Calibrated,

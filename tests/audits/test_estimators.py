@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -13,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import nn
 
 import arcal
-from arcal.auditing import as_predictions
+from arcal.auditing import as_predictions, without_zeros
 from arcal.errors import ArcalError
 
 GENERATOR = np.random.default_rng(0)
@@ -145,3 +147,79 @@ def test_probabilities_in_the_place_of_a_model_are_refused_with_the_code_to_writ
     with pytest.raises(ArcalError) as raised:
         function(P, [0, 1, 0, 1])
     assert code in str(raised.value)
+
+
+def test_a_calibrated_estimator_is_one_itself(tmp_path):
+    x, y = make_classification(1400, 20, n_informative=10, n_classes=3, flip_y=0.1, random_state=0)
+    labels = np.array(["spam", "eggs", "ham"])[y]
+    fitted_to, rest = slice(400, 900), slice(900, 1400)
+    forest = RandomForestClassifier(30, random_state=0).fit(x[:400], labels[:400])
+    assert (forest.predict_proba(x[rest]) == 0).any()
+    of = x[fitted_to], labels[fitted_to]
+    calibration = arcal.calibrate(forest, of, calibrators=["temperature"])
+    assert calibration.choice.picked
+    # As predictions that were saved are calibrated
+    said = [
+        as_predictions(
+            probabilities=forest.predict_proba(x[some]), labels=positions(forest, labels[some])
+        )
+        for some in (fitted_to, rest)
+    ]
+    mended, _ = without_zeros(said[1], like=said[0])
+    expected = calibration.calibrator(mended.log_probabilities).exp().numpy()
+    joblib.dump(calibration.estimator, tmp_path / "calibrated.joblib")
+    for one in (calibration.estimator, joblib.load(tmp_path / "calibrated.joblib")):
+        assert one.classes_.tolist() == ["eggs", "ham", "spam"]
+        p = one.predict_proba(x[rest])
+        assert p == pytest.approx(expected, abs=1e-9)
+        assert (p > 0).all()
+        assert one.predict(x[rest]).tolist() == one.classes_[p.argmax(1)].tolist()
+    audit = arcal.audit(one, (x[rest], labels[rest]))
+    assert audit.models[0].overall.confidence.value == pytest.approx(p.max(1).mean())
+    with pytest.raises(ArcalError, match="RandomForestClassifier is no model of torch: take `esti"):
+        _ = calibration.classifier
+
+
+def test_an_estimator_that_stays_as_it_is(pipeline):
+    calibration = arcal.calibrate(pipeline, (X[100:], NAMES[100:]), calibrators=["temperature"])
+    assert calibration.choice.calibrator is None
+    p = calibration.estimator.predict_proba(X)
+    assert np.array_equal(p, pipeline.predict_proba(X))
+
+
+def test_only_an_estimator_has_one():
+    said = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    with pytest.raises(ArcalError, match="take `classifier` of a model of torch, and `calibrator`"):
+        _ = arcal.calibrate(said, calibrators=["temperature"]).estimator
+
+
+BOOSTED = {
+    "xgboost": ("XGBClassifier", {"n_estimators": 100}),
+    "lightgbm": ("LGBMClassifier", {"n_estimators": 100, "verbose": -1}),
+    "catboost": (
+        "CatBoostClassifier",
+        {"iterations": 300, "depth": 8, "verbose": 0, "allow_writing_files": False},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", BOOSTED)
+@pytest.mark.parametrize("Z", [2, 3])
+def test_boosted_trees_are_estimators(package, Z):
+    kind, settings = BOOSTED[package]
+    make = getattr(pytest.importorskip(package, reason=f"{package} is not installed"), kind)
+    x, y = make_classification(
+        1500, 10, n_informative=6, n_classes=Z, flip_y=0.3, class_sep=0.5, random_state=0
+    )
+    model = make(**settings).fit(x[:500], y[:500])
+    rest = x[500:], y[500:]
+    audit = arcal.audit(model, rest)
+    right = np.asarray(model.predict(rest[0])).ravel() == rest[1]
+    assert audit.classes == tuple("012"[:Z])
+    assert audit.models[0].overall.accuracy.value == pytest.approx(right.mean())
+    calibrated = arcal.calibrate(model, rest, calibrators=["temperature"]).estimator
+    p, q = calibrated.predict_proba(x), model.predict_proba(x)
+    assert (p.argmax(1) == q.argmax(1)).all()
+    if package != "catboost":  # which is hardly over-confident
+        assert p.max(1).mean() < q.max(1).mean()

@@ -19,7 +19,8 @@ _paired        two methods over the same seeds
 _change        how a model's figures have changed since an audit of other inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _answers       a confidence alone and whether the answer was right
-_posthoc       the same subject, calibrated after training; probabilities rounded to 0
+_posthoc       the same subject, calibrated after training
+_zeros         what probabilities of 0 are taken for
 _choice        which calibrator to take, by _cross_validation of every one
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
@@ -90,7 +91,6 @@ from arcal.auditing._posthoc import (
     calibrated_blocks,
     calibrated_subject,
     fit_posthoc,
-    without_zeros,
 )
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
@@ -113,6 +113,7 @@ from arcal.auditing._suspect_predictions import (
 )
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
+from arcal.auditing._zeros import Zeros, without_zeros
 from arcal.auditing.models import as_model, as_predictions, check_model, suspect_outputs
 
 __all__ = [
@@ -161,6 +162,7 @@ __all__ = [
     "Spread",
     "Standing",
     "Subject",
+    "Zeros",
     "accuracy_interval",
     "acting",
     "as_answers",

@@ -1,7 +1,7 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
-_calibrate     `arcal.calibrate`, the same
+_calibrate     `arcal.calibrate`, and in _calibration the value it returns
 _changed_inputs   what calibrators are fitted on, where it is not the plain data
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
@@ -28,14 +28,9 @@ _read          data of any kind, as a model takes it
 """
 
 from arcal.audits._audit import FILES, Audit, audit
-from arcal.audits._calibrate import (
-    CALIBRATION_FILES,
-    Calibration,
-    calibrate,
-    calibration_of,
-    order_doubts,
-)
+from arcal.audits._calibrate import calibrate, calibration_of, order_doubts
 from arcal.audits._calibrated_files import write_calibrated
+from arcal.audits._calibration import CALIBRATION_FILES, Calibration
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures

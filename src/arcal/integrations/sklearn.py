@@ -12,13 +12,17 @@ from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from torch import Tensor
 
+from arcal.auditing import Zeros
 from arcal.calibration.checks import as_weights
-from arcal.calibration.posthoc import CALIBRATORS, POSTHOC, Calibrator, check_posthoc
+from arcal.calibration.posthoc import (
+    CALIBRATORS,
+    POSTHOC,
+    Calibrator,
+    check_posthoc,
+)
 from arcal.errors import ArcalError
-
-LEAST = 1e-12
-"""What a probability of 0 is taken for, such as a forest gives: its logarithm has to be finite."""
 
 
 class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -30,11 +34,12 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     other folds of `cv` (a number or a splitter, as for `cross_val_predict`), fits the calibrator on
     these predictions, and the estimator on all rows. A classifier that is fitted already is given
     as `sklearn.frozen.FrozenEstimator`, and the rows to `fit` must then be others; some of its
-    classes may be missing among these.
+    classes may be missing among these. Probabilities of 0, such as a forest gives, are taken for
+    small ones (`arcal.auditing.Zeros`).
 
     Where predictions cannot be calibrated, such as if all rows are right, a warning says so and
-    probabilities are the estimator's own. Fitted are `estimator_`, `calibrator_` (None then) and
-    `classes_`. An unknown method raises `ArcalError`.
+    probabilities are the estimator's own. Fitted are `estimator_`, `calibrator_` (None then),
+    `zeros_` and `classes_`. An unknown method raises `ArcalError`.
 
     >>> from sklearn.datasets import load_wine
     >>> from sklearn.naive_bayes import GaussianNB
@@ -48,12 +53,34 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     estimator_: Any
     calibrator_: Calibrator | None
+    zeros_: Zeros
     classes_: np.ndarray
 
     def __init__(self, estimator: Any = None, *, method: str = "temperature", cv: Any = 5) -> None:
         self.estimator: Any = estimator
         self.method: str = method
         self.cv: Any = cv
+
+    @classmethod
+    def assembled(cls, estimator: Any, calibrator: Calibrator | None, zeros: Zeros) -> Self:
+        """A fitted estimator, and a calibrator that was fitted elsewhere to what it says.
+
+        `zeros` are what its probabilities of 0 were taken for there.
+
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from arcal.calibration.posthoc import Temperature
+        >>> fitted = GaussianNB().fit([[0.0], [1.0], [2.0], [3.0]], ["cat", "dog", "cat", "dog"])
+        >>> zeros = Zeros(least=-10.0, masked=torch.tensor([False, False]))
+        >>> mild = CalibratedClassifier.assembled(fitted, Temperature(2.0), zeros)
+        >>> [one.predict_proba([[9.0]]).max().round(2).item() for one in (fitted, mild)]
+        [1.0, 0.98]
+        """
+        method = "temperature" if calibrator is None else calibrator.kind
+        made = cls(FrozenEstimator(estimator), method=method)
+        made.estimator_, made.calibrator_, made.zeros_ = made.estimator, calibrator, zeros
+        made.classes_ = np.asarray(estimator.classes_)
+        made._take_features()
+        return made
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`.
@@ -90,11 +117,13 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             p = cross_val_predict(clone(estimator), X, y, **folds)
             trained: Any = clone(estimator)
             self.estimator_ = trained.fit(X, y, **params)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+        self._take_features()
+        log_p = _log(p)
+        counting = log_p if w is None else log_p[w > 0]
+        self.zeros_ = Zeros.among([counting], log_p.shape[1])
         try:
-            self.calibrator_ = POSTHOC[self.method](_log(p), labels, weights=w)
+            log_p = self.zeros_.mended(log_p)
+            self.calibrator_ = POSTHOC[self.method](log_p, labels, weights=w)
         except ArcalError as error:
             self.calibrator_ = None
             warnings.warn(
@@ -110,12 +139,17 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.calibrator_ is None:
             return p
         with torch.no_grad():
-            return self.calibrator_(_log(p)).exp().numpy()
+            return self.calibrator_(self.zeros_.mended(_log(p))).exp().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """The class with the largest probability of each row, `(N,)`."""
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
+
+    def _take_features(self) -> None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
 
     def _estimator(self) -> Any:
         return LogisticRegression() if self.estimator is None else self.estimator
@@ -136,6 +170,6 @@ def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return order[np.searchsorted(classes, y, sorter=order)]
 
 
-def _log(p: np.ndarray) -> np.ndarray:
-    p = np.clip(np.asarray(p, dtype=np.float64), LEAST, None)
-    return np.log(p / p.sum(axis=1, keepdims=True))
+def _log(p: np.ndarray) -> Tensor:
+    p = np.clip(np.asarray(p, dtype=np.float64), 0, None)
+    return torch.from_numpy(p / p.sum(axis=1, keepdims=True)).log()

@@ -1,0 +1,154 @@
+"""What a probability of exactly 0 is taken for, before something is fitted to it."""
+
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._predictions import Predictions
+
+MOST = 0.005
+"""What the zeros of a row share at most: no confidence moves by more than half a point."""
+FAR = 1000.0
+"""How far below the largest logit of a row one of -inf is taken to be: it has no probability."""
+
+
+@dataclass(frozen=True, eq=False)
+class Zeros:
+    """What the zeros among a model's probabilities stand for.
+
+    If a probability of exactly 0 happened, the log-loss would be infinite, so it is one that was
+    rounded. The zeros of a row share half the smallest probability there is, which is how far
+    rounding moves one, and at most 0.005: confidences stay what they were, however many classes
+    there are. A class that is 0 in every row is masked, and stays so.
+
+    `least` is the logarithm of the smallest probability, `masked` bool `(Z,)`.
+
+    >>> p = torch.tensor([[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64)
+    >>> Zeros.among([p.log()], 3).mended(p.log())[1].exp().round(decimals=4)
+    tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
+    """
+
+    least: float
+    masked: Tensor
+
+    @classmethod
+    def among(cls, blocks: Iterable[Tensor], Z: int) -> "Zeros":
+        """Those of log-probabilities of Z classes, given as some rows `(n, Z)` after others.
+
+        >>> p = torch.tensor([[0.99, 0.01, 0, 0], [1, 0, 0, 0]], dtype=torch.float64)
+        >>> zeros = Zeros.among([p.log()], 4)
+        >>> round(math.exp(zeros.least), 6), zeros.masked.tolist()
+        (0.01, [False, False, True, True])
+        """
+        masked = torch.ones(Z, dtype=torch.bool, device="cpu")
+        least = torch.tensor(torch.inf, dtype=torch.float64, device="cpu")
+        for log_p in blocks:
+            masked &= log_p.isneginf().all(0)
+            least = torch.minimum(least, log_p.where(log_p.isfinite(), torch.inf).min())
+        return cls(least.item(), masked)
+
+    @property
+    def log_share(self) -> float:
+        """The logarithm of what the zeros of a row share: half of 5e-324 would be 0."""
+        return min(self.least - math.log(2), math.log(MOST))
+
+    def rounded(self, log_p: Tensor) -> Tensor:
+        """Where log-probabilities `(N, Z)` are those of zeros, bool `(N, Z)`."""
+        return log_p.isneginf() & ~self.masked
+
+    def mended(self, log_p: Tensor) -> Tensor:
+        """Log-probabilities `(N, Z)`, float64, whose zeros are small."""
+        rounded = self.rounded(log_p)
+        each = self.log_share - rounded.sum(1, keepdim=True).clamp(min=1).double().log()
+        share = torch.tensor(self.log_share, dtype=torch.float64, device="cpu").exp()
+        whole = torch.where(rounded.any(1, keepdim=True), share, 0).log1p()
+        return torch.where(rounded, each, log_p) - whole
+
+
+def without_zeros(
+    predictions: Predictions, *, like: Predictions | None = None
+) -> tuple[Predictions, str | None]:
+    """Predictions whose zeros are small, and what was done.
+
+    What a 0 stands for (`Zeros`) the predictions say themselves, or `like` where it is given: those
+    that a calibrator was fitted to, so that a row comes out the same among any others. Logits of
+    -inf whose classes are `impossible` stay without any probability. The line is None where nothing
+    was changed.
+
+    >>> from arcal.auditing import as_predictions
+    >>> p = [[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]]
+    >>> rounded = as_predictions(probabilities=p, labels=[0, 0, 2])
+    >>> mended, line = without_zeros(rounded)
+    >>> line
+    '5 probabilities are 0, probably rounded: together, those of one input are taken as 0.005'
+    >>> mended.log_probabilities[1].exp().round(decimals=4)
+    tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
+    """
+    if not predictions.logits.numel() or predictions.logits.amin() > -torch.inf:
+        return predictions, None
+    known = predictions if like is None else like
+    if known.impossible:
+        return _without_impossible(predictions, known)
+    zeros = Zeros.among((log_p for _, log_p in known.blocks()), known.classes)
+    n = 0
+    logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
+    for some, log_p in predictions.blocks():
+        logits[0, some] = zeros.mended(log_p)
+        n += int(zeros.rounded(log_p).sum())
+    if not n:
+        return predictions, None
+    decided = zeros.least == 0  # the logarithm of 1
+    line = _rounded(n, _power(zeros.log_share), decided=decided, answers=predictions.answers)
+    return replace(predictions, logits=logits), line
+
+
+def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
+    """What was done to n zeros; `decided` says that there is nothing but zeros and ones."""
+    if decided:
+        what = "confidence" if answers else "probability"
+        return (
+            f"every {what} is 0 or 1, as if they were decisions: give finer ones if you have "
+            f"them; a 0 is taken as {share}"
+        )
+    if answers:
+        those = "1 confidence is" if n == 1 else f"{n:,} confidences are"
+        return f"{those} 0 or 1, probably rounded: moved by {share} towards 0.5"
+    if n == 1:
+        return f"1 probability is 0, probably rounded: it is taken as {share}"
+    return (
+        f"{n:,} probabilities are 0, probably rounded: together, those of one input are taken as "
+        f"{share}"
+    )
+
+
+def _power(log_p: float) -> str:
+    """A probability in two digits, also one that is too small for a float.
+
+    >>> _power(math.log(0.005)), _power(-745.0)
+    ('0.005', '2.8e-324')
+    """
+    if log_p > math.log(sys.float_info.min):
+        return f"{math.exp(log_p):.2g}"
+    exponent = math.floor(log_p / math.log(10))
+    return f"{10 ** (log_p / math.log(10) - exponent):.2g}e{exponent}"
+
+
+def _without_impossible(
+    predictions: Predictions, known: Predictions
+) -> tuple[Predictions, str | None]:
+    """Finite logits in place of -inf, with no probability, so that calibrators can be fitted."""
+    z = predictions.logits
+    wrong = z.isneginf() & ~known.logits.isneginf().all(dim=(0, 1))
+    n = int(wrong.all(0).sum())
+    mended = replace(predictions, logits=torch.where(wrong, z.amax(dim=2, keepdim=True) - FAR, z))
+    if not n:
+        return mended, None
+    return mended, (
+        "1 logit is -inf: its class is taken as impossible for this input"
+        if n == 1
+        else f"{n:,} logits are -inf: their classes are taken as impossible for these inputs"
+    )

@@ -1,0 +1,211 @@
+"""What `arcal.calibrate` found: figures, files, and the classifier with a calibrator inside."""
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from torch import nn
+
+from arcal._version import __version__
+from arcal.attacks import Model
+from arcal.auditing import Choice, Zeros
+from arcal.audits._calibration_figures import calibration_figures
+from arcal.audits._estimators import is_estimator
+from arcal.calibration.posthoc import (
+    BatchTemperature,
+    Calibrated,
+    Calibrator,
+    FittedTo,
+    Temperature,
+    Today,
+)
+from arcal.errors import ArcalError
+from arcal.files import check_replaceable, write_json
+from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
+from arcal.store import save_calibrator, save_stream
+
+if TYPE_CHECKING:  # scikit-learn is imported when it is used
+    from arcal.integrations.sklearn import CalibratedClassifier
+
+CALIBRATION_FILES = (
+    "calibration.json",
+    "calibrator.safetensors",
+    "unlabelled.safetensors",
+    "stream.safetensors",
+)
+"""What `Calibration.save` writes."""
+EACH = re.compile(r"unlabelled-\d+\.safetensors$")
+"""And if there are several sets of unlabelled inputs, of each."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """What `arcal.calibrate` found: every calibrator that was tried, and the one to take.
+
+    `choice` has the figures of each, with intervals, the calibrator that was picked, and in
+    `choice.acting` from which confidence on the model may act alone with it, None if inputs are
+    weighted. `model` is the classifier, None where there are only predictions, and of an estimator
+    `zeros` are what its probabilities of 0 are taken for. `stream` follows
+    inputs without labels, None if nothing can be fitted to the labelled ones, or if these are
+    answers; `today` is what it says of the unlabelled inputs, if there were any, and `each` what it
+    says of each of several sets of them, by name. `name` is the model's, and `facts` are more to
+    know of it. `doubts` are what to mend before anything else is believed, and `notes` what every
+    figure is of where it is not the plain data; mostly both are empty. `fitted_to` is what the
+    classifier says of the labelled inputs, None if it stays as it is.
+
+    >>> import arcal, torch
+    >>> _ = torch.manual_seed(0)
+    >>> x = torch.randn(400, 2)
+    >>> y = (x[:, 0] + torch.randn(400) > 0).long()
+    >>> sure = torch.nn.Linear(2, 2).eval()
+    >>> _ = sure.weight.data.copy_(torch.tensor([[-5.0, 0.0], [5.0, 0.0]]))
+    >>> calibration = arcal.calibrate(sure, (x, y), calibrators=["temperature"])
+    >>> calibration
+    <Calibration: temperature picked of 1; 400 inputs>
+    >>> calibration.choice.picked, calibration.classifier.probabilities(x).shape
+    ('temperature', torch.Size([400, 2]))
+    """
+
+    choice: Choice
+    model: Model | Any = None
+    zeros: Zeros | None = None
+    stream: BatchTemperature | None = None
+    today: Today | None = None
+    each: Mapping[str, Today] = field(default_factory=dict)
+    name: str = "model"
+    facts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    fitted_to: FittedTo | None = None
+
+    def __repr__(self) -> str:
+        tried, picked = len(self.choice.candidates), self.choice.picked or "none"
+        return f"<Calibration: {picked} picked of {tried}; {self.choice.inputs:,} inputs>"
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """The calibrator that was picked, fitted on all inputs; T = 1 if the model stays as it is.
+
+        It takes and returns log-probabilities `(N, Z)`.
+        """
+        return self.choice.calibrator or Temperature(1.0)
+
+    @property
+    def classifier(self) -> Calibrated:
+        """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
+
+        `.probabilities(x)` are their exponentials. It is on the model's device, and calculates in
+        float32 where that has no float64. What is no model of torch raises `ArcalError`: take the
+        `estimator` of one of scikit-learn's kind.
+        """
+        if self.model is None:
+            raise ArcalError(
+                "there is no model, only its predictions: apply `calibrator` to others"
+            )
+        if is_estimator(self.model):
+            raise ArcalError(
+                f"{type(self.model).__name__} is no model of torch: take `estimator`, which has "
+                "predict_proba"
+            )
+        calibrator = _beside(self.model, self.calibrator)
+        return Calibrated(self.model, calibrator, fitted_to=self.fitted_to)
+
+    @property
+    def estimator(self) -> "CalibratedClassifier":
+        """The estimator with this calibrator behind it, itself one of scikit-learn's kind.
+
+        Its `predict_proba(X)` are calibrated probabilities `(N, Z)`. Where the model stays as it is
+        they are the estimator's own. Another model than a fitted classifier of scikit-learn's kind
+        raises `ArcalError`.
+
+        >>> import arcal
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> X, y = [[0.0], [0.4], [0.6], [1.0]] * 100, ["cat", "cat", "dog", "dog"] * 100
+        >>> sure = GaussianNB().fit(X, y)
+        >>> y[::8] = ["dog"] * 50
+        >>> calibrated = arcal.calibrate(sure, (X, y), calibrators=["temperature"]).estimator
+        >>> calibrated.predict_proba([[0.0], [0.5]]).round(2).tolist()
+        [[0.83, 0.17], [0.5, 0.5]]
+        """
+        if self.zeros is None or not is_estimator(self.model):
+            raise ArcalError(
+                "the model is no classifier of scikit-learn's kind: take `classifier` of a model "
+                "of torch, and `calibrator` of predictions"
+            )
+        from arcal.integrations.sklearn import CalibratedClassifier
+
+        return CalibratedClassifier.assembled(self.model, self.choice.calibrator, self.zeros)
+
+    def summary(self) -> str:
+        """The table of calibrators, what was picked and why, and what the unlabelled inputs say."""
+        console = Console(file=StringIO(), width=80, force_terminal=False)
+        with console.capture() as table:
+            print_choice(self.choice, console)
+        return "\n".join([*self.doubts, table.get().strip("\n"), "", *self.sentences()])
+
+    def sentences(self) -> list[str]:
+        """The summary without its table."""
+        lines = [*sentences(self.choice), *self.notes]
+        return [*lines, *today_sentences(self._estimates, self.choice)]
+
+    @property
+    def _estimates(self) -> Mapping[str, Today]:
+        """What is said of unlabelled inputs, by name; where there is one set it has no name."""
+        return self.each if self.today is None else {"": self.today}
+
+    def as_json(self) -> dict[str, Any]:
+        """Every figure as JSON values, as `calibration.json` has them."""
+        no_T = {"T": None} if self.choice.answers else {}
+        more: dict[str, Any] = {name: vars(one) | no_T for name, one in self._estimates.items()}
+        more = {"unlabelled": more.get("", more)} if more else {}
+        return choice_json(self.choice) | more
+
+    def figures(self) -> dict[str, float]:
+        """Every number by its name, which `--fail-if` takes as well: see `calibration_figures`."""
+        return calibration_figures(self.choice, self._estimates)
+
+    def save(self, out: Path | str) -> Path:
+        """Write the figures, the picked calibrator if there is one, and the stream; the folder.
+
+        They are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`, and the
+        unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`, or of
+        several sets `unlabelled-1.safetensors` and so on; those of an earlier calibration are
+        removed. `arcal.store.load_calibrator` reads the calibrators, and `load_stream` the stream.
+        """
+        self.written_to(out)
+        return Path(out)
+
+    def written_to(self, out: Path | str) -> list[Path]:
+        """Save it there, and give the files that were written."""
+        paths = [Path(out, name) for name in CALIBRATION_FILES]
+        before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
+        for path in (*paths, *before):
+            check_replaceable(path)
+        for path in (*paths, *before):
+            path.unlink(missing_ok=True)
+        figures, calibrator, unlabelled, stream = paths
+        about = {"arcal": __version__, "of": self.name, "facts": dict(self.facts)}
+        write_json(figures, about | self.as_json())
+        own: list[Path] = []
+        for i, today in enumerate(self._estimates.values(), start=1):
+            if not self.choice.answers:
+                own.append(unlabelled if self.today else Path(out, f"unlabelled-{i}.safetensors"))
+                save_calibrator(Temperature(today.T), own[-1])
+        if self.choice.calibrator is not None:
+            save_calibrator(self.choice.calibrator, calibrator)
+        if self.stream is not None:
+            save_stream(self.stream, stream)
+        return [path for path in (figures, *own, calibrator, stream) if path.exists()]
+
+
+def _beside(model: Model, calibrator: Calibrator) -> Calibrator:
+    """The calibrator on the device of the model's weights."""
+    held = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    if held is None or held.device.type == "cpu":
+        return calibrator
+    return deepcopy(calibrator).to(held.device)
