@@ -16,7 +16,7 @@ from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
-from arcal.calibration.weighted import weighted_mean
+from arcal.calibration.weighted import weighted_mean, widening
 from arcal.errors import ArcalError
 
 
@@ -27,10 +27,11 @@ class Difference:
     `accuracy` has Tango's score interval, with weights that of the effective number of inputs.
     `gap` (confidence minus accuracy), `nll` (nats) and `brier` have the percentile one of a
     bootstrap; that of `aurc` is normal, by the infinitesimal jackknife
-    (`calibration.selective.aurc_influence`). With fewer than 100 errors these four also allow for
-    errors not seen (`arcal.calibration.few_errors`), and that of `gap` reaches as far as the
-    accuracy's. Both models are drawn together, so inputs that are hard for both do not widen an
-    interval: two intervals that overlap may have a difference that leaves 0 out.
+    (`calibration.selective.aurc_influence`). These four are wider where weights differ
+    (`calibration.weighted.widening`). With fewer than 100 errors they also allow for errors not
+    seen (`arcal.calibration.few_errors`), and that of `gap` reaches as far as the accuracy's. Both
+    models are drawn together, so inputs that are hard for both do not widen an interval: two
+    intervals that overlap may have a difference that leaves 0 out.
 
     `churn` is the share of inputs that the two predict otherwise; `negative_flips` is the share
     that only `than` predicts rightly, and `positive_flips` the share that only this model does.
@@ -116,7 +117,7 @@ def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estima
     value = aurc(*ours, weights=w) - aurc(*theirs, weights=w)
     influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
     variance = influence.square().sum().item()
-    reach = NORMAL * math.sqrt(variance)
+    reach = widening(w) * NORMAL * math.sqrt(variance)
     return with_few_errors(
         Estimate(value, value - reach, value + reach, n),
         "difference.aurc",

@@ -35,10 +35,12 @@ class Overall:
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
-    `brier` (in [0, 2]) the percentile one. With fewer than 100 errors those of `nll` and `brier`
-    also allow for errors not seen (`arcal.calibration.few_errors`), and those of the ECEs reach up
-    as far as that of the gap, which an ECE is never less than. `aurc`, the area under the
-    risk-coverage curve (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.
+    `brier` (in [0, 2]) the percentile one; all but those of `accuracy` and `gap` are wider where
+    weights differ (`arcal.calibration.weighted.widening`). With fewer than 100 errors those of
+    `nll` and `brier` also allow for errors not seen (`arcal.calibration.few_errors`), and those of
+    the ECEs reach up as far as that of the gap, which an ECE is never less than. `aurc`, the area
+    under the risk-coverage curve (`arcal.calibration.aurc`), has that of
+    `arcal.calibration.aurc_interval`.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond

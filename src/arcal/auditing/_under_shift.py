@@ -177,4 +177,5 @@ def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
 
 def _mean(draws: list[Bootstrap]) -> Bootstrap:
     value = sum(one.estimate for one in draws) / len(draws)
-    return Bootstrap(value, torch.stack([one.samples for one in draws]).mean(dim=0), 0.95)
+    samples = torch.stack([one.samples for one in draws]).mean(dim=0)
+    return Bootstrap(value, samples, 0.95, draws[0].widening)

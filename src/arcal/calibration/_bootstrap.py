@@ -30,22 +30,32 @@ class Bootstrap:
     there is none, as of rows without weight, which does not count."""
     confidence: float
     """The confidence of the intervals, within (0, 1)."""
+    widening: float = field(default=1.0, repr=False)
+    """How many times as far from the estimate the ends are as those of the samples."""
 
     def __sub__(self, other: "Bootstrap") -> "Bootstrap":
         """How much more it is than another figure of the same draws, draw by draw."""
         return Bootstrap(
-            self.estimate - other.estimate, self.samples - other.samples, self.confidence
+            self.estimate - other.estimate,
+            self.samples - other.samples,
+            self.confidence,
+            self.widening,
         )
 
     @cached_property
     def percentile(self) -> tuple[float, float]:
-        """The percentile interval: the middle share `confidence` of the samples."""
+        """The percentile interval: the middle share `confidence` of the samples.
+
+        It is stretched about the estimate by `widening`.
+        """
         tail = (1 - self.confidence) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
         ends = self.samples.nanquantile(tails)
         if ends.isnan().any():  # nan is between two of inf
             above = self.samples.nanquantile(tails, interpolation="higher")
             ends = ends.where(~ends.isnan(), above)
+        if self.widening != 1:
+            ends = self.estimate + self.widening * (ends - self.estimate)
         low, high = ends.tolist()
         return low, high
 

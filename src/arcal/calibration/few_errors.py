@@ -57,7 +57,8 @@ def few_errors_interval(
     with another label. The input is drawn by the weights, as those that weigh much stand for many,
     and by the model's own `chance` of being wrong, or by the weights alone, which costs more where
     the model is sure. The larger mean counts; the latter is multiplied by (20 / E)^2 if there are
-    E > 20 errors (`errors_of`), which show by themselves what errors cost.
+    E > 20 errors, which show by themselves what errors cost. E is `errors_of`, by the weights or by
+    their squares, which variances go by, whichever is less.
 
     The positive and the negative part of a difference have such an interval each, and the distances
     of their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
@@ -79,7 +80,9 @@ def few_errors_interval(
     apart = (w * (values - mean)).square().sum().item() if variance is None else variance
     square = (w * values).square().sum().item()
     scale = apart / square if square > 0 else 0.0
-    anywhere = min(1.0, SCARCE / max(errors_of(~wrong, w), 1)) ** 2
+    E, by_squares = errors_of(~wrong, w), errors_of(~wrong, w.square())
+    E = by_squares if by_squares < (1 - 1e-9) * E else E  # as it is of equal weights
+    anywhere = min(1.0, SCARCE / max(E, 1)) ** 2
 
     def beyond(sign: int) -> tuple[float, float]:
         """How far the part of one sign may be below and above what it is."""

@@ -15,6 +15,7 @@ from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, as_weights
 from arcal.calibration.smooth import FixedPoints, grid
+from arcal.calibration.weighted import widening
 from arcal.errors import ArcalError
 
 BINS = 15
@@ -94,8 +95,9 @@ def resampled_scores(
     smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
     `drawn_counts` gives them: the same draws for two sets of predictions of the same inputs make
     their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean,
-    and on a draw of none that weighs anything all figures are nan. Draws of another number of
-    inputs raise `ArcalError`.
+    and on a draw of none that weighs anything all figures are nan; intervals are wider by the
+    `arcal.calibration.weighted.widening` of the weights. Draws of another number of inputs raise
+    `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
@@ -138,7 +140,8 @@ def resampled_scores(
     if nodes is not None:
         known = zip(smooth_errors.values(), samples["accuracy"], strict=True)
         samples["smooth_ece"] = [math.nan if math.isnan(other) else one for one, other in known]
+    wider = widening(w)
     return {
-        name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64, device="cpu"), 0.95)
+        name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64, device="cpu"), 0.95, wider)
         for name, (value, *rest) in samples.items()
     }

@@ -19,7 +19,7 @@ from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
-from arcal.calibration.weighted import weighted_mean
+from arcal.calibration.weighted import weighted_mean, widening
 from arcal.errors import ArcalError
 
 STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -133,10 +133,11 @@ def aurc_interval(
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
     Normal in the logit of the AURC, with the variance that `aurc_influence` gives: it stays within
-    [0, 1], and reaches further up than down where errors are few. With fewer than 100 it also
-    allows for one more among any inputs (`arcal.calibration.few_errors`). Where all inputs are
-    right, or all wrong, it is the exact interval of the error rate, which is the AURC of a
-    confidence that orders errors by chance. Arguments are those of `aurc`.
+    [0, 1], and reaches further up than down where errors are few. Unequal weights widen it there
+    (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one more
+    among any inputs (`arcal.calibration.few_errors`). Where all inputs are right, or all wrong, it
+    is the exact interval of the error rate, which is the AURC of a confidence that orders errors by
+    chance. Arguments are those of `aurc`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
     >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
@@ -150,7 +151,7 @@ def aurc_interval(
         return low.item(), high.item()
     log_odds = torch.tensor(value, dtype=torch.float64, device="cpu").logit()
     variance = influence.square().sum().item()
-    reach = NORMAL * math.sqrt(variance) / (value * (1 - value))
+    reach = widening(w) * NORMAL * math.sqrt(variance) / (value * (1 - value))
     low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
     if errors_of(right, w) < ENOUGH:
         few = few_errors_interval(~right * cost, cost, ~right, weights=w, variance=variance)

@@ -1,5 +1,6 @@
 """Means over inputs that count by their weights."""
 
+from scipy.special import stdtrit
 from torch import Tensor
 
 
@@ -24,3 +25,26 @@ def weighted_deviation(values: Tensor, weights: Tensor) -> Tensor:
     if (weights == 1).all():  # to the bit what torch says
         return values.std(0, correction=0)
     return weighted_mean((values - weighted_mean(values, weights)).square(), weights).sqrt()
+
+
+def widening(weights: Tensor) -> float:
+    """How many times as far the ends of an interval lie because inputs weigh `weights` `(N,)`.
+
+    How much a weighted mean varies is told by the squares of w times a residual, and where few
+    inputs weigh much by few of these, as of as many inputs of equal weight as
+
+        n = (sum w^2)^2 / sum w^4
+
+    (Satterthwaite, 1946). So the factor is t(n) / t(N), with t the 97.5 % quantile of Student's t,
+    as Korn and Graubard (1998) have it of a share. It is 1 of equal weights, and inputs without
+    weight do not count in N.
+
+    >>> import torch
+    >>> widening(torch.full((100,), 7.0)), widening(torch.tensor([1.0] * 100 + [0.0] * 900))
+    (1.0, 1.0)
+    >>> round(widening(torch.tensor([1.0] * 392 + [50.0] * 8)), 3)
+    1.165
+    """
+    square = (weights.double() / weights.max()).square()
+    N, n = int((weights > 0).sum()), (square.sum().square() / square.square().sum()).item()
+    return float(stdtrit(n, 0.975) / stdtrit(N, 0.975)) if n < (1 - 1e-9) * N else 1.0
