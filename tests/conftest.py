@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,16 @@ settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_
 settings.load_profile("any machine")
 
 SHARED = Path(os.environ.get("ARCAL_SHARED", Path(__file__).parents[1] / ".." / "shared"))
+
+
+def pytest_collection():
+    gc.disable()  # what is imported stays
+
+
+def pytest_collection_finish():
+    """The collector looks at what tests make and not, again and again, at all that is imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from tests.audits.numbers_of_a_page import numbers, payload_of
 def small(tmp_path_factory):
     """The subjects, what the page draws, its figures and the audit's, of little work."""
     out = tmp_path_factory.mktemp("demo")
-    few = {"images": 150, "validation": 60, "test_images": 100}
+    few = {"images": 80, "validation": 40, "test_images": 50}
     vanilla = replace(VANILLA, recipe=VANILLA.recipe.shortened(2), **few)
     subjects, page, audit = demo(out, seeds=(1, 0), vanilla=vanilla, compute=Compute(threads=1))
     assert audit == out / "audit" / "index.html"
@@ -57,7 +57,7 @@ def test_the_page_explores_the_first_run_of_each_with_its_images(small):
 def test_it_ends_with_an_audit_of_vanilla_and_ar_adals(small):
     *_, found = small
     assert [model["name"] for model in found["models"]] == ["vanilla", "AR-AdaLS"]
-    assert found["data"]["n"] == 100
+    assert found["data"]["n"] == 50
     methods = [model["facts"]["Method"] for model in found["models"]]
     assert methods[0] == "vanilla"
     assert methods[1].startswith("ar-adals")

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import linecache
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -50,10 +51,14 @@ EXTRAS = {"lightning.py": "pytorch_lightning", "transformers.py": "transformers"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The working directory of all examples: they share trained runs, and the images once read."""
+    """The working directory of all examples: they share trained runs, and the images once read.
+
+    Before each docstring, doctest would look whether any file that is imported has changed.
+    """
     read = _load.read_parquet
     once = cache(lambda files, name: read(dict(files), name))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linecache, "checkcache", lambda filename=None: None)
         patch.setattr(_load, "read_parquet", lambda files, name: once((*files.items(),), name))
         yield tmp_path_factory.mktemp("examples")
 

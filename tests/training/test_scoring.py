@@ -116,10 +116,15 @@ def interrupted(case, written, after, *arguments):
     written.limit = 1000
 
 
-def test_a_shard_is_a_block_of_ids_and_the_file_is_their_sum(case, whole, written):
-    interrupted(case, written, 2)
-    assert written == sorted(case.shards().iterdir())
-    assert not case.file().exists()
+def test_a_shard_is_a_block_of_ids_and_the_file_is_their_sum(case, written):
+    name = name_of(QUICK)
+    case.score(attack=QUICK)
+    whole = case.file(name).read_bytes()
+    case.file(name).unlink()
+    written.clear()
+    interrupted(case, written, 2, "attack", None, QUICK)
+    assert written == sorted(case.shards(name).iterdir())
+    assert not case.file(name).exists()
     ids = case.test.ids.sort().values
     for number, path in enumerate(written):
         block = ids[number * SHARD : (number + 1) * SHARD]
@@ -127,11 +132,11 @@ def test_a_shard_is_a_block_of_ids_and_the_file_is_their_sum(case, whole, writte
     written[0].unlink()
     written.clear()
     told = []
-    found = case.score(progress=lambda *done: told.append(done))
+    found = case.score(attack=QUICK, progress=lambda *done: told.append(done))
     assert [path.stem for path in written] == ["00000", "00002"], "a finished shard is kept"
     assert told[-1] == (500, 500)
-    assert case.file().read_bytes() == whole
-    assert not case.shards().exists()
+    assert case.file(name).read_bytes() == whole
+    assert not case.shards(name).exists()
     assert torch.equal(found.ids, case.test.ids)
 
 
