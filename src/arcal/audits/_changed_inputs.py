@@ -38,8 +38,12 @@ def with_views(job: Job) -> Job:
         raise ArcalError(
             f"{job.name} is a function, and --views needs a torch module: name one, or leave it out"
         )
-    mirrored = {"model": Mirrored(job.model), "fingerprint": f"{job.fingerprint} mirrored"}
-    return replace(job, **mirrored, reopen=_reopened_by(with_views, job.reopen))
+    return replace(
+        job,
+        model=Mirrored(job.model),
+        fingerprint=f"{job.fingerprint} mirrored",
+        reopen=_reopened_by(with_views, job.reopen),
+    )
 
 
 def with_perturbed(job: Job) -> Job:

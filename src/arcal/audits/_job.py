@@ -32,7 +32,7 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
-from arcal.labelled_batches import unpacked, usual_batch
+from arcal.labelled_batches import usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
@@ -122,6 +122,17 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         as_labels(examples.labels, len(examples), Z)
+        self._check_others(examples)
+        job = replace(self, examples=examples, caveats=caveats)
+        batch = self._read(examples, usual_batch(x, self.settings.device))
+        job.look_at_scale(batch)
+        job.look_at_outputs(x)
+        if getattr(examples.part, "sixteen_bits", False):
+            job.look_at_shades(batch)
+        return job
+
+    def _check_others(self, examples: Examples) -> None:
+        """Refuse validation and other data that cannot stand beside the audited `examples`."""
         if isinstance(self.validation, Examples) and not self.validation.numbered:
             try:
                 check_class_names(self.validation.classes, examples.classes)
@@ -137,22 +148,10 @@ class Job:
                     check_model(self.model, self._read(one, PROBED))
                 except ArcalError as error:
                     raise type(error)(f"{one.name}: {error}") from None
-        job = replace(self, examples=examples, caveats=caveats)
-        batch = self._read(examples, usual_batch(x, self.settings.device))
-        job.look_at_scale(batch)
-        job.look_at_outputs(x)
-        if getattr(examples.part, "sixteen_bits", False):
-            job.look_at_shades(batch)
-        return job
 
     def read(self, examples: Examples, positions: Tensor) -> Inputs:
         """The inputs at these positions `(B,)` as the model takes them, on the CPU."""
         return Inputs.of(examples.read(positions)).no_finer_than(self.model)
-
-    def unpacked(self, batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
-        """The ids, the inputs as the model takes them, and the labels of a batch of a loader."""
-        ids, x, labels = unpacked(batch, seen)
-        return ids, x.no_finer_than(self.model), labels
 
     def _read(self, examples: Examples, n: int) -> Inputs:
         """The first `n` inputs in their random order, on the device."""
@@ -183,19 +182,18 @@ class Job:
             )
             self.caveats.append(Caveat("Shades", said, about="scale"))
 
-    def figure_names(
-        self, classes: Sequence[str], several: bool, changes: Collection[str] = ()
-    ) -> set[str]:
+    def figure_names(self, *, several: bool, changes: Collection[str] = ()) -> set[str]:
         """The names of all figures that there can be once it, or `several`, have run."""
+        assert self.examples is not None
         order = self.settings.order
         return figure_names(
-            classes,
-            inputs=len(self.examples or ()),
+            self.examples.classes,
+            inputs=len(self.examples),
             levels=0 if order is None else self.R,
             distances=order == "attack",
             panel=self.settings.panel,
             others=[one.name for one in self.other],
-            groupings=() if self.examples is None else self.examples.groupings,
+            groupings=self.examples.groupings,
             several=several,
             changes=changes,
         )
@@ -225,9 +223,9 @@ class Job:
         if isinstance(some, Examples):
             done = in_order(AuditBlocks(self, some, settings), advance)
         else:
-            own = {"examples": None, "loader": some.batches(), "beside": None, "caveats": []}
+            job = replace(self, examples=None, loader=some.batches(), beside=None, caveats=[])
             within = None if self.settings.order is None else self.settings.bounds
-            done = from_loader(replace(self, settings=settings, **own), advance, within)
+            done = from_loader(replace(job, settings=settings), advance, within)
         try:
             parts = [block for block, _ in done]
         except ArcalError as error:

@@ -1,6 +1,6 @@
 """From models and data to what an audit found: the order of the work, and its progress."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -15,7 +15,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
 from arcal.audits._job import Job
-from arcal.audits._loaded import loaded
+from arcal.audits._loaded import number_of_inputs
 from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
@@ -58,25 +58,7 @@ def run_jobs(
     60
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
-    first = jobs[0].examples
-    if against is not None and first is not None:
-        against.check(first.classes, weighted=first.weights is not None)
-    changes = () if against is None else against.figure_names()
-    for job in jobs:
-        if first is not None and job.examples is not None:
-            check_classes(jobs[0].name, first.classes, job.name, job.examples.classes)
-        check_levels(job, loaded(job.loader) if job.examples is None else len(job.examples))
-        if job.examples is not None:
-            weights = job.examples.weights
-            if weights is not None and not weights.any():  # those that a limit draws, say
-                raise ArcalError(
-                    f"all {len(job.examples):,} inputs weigh 0, so nothing counts: use more inputs"
-                )
-            for condition in conditions:
-                several = len(jobs) > 1
-                condition.check(job.figure_names(job.examples.classes, several, changes))
-    if len(jobs) > 1 and jobs[0].examples is None:
-        check_together(jobs)
+    _check(jobs, conditions, against)
     total, done = sum(map(len, jobs)), 0
     skipped = skipped or progress
     finished: list[Audited] = []
@@ -106,6 +88,30 @@ def run_jobs(
             page(finished, N, N)
     progress(total, total)
     return finished
+
+
+def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlier | None) -> None:
+    """Refuse what can be told before anything is run."""
+    first, several = jobs[0].examples, len(jobs) > 1
+    if against is not None and first is not None:
+        against.check(first.classes, weighted=first.weights is not None)
+    changes = () if against is None else against.figure_names()
+    for job in jobs:
+        if (examples := job.examples) is None:
+            check_levels(job, number_of_inputs(job.loader))
+            continue
+        if first is not None:
+            check_classes(jobs[0].name, first.classes, job.name, examples.classes)
+        check_levels(job, len(examples))
+        if examples.weights is not None and not examples.weights.any():  # those of a limit, say
+            raise ArcalError(
+                f"all {len(examples):,} inputs weigh 0, so nothing counts: use more inputs"
+            )
+        figures = job.figure_names(several=several, changes=changes)
+        for condition in conditions:
+            condition.check(figures)
+    if several and first is None:
+        check_together(jobs)
 
 
 def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
@@ -138,20 +144,6 @@ def check_classes(
         )
 
 
-NORM_FACTS: Mapping[str | None, Mapping[str, str]] = {
-    "linf": {"Norm": "L-infinity: the greatest change of any number of an input"}
-}
-"""What the page says of the norm of distances, where it is not the usual one."""
-
-
-def _attack_facts(settings: Settings) -> dict[str, str]:
-    """What the page says of an attack that is not arcal's."""
-    attack = settings.attack
-    if settings.order != "attack" or not isinstance(attack, OwnAttack):
-        return {}
-    return {"Attack": f"{attack.spec}, your own, of the code {attack.code}"}
-
-
 def audited(
     job: Job,
     block: Block,
@@ -177,7 +169,7 @@ def audited(
         name=job.name,
         predictions=predictions,
         classes=classes or tuple(map(str, range(Z))),
-        robustness=robustness_in(block, job.settings),
+        robustness=_robustness(block, job.settings),
         nearest=block.nearest,
         shifted={
             where: Predictions(block.ids, block.labels, z[None])
@@ -193,13 +185,23 @@ def audited(
         groupings=groupings,
         R=job.R,
         norm=job.settings.norm,
-        facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {}), **_attack_facts(job.settings)},
+        facts={**job.facts, **_distance_facts(job.settings)},
         caveats=[*job.caveats, *calibrated_on(job.model, predictions)],
         options=job.options,
     )
 
 
-def robustness_in(block: Block, settings: Settings) -> Robustness | None:
+def _distance_facts(settings: Settings) -> dict[str, str]:
+    """What the page says of distances in another norm than L2, or by an attack of the user's."""
+    facts, attack = dict[str, str](), settings.attack
+    if settings.norm == "linf":
+        facts["Norm"] = "L-infinity: the greatest change of any number of an input"
+    if settings.order == "attack" and isinstance(attack, OwnAttack):
+        facts["Attack"] = f"{attack.spec}, your own, of the code {attack.code}"
+    return facts
+
+
+def _robustness(block: Block, settings: Settings) -> Robustness | None:
     """The robustness of a block's inputs; None where nothing was ranked."""
     if block.robustness is None or block.passes is None or settings.order is None:
         return None

@@ -124,7 +124,7 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
             f"{'weights' if by is None else 'by'} goes by the order of the data, and the loader "
             "shuffles: make it with shuffle=False"
         )
-    N = loaded(loader)
+    N = number_of_inputs(loader)
     if weights is not None:
         weights = as_weights(weights, len(weights) if N is None else N)
         N = len(weights)
@@ -132,7 +132,7 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
     return Beside(len(made[0].number) if made else N or 0, weights, made)
 
 
-def loaded(loader: Any) -> int | None:
+def number_of_inputs(loader: Any) -> int | None:
     """How many inputs a loader yields; None where only reading it tells."""
     if not isinstance(loader, DataLoader) or not loader.batch_size:
         return None

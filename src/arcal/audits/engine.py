@@ -249,7 +249,8 @@ def from_loader(
     Z = 0
     for number, batch in enumerate(job.loader, start=1):
         try:
-            ids, x, labels = job.unpacked(batch, seen)
+            ids, x, labels = unpacked(batch, seen)
+            x = x.no_finer_than(job.model)
             if not has_ids(batch):
                 copies.refuse(x, labels)
             if within is not None:
