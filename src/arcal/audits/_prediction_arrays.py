@@ -93,7 +93,6 @@ def _chosen(
             )
     entries.outputs["probabilities"] = np.column_stack(rows)
     if entries.classes is None:
-        labels = None if entries.labels is None else np.asarray(entries.labels)
-        entries.classes = classes_of_chosen(of, labels, classes or None, called.classes)
-        entries.classes = None if entries.classes is None else np.array(entries.classes)
+        names = classes_of_chosen(of, entries.labels, classes or None, called.classes)
+        entries.classes = None if names is None else np.array(names)
     return {*of}

@@ -46,7 +46,7 @@ def classes_of_chosen(
         own = _both(of[0], own[0], labels, called)
     if not names:
         if own is None and not called <= TRUTH and len(called) > 1:
-            _refuse_unnamed(of[0], labels, called)
+            _refuse_unnamed(of[0], called)
         return own
     if own is not None and sorted(own) == sorted(names) and [*own] != [*names]:
         raise ArcalError(
@@ -100,7 +100,7 @@ def _both(
     return classes_of_one(column, title, labels) if is_label and labels is not None else None
 
 
-def _refuse_unnamed(column: str, labels: np.ndarray | None, called: set[str]) -> None:
+def _refuse_unnamed(column: str, called: set[str]) -> None:
     """Refuse one column beside labels that are not 0 and 1, where nothing says of which it is."""
     some = first_few(sorted(called))
     if len(called) > 2:

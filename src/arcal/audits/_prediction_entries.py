@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from arcal.errors import ArcalError
 
 
@@ -63,11 +65,11 @@ class Entries:
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)
-    labels: Any = None
-    ids: Any = None
-    weights: Any = None
-    classes: Any = None
-    answers: tuple[Any, Any] | None = None
+    labels: np.ndarray | None = None
+    ids: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    classes: np.ndarray | None = None
+    answers: tuple[np.ndarray, np.ndarray] | None = None
     by: dict[str, Any] = field(default_factory=dict)
     weighed_by: str | None = None
     labelled: str | None = None

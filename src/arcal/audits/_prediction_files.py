@@ -21,20 +21,12 @@ from arcal.auditing import (
     copies,
     one_per,
 )
-from arcal.audits._prediction_answers import (
-    holds_answers,
-    missing_of,
-)
+from arcal.audits._prediction_answers import holds_answers, missing_of
 from arcal.audits._prediction_arrays import arrays_in
 from arcal.audits._prediction_columns import columns
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_labels import numbered
-from arcal.audits._prediction_tables import (
-    ALL_SCORES,
-    OUTPUT_NAMES,
-    belongs,
-    names_in,
-)
+from arcal.audits._prediction_tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import NO_PICKLES, class_names
@@ -236,26 +228,10 @@ def _names(path: Path) -> Sequence[str]:
 def _saved(
     entries: Entries, there: Sequence[str], labelled: bool, by_column: bool
 ) -> SavedPredictions:
-    only = first_few(there)
     outputs, answers = entries.outputs, entries.answers
     if not outputs and answers is None:
-        if (missing := missing_of(there, labelled)) is not None:
-            raise ArcalError(missing)
-        remedy = (
-            "give each class a column, such as probabilities_cat or logits_cat, or name the "
-            "probability of class 1 `probability`, or say which columns they are, with "
-            f"--probabilities{ANSWERS}"
-            if by_column
-            else "name their array `logits` or `probabilities`, or say which it is, with "
-            f"--probabilities{ANSWERS}"
-        )
-        if entries.sums is not None:
-            remedy = (
-                f"{entries.sums}, and probabilities of all classes to 1: give every class a column"
-            )
-        raise ArcalError(
-            f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
-        )
+        missing = missing_of(there, labelled)
+        raise ArcalError(missing or _no_outputs(there, entries.sums, by_column))
     labels, ids = entries.labels, entries.ids
     if outputs and not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
@@ -264,13 +240,13 @@ def _saved(
         single = any(np.shape(rows)[1:] in ((), (1,)) for rows in outputs.values())
         elsewhere += ANSWERS if single else ""
         raise ArcalError(
-            f"there are no labels, only {only}: name them `labels`, or say which column they are, "
-            f"with --label{elsewhere}"
+            f"there are no labels, only {first_few(there)}: name them `labels`, or say which "
+            f"column they are, with --label{elsewhere}"
         )
-    names = None if entries.classes is None else class_names(np.asarray(entries.classes))
+    names = None if entries.classes is None else class_names(entries.classes)
     titles = None
-    if ids is not None and np.asarray(ids).dtype.kind in "USO":
-        titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
+    if ids is not None and ids.dtype.kind in "USO":
+        titles, ids = tuple(map(str, ids.tolist())), None
         if len({*titles}) < len(titles):
             twice, _ = Counter(titles).most_common(1)[0]
             raise ArcalError(f"id {twice!r} occurs twice: give every input its own id")
@@ -279,17 +255,17 @@ def _saved(
         predictions, names = as_answers(confidence=sure, correct=right, ids=ids), RIGHT_OR_WRONG
     else:
         if labelled:
-            labels = numbered(np.asarray(labels), names, by_column=by_column)
+            assert labels is not None
+            labels = numbered(labels, names, by_column=by_column)
         predictions = as_predictions(labels=labels, ids=ids, **outputs)
     Z = predictions.classes
     if names is not None and len(names) != Z:
         raise ArcalError(f"there are {len(names)} class names for predictions of {Z} classes")
+    weights = entries.weights
     return SavedPredictions(
         predictions,
         names or tuple(map(str, range(Z))),
-        weights=None
-        if entries.weights is None
-        else _weights(entries.weights, len(predictions.ids)),
+        weights=None if weights is None else _weights(weights, len(predictions.ids)),
         names=titles,
         by=entries.by,
         weighed_by=entries.weighed_by,
@@ -299,6 +275,24 @@ def _saved(
         has_ids=entries.ids is not None,
         doubt=entries.doubt,
     )
+
+
+def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
+    """What is said of a file without outputs of classes, of which columns may have other `sums`."""
+    if sums is not None:
+        remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
+    elif by_column:
+        remedy = (
+            "give each class a column, such as probabilities_cat or logits_cat, or name the "
+            "probability of class 1 `probability`, or say which columns they are, with "
+            f"--probabilities{ANSWERS}"
+        )
+    else:
+        remedy = (
+            "name their array `logits` or `probabilities`, or say which it is, with "
+            f"--probabilities{ANSWERS}"
+        )
+    return f"there are no logits or probabilities, only {first_few(there) or 'nothing'}: {remedy}"
 
 
 def _scaled(probabilities: Any) -> str | None:
@@ -316,8 +310,7 @@ def _scaled(probabilities: Any) -> str | None:
     )
 
 
-def _weights(values: Any, N: int) -> Tensor:
-    values = np.asarray(values)
+def _weights(values: np.ndarray, N: int) -> Tensor:
     if values.dtype.kind not in "iuf":
         raise ArcalError(f"weights are of {values.dtype}: give numbers")
     return as_weights(torch.tensor(values, device="cpu"), N)

@@ -74,7 +74,7 @@ def outputs_called(
         raise ArcalError(f"there are {times} columns {twice}: keep one of them")
     if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
         return Outputs(of, _rows(table.column(of[0]), of[0]), None)
-    values = np.column_stack([numbers_in(table, name) for name in of])
+    values = _columns(table, of)
     titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of]
     if labels is None or labels.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
         titles = whole(titles)
@@ -141,7 +141,7 @@ def outputs_chosen(
         named(there, (), name)
     if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
         return Outputs(of, _rows(table.column(of[0]), of[0]), None)
-    values = np.column_stack([numbers_in(table, name) for name in of])
+    values = _columns(table, of)
     known = None if labelled else classes
     names = classes_of_chosen(of, labels, known, called.classes, titles=titles)
     if len(of) == 1:
@@ -212,18 +212,23 @@ def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
     return [name for name in known if not table.column(name).null_count]
 
 
+def _columns(table: pa.Table, of: Sequence[str]) -> np.ndarray:
+    """The rows `(N, Z)` of these columns of numbers."""
+    return np.column_stack([numbers_in(table, name) for name in of])
+
+
 def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
     """The rows `(N, Z)` of these columns, if there are several and every row sums to 1."""
     if len(of) < 2:
         return None
-    rows = np.column_stack([numbers_in(table, name) for name in of])
+    rows = _columns(table, of)
     one = (rows >= -ROUNDING).all() and sum_to_one(torch.from_numpy(rows)).all()
     return rows if one else None
 
 
 def _off_one(table: pa.Table, of: Sequence[str]) -> str | None:
     """Where these columns do not sum to 1, if they are several and all from 0 to 1."""
-    rows = np.column_stack([numbers_in(table, name) for name in of]) if len(of) > 1 else np.empty(0)
+    rows = _columns(table, of) if len(of) > 1 else np.empty(0)
     if not rows.size or rows.min() < 0 or rows.max() > 1:
         return None
     row = int(np.argmin(sum_to_one(torch.from_numpy(rows)).numpy()))

@@ -249,10 +249,8 @@ def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
     """The places of the columns of whole numbers that would be names with zeros before them."""
     names = table.column_names
     beside = called.beside(names)
-    ids, labels = (
-        _all_named(beside, IDS, called.id),
-        _all_named(beside, (*LABELS, *ALSO_LABELS), called.label),
-    )
+    ids = _all_named(beside, IDS, called.id)
+    labels = _all_named(beside, (*LABELS, *ALSO_LABELS), called.label)
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
     wanted = {*ids, *called.by, *(labels if named_by_class else ())}
     return [
