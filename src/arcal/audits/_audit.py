@@ -235,8 +235,15 @@ class Audit:
         if self.examples is None:
             first = self.models[0]
             return None if first.texts is None else Shown(first.predictions.ids, texts=first.texts)
-        known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
-        return Shown(self.examples.ids, read=self.examples.read, parts=self._parts, **known)
+        some = self.examples
+        return Shown(
+            some.ids,
+            read=some.read,
+            part=some.part,
+            parts=self._parts,
+            texts=some.texts,
+            columns=some.columns,
+        )
 
 
 def audit(

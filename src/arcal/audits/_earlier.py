@@ -178,9 +178,8 @@ def _standing(model: Mapping[str, Any]) -> Standing:
     n = over["accuracy"]["n"]
     names = ("accuracy", "gap", "nll", "brier", "aurc")
     figures = {name: _estimate(over[name]) for name in names}
-    ends = {end: flat[f"confidence{dot}"] for end, dot in
-            (("value", ""), ("low", ".low"), ("high", ".high"))}  # fmt: skip
-    figures["confidence"] = _estimate({**ends, "n": n})
+    value, low, high = (flat[f"confidence{end}"] for end in ("", ".low", ".high"))
+    figures["confidence"] = _estimate({"value": value, "low": low, "high": high, "n": n})
     bins = [(one["count"], one["confidence"], one["accuracy"]) for one in model["reliability"]]
     variances = {"gap": _variance(bins)}
     if positive is not None:
@@ -200,25 +199,27 @@ def _standing(model: Mapping[str, Any]) -> Standing:
 def _estimate(value: Mapping[str, Any]) -> Estimate:
     if value["n"] < 0:
         raise ValueError(f"n is {value['n']}")
-    ends = (value[end] for end in ("value", "low", "high"))
-    return Estimate(*(math.nan if end is None else float(end) for end in ends), n=int(value["n"]))
+    ends = (_number(value[end]) for end in ("value", "low", "high"))
+    return Estimate(*ends, n=int(value["n"]))
+
+
+def _number(value: float | None) -> float:
+    """A number of JSON, which has no nan."""
+    return math.nan if value is None else float(value)
 
 
 def _group(said: Mapping[str, Any]) -> Group:
-    nan = math.nan
-    confidence, share = (nan if said[one] is None else said[one] for one in
-                         ("confidence", "error_share"))  # fmt: skip
     return Group(
         name=printable(said["name"]),
         n=int(said["n"]),
         accuracy=_estimate(said["accuracy"]),
-        confidence=float(confidence),
+        confidence=_number(said["confidence"]),
         gap=_estimate(said["gap"]),
         ece=None,
         ece_if_calibrated=None,
-        share_of_errors=float(share),
+        share_of_errors=_number(said["error_share"]),
         few=bool(said["few"]),
-        p=nan,
+        p=math.nan,
         verdict=said["verdict"],
     )
 

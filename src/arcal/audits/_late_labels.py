@@ -92,11 +92,9 @@ def _ids_and_labels(file: Path, called: ColumnNames) -> tuple[str, list[str], pa
     if name is None and (name := named(there, CORRECT, None)) is not None:
         title = name
     name = name or labels_in(there, title)
-    for column, usual in ((key, IDS[1]), (name, LABELS[1])):
-        if column is None:
-            raise ArcalError(f"there is no column {usual}: rename one to it")
-    assert key is not None
-    assert name is not None
+    if key is None or name is None:
+        missing = IDS[1] if key is None else LABELS[1]
+        raise ArcalError(f"there is no column {missing}: rename one to it")
     ids, labels = table.column(key), table.column(name)
     known = [
         row for row, value in enumerate(labels.to_pylist()) if value is not None and value != ""

@@ -1,7 +1,6 @@
 """From files of predictions, by path, to what was audited of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +49,21 @@ def open_predictions(
     0.5
     """
     own = (*by, *text, *(() if one_per is None else (one_per,)))
-    named: dict[str, Any] = {"label": label, "weight": weight, "id": id, "by": own}
-    named |= {"labels_from": labels_from, "probabilities": probabilities, "names": class_names}
     sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
     audited: list[Audited] = []
     first: SavedPredictions | None = None
     for path, name, column in zip(paths, names, sure, strict=True):
-        saved = read_predictions(Path(path), confidence=column, **named)
+        saved = read_predictions(
+            Path(path),
+            label=label,
+            confidence=column,
+            probabilities=probabilities,
+            weight=weight,
+            id=id,
+            by=own,
+            labels_from=labels_from,
+            names=class_names,
+        )
         first = first or saved
         saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
         facts = {
@@ -68,13 +75,15 @@ def open_predictions(
             "Outputs": first_few(probabilities) or None,
             NOT_USED: first_few([one for one in saved.unused if one not in confidence]) or None,
         }
-        with _naming(path):
+        try:
             if one_per is not None:
                 N = len(saved.predictions.ids)
                 saved = saved.one_per(one_per, first.weights)
                 facts[DRAWN] = drawn_of_each(one_per, len(saved.predictions.ids), N)
             columns = {name: saved.by[name] for name in by}
             grouped = groupings(columns, len(saved.predictions.ids))
+        except ArcalError as error:
+            raise ArcalError(f"{path}: {error}") from error
         predictions, zeros = without_zeros(saved.predictions)
         one = Audited(
             name=name,
@@ -122,12 +131,3 @@ def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
         "\n".join(f"{name}: {one}" for name, one in zip(columns, row, strict=True) if one)
         for row in zip(*texts, strict=True)
     )
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """A block whose errors begin with the name of a file."""
-    try:
-        yield
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from error

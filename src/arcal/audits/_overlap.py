@@ -35,9 +35,6 @@ def overlap(
     >>> overlap(first, second)[0].sentence
     '2 of the 2 validation inputs are audited as well, so calibrators look better than they are'
     """
-    others = [one for one in other if isinstance(one, Examples)]
-    if not isinstance(validation, Examples) and not others:
-        return []
     caveats = []
     mine = cache(lambda decoded: {*audited.digests(decoded=decoded)})
     if isinstance(validation, Examples) and (both := _shared(audited, validation, mine)):
@@ -46,13 +43,12 @@ def overlap(
             "calibrators look better than they are"
         )
         caveats.append(Caveat("Overlap", said))
-    shared = []
-    for one in others:
-        if both := _shared(audited, one, mine):
-            shared.append(
-                f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
-                "and cannot be told apart"
-            )
+    shared = [
+        f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, and "
+        "cannot be told apart"
+        for one in other
+        if isinstance(one, Examples) and (both := _shared(audited, one, mine))
+    ]
     return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
 
 
