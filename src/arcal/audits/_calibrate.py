@@ -193,9 +193,9 @@ def calibration_of(
 
 
 def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None) -> list[str]:
-    """What is said of predictions whose classes seem to be in another order than the labels'.
+    """A doubt where the classes of predictions seem to be in another order than the labels'.
 
-    Without their names `classes` are called by numbers. Nothing is said of answers.
+    Without `classes`, their names, they are called by numbers. Answers raise no doubt.
 
     >>> from arcal.auditing import as_predictions
     >>> swapped = as_predictions(logits=[[3.0, 0.0], [0.0, 3.0]] * 50, labels=[1, 0] * 50)

@@ -155,7 +155,7 @@ class Calibration:
 
     @property
     def _estimates(self) -> Mapping[str, Today]:
-        """What is said of unlabelled inputs, by name; where there is one set it has no name."""
+        """The estimates for unlabelled inputs, by name; a single set is called ""."""
         return self.each if self.today is None else {"": self.today}
 
     def as_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from arcal.labels import as_whole_numbers, numbered
 from arcal.orders import random_order
 
 DRAWN = "Drawn"
-"""The title of what is said of a draw of one input per value of a column."""
+"""The title of the fact that one input was drawn per value of a column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +231,7 @@ class Examples:
 
 
 def drawn_of_each(column: str, n: int, N: int) -> str:
-    """What is said of a draw of n inputs of N.
+    """A phrase for a draw of n inputs of N.
 
     >>> drawn_of_each("patient", 300, 1200)
     'one input of each patient: 300 of 1,200'
@@ -294,7 +294,7 @@ def examples_or_loader(
 
 
 def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
-    """What is to be said of the ids where a loader draws its order and gives none.
+    """A caveat where a loader shuffles and gives no ids.
 
     Several models, each of which would get another order, are refused.
     """

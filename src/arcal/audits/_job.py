@@ -278,7 +278,7 @@ def _labels(said: str) -> Caveat:
 
 
 def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:
-    """What is said where a model of `Z` classes meets data of another number."""
+    """The error for a model of `Z` classes and data of another number."""
     have = len(examples.classes)
     line = f"the model returns logits of {Z:,} classes, and the data has {have:,}"
     if from_one and have == Z + 1:

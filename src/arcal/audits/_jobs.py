@@ -43,13 +43,13 @@ def run_jobs(
 ) -> list[Audited]:
     """Run the audits one after another, each shared by the processes of `sharing`, if there are.
 
-    `progress` gets the inputs done and all there are, or `skipped` does, if it is given, where the
-    last of them were read from `work` or only predicted: so many say nothing of the time that the
-    others take. `page` gets what is known of the first job after its first inputs, and again when
-    there are more by far; of several jobs it gets all that are done after each but the last, as
-    models stand side by side on the same inputs only. `conditions` on figures that no such audit
-    has raise `ArcalError` before anything is run, as does all else that cannot be audited, or
-    compared with the audit `against` which it is held.
+    `progress` gets the number of inputs done and of all. Where the last of them were read from
+    `work`, or only predicted, `skipped` gets both instead, if it is given, since they say nothing
+    about the time the others take. `page` gets the first job's result after `FIRST` inputs, and
+    again after `AGAIN` times as many; with several jobs it gets all finished results after each job
+    but the last, as models are compared on the same inputs only. Conditions on figures that this
+    audit does not have, inputs that cannot be audited, and an audit `against` which they cannot be
+    compared raise `ArcalError` before anything is run.
 
     >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)

@@ -54,9 +54,8 @@ def open_job(
     """One model on one data set, opened and held against each other, with nothing computed yet.
 
     `panel` None is the default: a few corruptions for images that are large enough. One input is
-    drawn of each value in the column `one_per`, and `limit` of these. `device` is
-    given where another process opens the job once more, on its own device and without what is said
-    of inputs that are there twice.
+    drawn of each value in the column `one_per`, and `limit` of these. `device` is given where
+    another process opens the job again, on its own device and without looking for repeated inputs.
 
     >>> path = Path("linear.py")
     >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
@@ -167,14 +166,14 @@ def _with_others(
 
 
 def _seen_before(opened: OpenedClassifier, read: _Read) -> list[Caveat]:
-    """What is to be said of inputs that the model was trained or calibrated on."""
+    """Caveats where the model was trained or calibrated on these inputs."""
     audited = (read.whole.content, read.examples.content)
     calibrated = opened.calibrated_on is not None and opened.calibrated_on in audited
     return [*training_part(read.examples), *([CALIBRATED_ON] if calibrated else [])]
 
 
 def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
-    """What is to be said of inputs that are among others, or twice among themselves."""
+    """Caveats where inputs are repeated, or are in the validation, other or training data."""
     caveats = overlap(read.examples, read.validation, read.other)
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     images = read.examples.kind == "images" and not is_run_folder(data)
@@ -192,7 +191,7 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
 
 
 def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Caveat]:
-    """What is to be said of images that are not resized as the model's configuration does."""
+    """A caveat where images are not resized as the model's configuration resizes them."""
     if not (opened.not_imitated and getattr(examples.part, "resized", False)):
         return []
     said = (

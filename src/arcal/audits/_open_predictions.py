@@ -102,7 +102,7 @@ def open_predictions(
 
 
 def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
-    """What is to be said of a file, and of `zeros` among its probabilities."""
+    """Caveats on a file, and on `zeros` among its probabilities."""
     said = {
         "Probabilities": "; ".join(filter(None, (saved.scaled, zeros))) or None,
         "Answers": saved.doubt,

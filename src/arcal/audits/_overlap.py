@@ -24,9 +24,7 @@ def overlap(
     validation: Examples | Loaded | None,
     other: Sequence[Examples | Loaded] = (),
 ) -> list[Caveat]:
-    """What is to be said of validation and other inputs that are audited as well, if any.
-
-    Inputs of loaders are not looked at.
+    """Caveats where validation or other inputs are audited as well; loaders are not looked at.
 
     >>> import torch
     >>> first, second = (
@@ -65,9 +63,7 @@ def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes
 
 
 def repeated(audited: Examples) -> list[Caveat]:
-    """What is to be said of images or texts that occur more than once, if any are.
-
-    Rows of a table may well be alike, and nothing is said of them.
+    """A caveat where images or texts occur more than once; rows of a table may well be alike.
 
     >>> import torch
     >>> x = torch.eye(4)[[0, 1, 2, 0]]
@@ -92,7 +88,7 @@ def repeated(audited: Examples) -> list[Caveat]:
 
 
 def training_part(audited: Examples) -> list[Caveat]:
-    """What is to be said if these inputs are the training part of a data set.
+    """A caveat where these inputs are the training part of a data set.
 
     >>> import torch
     >>> part = Examples.from_tensors(torch.eye(4), torch.arange(4), name="pets/train")
@@ -115,7 +111,7 @@ CALIBRATED_ON = Caveat(
 
 
 def calibrated_on(model: Model, predictions: Predictions) -> list[Caveat]:
-    """What is to be said if the model holds a calibrator that was fitted to these inputs.
+    """A caveat where the model holds a calibrator that was fitted to these inputs.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions

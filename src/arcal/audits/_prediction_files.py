@@ -81,7 +81,7 @@ class SavedPredictions:
         return self.names or tuple(self.predictions.ids.tolist())
 
     def ordered_like(self, other: "SavedPredictions") -> "SavedPredictions":
-        """The same in the order of another file of these inputs; as it is if there are others."""
+        """The same in the order of another file; unchanged unless both have the same inputs."""
         places = {key: row for row, key in enumerate(self.keys)}
         if self.keys == other.keys or places.keys() != set(other.keys):
             return self
@@ -107,7 +107,7 @@ class SavedPredictions:
         return self.rows(one_per(self.by[column], ids, weights=weights, name=column))
 
     def with_classes_like(self, classes: Sequence[str]) -> "SavedPredictions":
-        """The same with its classes in the order of these; as it is if they are others."""
+        """The same with its classes in the order of these; unchanged if they are other classes."""
         names = [*map(printable, self.classes)]
         wanted = [*map(printable, classes)]
         if names == wanted or sorted(names) != sorted(wanted) or len({*names}) < len(names):
@@ -278,7 +278,7 @@ def _saved(
 
 
 def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
-    """What is said of a file without outputs of classes, of which columns may have other `sums`."""
+    """The error for a file without outputs; `sums` tells of columns that sum to something else."""
     if sums is not None:
         remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
     elif by_column:
@@ -296,7 +296,7 @@ def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
 
 
 def _scaled(probabilities: Any) -> str | None:
-    """What is said of rows whose sum is not 1, which `as_predictions` scales to it."""
+    """A sentence for rows whose sum is not 1, which `as_predictions` scales to it."""
     rows = np.asarray(0 if probabilities is None else probabilities)
     if rows.ndim < 2 or rows.shape[-1] < 2:
         return None

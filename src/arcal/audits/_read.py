@@ -22,7 +22,7 @@ LISTED = 10
 """Broken images that an error message lists."""
 
 NOT_DRAWN = "Not drawn"
-"""The title of what is said of data without the column that others are drawn by."""
+"""The title of the caveat on data without the column that others are drawn by."""
 
 OF_KINDS = {
     "image": "images",
@@ -139,7 +139,7 @@ def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading
 def drawn_if_there(
     examples: Examples, source: str, column: str, reading: Reading
 ) -> tuple[Examples, list[Caveat]]:
-    """The same of other data; where these have no such column, all of them, which is then said."""
+    """The same of other data; without such a column all of them, with a caveat."""
     try:
         values = _columns(source, [column], reading, examples)[column]
     except ArcalError:
@@ -151,7 +151,7 @@ def drawn_if_there(
 
 
 def not_drawn(source: str, column: str) -> str:
-    """What is said of data without the column that others are drawn by.
+    """A sentence for data without the column that others are drawn by.
 
     >>> not_drawn("today.csv", "patient").partition(":")[0]
     'today.csv has no column patient'
@@ -163,10 +163,10 @@ def not_drawn(source: str, column: str) -> str:
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:
-    """What is to be said of values in a column that both the audited and validation inputs have.
+    """A caveat where audited and validation inputs share values of a column.
 
-    Each of the two is a path, how it was read, and its inputs. Without such a column in one of them
-    nothing is said.
+    Each of the two is a path, how it was read, and its inputs. Where one of them has no such column
+    there is no caveat.
     """
     try:
         audited, known = (
