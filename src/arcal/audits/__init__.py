@@ -2,6 +2,7 @@
 
 _audit         `arcal.audit`, and the value it returns
 _calibrate     `arcal.calibrate`, and in _calibration the value it returns
+_calibration_figures   its figures by name
 _changed_inputs   what calibrators are fitted on, where it is not the plain data
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
@@ -14,13 +15,13 @@ _loaded        inputs that a loader yields, and what is known beside it
 _same_inputs   whether two models are of the same inputs
 _overlap       inputs that are there twice, or were trained on
 _inputs_table  what each model says of each input, as a table
-_unlabelled    what it says of inputs without labels
-_calibration_figures   its figures by name
+_unlabelled    what a calibration says of inputs without labels
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
-_prediction_files   predictions that somebody saved, read by _prediction_tables,
-               _prediction_headers, _prediction_columns, _prediction_outputs, _prediction_labels,
-               _prediction_answers, _prediction_entries and _late_labels
+_prediction_files   predictions that somebody saved, of which _prediction_entries are read:
+               of .npz by _prediction_arrays, of tables by _prediction_columns, with
+               _prediction_tables, _prediction_headers, _prediction_outputs, _prediction_chosen,
+               _prediction_labels, _prediction_answers and _late_labels
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened, and in _open_predictions files of predictions

@@ -42,7 +42,7 @@ def with_views(job: Job) -> Job:
         job,
         model=Mirrored(job.model),
         fingerprint=f"{job.fingerprint} mirrored",
-        reopen=_reopened_by(with_views, job.reopen),
+        reopen=job.reopen and partial(_reopened, with_views, job.reopen),
     )
 
 
@@ -57,12 +57,8 @@ def with_perturbed(job: Job) -> Job:
     (40, False)
     """
     assert job.examples is not None
-    changed = perturbed(job.examples)
-    return replace(job, examples=changed, reopen=_reopened_by(with_perturbed, job.reopen))
-
-
-def _reopened_by(change: Callable[[Job], Job], reopen: Reopen | None) -> Reopen | None:
-    return None if reopen is None else partial(_reopened, change, reopen)
+    reopen = job.reopen and partial(_reopened, with_perturbed, job.reopen)
+    return replace(job, examples=perturbed(job.examples), reopen=reopen)
 
 
 def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device) -> Job:

@@ -86,31 +86,6 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
     return {name: _said(estimator, X, None, name or "unlabelled") for name, X in given.items()}
 
 
-def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
-    try:
-        p = estimator.predict_proba(X)
-    except Exception as error:
-        raise ArcalError(
-            f"{type(estimator).__name__} fails on {name} ({first_line(error)}): give X as it was "
-            "fitted to"
-        ) from error
-    labels = np.zeros(len(p), dtype=np.int64) if labels is None else labels
-    try:
-        return as_predictions(probabilities=p, labels=labels)
-    except ArcalError as error:
-        raise ArcalError(f"{name}: {error}") from None
-
-
-def _classes_of(estimator: Any) -> list[Any]:
-    kind = type(estimator).__name__
-    if not hasattr(estimator, "classes_"):
-        raise ArcalError(f"{kind} has no `classes_`: fit it first")
-    classes = estimator.classes_
-    if isinstance(classes, list) and any(np.ndim(one) for one in classes):
-        raise ArcalError(f"{kind} predicts {len(classes)} labels an input: audit each by itself")
-    return np.asarray(classes).tolist()
-
-
 def audited_estimators(
     models: Mapping[str, Any],
     data: Any,
@@ -173,3 +148,28 @@ arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
             f"y give arcal.{function.__name__}(arcal.auditing.as_predictions("
             "probabilities=P, labels=y))"
         )
+
+
+def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
+    try:
+        p = estimator.predict_proba(X)
+    except Exception as error:
+        raise ArcalError(
+            f"{type(estimator).__name__} fails on {name} ({first_line(error)}): give X as it was "
+            "fitted to"
+        ) from error
+    labels = np.zeros(len(p), dtype=np.int64) if labels is None else labels
+    try:
+        return as_predictions(probabilities=p, labels=labels)
+    except ArcalError as error:
+        raise ArcalError(f"{name}: {error}") from None
+
+
+def _classes_of(estimator: Any) -> list[Any]:
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "classes_"):
+        raise ArcalError(f"{kind} has no `classes_`: fit it first")
+    classes = estimator.classes_
+    if isinstance(classes, list) and any(np.ndim(one) for one in classes):
+        raise ArcalError(f"{kind} predicts {len(classes)} labels an input: audit each by itself")
+    return np.asarray(classes).tolist()

@@ -144,13 +144,13 @@ def _with_others(
     rest = replace(reading, part=None, weight=None, like=like)
     if whole.kind == "table":  # by name: another file may have them in another order
         rest = replace(rest, columns=whole.columns)
-    known = None if validation is None else _validation(validation, opened, rest, whole)
-    examples, caveats = whole, []
-    if one_per is not None:
-        if known is not None and validation is not None:
-            there = (data, reading, whole), (validation, _part_for(validation, rest), known)
-            caveats = shared_values(one_per, *there)
-        examples = drawn_one_per(whole, data, one_per, reading)
+    known, caveats = None, list[Caveat]()
+    if validation is not None:
+        known = _validation(validation, opened, rest, whole)
+        if one_per is not None:
+            there = validation, _part_for(validation, rest), known
+            caveats = shared_values(one_per, (data, reading, whole), there)
+    examples = whole if one_per is None else drawn_one_per(whole, data, one_per, reading)
     if limit is not None:
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")

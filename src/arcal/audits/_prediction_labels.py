@@ -77,6 +77,42 @@ def numbered(
     return np.array([numbers[value] for value in text])
 
 
+def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
+    """The places `(N,)` of labels that are numbers among names that are, if all are there once."""
+    if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
+        return None
+    values = [_as_number(name) for name in classes]
+    places = {value: place for place, value in enumerate(values)}
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    times = Counter(values)
+    wanted = [float(str(label)) for label in distinct]  # of float32 what is written as 0.1
+    if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
+        return None
+    return np.array([places[value] for value in wanted])[inverse]
+
+
+def _refuse_fractions(labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuse labels that are numbers, of which one is not whole."""
+    if labels.dtype.kind != "f" or labels.ndim != 1 or not np.isfinite(labels).all():
+        return
+    fractions = np.flatnonzero(labels != np.round(labels))
+    if not len(fractions):
+        return
+    row = int(fractions[0])
+    of = f" and none of the classes {first_few(classes)}" if classes else ""
+    raise ArcalError(
+        f"the label of row {row} is {labels[row]:g}, which is no whole number{of}: number the "
+        "labels from 0, or call the column of each class by its label, such as "
+        f"probability_{labels[row]:g}"
+    )
+
+
+def _refuse_blank(labels: Sequence[str]) -> None:
+    blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
+    if blank is not None:
+        raise ArcalError(f"the label of row {blank} is blank: fill it in or drop the row")
+
+
 def as_text(labels: np.ndarray) -> list[str] | None:
     """Labels as the names they would be, None where they are neither names nor whole numbers."""
     kind = labels.dtype.kind
@@ -123,42 +159,6 @@ def _as_number(name: str) -> float:
         return float(name)
     except ValueError:
         return math.nan
-
-
-def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
-    """The places `(N,)` of labels that are numbers among names that are, if all are there once."""
-    if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
-        return None
-    values = [_as_number(name) for name in classes]
-    places = {value: place for place, value in enumerate(values)}
-    distinct, inverse = np.unique(labels, return_inverse=True)
-    times = Counter(values)
-    wanted = [float(str(label)) for label in distinct]  # of float32 what is written as 0.1
-    if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
-        return None
-    return np.array([places[value] for value in wanted])[inverse]
-
-
-def _refuse_fractions(labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Refuse labels that are numbers, of which one is not whole."""
-    if labels.dtype.kind != "f" or labels.ndim != 1 or not np.isfinite(labels).all():
-        return
-    fractions = np.flatnonzero(labels != np.round(labels))
-    if not len(fractions):
-        return
-    row = int(fractions[0])
-    of = f" and none of the classes {first_few(classes)}" if classes else ""
-    raise ArcalError(
-        f"the label of row {row} is {labels[row]:g}, which is no whole number{of}: number the "
-        "labels from 0, or call the column of each class by its label, such as "
-        f"probability_{labels[row]:g}"
-    )
-
-
-def _refuse_blank(labels: Sequence[str]) -> None:
-    blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
-    if blank is not None:
-        raise ArcalError(f"the label of row {blank} is blank: fill it in or drop the row")
 
 
 def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:

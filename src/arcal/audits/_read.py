@@ -214,9 +214,10 @@ def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
     settings: dict[str, Any] = {"image": reading.image, "channels": reading.channels, **named}
-    shape = opened.input_shape or reading.like
-    if settings["channels"] is None and shape is not None and len(shape) == 3:
-        settings["channels"] = shape[0] if shape[0] in (1, 3) else None
+    shape = opened.input_shape or reading.like or ()
+    channels, *sides = shape if len(shape) == 3 else (None,)
+    if settings["channels"] is None and channels in (1, 3):
+        settings["channels"] = channels
     how = opened.preprocessing
     view: dict[str, Any] = {"crop": reading.crop}
     size: Any = reading.size
@@ -224,8 +225,8 @@ def _images(
         size = how.size
         view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
         view["round_down"] = how.round_down
-    elif size is None and shape is not None and len(shape) == 3:
-        size = tuple(shape[1:])
+    elif size is None and sides:
+        size = tuple(sides)
     opens_all = reading.check or reading.skip_broken
     with bar(f"opening {source}", "images") if opens_all else nullcontext() as progress:
         if progress is not None:
