@@ -54,12 +54,13 @@ CALLED = (
 """What columns beside the outputs are called, which says that a table has a header."""
 
 
-def columns(
+def columns_in(
     path: Path,
     called: ColumnNames,
-    labelled: bool = True,
-    classes: Sequence[str] = (),
-    labels_from: Path | None = None,
+    classes: Sequence[str],
+    labels_from: Path | None,
+    *,
+    labelled: bool,
 ) -> Entries:
     """What the columns of a table say.
 

@@ -15,7 +15,8 @@ class ColumnNames:
 
     `by` are the columns to group the inputs by. With a `confidence` no outputs are read, and with
     `probabilities` no others: one is of class 1, several are one a class, in this order. `classes`
-    are then the names of the classes, if they are not those of the columns.
+    are then the names of the classes, if they are not those of the columns. `probabilities` that
+    are named twice, or for something else as well, raise `ArcalError`.
     """
 
     label: str | None = None
@@ -26,18 +27,7 @@ class ColumnNames:
     probabilities: Sequence[str] = ()
     classes: Sequence[str] = ()
 
-    @property
-    def chosen(self) -> list[str]:
-        """Those that the user names, but for `by`."""
-        every = (self.label, self.id, self.weight, self.confidence, *self.probabilities)
-        return [name for name in every if name is not None]
-
-    def beside(self, there: Sequence[str]) -> list[str]:
-        """The columns that may be something else than outputs: all but the `probabilities`."""
-        return [name for name in there if name not in self.probabilities]
-
-    def check(self) -> None:
-        """Refuse names of which one column cannot have both, or that are there twice."""
+    def __post_init__(self) -> None:
         if self.probabilities and self.confidence is not None:
             raise ArcalError(
                 f"--confidence {self.confidence} and --probabilities {self.probabilities[0]}: a "
@@ -51,6 +41,16 @@ class ColumnNames:
                 raise ArcalError(
                     f"--{other} and --probabilities both name {name}: a column is one of them"
                 )
+
+    @property
+    def chosen(self) -> list[str]:
+        """Those that the user names, but for `by`."""
+        every = (self.label, self.id, self.weight, self.confidence, *self.probabilities)
+        return [name for name in every if name is not None]
+
+    def beside(self, there: Sequence[str]) -> list[str]:
+        """The columns that may be something else than outputs: all but the `probabilities`."""
+        return [name for name in there if name not in self.probabilities]
 
 
 @dataclass(eq=False)

@@ -23,7 +23,7 @@ from arcal.auditing import (
 )
 from arcal.audits._prediction_answers import holds_answers, missing_of
 from arcal.audits._prediction_arrays import arrays_in
-from arcal.audits._prediction_columns import columns
+from arcal.audits._prediction_columns import columns_in
 from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
@@ -188,20 +188,27 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        called = ColumnNames(label, id, weight, confidence, by, probabilities, names)
-        called.check()
+        called = ColumnNames(
+            label=label,
+            id=id,
+            weight=weight,
+            confidence=confidence,
+            by=by,
+            probabilities=probabilities,
+            classes=names,
+        )
         if by_column:
-            entries = columns(path, called, labelled, classes, labels_from)
+            entries = columns_in(path, called, classes, labels_from, labelled=labelled)
         elif labels_from is not None:
             raise ArcalError("--labels-from is for tables of predictions: leave it out")
         else:
             entries = arrays_in(path, called, classes, labelled=labelled)
-        own = entries.classes is not None and not called.probabilities
-        if names and (own or (entries.classes is not None and [*entries.classes] != [*names])):
-            raise ArcalError("it names its classes itself: leave --classes out")
         if names:
+            own = entries.classes
+            if own is not None and (not probabilities or [*own] != [*names]):
+                raise ArcalError("it names its classes itself: leave --classes out")
             entries.classes = np.array(names)  # of lists, in which nothing names them
-        saved = _saved(entries, _names(path), labelled, by_column)
+        saved = _saved(entries, _names(path), labelled=labelled, by_column=by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -226,7 +233,7 @@ def _names(path: Path) -> Sequence[str]:
 
 
 def _saved(
-    entries: Entries, there: Sequence[str], labelled: bool, by_column: bool
+    entries: Entries, there: Sequence[str], *, labelled: bool, by_column: bool
 ) -> SavedPredictions:
     outputs, answers = entries.outputs, entries.answers
     if not outputs and answers is None:
