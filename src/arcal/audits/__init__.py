@@ -21,7 +21,8 @@ _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved, of which _prediction_entries are read:
                of .npz by _prediction_arrays, of tables by _prediction_columns, with
                _prediction_tables, _prediction_headers, _prediction_outputs, _prediction_chosen,
-               _prediction_labels, _prediction_answers and _late_labels
+               _prediction_labels, _prediction_answers and _late_labels, and in _prediction_samples
+               what lm-evaluation-harness logs
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened, and in _open_predictions files of predictions
