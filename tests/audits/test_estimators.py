@@ -118,6 +118,13 @@ def test_it_is_calibrated_with_inputs_without_labels(pipeline):
     assert [*several.each] == ["a", "b"]
 
 
+def test_inputs_without_labels_are_given_alone(pipeline):
+    with pytest.raises(ArcalError, match="unlabelled is a tuple: give X alone, without labels"):
+        arcal.calibrate(pipeline, (X, NAMES), unlabelled=(X, NAMES))
+    with pytest.raises(ArcalError, match="monday is a tuple: give X alone"):
+        arcal.calibrate(pipeline, (X, NAMES), unlabelled={"monday": (X, NAMES)})
+
+
 def test_a_module_that_has_probabilities_too_is_a_module():
     class Both(nn.Linear):
         classes_ = ("a", "b")

@@ -88,6 +88,12 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
     2
     """
     given = {name: X for name, X in sets.items() if X is not None}
+    for name, X in given.items():
+        if isinstance(X, tuple):
+            raise ArcalError(
+                f"{name or 'unlabelled'} is a tuple: give X alone, without labels; of several sets "
+                "a mapping from names to them"
+            )
     return {name: _said(estimator, X, None, name or "unlabelled") for name, X in given.items()}
 
 
