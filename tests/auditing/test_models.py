@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -96,6 +97,29 @@ def test_an_array_can_be_ranked_by_its_margin_but_not_attacked(net, x):
     torch.testing.assert_close(score(model, batch, "margin").robustness, top[:, 0] - top[:, 1])
     with pytest.raises(ArcalError, match="no gradient"):
         score(model, batch)
+
+
+class OfAnotherFramework:
+    """What JAX and TensorFlow return: no array, but one can be made of it."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values.detach().numpy(), dtype=dtype)
+
+
+def test_what_another_framework_returns_is_taken_as_an_array(net, x):
+    model = as_model(lambda x: OfAnotherFramework(net(x)))
+    assert torch.equal(model(x), net(x).detach())
+    with pytest.raises(ArcalError, match="the model returns ndarray, in which no logits are found"):
+        as_model(lambda x: np.array(["cat"] * len(x)))(x)
+
+
+def test_an_array_may_be_in_bfloat16_as_jax_has_them(net, x):
+    bfloat16 = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed").bfloat16
+    half = as_model(lambda x: net(x).detach().numpy().astype(bfloat16))
+    assert torch.equal(half(x), net(x).detach().bfloat16().float())
 
 
 def test_a_function_of_numpy_can_be_ranked_by_its_margin_but_not_attacked(x):

@@ -68,8 +68,8 @@ def _tensor_in(output: Any, classes: int | None) -> Tensor:
             f"the model returns a module, {type(output).__name__}: a function that builds one may "
             "only have arguments with defaults"
         )
-    if isinstance(output, np.ndarray):
-        output = torch.as_tensor(output, device="cpu")
+    if not isinstance(output, Tensor) and hasattr(output, "__array__"):
+        output = _from_array(np.asarray(output))
     if not isinstance(output, Tensor):
         names = f" of {', '.join(map(repr, output))}" if isinstance(output, Mapping) else ""
         raise ArcalError(
@@ -77,6 +77,13 @@ def _tensor_in(output: Any, classes: int | None) -> Tensor:
             "return a tensor, or name them `logits`"
         )
     return output
+
+
+def _from_array(array: np.ndarray) -> Any:
+    """A copy of numbers as NumPy, JAX or TensorFlow have them; of anything else, the array."""
+    if array.dtype.kind == "V" and array.dtype.names is None:  # as NumPy calls JAX's bfloat16
+        array = array.astype(np.float32)
+    return torch.tensor(array, device="cpu") if array.dtype.kind in "biuf" else array
 
 
 def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:

@@ -20,7 +20,8 @@ _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved, read by _prediction_tables,
                _prediction_headers, _prediction_columns, _prediction_outputs, _prediction_labels,
-               _prediction_answers, _prediction_entries and _late_labels
+               _prediction_answers, _prediction_entries and _late_labels, and in _prediction_samples
+               what lm-evaluation-harness logs
 _calibrated_files   the same calibrated
 _names         what a user types, told apart
 _open          and opened, and in _open_predictions files of predictions

@@ -13,12 +13,18 @@ import pyarrow.parquet as pq
 
 from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_headers import is_number
+from arcal.audits._prediction_samples import (
+    are_samples,
+    keys_of_samples,
+    predictions_in_samples,
+)
 from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import (
     csv_header,
     first_json_line,
-    read_json_lines,
+    json_objects,
+    json_table,
     with_points,
 )
 from arcal.errors import ArcalError, first_line
@@ -60,6 +66,7 @@ def read_table(path: Path, called: ColumnNames) -> pa.Table:
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
     for each class, as pipelines of transformers return, become columns such as `probabilities.cat`,
     of a column `scores` as well; other objects become a column for each key, such as `meta.site`.
+    Samples that lm-evaluation-harness logged are read as `predictions_in_samples` has them.
     What columns are `called` counts for CSV files, which do not say what is text, and says which
     other columns are outputs.
 
@@ -81,7 +88,8 @@ def names_in(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
         return pq.ParquetDataset(path).schema.names
     if path.name.lower().endswith(JSON_LINES):
-        return [*first_json_line(path)]
+        first = first_json_line(path)
+        return keys_of_samples(first) if are_samples(first) else [*first]
     return [name.strip() for name in csv_header(path).names]
 
 
@@ -191,7 +199,9 @@ def _is_scored(kind: pa.DataType) -> bool:
 
 def _json_lines(path: Path) -> pa.Table:
     try:
-        return read_json_lines(path)
+        rows = [*json_objects(path)]
+        samples = bool(rows) and all(map(are_samples, rows))
+        return json_table(predictions_in_samples(rows) if samples else rows, path)
     except ArcalError as error:  # the file is named by whoever reads its predictions
         raise ArcalError(str(error).removeprefix(str(path)).lstrip(",: ")) from error
 

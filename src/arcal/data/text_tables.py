@@ -5,7 +5,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +175,15 @@ def read_json_lines(file: Path) -> pa.Table:
 
     A line that is no object, or a key whose values are of several types, raises `ArcalError`.
     """
-    rows = [*_objects(file)]
+    return json_table([*json_objects(file)], file)
+
+
+def json_table(rows: Sequence[Mapping[str, Any]], file: Path) -> pa.Table:
+    """Rows of a `file`, which an error names, as a table; a key that a row lacks is missing.
+
+    >>> json_table([{"label": "cat"}, {"label": "dog"}], Path("a.jsonl"))["label"].to_pylist()
+    ['cat', 'dog']
+    """
     columns = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         try:
@@ -194,11 +202,16 @@ def first_json_line(file: Path) -> dict[str, Any]:
     >>> first_json_line(Path("a.jsonl"))
     {'label': 'cat'}
     """
-    return next(_objects(file), {})
+    return next(json_objects(file), {})
 
 
-def _objects(file: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; blank lines are none."""
+def json_objects(file: Path) -> Iterator[dict[str, Any]]:
+    r"""The objects of a file of JSON lines, perhaps compressed; blank lines are none.
+
+    >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat"}\n\n{"label": "dog"}\n')
+    >>> [row["label"] for row in json_objects(Path("a.jsonl"))]
+    ['cat', 'dog']
+    """
     try:
         with (
             pa.input_stream(str(file), compression="detect") as raw,

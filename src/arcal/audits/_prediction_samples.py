@@ -1,0 +1,179 @@
+"""Multiple-choice samples as lm-evaluation-harness logs them: log-likelihoods of the options."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from arcal.errors import ArcalError
+
+SAMPLES = {"doc_id", "target", "filtered_resps"}
+"""Keys that every sample has."""
+LEFT_OUT = {*SAMPLES, "resps", "arguments", "filter", "metrics"}
+"""Keys that are read, or that repeat what is; so do the hashes."""
+HASH = "_hash"
+WITHOUT_QUESTION = "acc_mutual_info"
+"""A measure for which every option is logged a second time, without the question before it."""
+
+
+def are_samples(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a sample that lm-evaluation-harness logged.
+
+    >>> are_samples({"doc_id": 0, "target": "1", "filtered_resps": [["-1.5", "False"]]})
+    True
+    """
+    return set(row) >= SAMPLES
+
+
+def keys_of_samples(row: Mapping[str, Any]) -> list[str]:
+    """What a sample's keys are as predictions.
+
+    >>> keys_of_samples({"doc_id": 0, "doc": {}, "target": "1", "filtered_resps": []})
+    ['id', 'label', 'logits', 'doc']
+    """
+    return ["id", "label", "logits", *_rest(row)]
+
+
+def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Samples as predictions: the log-likelihoods of the options are logits, the target a label.
+
+    The classes are the texts of the options if they are the same in all samples, as A to D are, and
+    numbers from 0 otherwise. An option that a question does not have gets a logit of -inf. A target
+    is the number of an option or its text, whichever agrees with `acc`, which says if the most
+    probable option is right. Where tasks share a file, whose `doc_id` all begin with 0, the ids are
+    the hashes of the questions. Samples of generated texts, of several filters, and what does not
+    agree with `acc` raise `ArcalError`.
+
+    >>> options = {"gen_args_0": {"arg_0": "Is it so?", "arg_1": " no"},
+    ...            "gen_args_1": {"arg_0": "Is it so?", "arg_1": " yes"}}
+    >>> sample = {"doc_id": 7, "doc": {"topic": "law"}, "target": "yes", "arguments": options,
+    ...           "filtered_resps": [["-2.5", "False"], ["-0.5", "True"]], "acc": 1.0}
+    >>> predictions_in_samples([sample])[0]
+    {'id': 7, 'label': 'yes', 'logits': {'no': -2.5, 'yes': -0.5}, 'doc': {'topic': 'law'}, \
+'acc': 1.0}
+    """
+    _check_one_filter(rows)
+    logits = [_log_likelihoods(row, i) for i, row in enumerate(rows)]
+    options = [_options(row, len(z)) for row, z in zip(rows, logits, strict=True)]
+    right = _right_options(rows, logits, options)
+    Z = max(map(len, logits))
+    first = options[0]
+    named = len({*first}) == len(first) == Z and all(one == first for one in options)
+    names = first if named else [str(z) for z in range(Z)]
+    alone = len({str(row["doc_id"]) for row in rows}) == len(rows)
+    return [
+        {
+            "id": row["doc_id"] if alone else row.get("doc_hash"),
+            "label": names[label] if named else label,
+            "logits": dict(zip(names, [*z, *[-np.inf] * (Z - len(z))], strict=True)),
+            **_rest(row),
+        }
+        for row, z, label in zip(rows, logits, right, strict=True)
+    ]
+
+
+def _rest(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in row.items() if key not in LEFT_OUT and not key.endswith(HASH)
+    }
+
+
+def _check_one_filter(rows: Sequence[Mapping[str, Any]]) -> None:
+    filters = list(dict.fromkeys(str(row.get("filter")) for row in rows))
+    if len(filters) > 1:
+        raise ArcalError(
+            f"its samples are of the filters {' and '.join(filters[:2])}: keep the rows of one"
+        )
+
+
+def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:
+    """Those of the options, each logged with whether it is what the model would write."""
+    said = row["filtered_resps"]
+    pairs = isinstance(said, list) and all(isinstance(one, list) and len(one) == 2 for one in said)
+    try:
+        values = [float(one[0]) for one in said] if pairs else []
+    except (TypeError, ValueError):
+        values = []
+    if WITHOUT_QUESTION in row:
+        values = values[: len(values) // 2]
+    if len(values) < 2:
+        raise ArcalError(
+            f"filtered_resps of row {i} are not the log-likelihoods of several options: of "
+            "generated answers give a confidence in each, as `confidence`, and whether it is "
+            "right, as `correct`"
+        )
+    return values
+
+
+def _options(row: Mapping[str, Any], n: int) -> list[str]:
+    """The texts of the n options, or their numbers where these are not logged."""
+    arguments = row.get("arguments")
+    arguments = arguments.values() if isinstance(arguments, Mapping) else ()
+    texts = [one["arg_1"] for one in arguments if isinstance(one, Mapping) and "arg_1" in one][:n]
+    known = len(texts) == n and all(isinstance(text, str) for text in texts)
+    return [text.strip() for text in texts] if known else [str(z) for z in range(n)]
+
+
+def _right_options(
+    rows: Sequence[Mapping[str, Any]],
+    logits: Sequence[Sequence[float]],
+    options: Sequence[Sequence[str]],
+) -> list[int]:
+    """Which option is right in each sample, by a target that is its number or its text."""
+    by_number = [_number(row["target"], len(z)) for row, z in zip(rows, logits, strict=True)]
+    by_text = [
+        said.index(text) if said.count(text := str(row["target"]).strip()) == 1 else None
+        for row, said in zip(rows, options, strict=True)
+    ]
+    readings = [
+        known
+        for one in (by_number, by_text)
+        if len(known := [z for z in one if z is not None]) == len(rows)
+    ]
+    if not readings:
+        neither = (
+            i for i, both in enumerate(zip(by_number, by_text, strict=True)) if both == (None, None)
+        )
+        row = next(neither, by_number.index(None))
+        raise ArcalError(
+            f"the target of row {row} ({rows[row]['target']}) is neither the number nor the text "
+            "of one option: give samples with one right option each"
+        )
+    agreeing = [one for one in readings if _disagreement(rows, logits, one) is None]
+    if not agreeing:
+        row = _disagreement(rows, logits, readings[0])
+        raise ArcalError(
+            f"acc of row {row} does not agree with its target and the log-likelihoods of its "
+            "options: give samples as they were logged"
+        )
+    if len(agreeing) == 2 and agreeing[0] != agreeing[1]:
+        raise ArcalError(
+            "targets may be numbers or texts of options, and no acc says which: give samples as "
+            "they were logged"
+        )
+    return agreeing[0]
+
+
+def _number(target: Any, n: int) -> int | None:
+    """The number of one of n options, which may be written as text, or alone in a list."""
+    try:
+        value = json.loads(target) if isinstance(target, str) else target
+    except ValueError:
+        return None
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < n else None
+
+
+def _disagreement(
+    rows: Sequence[Mapping[str, Any]],
+    logits: Sequence[Sequence[float]],
+    right: Sequence[int | None],
+) -> int | None:
+    """The first row of which `acc` says otherwise whether the most probable option is right."""
+    for i, (row, z, label) in enumerate(zip(rows, logits, right, strict=True)):
+        if "acc" in row and bool(row["acc"]) != (int(np.argmax(z)) == label):
+            return i
+    return None
