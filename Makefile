@@ -27,7 +27,7 @@ test-lowest: .venv-lowest/installed
 check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --threads 2
 
 format: .venv/installed-test
 	$(BIN)/ruff check --fix .

@@ -150,3 +150,14 @@ def test_many_times_are_grouped_by_their_day(mark):
     assert grouping("time", typed).groups == by_day.groups[:2]
     assert len(grouping("time", times[:12]).groups) == 12, "a few times are groups of their own"
     assert len(grouping("time", [*times, "later"]).groups) == 21, "it has more than times"
+
+
+class Column(list):
+    name = "region"
+
+
+def test_one_named_column_is_a_table_of_it():
+    (made,) = groupings(Column(["b", "a", "b"]), 3)
+    assert (made.name, made.groups) == ("region", ("a", "b"))
+    with pytest.raises(ArcalError, match="by is a list: give a mapping from names"):
+        groupings(["b", "a", "b"], 3)

@@ -227,6 +227,13 @@ class RangeIndex(Index):
     pass
 
 
+class Slice(RangeIndex):
+    start = 5
+
+
+Slice.__name__ = "RangeIndex"
+
+
 def test_rows_are_in_the_order_of_the_labels():
     """By position every probability was taken for another row's."""
     table, labels = Table([[0.75, 0.25], [0.125, 0.875]], [0, 1]), Table([0, 1], ())
@@ -235,7 +242,11 @@ def test_rows_are_in_the_order_of_the_labels():
     for index in (Index("bc"), RangeIndex("ba")):  # others, or numbers that only count the rows
         labels.index = index  # pyright: ignore
         assert as_predictions(probabilities=table, labels=labels).correct.all()
-    labels.index = Index("ba")  # pyright: ignore
+    table.index = Slice([5, 6])  # pyright: ignore  # rows of a table that counted its own
+    labels.index = Index([6, 5])  # pyright: ignore
+    with pytest.raises(ArcalError, match="row 0 is 5 by its index, and 6 by that of the labels"):
+        as_predictions(probabilities=table, labels=labels)
+    table.index, labels.index = Index("ab"), Index("ba")  # pyright: ignore
     with pytest.raises(ArcalError, match="row 0 is 'a' by its index, and 'b' by that of the label"):
         as_predictions(probabilities=table, labels=labels)
 

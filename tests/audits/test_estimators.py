@@ -1,5 +1,6 @@
 """Classifiers of scikit-learn are audited and calibrated on data that they read themselves."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -8,20 +9,45 @@ import pytest
 import torch
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 from torch import nn
 
 import arcal
 from arcal.auditing import as_predictions, without_zeros
+from arcal.calibration.posthoc import BatchTemperature
 from arcal.errors import ArcalError
+from arcal.store import load_stream, save_stream
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 3))
 Y = (X[:, 0] + GENERATOR.normal(size=300) > 0).astype(int)
 NAMES = np.array(["spam", "ham"])[Y]  # in another order than the alphabet's
+
+
+class Index(list):
+    """As much of an index of pandas as is looked at."""
+
+    def equals(self, other):
+        return self == other
+
+
+class Indexed(np.ndarray):
+    """An array whose rows have an index, as a table or a column of pandas has."""
+
+    def __new__(cls, values, index):
+        made = np.asarray(values).view(cls)
+        made.index = Index(np.asarray(index).tolist())
+        return made
+
+    def __array_finalize__(self, of):
+        self.index = getattr(of, "index", None)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +116,13 @@ def test_it_is_calibrated_with_inputs_without_labels(pipeline):
     assert calibration.figures() == plain.figures()
     several = arcal.calibrate(pipeline, (X, NAMES), unlabelled={"a": X, "b": X[:99]}, **given)
     assert [*several.each] == ["a", "b"]
+
+
+def test_inputs_without_labels_are_given_alone(pipeline):
+    with pytest.raises(ArcalError, match="unlabelled is a tuple: give X alone, without labels"):
+        arcal.calibrate(pipeline, (X, NAMES), unlabelled=(X, NAMES))
+    with pytest.raises(ArcalError, match="monday is a tuple: give X alone"):
+        arcal.calibrate(pipeline, (X, NAMES), unlabelled={"monday": (X, NAMES)})
 
 
 def test_a_module_that_has_probabilities_too_is_a_module():
@@ -191,6 +224,121 @@ def test_only_an_estimator_has_one():
     said = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     with pytest.raises(ArcalError, match="take `classifier` of a model of torch, and `calibrator`"):
         _ = arcal.calibrate(said, calibrators=["temperature"]).estimator
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (LinearSVC().fit(X, NAMES), "LinearSVC gives no probabilities: fit CalibratedClassifierCV"),
+        (GridSearchCV(LinearSVC(), {"C": [1]}).fit(X, NAMES), "GridSearchCV gives no probabilitie"),
+        (
+            VotingClassifier([("a", GaussianNB())]).fit(X, NAMES),
+            'if its votes count: give voting="',
+        ),
+        (LinearRegression().fit(X, Y), "LinearRegression has no predict_proba and no classes_"),
+        (LogisticRegression, "the model is the class LogisticRegression: give a fitted object"),
+        (SimpleNamespace(predict_proba=len, classes_=None), "SimpleNamespace has no `classes_`: f"),
+    ],
+)
+@pytest.mark.parametrize("function", [arcal.audit, arcal.calibrate])
+def test_what_gives_no_probabilities_is_told_what_to_do(model, message, function):
+    with pytest.raises(ArcalError, match=message):
+        function(model, (X, NAMES))
+
+
+def test_rows_in_another_order_by_their_index_are_refused(pipeline):
+    index = np.random.default_rng(0).permutation(300)
+    table = Indexed(X, index)
+    inverse = np.argsort(index)
+    names, numbers = Indexed(NAMES, index), Indexed(np.linspace(1, 2, 300), index)
+    arcal.audit(pipeline, (table, names), weights=numbers, by={"half": Indexed(Y, index)})
+    for given, message in (
+        ({"data": (table, Indexed(NAMES[inverse], index[inverse]))}, "that of the labels: .*y.loc"),
+        ({"weights": Indexed(numbers, index[inverse])}, "that of weights: .*weights.loc"),
+        ({"by": {"half": Indexed(Y, index[inverse])}}, "that of by.'half'.: give both in one ord"),
+    ):
+        known: dict[str, Any] = {"data": (table, names)} | given
+        with pytest.raises(ArcalError, match=message):
+            arcal.audit(pipeline, known.pop("data"), **known)
+    with pytest.raises(ArcalError, match="that of weights"):
+        arcal.calibrate(pipeline, (table, names), weights=Indexed(numbers, index[inverse]))
+    assert arcal.audit(pipeline, (table, Indexed(NAMES, np.arange(300) + 900)))  # of no such rows
+
+
+class Table(np.ndarray):
+    """As much of a table as is looked at."""
+
+    columns = ("age", "height", "weight")
+
+    def __getitem__(self, which):
+        rows = np.asarray(self)
+        return rows[:, self.columns.index(which)] if isinstance(which, str) else rows[which]
+
+
+def test_groups_may_be_columns_of_its_inputs(pipeline):
+    data = X.view(Table), NAMES
+    by = {"age": X[:, 0], "weight": X[:, 2]}
+    figures = arcal.audit(pipeline, (X, NAMES), by=by).figures()
+    assert arcal.audit(pipeline, data, by=["age", "weight"]).figures() == figures
+    one = arcal.audit(pipeline, data, by="age").models[0].by_grouping
+    assert len(one) == 1
+    with pytest.raises(ArcalError, match="by names size, and the columns of X are age, height, w"):
+        arcal.audit(pipeline, data, by=["size"])
+    with pytest.raises(ArcalError, match="by names age, and X is no table with columns: give a m"):
+        arcal.audit(pipeline, (X, NAMES), by=["age"])
+
+
+def test_an_audit_in_the_place_of_its_folder_is_refused_with_what_to_do(pipeline):
+    audit = arcal.audit(pipeline, (X, NAMES))
+    with pytest.raises(ArcalError, match=r"against is a Audit: name the folder .*audit.save"):
+        arcal.audit(pipeline, (X, NAMES), against=audit)  # pyright: ignore
+
+
+def test_an_estimator_that_decides_by_a_threshold_is_said_to():
+    linear = FrozenEstimator(LogisticRegression().fit(X[:100], NAMES[:100]))
+    given: dict[str, Any] = {"threshold": 0.1, "pos_label": "spam"}
+    careful = FixedThresholdClassifier(linear, **given).fit(X, NAMES)
+    most_probable = careful.classes_[careful.predict_proba(X).argmax(1)]
+    n = int((careful.predict(X) != most_probable).sum())
+    assert n > 30
+    line = f"its predict gives another class than the most probable one for {n} of 300 inputs"
+    audit = arcal.audit(careful, (X, NAMES))
+    assert line in audit.summary()
+    right = (most_probable == NAMES).mean()
+    assert audit.models[0].overall.accuracy.value == pytest.approx(right)
+    doubts = arcal.calibrate(careful, (X, NAMES), calibrators=["temperature"]).doubts
+    assert any(line in doubt for doubt in doubts)
+    forest = RandomForestClassifier(2, random_state=0).fit(X[:100], NAMES[:100])
+    assert "its predict" not in arcal.audit(forest, (X, NAMES)).summary()  # ties are none
+
+
+def test_a_stream_takes_the_zeros_of_a_forest_as_the_calibration_does(tmp_path):
+    x, y = make_classification(1200, 10, n_informative=6, flip_y=0.2, random_state=0)
+    forest = RandomForestClassifier(20, random_state=0).fit(x[:300], y[:300])
+    data = x[300:900], y[300:900]
+    calibration = arcal.calibrate(forest, data, unlabelled=x[900:], calibrators=["temperature"])
+    calibration.save(tmp_path)
+    p = torch.tensor(forest.predict_proba(x[900:]))
+    assert (p == 0).any()
+    stream = load_stream(tmp_path / "stream.safetensors")
+    assert stream.estimate(p.log()) == calibration.today
+    assert stream.update(p.log()) == calibration.today
+    assert (stream(p.log()) > -torch.inf).all()
+    save_stream(stream, tmp_path / "state.safetensors")
+    again = load_stream(tmp_path / "state.safetensors")
+    assert torch.equal(again(p.log()), stream(p.log()))
+    plain = {
+        name: value
+        for name, value in stream.state_dict().items()
+        if name not in ("least", "masked", "recent")
+    }
+    old = BatchTemperature.from_state_dict(plain | {"recent": torch.empty(0, 2)})
+    assert old.zeros is None  # as an earlier version wrote it
+
+
+def test_logarithms_of_calibrated_probabilities(pipeline):
+    estimator = arcal.calibrate(pipeline, (X, NAMES), calibrators=["vector"]).estimator
+    assert np.array_equal(estimator.predict_log_proba(X), np.log(estimator.predict_proba(X)))
 
 
 BOOSTED = {

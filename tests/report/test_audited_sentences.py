@@ -79,6 +79,19 @@ def test_what_would_mend_it_says_of_which_inputs():
     assert advice(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
 
 
+def test_a_calibrator_that_can_change_predictions_is_named_if_it_is_better():
+    """One class is much too probable, as after class weights: no temperature mends that."""
+    z = torch.randn(4000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    drawn = torch.rand(4000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    labels = (drawn < (z - 3).sigmoid()).long()
+    two = as_predictions(logits=torch.stack([torch.zeros_like(z), z], 1), labels=labels)
+    said = advice(Audited("mine", two, ("no", "yes")))
+    assert "irova-ts, which can change predictions, lowers the log-loss from" in said
+    assert "leave it as it is" not in said
+    shown = Audited("mine", two, ("no", "yes")).posthoc.outcomes["irova-ts"].nll
+    assert f"from {shown.before.value:.4f} to {shown.after.value:.4f}" in said
+
+
 def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
     some = sure(1000, 1.4)
     assert some.overall.gap.sign > 0

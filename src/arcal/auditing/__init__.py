@@ -103,6 +103,7 @@ from arcal.auditing._reliability import (
     reliability,
     reliability_by_run,
 )
+from arcal.auditing._saved_predictions import check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
@@ -178,6 +179,7 @@ __all__ = [
     "calibration_curve",
     "changes",
     "check_model",
+    "check_rows",
     "choose_calibrator",
     "class_probability",
     "copies",

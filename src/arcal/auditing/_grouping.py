@@ -108,11 +108,14 @@ def groupings(by: Any, N: int | None) -> tuple[Grouping, ...]:
 
     Where N is None, it is as many as the first has.
 
-    `by` maps names to values, or is a table of pandas, polars or Arrow, for all of its columns.
+    `by` maps names to values, or is a table of pandas, polars or Arrow, for all of its columns, or
+    one named column of pandas or polars.
 
     >>> [one.name for one in groupings({"sex": ["f", "m"], "age": [30, 40]}, 2)]
     ['sex', 'age']
     """
+    if isinstance(name := getattr(by, "name", None), str) and name and np.ndim(by) == 1:
+        by = {name: by}
     names = by if isinstance(by, Mapping) else getattr(by, "column_names", None)  # Arrow's
     if names is None and (names := getattr(by, "columns", None)) is None:
         raise ArcalError(

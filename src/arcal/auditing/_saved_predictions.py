@@ -56,7 +56,7 @@ def as_predictions(
     rows = _rows(given, "logits" if probabilities is None else "probabilities")
     members = _from_logits(rows) if probabilities is None else _from_probabilities(rows)
     _, N, Z = members.shape
-    _check_rows(given, labels)
+    check_rows(given, labels, "labels.loc[probabilities.index]")
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
@@ -86,22 +86,29 @@ def _check_columns(table: Any, classes: Sequence[str]) -> None:
         )
 
 
-def _check_rows(table: Any, labels: Any) -> None:
+def check_rows(table: Any, labels: Any, remedy: str, *, of: str = "the labels") -> None:
     """Refuse labels of pandas with the index of the table, but in another order.
 
     An index that only counts the rows, as of a table made from an array, says nothing of them.
+    What is `of` the index is named, and `remedy` is the code that brings it in order.
+
+    >>> check_rows([[30], [40]], [0, 1], "y.loc[X.index]")  # lists have no index
     """
     one, other = getattr(table, "index", None), getattr(labels, "index", None)
     for index in (one, other):
-        if not hasattr(index, "equals") or type(index).__name__ == "RangeIndex":
+        if not hasattr(index, "equals") or _counts(index):
             return
     rows, names = list(one), list(other)  # pyright: ignore[reportArgumentType]
     if rows != names and len(rows) == len(names) and {*rows} == {*names}:
         row = next(i for i in range(len(rows)) if rows[i] != names[i])
         raise ArcalError(
-            f"row {row} is {rows[row]!r} by its index, and {names[row]!r} by that of the labels: "
-            "give both in one order, such as labels.loc[probabilities.index]"
+            f"row {row} is {rows[row]!r} by its index, and {names[row]!r} by that of {of}: "
+            f"give both in one order, such as {remedy}"
         )
+
+
+def _counts(index: Any) -> bool:
+    return type(index).__name__ == "RangeIndex" and getattr(index, "start", 0) == 0
 
 
 def _rows(values: Any, name: str) -> Tensor:

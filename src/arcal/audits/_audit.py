@@ -287,7 +287,8 @@ def audit(
     sets of classes the model does not know, by name, and need no labels. `weights` `(N,)` say how
     much each input counts, and `by` has values `(N,)` to group them by, in the order of the data,
     such as `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or
-    numbers, which are cut into ranges. `against` is the folder of an audit of other inputs, such as
+    numbers, which are cut into ranges, or names of columns of X that a classifier of scikit-learn
+    reads. `against` is the folder of an audit of other inputs, such as
     last month's, or its `audit.json`: `changes` then says how the figures have changed since. What
     cannot be audited raises `ArcalError`.
 

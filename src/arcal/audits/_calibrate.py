@@ -23,7 +23,9 @@ from arcal.auditing import (
 )
 from arcal.audits._calibration import Calibration
 from arcal.audits._estimators import (
+    check_beside,
     class_names_of,
+    decides_otherwise,
     estimated,
     estimated_unlabelled,
     is_estimator,
@@ -96,7 +98,9 @@ def calibrate(
     refuse_array(model, calibrate)
     if is_estimator(model):
         predictions, today = estimated(model, data, "data"), estimated_unlabelled(model, sets)
+        check_beside(data, weights=weights)
         doubts = order_doubts(predictions, class_names_of(model, classes))
+        doubts += filter(None, [decides_otherwise(model, data, predictions)])
         zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
         more |= {"model": model, "zeros": zeros}
         return calibration_of(predictions, today, weights=weights, doubts=doubts, **more)

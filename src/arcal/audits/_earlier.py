@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -129,6 +130,11 @@ def read_earlier(path: Path | str) -> Earlier:
     >>> read_earlier("2026-10").models["mine"].n
     60
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArcalError(
+            f"against is a {type(path).__name__}: name the folder that an earlier audit was saved "
+            "to, as by audit.save(folder)"
+        )
     name, path = printable(str(Path(path))), expanded(path)
     file = path / "audit.json" if path.is_dir() else path
     if not file.is_file():

@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from arcal.auditing import Audited, Predictions, as_predictions
+from arcal.auditing import Audited, Caveat, Predictions, as_predictions, check_rows
 from arcal.audits._from_predictions import from_predictions
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
+
+ROUNDED = 1e-6
+"""Logarithms of probabilities that are no farther apart are of equal ones."""
 
 
 def is_estimator(model: Any) -> bool:
@@ -63,6 +67,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
     X, y = data
     classes = _classes_of(estimator)
     places = {one: place for place, one in enumerate(classes)}
+    check_rows(X, y, "y.loc[X.index]")
     labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y, dtype=object)
     for row, label in enumerate(labels.flat):
         if label not in places:
@@ -83,7 +88,48 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
     2
     """
     given = {name: X for name, X in sets.items() if X is not None}
+    for name, X in given.items():
+        if isinstance(X, tuple):
+            raise ArcalError(
+                f"{name or 'unlabelled'} is a tuple: give X alone, without labels; of several sets "
+                "a mapping from names to them"
+            )
     return {name: _said(estimator, X, None, name or "unlabelled") for name, X in given.items()}
+
+
+def decides_otherwise(estimator: Any, data: Any, predictions: Predictions) -> str | None:
+    """A line where an estimator's `predict` is not the most probable class, otherwise None.
+
+    Such are one with a threshold of its own, and an SVM whose probabilities were fitted afterwards.
+    `predictions` are what it says of the pair `data`. Equally probable classes count as one.
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import FixedThresholdClassifier
+    >>> data = [[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"]
+    >>> careful = FixedThresholdClassifier(LogisticRegression(), threshold=0.0).fit(*data)
+    >>> decides_otherwise(careful, data, estimated(careful, data, "data"))
+    'its predict gives another class than the most probable one for 2 of 4 inputs, and every \
+figure is of the most probable one: FixedThresholdClassifier decides by a threshold or scores of \
+its own'
+    """
+    try:
+        decided = np.asarray(estimator.predict(data[0]), dtype=object)
+        places = {one: place for place, one in enumerate(_classes_of(estimator))}
+        own = torch.tensor([places[one] for one in decided.flat], device="cpu")
+    except Exception:  # it has no such method, or one that says something else
+        return None
+    N = len(predictions.ids)
+    if own.shape != (N,):
+        return None
+    log_p = predictions.logits[0].double()
+    below = log_p.amax(1) - log_p.gather(1, own[:, None])[:, 0]
+    if not (others := int((below > ROUNDED).sum())):
+        return None
+    return (
+        f"its predict gives another class than the most probable one for {others:,} of {N:,} "
+        f"inputs, and every figure is of the most probable one: {type(estimator).__name__} decides "
+        "by a threshold or scores of its own"
+    )
 
 
 def audited_estimators(
@@ -118,16 +164,93 @@ def audited_estimators(
                 f"{name}{shown} needs a model of torch, and {kind} gives probabilities alone: "
                 f"leave out {name}"
             )
-    return [
-        from_predictions(
-            name,
-            estimated(one, data, "data"),
-            class_names_of(one, classes),
-            validation=None if validation is None else estimated(one, validation, "validation"),
-            **known,
+    known["by"] = _columns_of(data, known.get("by"))
+    audited = list[Audited]()
+    for name, one in models.items():
+        predictions = estimated(one, data, "data")
+        check_beside(data, weights=known.get("weights"), by=known["by"])
+        otherwise = decides_otherwise(one, data, predictions)
+        audited.append(
+            from_predictions(
+                name,
+                predictions,
+                class_names_of(one, classes),
+                validation=None if validation is None else estimated(one, validation, "validation"),
+                caveats=[Caveat("Decisions", otherwise)] if otherwise else [],
+                **known,
+            )
         )
-        for name, one in models.items()
-    ]
+    return audited
+
+
+def _columns_of(data: Any, by: Any) -> Any:
+    """Columns of the table X in place of their names; anything else as it is."""
+    names = [by] if isinstance(by, str) else by
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        return by
+    table = data[0] if isinstance(data, tuple | list) and len(data) == 2 else None
+    columns = getattr(table, "columns", None)
+    if columns is None:
+        raise ArcalError(
+            f"by names {first_few(names)}, and X is no table with columns: give a mapping from "
+            "names to a value for each input"
+        )
+    for name in names:
+        if name not in columns:
+            raise ArcalError(f"by names {name}, and the columns of X are {first_few(columns)}")
+    assert table is not None
+    return {name: table[name] for name in names}
+
+
+def check_beside(data: Any, **beside: Any) -> None:
+    """Refuse what is given for each row, by name, if by its index it is in another order than X.
+
+    >>> check_beside(([[30], [40]], [0, 1]), weights=[1.0, 2.0])  # lists have no index
+    """
+    for name, values in beside.items():
+        several = isinstance(values, Mapping)
+        for one, rows in values.items() if several else ((None, values),):
+            given = name if one is None else f"{name}[{one!r}]"
+            for table in data:
+                check_rows(table, rows, f"{given}.loc[X.index]", of=given)
+
+
+def refuse_without_probabilities(model: Any) -> None:
+    """Refuse what predicts but gives no probabilities of classes, as an SVM, with what to do.
+
+    >>> from sklearn.svm import LinearSVC
+    >>> refuse_without_probabilities(LinearSVC().fit([[0.0], [1.0]], ["cat", "dog"]))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: LinearSVC gives no probabilities: fit CalibratedClassifierCV(...) of \
+sklearn.calibration around it, which does
+    """
+    if isinstance(model, nn.Module | Predictions) or not hasattr(type(model), "predict"):
+        if isinstance(model, type) and not issubclass(model, nn.Module) and _predicts(model):
+            raise ArcalError(f"the model is the class {model.__name__}: give a fitted object of it")
+        return
+    if hasattr(model, "predict_proba") or callable(model):
+        return
+    kind = type(model).__name__
+    if kind == "VotingClassifier":
+        raise ArcalError(f'{kind} gives no probabilities if its votes count: give voting="soft"')
+    if hasattr(model, "classes_"):
+        raise ArcalError(
+            f"{kind} gives no probabilities: fit CalibratedClassifierCV(...) of "
+            "sklearn.calibration around it, which does"
+        )
+    if kind == "Booster":
+        raise ArcalError(
+            f"{kind} has no classes: give an XGBClassifier or LGBMClassifier, or its probabilities "
+            "P and labels y by arcal.auditing.as_predictions(probabilities=P, labels=y)"
+        )
+    raise ArcalError(
+        f"{kind} has no predict_proba and no classes_: give a classifier that is fitted and has "
+        "both; regressors are not for arcal"
+    )
+
+
+def _predicts(model: Any) -> bool:
+    return hasattr(model, "predict") and hasattr(model, "fit")
 
 
 def refuse_array(model: Any, function: Callable[..., Any]) -> None:
@@ -139,6 +262,8 @@ def refuse_array(model: Any, function: Callable[..., Any]) -> None:
     arcal.errors.ArcalError: the model is a ndarray: of probabilities P and labels y give \
 arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
     """
+    for one in model.values() if isinstance(model, Mapping) else (model,):
+        refuse_without_probabilities(one)
     several = isinstance(model, list | tuple)
     array = isinstance(model, Tensor | np.ndarray) or hasattr(model, "to_numpy")
     if several or array:
@@ -167,9 +292,9 @@ def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
 
 def _classes_of(estimator: Any) -> list[Any]:
     kind = type(estimator).__name__
-    if not hasattr(estimator, "classes_"):
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or not len(classes):  # CatBoost's are None or empty until it is fitted
         raise ArcalError(f"{kind} has no `classes_`: fit it first")
-    classes = estimator.classes_
     if isinstance(classes, list) and any(np.ndim(one) for one in classes):
         raise ArcalError(f"{kind} predicts {len(classes)} labels an input: audit each by itself")
     return np.asarray(classes).tolist()

@@ -24,10 +24,12 @@ def from_predictions(
     by: Any = None,
     R: int = 10,
     validation: Predictions | None = None,
+    caveats: Sequence[Caveat] = (),
 ) -> Audited:
     """What an audit finds in predictions, whose calibrators are fitted on `validation` if given.
 
-    `weights` and `by` are as for `arcal.audit`, in the order of the predictions.
+    `weights` and `by` are as for `arcal.audit`, in the order of the predictions, and `caveats` are
+    known of the classifier.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -47,7 +49,7 @@ def from_predictions(
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
         groupings=groupings({} if by is None else by, len(predictions.ids)),
         R=R,
-        caveats=[Caveat("Probabilities", zeros)] if zeros else [],
+        caveats=[*caveats, *([Caveat("Probabilities", zeros)] if zeros else [])],
     )
 
 

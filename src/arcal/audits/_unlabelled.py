@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.auditing import Predictions, without_zeros
+from arcal.auditing import Predictions, Zeros, without_zeros
 from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrator,
@@ -57,7 +57,9 @@ def estimates_of(
         if given.answers:
             estimate = _by_confidence(given, calibrator or Temperature(1.0), weights)
         else:
-            stream = fit_batch_temperature(given.log_probabilities, given.labels, weights=weights)
+            stream = fit_batch_temperature(
+                given.log_probabilities, given.labels, weights=weights, zeros=_zeros_of(labelled)
+            )
             estimate = _by_entropy(stream)
     except ArcalError as error:
         return None, {}, [f"no estimate for the unlabelled inputs: {error}"] * bool(unlabelled)
@@ -68,6 +70,13 @@ def estimates_of(
             what = f"those of {name}" if name else "the unlabelled inputs"
             doubts.append(f"no estimate for {what}: {error}")
     return stream, estimates, doubts
+
+
+def _zeros_of(labelled: Predictions) -> Zeros | None:
+    """What the zeros of later inputs are taken for; None where a -inf is an impossible class."""
+    if labelled.impossible:
+        return None
+    return Zeros.among((log_p for _, log_p in labelled.blocks()), labelled.classes)
 
 
 Estimating = Callable[[Predictions], Today]

@@ -141,6 +141,11 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         with torch.no_grad():
             return self.calibrator_(self.zeros_.mended(_log(p))).exp().numpy()
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """The logarithms `(N, Z)` of the calibrated probabilities."""
+        with np.errstate(divide="ignore"):  # a class that is impossible stays so
+            return np.log(self.predict_proba(X))
+
     def predict(self, X: Any) -> np.ndarray:
         """The class with the largest probability of each row, `(N,)`."""
         p = self.predict_proba(X)

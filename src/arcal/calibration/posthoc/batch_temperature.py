@@ -24,6 +24,7 @@ from arcal.calibration.posthoc.thresholded import (
     ScoreThreshold,
     fit_accuracy_by_threshold,
 )
+from arcal.calibration.zeros import Zeros
 from arcal.errors import ArcalError
 
 WINDOW = 1000
@@ -73,7 +74,8 @@ class BatchTemperature:
 
     `T` is the validation temperature, and `by_threshold` says what share of inputs is right, by the
     negative entropy at that temperature; `classes` is Z. The last `window` inputs count, and
-    `shrink` more that stand for the validation temperature.
+    `shrink` more that stand for the validation temperature. `zeros` are what probabilities of 0,
+    whose logarithm is -inf, are taken for, as among the validation inputs; None leaves them.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.
@@ -94,6 +96,7 @@ class BatchTemperature:
     classes: int
     window: int = field(default=WINDOW, kw_only=True)
     shrink: float = field(default=SHRINK, kw_only=True)
+    zeros: Zeros | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.window < 1 or not self.shrink >= 0:
@@ -151,7 +154,7 @@ class BatchTemperature:
 
         They are on the CPU, wherever `log_p` is.
         """
-        return self.temperature(as_tensor(log_p, "log_p").cpu())
+        return self.temperature(self._mended(as_tensor(log_p, "log_p").cpu()))
 
     def state_dict(self) -> dict[str, Tensor]:
         """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""
@@ -169,7 +172,12 @@ class BatchTemperature:
             "window": torch.tensor(self.window, device="cpu"),
             "shrink": _exact(self.shrink),
             "recent": recent,
-        }
+        } | self._zeros_state()
+
+    def _zeros_state(self) -> dict[str, Tensor]:
+        if self.zeros is None:
+            return {}
+        return {"least": _exact(self.zeros.least), "masked": self.zeros.masked}
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> "BatchTemperature":
@@ -183,6 +191,11 @@ class BatchTemperature:
         recent, thresholds, *numbers = (state[name] for name in names)
         if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
             raise ArcalError("its tensors have other shapes: pass what state_dict gave")
+        zeros = None  # a stream of an earlier version left them
+        if "least" in state and "masked" in state:
+            if state["masked"].shape != recent.shape[1:]:
+                raise ArcalError("its tensors have other shapes: pass what state_dict gave")
+            zeros = Zeros(state["least"].item(), state["masked"].bool())
         threshold, loosest, strictest = (ScoreThreshold(*one) for one in thresholds.tolist())
         stream = cls(
             state["T"].item(),
@@ -190,6 +203,7 @@ class BatchTemperature:
             recent.shape[1],
             window=int(state["window"]),
             shrink=state["shrink"].item(),
+            zeros=zeros,
         )
         if len(recent):
             stream._recent, stream.temperature = recent, Temperature(stream.estimate(recent).T)
@@ -209,7 +223,12 @@ class BatchTemperature:
                 f"the batch has {log_p.shape[1]} classes and the validation inputs {self.classes}: "
                 "pass what the same model says"
             )
-        return log_p
+        return self._mended(log_p)
+
+    def _mended(self, log_p: Tensor) -> Tensor:
+        if self.zeros is None or not log_p.isneginf().any():
+            return log_p
+        return self.zeros.mended(log_p).to(log_p.dtype)
 
 
 def _exact(values: Any) -> Tensor:
@@ -223,23 +242,27 @@ def fit_batch_temperature(
     weights: TensorLike | None = None,
     window: int = WINDOW,
     shrink: float = SHRINK,
+    zeros: Zeros | None = None,
 ) -> BatchTemperature:
     """The temperature and the threshold of validation inputs `(N, Z)` with labels `(N,)`.
 
     With `weights` `(N,)` each counts as much, and the ends are those of the effective number. What
-    `fit_temperature` refuses raises `ArcalError`.
+    `fit_temperature` refuses raises `ArcalError`. `zeros` are what probabilities of 0 are taken for
+    in these inputs and in those that follow.
 
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
     >>> labels = (torch.arange(100) % 4 == 1).long()
     >>> fit_batch_temperature(log_p, labels).accuracy
     0.75
     """
+    if zeros is not None:
+        log_p = zeros.mended(as_log_probabilities(log_p))
     given = as_calibration_set(log_p, labels, weights)
     log_p, T, Z = given.log_p, given.T, given.log_p.shape[1]
     scores, correct = score(log_p, T), log_p.argmax(1) == given.labels
     weights_of = given.weights if given.weighted else None
     fitted = fit_accuracy_by_threshold(scores, correct, weights_of)
-    return BatchTemperature(T, fitted, Z, window=window, shrink=shrink)
+    return BatchTemperature(T, fitted, Z, window=window, shrink=shrink, zeros=zeros)
 
 
 def score(log_p: Tensor, T: float = 1.0) -> Tensor:

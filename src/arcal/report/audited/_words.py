@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from arcal.auditing import MISCALIBRATED, Audited, Difference, Group, ProbabilityBin, jointly
+from arcal.auditing import (
+    MISCALIBRATED,
+    Audited,
+    Difference,
+    Group,
+    Outcome,
+    ProbabilityBin,
+    jointly,
+)
 from arcal.report.audited._acting import acts_above
 from arcal.report.audited._amounts import ece, in_points, moved, number, percent, points, signed
 from arcal.report.audited._changes import changed, same_inputs
@@ -220,6 +228,11 @@ def advice(model: Audited) -> str:
         if posthoc.refused and not posthoc.outcomes:
             name, why = next(iter(posthoc.refused.items()))
             return f"no calibrator could be fitted ({name}: {why})"
+        if freer := _freer(model):
+            return (
+                "no calibrator that keeps every prediction lowers the log-loss beyond chance"
+                f"{freer}: see `arcal calibrate`"
+            )
         if model.overall.gap.sign == 0 == model.overall.ece.sign:
             return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
@@ -238,7 +251,24 @@ def advice(model: Audited) -> str:
     elif after.value > before:
         does = f"lowers the log-loss{where}, but raises the ECE from {in_points(before)} to"
     words = posthoc_names(best.name, answers=model.predictions.answers)[1]
-    return f"{words}{fitted} {does} {ece(after)}: see `arcal calibrate`"
+    return f"{words}{fitted} {does} {ece(after)}{_freer(model, best)}: see `arcal calibrate`"
+
+
+def _freer(model: Audited, best: Outcome | None = None) -> str:
+    """A calibrator that can change predictions and is beyond chance better than the best other."""
+    free = [one for one in model.posthoc.outcomes.values() if not one.keeps_accuracy]
+    better = [
+        one
+        for one in free
+        if one.nll.change.sign < 0 and (best is None or one.nll.after.high < best.nll.after.low)
+    ]
+    if not better:
+        return ""
+    one = min(better, key=lambda each: each.nll.after.value)
+    before, after = number(one.nll.before, interval=False), number(one.nll.after)
+    return (
+        f"; {one.name}, which can change predictions, lowers the log-loss from {before} to {after}"
+    )
 
 
 def _one(model: Audited) -> str:
