@@ -265,10 +265,12 @@ def test_sentences_say_what_the_figures_say(audit):
 
 @pytest.mark.parametrize(
     ("options", "end"),
-    [((), ": wrong normalisation or class order?"),
-     (("--classes",), ": wrong normalisation or class order?"),
-     (("--classes", "--normalize"), ": wrong normalisation or class order, see --normalize?")],
-)  # fmt: skip
+    [
+        ((), "class order or normalisation, or too little training?"),
+        (("--classes",), "class order or normalisation, or too little training?"),
+        (("--classes", "--normalize"), "or normalisation (--normalize), or too little training?"),
+    ],
+)
 def test_a_flag_for_the_normalisation_is_named_where_there_is_one(options, end):
     labels = torch.arange(300) % 2
     (line,) = suspicions(torch.zeros(300).long(), labels, ("a", "b"), options=options)

@@ -168,7 +168,10 @@ def test_inputs_without_a_distance_are_told_beside_robust_accuracy(here):
             "swapped",
             "the model's classes seem to be in a different order from the data's: what it ",
         ),
-        ("guess", "hardly more than chance (50 %): wrong normalisation or class order, see"),
+        (
+            "guess",
+            "hardly more than chance (50 %): wrong labels, class order or normalisation (--n",
+        ),
         ("net", None),
     ],
 )

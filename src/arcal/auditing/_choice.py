@@ -228,7 +228,9 @@ def _tried(
     """The calibrators to try, those `given` or else the usual, and why others of these are not."""
     names, refused = list(dict.fromkeys(given or ())), dict[str, str]()
     if given is None:
-        names = usual_names(predictions.classes, answers=predictions.answers)
+        names = usual_names(Z := predictions.classes, answers=predictions.answers)
+        if Z > DIRICHLET_CLASSES:
+            refused["dirichlet"] = f"it takes long on {Z:,} classes; name it to try it"
         if predictions.logits[0].numel() > VECTOR_NUMBERS:
             names.remove("vector")
             size = f"{len(predictions.ids):,} x {predictions.classes:,}"

@@ -125,8 +125,8 @@ def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None
     classes of unequal size, where always naming the largest is better than 1/Z.
 
     >>> suspect_inputs(0.102, Z=10, N=1000)
-    'the model is right on 10.2 % of 1,000 inputs, hardly more than chance (10 %): wrong \
-normalisation or class order?'
+    'the model is right on 10.2 % of 1,000 inputs, hardly more than chance (10 %): wrong labels, \
+class order or normalisation, or too little training?'
     >>> suspect_inputs(0.6, Z=10, N=1000) is None
     True
     """
@@ -135,7 +135,8 @@ normalisation or class order?'
         return None
     return (
         f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, hardly more than chance "
-        f"({100 / Z:.3g} %): wrong normalisation or class order{_see(option)}?"
+        f"({100 / Z:.3g} %): wrong labels, class order or normalisation"
+        f"{'' if option is None else f' ({option})'}, or too little training?"
     )
 
 
