@@ -122,6 +122,12 @@ def test_an_array_may_be_in_bfloat16_as_jax_has_them(net, x):
     assert torch.equal(half(x), net(x).detach().bfloat16().float())
 
 
+@pytest.mark.parametrize("array", [lambda p: p[:, ::-1], lambda p: p.astype(">f4")])
+def test_an_array_may_be_reversed_or_of_other_byte_order(net, x, array):
+    said = as_model(lambda x: array(net(x).detach().numpy()))(x)
+    assert said.tolist() == array(net(x).detach().numpy()).tolist()
+
+
 def test_a_function_of_numpy_can_be_ranked_by_its_margin_but_not_attacked(x):
     model = as_model(lambda x: 3 * torch.from_numpy(x.flatten(1).numpy()[:, :3]))
     batch = [(torch.arange(7), x, torch.zeros(7).long())]

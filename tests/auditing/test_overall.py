@@ -7,7 +7,15 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from arcal.auditing import Estimate, as_predictions, by_class, overall, shift_sets, under_shift
+from arcal.auditing import (
+    RANGES,
+    Estimate,
+    as_predictions,
+    by_class,
+    overall,
+    shift_sets,
+    under_shift,
+)
 from arcal.auditing._halves import posthoc_on_halves
 from arcal.auditing._overall import Overall
 from arcal.calibration import smooth_ece
@@ -230,3 +238,15 @@ def test_the_intervals_of_scores_hold_them_where_errors_are_few():
             estimate = getattr(one, name)
             missed[name] += not estimate.low <= values.mean() <= estimate.high
     assert max(missed.values()) <= 3  # of draws alone it is 8 of 20
+
+
+def test_one_heavy_weight_leaves_figures_in_their_ranges():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(300, 3, generator=generator)
+    predictions = as_predictions(logits=z, labels=torch.arange(300) % 3)
+    weights = torch.tensor([1.0] * 299 + [1e6])
+    figures = overall(predictions, weights, resamples=200)
+    for name in ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc"):
+        least, most = RANGES[name]
+        one = getattr(figures, name)
+        assert least <= one.low <= one.value <= one.high <= most

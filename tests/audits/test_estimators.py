@@ -275,6 +275,22 @@ class Table(np.ndarray):
         return rows[:, self.columns.index(which)] if isinstance(which, str) else rows[which]
 
 
+class TableOfNumbers(np.ndarray):
+    """One whose columns are numbered, as of an array, but for two of one name."""
+
+    columns = (0, 1, "both", "both")
+
+    def __getitem__(self, which):
+        rows = np.asarray(self)
+        return rows[:, :2] if isinstance(which, str) else rows[which]
+
+
+def test_labels_that_are_lists_are_refused(pipeline):
+    lists: list[Any] = [["spam"], ["spam", "ham"]] * 150
+    with pytest.raises(ArcalError, match=r"the label of row 0 is \['spam'\], and the"):
+        arcal.audit(pipeline, (X, lists))
+
+
 def test_groups_may_be_columns_of_its_inputs(pipeline):
     data = X.view(Table), NAMES
     by = {"age": X[:, 0], "weight": X[:, 2]}
@@ -286,6 +302,11 @@ def test_groups_may_be_columns_of_its_inputs(pipeline):
         arcal.audit(pipeline, data, by=["size"])
     with pytest.raises(ArcalError, match="by names age, and X is no table with columns: give a m"):
         arcal.audit(pipeline, (X, NAMES), by=["age"])
+    twice = X.view(TableOfNumbers), NAMES
+    with pytest.raises(ArcalError, match="by names age, and the columns of X are 0, 1, both"):
+        arcal.audit(pipeline, twice, by="age")
+    with pytest.raises(ArcalError, match="by names both, and several columns of X are called so"):
+        arcal.audit(pipeline, twice, by="both")
 
 
 def test_an_audit_in_the_place_of_its_folder_is_refused_with_what_to_do(pipeline):

@@ -115,6 +115,31 @@ def test_tasks_in_one_file_are_told_apart_by_their_hashes(tmp_path):
         read_predictions(twice)
 
 
+def test_options_of_an_earlier_harness_are_in_lists(tmp_path):
+    rows = [
+        sample(i, "B", z, LETTERS, arguments=[[f"What is {i}?", f" {one}"] for one in LETTERS])
+        for i, z in enumerate(Z4)
+    ]
+    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
+    assert saved.classes == (*LETTERS,)
+    assert saved.predictions.labels.tolist() == [1, 1, 1]
+
+
+def test_measures_do_not_take_the_place_of_what_is_read(tmp_path):
+    more = {"brier_score": [1, "[0.25 0.75]"], "label": 9, "id": 4, "logits": 3.0}
+    rows = [sample(7 + i, 1, z, LETTERS, **more) for i, z in enumerate(Z4)]
+    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
+    assert saved.predictions.labels.tolist() == [1, 1, 1]
+    assert saved.predictions.ids.tolist() == [7, 8, 9]
+    assert saved.predictions.classes == 4
+
+
+def test_an_acc_that_is_null_says_nothing(tmp_path):
+    rows = [{**sample(i, 1, z, LETTERS), "acc": None} for i, z in enumerate(Z4)]
+    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
+    assert saved.predictions.labels.tolist() == [1, 1, 1]
+
+
 def changed(**more):
     rows = [sample(i, 1, z, LETTERS) for i, z in enumerate(Z4)]
     rows[1] |= more
@@ -125,6 +150,9 @@ def changed(**more):
     ("rows", "says"),
     [
         (changed(acc=1.0), "acc of row 1 does not agree with its target"),
+        (changed(acc=0.43), "acc of row 1 does not agree with its target"),
+        ([*changed(acc=0.0), {"id": 3, "label": "A"}], "row 3 is no sample as row 0 is: keep rows"),
+        (changed(target="a\nb " * 50), r"the target of row 1 \(a b [ab ]{,60}\) is neither"),
         (changed(target="E"), r"the target of row 1 \(E\) is neither the number nor the text"),
         (changed(target="[0, 1]"), r"the target of row 1 \(\[0, 1\]\) is neither"),
         (changed(target="4"), r"the target of row 1 \(4\) is neither"),

@@ -83,7 +83,10 @@ def _from_array(array: np.ndarray) -> Any:
     """A copy of numbers as NumPy, JAX or TensorFlow have them; of anything else, the array."""
     if array.dtype.kind == "V" and array.dtype.names is None:  # as NumPy calls JAX's bfloat16
         array = array.astype(np.float32)
-    return torch.tensor(array, device="cpu") if array.dtype.kind in "biuf" else array
+    if array.dtype.kind not in "biuf":
+        return array
+    kind = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
+    return torch.from_numpy(np.array(array, dtype=kind, order="C"))  # which reversed rows are not
 
 
 def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:

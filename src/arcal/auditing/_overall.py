@@ -98,7 +98,7 @@ def overall(
     return Overall(
         n=N,
         accuracy=accuracy,
-        confidence=from_draws(figures["confidence"], n),
+        confidence=from_draws(figures["confidence"], n, (0, 1)),
         gap=gap,
         ece=ece_from(figures["ece"], n, chance.high, gap, wrong),
         ece_if_calibrated=chance,

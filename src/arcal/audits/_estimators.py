@@ -1,6 +1,6 @@
 """Classifiers of scikit-learn's kind, and what they say of data that they read themselves."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
     check_rows(X, y, "y.loc[X.index]")
     labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y, dtype=object)
     for row, label in enumerate(labels.flat):
-        if label not in places:
+        if not isinstance(label, Hashable) or label not in places:
             raise ArcalError(
                 f"{name}: the label of row {row} is {label!r}, and the `classes_` of {kind} are "
                 f"{first_few(tuple(map(repr, classes)))}: give labels of these"
@@ -197,7 +197,13 @@ def _columns_of(data: Any, by: Any) -> Any:
         )
     for name in names:
         if name not in columns:
-            raise ArcalError(f"by names {name}, and the columns of X are {first_few(columns)}")
+            known = first_few([*map(str, columns)])
+            raise ArcalError(f"by names {name}, and the columns of X are {known}")
+        if getattr(table[name], "ndim", 1) > 1:  # pyright: ignore[reportOptionalSubscript]
+            raise ArcalError(
+                f"by names {name}, and several columns of X are called so: give a mapping from "
+                "names to a value for each input"
+            )
     assert table is not None
     return {name: table[name] for name in names}
 

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from arcal.errors import ArcalError
+from arcal.printable import one_line
 
 SAMPLES = {"doc_id", "target", "filtered_resps"}
 """Keys that every sample has."""
-LEFT_OUT = {*SAMPLES, "resps", "arguments", "filter", "metrics"}
-"""Keys that are read, or that repeat what is; so do the hashes."""
+LEFT_OUT = {*SAMPLES, "resps", "arguments", "filter", "metrics", "id", "label", "logits"}
+"""Keys that are read, that repeat what is, as do the hashes, or that would take its place."""
 HASH = "_hash"
 WITHOUT_QUESTION = "acc_mutual_info"
 """A measure for which every option is logged a second time, without the question before it."""
+SHOWN = 60
+"""Characters of a target that an error shows."""
 
 
 def are_samples(row: Mapping[str, Any]) -> bool:
@@ -53,6 +56,8 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     {'id': 7, 'label': 'yes', 'logits': {'no': -2.5, 'yes': -0.5}, 'doc': {'topic': 'law'}, \
 'acc': 1.0}
     """
+    if other := next((i for i, row in enumerate(rows) if not are_samples(row)), None):
+        raise ArcalError(f"row {other} is no sample as row 0 is: keep rows of one kind")
     _check_one_filter(rows)
     logits = [_log_likelihoods(row, i) for i, row in enumerate(rows)]
     options = [_options(row, len(z)) for row, z in zip(rows, logits, strict=True)]
@@ -75,7 +80,11 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
 
 def _rest(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: value for key, value in row.items() if key not in LEFT_OUT and not key.endswith(HASH)
+        key: value
+        for key, value in row.items()
+        if key not in LEFT_OUT
+        and not key.endswith(HASH)
+        and not isinstance(value, list)  # what a measure is taken of, such as [1, [0.25, 0.75]]
     }
 
 
@@ -109,10 +118,13 @@ def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:
 def _options(row: Mapping[str, Any], n: int) -> list[str]:
     """The texts of the n options, or their numbers where these are not logged."""
     arguments = row.get("arguments")
-    arguments = arguments.values() if isinstance(arguments, Mapping) else ()
-    texts = [one["arg_1"] for one in arguments if isinstance(one, Mapping) and "arg_1" in one][:n]
-    known = len(texts) == n and all(isinstance(text, str) for text in texts)
-    return [text.strip() for text in texts] if known else [str(z) for z in range(n)]
+    if isinstance(arguments, Mapping):
+        continuations = [one.get("arg_1") for one in arguments.values() if isinstance(one, Mapping)]
+    else:  # of an earlier harness: [["Is it so?", " no"], ["Is it so?", " yes"]]
+        pairs = arguments if isinstance(arguments, list) else []
+        continuations = [one[1] for one in pairs if isinstance(one, list) and len(one) == 2]
+    texts = [text.strip() for text in continuations[:n] if isinstance(text, str)]
+    return texts if len(texts) == n else [str(z) for z in range(n)]
 
 
 def _right_options(
@@ -136,8 +148,9 @@ def _right_options(
             i for i, both in enumerate(zip(by_number, by_text, strict=True)) if both == (None, None)
         )
         row = next(neither, by_number.index(None))
+        target = one_line(rows[row]["target"])[:SHOWN]
         raise ArcalError(
-            f"the target of row {row} ({rows[row]['target']}) is neither the number nor the text "
+            f"the target of row {row} ({target}) is neither the number nor the text "
             "of one option: give samples with one right option each"
         )
     agreeing = [one for one in readings if _disagreement(rows, logits, one) is None]
@@ -174,6 +187,7 @@ def _disagreement(
 ) -> int | None:
     """The first row of which `acc` says otherwise whether the most probable option is right."""
     for i, (row, z, label) in enumerate(zip(rows, logits, right, strict=True)):
-        if "acc" in row and bool(row["acc"]) != (int(np.argmax(z)) == label):
+        acc = row.get("acc")
+        if acc is not None and acc != (int(np.argmax(z)) == label):
             return i
     return None

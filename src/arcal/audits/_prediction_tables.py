@@ -200,7 +200,7 @@ def _is_scored(kind: pa.DataType) -> bool:
 def _json_lines(path: Path) -> pa.Table:
     try:
         rows = [*json_objects(path)]
-        samples = bool(rows) and all(map(are_samples, rows))
+        samples = bool(rows) and are_samples(rows[0])
         return json_table(predictions_in_samples(rows) if samples else rows, path)
     except ArcalError as error:  # the file is named by whoever reads its predictions
         raise ArcalError(str(error).removeprefix(str(path)).lstrip(",: ")) from error
