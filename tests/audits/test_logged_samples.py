@@ -140,6 +140,29 @@ def test_an_acc_that_is_null_says_nothing(tmp_path):
     assert saved.predictions.labels.tolist() == [1, 1, 1]
 
 
+def test_of_two_options_of_one_text_acc_tells_which_is_right(tmp_path):
+    """As Winogrande has them: the options are in the questions, and the target is what follows."""
+    alike = ["was late.", "was late."]
+    rows = [
+        sample(i, "was late.", z, alike, acc=acc)
+        for i, (z, acc) in enumerate(
+            [([-1.0, -2.0], 1.0), ([-1.0, -2.0], 0.0), ([-3.0, -2.0], 1.0)]
+        )
+    ]
+    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
+    assert saved.classes == ("0", "1")
+    assert saved.predictions.labels.tolist() == [0, 1, 1]
+    assert saved.predictions.correct.tolist() == [True, False, True]
+    numbered = [row | {"target": "0"} for row in rows]
+    with pytest.raises(ArcalError, match="acc of row 1 does not agree with its target"):
+        read_predictions(written(tmp_path / "numbered.jsonl", numbered))
+    del rows[1]["acc"]
+    with pytest.raises(
+        ArcalError, match=r"the target of row 1 \(was late.\) is neither the number"
+    ):
+        read_predictions(written(tmp_path / "samples.jsonl", rows))
+
+
 def changed(**more):
     rows = [sample(i, 1, z, LETTERS) for i, z in enumerate(Z4)]
     rows[1] |= more

@@ -44,9 +44,10 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     The classes are the texts of the options if they are the same in all samples, as A to D are, and
     numbers from 0 otherwise. An option that a question does not have gets a logit of -inf. A target
     is the number of an option or its text, whichever agrees with `acc`, which says if the most
-    probable option is right. Where tasks share a file, whose `doc_id` all begin with 0, the ids are
-    the hashes of the questions. Samples of generated texts, of several filters, and what does not
-    agree with `acc` raise `ArcalError`.
+    probable option is right; of two options of one text after different questions `acc` alone does.
+    Where tasks share a file, whose `doc_id` all begin with 0, the ids are the hashes of the
+    questions. Samples of generated texts, of several filters, and what does not agree with `acc`
+    raise `ArcalError`.
 
     >>> options = {"gen_args_0": {"arg_0": "Is it so?", "arg_1": " no"},
     ...            "gen_args_1": {"arg_0": "Is it so?", "arg_1": " yes"}}
@@ -138,15 +139,13 @@ def _right_options(
         said.index(text) if said.count(text := str(row["target"]).strip()) == 1 else None
         for row, said in zip(rows, options, strict=True)
     ]
+    by_acc = [_by_acc(row, z, said) for row, z, said in zip(rows, logits, options, strict=True)]
+    ways = (by_number, by_text, by_acc)
     readings = [
-        known
-        for one in (by_number, by_text)
-        if len(known := [z for z in one if z is not None]) == len(rows)
+        known for one in ways if len(known := [z for z in one if z is not None]) == len(rows)
     ]
     if not readings:
-        neither = (
-            i for i, both in enumerate(zip(by_number, by_text, strict=True)) if both == (None, None)
-        )
+        neither = (i for i, known in enumerate(zip(*ways, strict=True)) if {*known} == {None})
         row = next(neither, by_number.index(None))
         target = one_line(rows[row]["target"])[:SHOWN]
         raise ArcalError(
@@ -160,12 +159,24 @@ def _right_options(
             f"acc of row {row} does not agree with its target and the log-likelihoods of its "
             "options: give samples as they were logged"
         )
-    if len(agreeing) == 2 and agreeing[0] != agreeing[1]:
+    if any(one != agreeing[0] for one in agreeing):
         raise ArcalError(
             "targets may be numbers or texts of options, and no acc says which: give samples as "
             "they were logged"
         )
     return agreeing[0]
+
+
+def _by_acc(row: Mapping[str, Any], z: Sequence[float], options: Sequence[str]) -> int | None:
+    """Which of two options of one text is right, that differ in what is before it: `acc` tells.
+
+    Winogrande has such; the target is then that text.
+    """
+    alike = len(z) == 2 and {*options} == {str(row["target"]).strip()}
+    if not alike or row.get("acc") not in (0, 1):
+        return None
+    best = int(np.argmax(z))
+    return best if row["acc"] else 1 - best
 
 
 def _number(target: Any, n: int) -> int | None:

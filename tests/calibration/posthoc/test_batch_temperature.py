@@ -239,6 +239,8 @@ def test_bad_input_is_one_line(calibrated):
         BatchTemperature.from_state_dict(state)
     with pytest.raises(ArcalError, match="the batch has 3 classes and the validation inputs 5"):
         fresh().update(log_p[:, :3].log_softmax(1))
+    with pytest.raises(ArcalError, match="the batch has 3 classes and the validation inputs 5"):
+        fresh()(log_p[:, :3].log_softmax(1))
 
 
 def test_scores_that_many_inputs_share():

@@ -152,7 +152,8 @@ class BatchTemperature:
     def __call__(self, log_p: TensorLike) -> Tensor:
         """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before.
 
-        They are on the CPU, wherever `log_p` is.
+        They are on the CPU, wherever `log_p` is. What `update` refuses raises `ArcalError`, but for
+        no inputs.
         """
         return self.temperature(self._mended(as_tensor(log_p, "log_p").cpu()))
 
@@ -213,6 +214,17 @@ class BatchTemperature:
         log_p = as_log_probabilities(log_p)
         if not len(log_p):
             raise ArcalError("a batch of no inputs says nothing: pass at least one")
+        return self._mended(log_p)
+
+    def _mended(self, log_p: Tensor) -> Tensor:
+        if log_p.ndim != 2:  # which the temperature refuses
+            return log_p
+        self._check_classes(log_p)
+        if self.zeros is None or not log_p.isneginf().any():
+            return log_p
+        return self.zeros.mended(log_p).to(log_p.dtype)
+
+    def _check_classes(self, log_p: Tensor) -> None:
         if (log_p.shape[1], self.classes) == (1, 2):
             raise ArcalError(
                 "the batch has one column, and there are two classes: of one logit z pass the "
@@ -223,12 +235,6 @@ class BatchTemperature:
                 f"the batch has {log_p.shape[1]} classes and the validation inputs {self.classes}: "
                 "pass what the same model says"
             )
-        return self._mended(log_p)
-
-    def _mended(self, log_p: Tensor) -> Tensor:
-        if self.zeros is None or not log_p.isneginf().any():
-            return log_p
-        return self.zeros.mended(log_p).to(log_p.dtype)
 
 
 def _exact(values: Any) -> Tensor:
