@@ -224,14 +224,18 @@ class Index(list):
 
 
 class RangeIndex(Index):
-    pass
+    start, step = 0, 1
 
 
 class Slice(RangeIndex):
     start = 5
 
 
-Slice.__name__ = "RangeIndex"
+class EverySecond(RangeIndex):
+    step = 2
+
+
+Slice.__name__ = EverySecond.__name__ = "RangeIndex"
 
 
 def test_rows_are_in_the_order_of_the_labels():
@@ -242,10 +246,11 @@ def test_rows_are_in_the_order_of_the_labels():
     for index in (Index("bc"), RangeIndex("ba")):  # others, or numbers that only count the rows
         labels.index = index  # pyright: ignore
         assert as_predictions(probabilities=table, labels=labels).correct.all()
-    table.index = Slice([5, 6])  # pyright: ignore  # rows of a table that counted its own
-    labels.index = Index([6, 5])  # pyright: ignore
-    with pytest.raises(ArcalError, match="row 0 is 5 by its index, and 6 by that of the labels"):
-        as_predictions(probabilities=table, labels=labels)
+    for some in (Slice([5, 6]), EverySecond([0, 2])):  # of the rows of a table that counted them
+        table.index, labels.index = some, Index(some[::-1])  # pyright: ignore
+        says = f"row 0 is {some[0]} by its index, and {some[1]} by that of the labels"
+        with pytest.raises(ArcalError, match=says):
+            as_predictions(probabilities=table, labels=labels)
     table.index, labels.index = Index("ab"), Index("ba")  # pyright: ignore
     with pytest.raises(ArcalError, match="row 0 is 'a' by its index, and 'b' by that of the label"):
         as_predictions(probabilities=table, labels=labels)

@@ -108,7 +108,7 @@ def check_rows(table: Any, labels: Any, remedy: str, *, of: str = "the labels") 
 
 
 def _counts(index: Any) -> bool:
-    return type(index).__name__ == "RangeIndex" and getattr(index, "start", 0) == 0
+    return type(index).__name__ == "RangeIndex" and (index.start, index.step) == (0, 1)
 
 
 def _rows(values: Any, name: str) -> Tensor:
