@@ -174,6 +174,7 @@ def write_scores(names):
         Path("photos").mkdir(exist_ok=True)
         table = pa.table({"id": ids.numpy(), "label": labels.numpy()})
         pq.write_table(table, f"photos/{k}.parquet")
+    scores = arcal.score(names["model"], names["test_loader"], "margin")
     files = {id: f"cat/{id}.png" for id in scores.ids.tolist()}
     save_scores(Path("photos.parquet"), scores, {}, names=files)
     Path("mine.csv").write_text("file\n" + "\n".join(files.values()) + "\n")
