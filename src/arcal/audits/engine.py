@@ -47,7 +47,6 @@ PROBED, MANY = 8, 1000
 FORMAT = 2
 """Increased when a change of the code changes what is kept."""
 
-
 Given = TypeVar("Given", Block, Robustness)
 """What is kept of a block of inputs: all that an audit shows, or their scores alone."""
 
