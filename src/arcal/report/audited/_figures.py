@@ -52,7 +52,8 @@ def figures(finding: Finding) -> dict[str, float]:
     level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
     as ImageNet's crane, is followed by the class's number: class.crane (134)
-    positive.probability (the mean), .frequency, .gap, .ece: of the second of exactly two classes
+    positive.probability (the mean), .frequency, .gap, .ece: of the class --positive, by default the
+    second of two
     by.COLUMN.GROUP, worst_group: the same of inputs grouped by a column
     (the intervals of worst_class and worst_group are for the worst of so many)
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
@@ -127,6 +128,7 @@ def figure_names(
     groupings: Sequence[Grouping] = (),
     several: bool = False,
     changes: Collection[str] = (),
+    positive: bool = False,
 ) -> set[str]:
     """The names of all figures that there can be of an audit that has not run yet.
 
@@ -134,7 +136,7 @@ def figure_names(
     of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
     ranked, and of `groupings`. Where all classes are few there is no `worst_class`. Of `several`
     models there are differences from the first. `changes` are those that there can be since an
-    earlier audit, whatever the groups are here.
+    earlier audit, whatever the groups are here. `positive` says whether a class is named so.
     """
     ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -152,8 +154,8 @@ def figure_names(
         if figure != "ece" or group not in few
     ]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
-    two = len(classes) == 2
-    estimates += [f"positive.{figure}" for figure in OF_POSITIVE if two]
+    positive = positive or len(classes) == 2
+    estimates += [f"positive.{figure}" for figure in OF_POSITIVE if positive]
     estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
     ends = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     comparable = {f"changes.{name}" for name in ends}
@@ -164,7 +166,7 @@ def figure_names(
         *(("distance.median", "distance.none_found") if distances else ()),
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
         *(f"difference.{name}" for name in FLIPS if several),
-        *(["positive.probability"] if two else []),
+        *(["positive.probability"] if positive else []),
         *(name for name in changes if name in comparable or ".by." not in name),
     }
 
