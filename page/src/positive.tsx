@@ -94,7 +94,7 @@ function OfClass({ of }: { of: ClassProbability }) {
       }}
     >
       <Picture>{(width) => <Diagram bins={bins} z={of.class} first={first} width={width} />}</Picture>
-      <Legend words={`how many are ${name}, at its mean probability, in the same bins`} />
+      {data.classes.length === 2 && <Legend words={`how many are ${name}, at its mean probability, in the same bins`} />}
     </Figure>
   );
 }
