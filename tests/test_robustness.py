@@ -176,7 +176,7 @@ def test_images_of_a_part_are_scored_by_its_ids():
     assert scores.ids.tolist() == [5, 9]
     torch.testing.assert_close(scores.robustness, expected.robustness)
     with pytest.raises(
-        ArcalError, match=r"data is a int: give a loader, a data set, a pair \(x, l"
+        ArcalError, match=r"data is an int: give a loader, a data set, a pair \(x, l"
     ):
         score(model, 7)
 

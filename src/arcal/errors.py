@@ -30,3 +30,13 @@ def first_line(error: BaseException) -> str:
     ('no such operator', 'MemoryError')
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def a_type(value: object) -> str:
+    """The type of a value with its article, for a message.
+
+    >>> a_type([]), a_type(7), a_type(object), a_type(ArcalError())
+    ('a list', 'an int', 'a type', 'an ArcalError')
+    """
+    name = type(value).__name__
+    return f"{'an' if name.lower().startswith((*'aeio', 'ndarray')) else 'a'} {name}"

@@ -19,7 +19,7 @@ from torch.utils.data import (
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, a_type, first_line
 from arcal.labels import as_whole_numbers
 
 
@@ -51,13 +51,13 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
         if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
-                f"{name} is a {type(data).__name__}: give a loader, a data set, a pair (x, labels) "
+                f"{name} is {a_type(data)}: give a loader, a data set, a pair (x, labels) "
                 "or images that `arcal.data.load_part` read"
             )
         return data
     if not isinstance(data, Sized):
         raise ArcalError(
-            f"the data set, a {type(data).__name__}, has no length: give it `__len__`, or give a "
+            f"the data set, {a_type(data)}, has no length: give it `__len__`, or give a "
             "DataLoader that knows where it ends"
         )
     if not len(data):
@@ -122,7 +122,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         several = f" of {len(batch)}" if isinstance(batch, tuple | list) and not lists else ""
         known = isinstance(batch, Tensor | tuple | list | Mapping)
         raise ArcalError(
-            f"a batch is a {type(batch).__name__}{several}: give (x, labels), (ids, x, labels), or "
+            f"a batch is {a_type(batch)}{several}: give (x, labels), (ids, x, labels), or "
             f"a dict with `labels`{', and make arrays of lists of numbers' * lists}"
             f"{'' if known else ', or predictions alone, by `as_predictions`'}"
         )
@@ -171,7 +171,7 @@ def _check_may_be_ids(first: Any) -> None:
 def _as_inputs(x: Any) -> Inputs:
     if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
         raise ArcalError(
-            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
+            f"the inputs of a batch are {a_type(x)}: give a tensor (N, ...), or a dict or "
             "tuple of several"
         )
     return Inputs.of(x)

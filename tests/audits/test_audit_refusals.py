@@ -62,7 +62,7 @@ def test_levels_are_a_whole_number(R):
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
         ([(X, ["a"] * 40)], "labels must be numbers, not text"),
-        ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
+        ([(X.numpy(), Y)], "the inputs of a batch are an ndarray: give a tensor"),
         ([(X * torch.nan, Y)], "NaN or infinity"),
         ((X, Y + 0.5), "labels of data are whole numbers, and row 0 has 0.5"),
         ((X, ["a"] * 40), "labels of data must be numbers, not text"),

@@ -127,8 +127,8 @@ def test_a_model_that_is_calibrated_stays_as_it_is():
     ("options", "line"),
     [
         ({"calibrators": ["plat"]}, "plat"),
-        ({"unlabelled": [1, 2, 3]}, "unlabelled: the inputs of a batch are a int"),
-        ({"unlabelled": {"may": [1, 2, 3]}}, "may: the inputs of a batch are a int"),
+        ({"unlabelled": [1, 2, 3]}, "unlabelled: the inputs of a batch are an int"),
+        ({"unlabelled": {"may": [1, 2, 3]}}, "may: the inputs of a batch are an int"),
         ({"unlabelled": torch.zeros(0, 3)}, "unlabelled is empty"),
         ({"classes": ["a", "b"]}, "2"),
         ({"device": "tpu9"}, "tpu9"),

@@ -146,7 +146,7 @@ def test_a_module_that_has_probabilities_too_is_a_module():
         ({"attack": "pgd"}, r"attack 'pgd' needs a model of torch"),
         ({"data": (X, Y)}, r"data: the label of row 0 is \d, and the `classes_` of Pipeline are"),
         ({"validation": (X, Y)}, r"validation: the label of row 0 is \d"),
-        ({"data": X}, r"data is a ndarray: give a pair \(X, y\) of what Pipeline takes"),
+        ({"data": X}, r"data is an ndarray: give a pair \(X, y\) of what Pipeline takes"),
         ({"data": None}, r"data is missing: give a pair \(X, y\)"),
         ({"data": (X[:, :2], NAMES)}, r"Pipeline fails on data \(X has 2 features.*give X as it"),
         ({"data": (X, NAMES[:9])}, r"data: labels have shape \(9,\), and there are 300 inputs"),
@@ -311,7 +311,7 @@ def test_groups_may_be_columns_of_its_inputs(pipeline):
 
 def test_an_audit_in_the_place_of_its_folder_is_refused_with_what_to_do(pipeline):
     audit = arcal.audit(pipeline, (X, NAMES))
-    with pytest.raises(ArcalError, match=r"against is a Audit: name the folder .*audit.save"):
+    with pytest.raises(ArcalError, match=r"against is an Audit: name the folder .*audit.save"):
         arcal.audit(pipeline, (X, NAMES), against=audit)  # pyright: ignore
 
 

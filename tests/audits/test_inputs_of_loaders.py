@@ -119,9 +119,9 @@ def test_validation_batches_that_cannot_be_are_refused_by_name(validation, says)
 @pytest.mark.parametrize(
     ("unlabelled", "says"),
     [
-        ([1, 2, 3], "unlabelled: the inputs of a batch are a int: give a tensor (N, ...)"),
+        ([1, 2, 3], "unlabelled: the inputs of a batch are an int: give a tensor (N, ...)"),
         ([(NOISE, NOISE, NOISE)], "unlabelled: the first of a batch of three is (90, 3), and no"),
-        ({"may": [1, 2, 3]}, "may: the inputs of a batch are a int"),
+        ({"may": [1, 2, 3]}, "may: the inputs of a batch are an int"),
         (
             [NOISE, 0 * NOISE / 0],
             "unlabelled: the logits hold NaN in row 90: leave such inputs out",
@@ -131,7 +131,7 @@ def test_validation_batches_that_cannot_be_are_refused_by_name(validation, says)
             DataLoader(TensorDataset(NOISE), 9, sampler=WeightedRandomSampler([1.0] * 90, 90)),
             "unlabelled: the loader's sampler draws some inputs more than once",
         ),
-        (7, "unlabelled is a int: give a loader, a data set, a pair (x, labels) or images"),
+        (7, "unlabelled is an int: give a loader, a data set, a pair (x, labels) or images"),
     ],
 )
 def test_unlabelled_inputs_that_cannot_be_are_refused_by_name(unlabelled, says):

@@ -318,7 +318,7 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
         (Singles(), "a batch has one label and no list of them, as single inputs have"),
         ([{"x": [0.5, 0.25], "label": 1}], "a batch has one label and no list of them"),
         ({"test": Singles()}, "data is a dict: give a loader, a data set, a pair"),
-        ([object()], "a batch is a object: give (x, labels), (ids, x, labels), or a dict with "),
+        ([object()], "a batch is an object: give (x, labels), (ids, x, labels), or a dict with "),
         ([object()], "with `labels`, or predictions alone, by `as_predictions`"),
         ([(torch.rand(3), 0), (torch.rand(3), 1)], "a batch has one label and no list of them"),
         ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), and no"),

@@ -254,7 +254,7 @@ def files(images):
         ("exits.py:net", "exits.py:1: SystemExit: 3"),
         ("net.py", "which name in net.py? Write net.py:NAME"),
         ("net.py:nett", "net.py has no nett: did you mean net?"),
-        ("net.py:number", "is a int: name a module"),
+        ("net.py:number", "is an int: name a module"),
         ("net.py:fails", "RuntimeError: no; mend it there"),
         ("net.py:no_network", "returns NoneType: it must return a torch module"),
         ("net.py:two", "needs x and y: name a function without arguments"),

@@ -183,7 +183,7 @@ def test_what_cannot_be_fitted_is_left_out(names, says):
         ("mine.py", "which name in mine.py? Write mine.py:NAME; it defines Heated"),
         ("nowhere.py:Heated", "nowhere.py is missing"),
         ("mine.py:Heatd", "mine.py has no Heatd: did you mean Heated"),
-        ("mine.py:number", "mine.py:number is a int: name a subclass of"),
+        ("mine.py:number", "mine.py:number is an int: name a subclass of"),
         ("mine.py:function", "mine.py:function is a function: name a subclass of"),
         ("mine.py:net", "mine.py:net is a Sequential: name a subclass of"),
         ("mine.py:Taken", "mine.py:Taken: arcal has a calibrator 'temperature' itself"),
@@ -204,5 +204,5 @@ def test_another_file_is_another_code():
     first = open_calibrator("mine.py:Heated").code
     Path("mine.py").write_text(f"{CODE}\n# changed")
     assert open_calibrator("mine.py:Heated").code != first
-    with pytest.raises(ArcalError, match="is a int"):
+    with pytest.raises(ArcalError, match="is an int"):
         open_calibrator("mine.py:number")

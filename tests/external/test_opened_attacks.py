@@ -88,7 +88,7 @@ def test_its_norm_is_known():
         ("mine.py", "which name in mine.py? Write mine.py:NAME; it defines straight, Straight"),
         ("mine.py:strait", "mine.py has no strait: did you mean straight"),
         ("nowhere.py:straight", "nowhere.py is missing"),
-        ("mine.py:number", "is a int: name an attack"),
+        ("mine.py:number", "is an int: name an attack"),
         (
             "mine.py:Wide",
             "needs width: write a function without arguments that returns Wide(width)",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import no_finer_than
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 
 Model = Callable[[Any], Tensor]
 """Any callable from inputs, a tensor `(N, ...)` or several as in `Inputs`, to logits `(N, Z)`."""
@@ -42,7 +42,7 @@ class Inputs:
         for name, part in parts.items():
             if not isinstance(part, Tensor):
                 raise ArcalError(
-                    f"input {name!r} is a {type(part).__name__}: give tensors (N, ...), and leave "
+                    f"input {name!r} is {a_type(part)}: give tensors (N, ...), and leave "
                     "what is the same for all of them to the model"
                 )
         rows = {name: len(t) if t.ndim else 0 for name, t in parts.items()}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_integers, as_weights
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, a_type, first_line
 from arcal.orders import random_order
 from arcal.printable import printable
 
@@ -119,8 +119,7 @@ def groupings(by: Any, N: int | None) -> tuple[Grouping, ...]:
     names = by if isinstance(by, Mapping) else getattr(by, "column_names", None)  # Arrow's
     if names is None and (names := getattr(by, "columns", None)) is None:
         raise ArcalError(
-            f"by is a {type(by).__name__}: give a mapping from names to a value for each input, or "
-            "a table"
+            f"by is {a_type(by)}: give a mapping from names to a value for each input, or a table"
         )
     made = tuple(grouping(str(name), by[name]) for name in names)
     for one in made:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 
 
 def logits_of(output: Any, classes: int | None = None) -> Tensor:
@@ -96,7 +96,7 @@ def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
     if len({one.shape[1] for one in fitting}) > 1:
         shapes = " and ".join(str(tuple(one.shape)) for one in fitting)
         raise ArcalError(
-            f"the model returns a {type(outputs).__name__} of {shapes}, and any of them may be the "
+            f"the model returns {a_type(outputs)} of {shapes}, and any of them may be the "
             "logits: return these alone, or in a dict that names them `logits`"
         )
     return next(iter((*fitting, *tensors)), outputs)

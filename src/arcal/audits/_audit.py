@@ -38,7 +38,7 @@ from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
 from arcal.classifiers import check_order_given
 from arcal.data import Part
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.files import check_replaceable, write_json, write_text
 from arcal.orders import check_order
 from arcal.report.audited import (
@@ -335,7 +335,7 @@ def audit(
     _check_read_again(data, "data", models)
     if not isinstance(other or {}, Mapping):
         raise ArcalError(
-            f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
+            f"other is {a_type(other)}: give a mapping from names to parts or pairs (x, y)"
         )
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     apart = beside(loader, weights, by) if examples is None else None

@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from arcal.auditing import Audited, Changes, Estimate, Group, Standing, changes, standing
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.files import expanded, parse_json
 from arcal.printable import first_few, printable
 from arcal.report.audited import FORMAT
@@ -141,7 +141,7 @@ def read_earlier(path: Path | str) -> Earlier:
     """
     if not isinstance(path, str | os.PathLike):
         raise ArcalError(
-            f"against is a {type(path).__name__}: name the folder that an earlier audit was saved "
+            f"against is {a_type(path)}: name the folder that an earlier audit was saved "
             "to, as by audit.save(folder)"
         )
     name, path = printable(str(Path(path))), expanded(path)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from arcal.auditing import Audited, Caveat, Predictions, as_predictions, check_rows
 from arcal.audits._from_predictions import from_predictions
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, a_type, first_line
 from arcal.printable import first_few
 
 ROUNDED = 1e-6
@@ -62,7 +62,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
     """
     kind = type(estimator).__name__
     if not isinstance(data, tuple | list) or len(data) != 2:
-        given = "missing" if data is None else f"a {type(data).__name__}"
+        given = "missing" if data is None else a_type(data)
         raise ArcalError(f"{name} is {given}: give a pair (X, y) of what {kind} takes")
     X, y = data
     classes = _classes_of(estimator)
@@ -154,7 +154,7 @@ def audited_estimators(
     for name, one in models.items():
         if not is_estimator(one):
             raise ArcalError(
-                f"{name} is a {type(one).__name__} and not a classifier of scikit-learn as another "
+                f"{name} is {a_type(one)} and not a classifier of scikit-learn as another "
                 "is: compare the predictions of all, by `as_predictions`"
             )
     for name, value in without.items():
@@ -265,7 +265,7 @@ def refuse_array(model: Any, function: Callable[..., Any]) -> None:
     >>> import arcal
     >>> refuse_array(np.array([[0.75, 0.25]]), arcal.audit)
     Traceback (most recent call last):
-    arcal.errors.ArcalError: the model is a ndarray: of probabilities P and labels y give \
+    arcal.errors.ArcalError: the model is an ndarray: of probabilities P and labels y give \
 arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
     """
     for one in model.values() if isinstance(model, Mapping) else (model,):
@@ -275,7 +275,7 @@ arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
     if several or array:
         models = "give one, or a mapping from names to several; " if several else ""
         raise ArcalError(
-            f"the model is a {type(model).__name__}: {models}of probabilities P and labels "
+            f"the model is {a_type(model)}: {models}of probabilities P and labels "
             f"y give arcal.{function.__name__}(arcal.auditing.as_predictions("
             "probabilities=P, labels=y))"
         )

@@ -17,7 +17,7 @@ from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Caveat, Grouping, groupings, one_per
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, a_type, first_line
 from arcal.labelled_batches import as_loader, draws_order, has_ids
 from arcal.labels import as_whole_numbers, numbered
 from arcal.orders import random_order
@@ -325,7 +325,7 @@ def _examples(
         x, y = data
         if hasattr(x, "columns"):
             raise ArcalError(
-                f"the inputs of {name} are a {type(x).__name__}, and a model takes tensors: give "
+                f"the inputs of {name} are {a_type(x)}, and a model takes tensors: give "
                 "its numbers as an array, such as x.to_numpy(), or predictions alone, by "
                 "`as_predictions`"
             )

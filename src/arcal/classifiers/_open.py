@@ -15,7 +15,7 @@ from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opaque import is_opaque
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.external import (
     Normalization,
     as_normalization,
@@ -270,7 +270,7 @@ def _build(spec: str, value: Any, name: str) -> Any:
         return value
     if not callable(value):
         raise ArcalError(
-            f"{spec} is a {type(value).__name__}: name a module, a function that returns one, or a "
+            f"{spec} is {a_type(value)}: name a module, a function that returns one, or a "
             "function from inputs to logits"
         )
     needed = needed_arguments(value)

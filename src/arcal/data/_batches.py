@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from arcal.arrays import as_tensor, moved
 from arcal.data.contents import files_of
 from arcal.data.part import Part
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.parents import end_with_parent
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -193,8 +193,7 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
         item = self.dataset[position]
         if not isinstance(item, tuple | list) or len(item) != 2:  # a dict could be unpacked, too
             raise ArcalError(
-                f"WithIds needs a data set of pairs (x, y), but input {position} is "
-                f"a {type(item).__name__}"
+                f"WithIds needs a data set of pairs (x, y), but input {position} is {a_type(item)}"
             )
         x, y = item
         return int(self.ids[position]), x, y

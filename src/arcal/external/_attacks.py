@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from arcal.attacks import ATTACKS, Adversarial, Bounds, Model, OwnAttack, as_attack
 from arcal.attacks.norms import NORMS
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.external._python_code import (
     check_name,
     check_needs_none,
@@ -65,7 +65,7 @@ def _made(spec: str, value: Any, name: str) -> Any:
     """The attack itself: what is called without arguments is called."""
     if not callable(value):
         raise ArcalError(
-            f"{spec} is a {type(value).__name__}: name an attack, which is called with a model, "
+            f"{spec} is {a_type(value)}: name an attack, which is called with a model, "
             "inputs and bounds, or a function or class that gives one"
         )
     needed = needed_arguments(_called(value))

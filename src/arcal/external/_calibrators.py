@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.external._python_code import check_name, named_in_code, one_line
 
 
@@ -57,7 +57,7 @@ def open_calibrator(spec: str) -> OwnCalibrator:
     value = named.value
     if not isinstance(value, type) or not issubclass(value, Calibrator):
         is_class = isinstance(value, type)
-        what = f"the class {value.__name__}" if is_class else f"a {type(value).__name__}"
+        what = f"the class {value.__name__}" if is_class else a_type(value)
         raise ArcalError(
             f"{spec} is {what}: name a subclass of `arcal.calibration.posthoc.Calibrator`"
         )

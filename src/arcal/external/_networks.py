@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.external._library import CENTRED, check_torchvision, library, timm_config
 from arcal.external._normalization import IMAGENET, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
@@ -151,7 +151,7 @@ def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
     value = named.value
     if isinstance(value, nn.Module) or not callable(value):
         raise ArcalError(
-            f"{spec} is a {type(value).__name__}: name a function or class that returns a new "
+            f"{spec} is {a_type(value)}: name a function or class that returns a new "
             "network each time, since each seed draws its own weights"
         )
     described = {"classes": classes, "channels": shape[0], "shape": shape}

@@ -15,7 +15,7 @@ from arcal.arrays import moved
 from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.labelled_batches import LABELS
 from arcal.methods import Method
 from arcal.orders import check_order
@@ -154,7 +154,7 @@ class Smoother:
             return batch[0], batch[1], batch[2]
         size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
         raise ArcalError(
-            f"a batch is a {type(batch).__name__}{size}: it has to be (ids, inputs, labels), which "
+            f"a batch is {a_type(batch)}{size}: it has to be (ids, inputs, labels), which "
             "arcal.data.WithIds makes of a data set of pairs, or a dict with ids"
         )
 

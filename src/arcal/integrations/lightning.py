@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.integrations._smoother import Smoother
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class RobustSmoothing(Smoother, Callback):
             loader = given[0] if isinstance(given, list | tuple) and given else given
             if not isinstance(loader, DataLoader):
                 raise ArcalError(
-                    f"the {part} loader is a {type(loader).__name__}: give a torch DataLoader, "
+                    f"the {part} loader is {a_type(loader)}: give a torch DataLoader, "
                     "whose data set can be ranked"
                 )
             loaders[part] = loader
@@ -277,7 +277,7 @@ def _weights(module: nn.Module, path: Path) -> Iterator[None]:
         except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ArcalError(
-                f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
+                f"{path} has no weights of {a_type(module)} ({reason}): give the trained "
                 "module itself as vanilla="
             ) from None
         yield

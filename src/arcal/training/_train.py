@@ -13,7 +13,7 @@ from arcal.compute import Compute
 from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 from arcal.external import one_line
 from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
@@ -108,7 +108,7 @@ def _check_network(run: Run, data: Data, method: Method) -> None:
         raise ArcalError(f"{run.network} in evaluation mode: {error}") from None
     with torch.random.fork_rng(devices=[]), one_line(run.network, "in training mode"):
         logits = network.train()(some)
-    shape = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else a_type(logits)
     if shape != (wanted := (2, len(data.classes))):
         raise ArcalError(
             f"{run.network} in training mode gives {shape} for 2 images: let it return logits of "

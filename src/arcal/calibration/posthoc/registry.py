@@ -27,7 +27,7 @@ from arcal.calibration.posthoc.smart import Smart, fit_smart
 from arcal.calibration.posthoc.spline import Spline, fit_spline
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
 from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 
 
 class Fit(Protocol):
@@ -135,8 +135,7 @@ def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> No
         fitted = fit(given.log_p, given.labels, **more)
         if type(fitted) is not calibrator:
             raise ArcalError(
-                f"{fit.__qualname__} returned a {type(fitted).__name__}: return a "
-                f"{calibrator.__name__}"
+                f"{fit.__qualname__} returned {a_type(fitted)}: return a {calibrator.__name__}"
             )
         return fitted
 
