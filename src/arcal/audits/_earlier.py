@@ -1,4 +1,4 @@
-"""An earlier audit, as its folder has it, to hold a new one against."""
+"""An earlier audit, read from its folder, to compare a new one with."""
 
 import json
 import math
@@ -25,12 +25,12 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an audit that is over says of inputs of these `classes`.
+    """The figures of an earlier audit of inputs of these `classes`.
 
-    `name` is what the folder or file was called, `models` are what its figures are by their names,
-    and `weighted` says whether inputs had weights. `inputs` tells ids and labels from others, None
-    where the table of the inputs is not there. `one_per` names the column of each of whose values
-    one input was drawn. Made by `read_earlier`.
+    `name` is the folder or file as it was named, `models` has each model's figures by its name,
+    and `weighted` says whether inputs had weights. `inputs` is a digest of the ids and labels, or
+    None without the table of the inputs. `one_per` is the column that was thinned to one input per
+    value, or None. Made by `read_earlier`.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Earlier:
     one_per: str | None = None
 
     def check(self, classes: Sequence[str], *, weighted: bool) -> None:
-        """Refuse an audit of other classes, or one whose inputs count otherwise."""
+        """Refuse an audit of other classes, or one with weights if the other has none."""
         if tuple(map(printable, classes)) != self.classes:
             theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
             raise ArcalError(
@@ -58,10 +58,10 @@ class Earlier:
             )
 
     def matched(self, names: Sequence[str]) -> "Earlier":
-        """The same, with the models that those of these names are compared with, by these names.
+        """The same audit with only the models that models of these `names` are compared with.
 
-        That is the namesake of each; one model is compared with one whatever they are called. None
-        in common raises `ArcalError`.
+        Models are matched by name; if each audit has a single model, these are compared whatever
+        they are called, under the new name. No name in common raises `ArcalError`.
         """
         names = [*map(printable, names)]
         if len(names) == len(self.models) == 1:
@@ -75,9 +75,9 @@ class Earlier:
         return replace(self, models=models)
 
     def drawn_like(self, one_per: str | None) -> "Earlier":
-        """The same; an audit whose inputs were not drawn by this column raises `ArcalError`.
+        """The same audit; one whose inputs were not drawn by this column raises `ArcalError`.
 
-        A figure of one input of each patient is a mean of patients, and otherwise one of inputs.
+        With one input per patient, a figure is a mean over patients, otherwise one over inputs.
         """
         if one_per != self.one_per:
             there, here = (
@@ -91,7 +91,7 @@ class Earlier:
         return self
 
     def figure_names(self) -> set[str]:
-        """The names of all changes that there can be, for conditions."""
+        """The names of all possible changes, for conditions."""
         every = self.models.values()
         names = {name for one in every for name in one.figures}
         names |= {
@@ -104,7 +104,7 @@ class Earlier:
         return {f"changes.{name}{end}" for name in names for end in ("", ".low", ".high")}
 
     def changes(self, models: Sequence[Audited]) -> tuple[Changes | None, ...]:
-        """How the figures of each model have changed; None of one that was not audited then."""
+        """How each model's figures have changed; None for a model that was not audited then."""
         first = models[0]
         self.check(first.classes, weighted=first.weights is not None)
         said = first.predictions
@@ -121,7 +121,7 @@ class Earlier:
 def read_earlier(path: Path | str) -> Earlier:
     """The audit in this folder, or this `audit.json`.
 
-    What is no whole audit of this format raises `ArcalError`.
+    Anything but a complete audit in this format raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -210,7 +210,7 @@ def _estimate(value: Mapping[str, Any]) -> Estimate:
 
 
 def _number(value: float | None) -> float:
-    """A number of JSON, which has no nan."""
+    """A number from JSON, where null stands for nan."""
     return math.nan if value is None else float(value)
 
 
@@ -231,10 +231,10 @@ def _group(said: Mapping[str, Any]) -> Group:
 
 
 def _variance(bins: Sequence[tuple[int, float | None, float | None]]) -> float:
-    """From input to input that of a probability minus whether it comes true, from narrow bins.
+    """The variance over inputs of a probability minus its outcome (0 or 1), from narrow bins.
 
-    A bin has so many inputs, the mean probability, and the share where it comes true. Within a bin
-    probabilities are taken to be equal.
+    Each bin is its number of inputs, the mean probability, and the share of outcomes 1. Within a
+    bin probabilities are taken to be equal.
     """
     n, p, f = np.array([bin for bin in bins if bin[0]], dtype=np.float64).T
     share, off = n / n.sum(), p - f
@@ -261,7 +261,7 @@ def _inputs(file: Path, model: str) -> str | None:
 
 
 def _digest(ids: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> str:
-    """What tells inputs, in ascending order of their ids, from others."""
+    """A digest of the inputs, in ascending order of their ids."""
     order = np.argsort(ids, kind="stable")
     digest = blake2b(digest_size=16)
     for numbers in (ids, labels):
