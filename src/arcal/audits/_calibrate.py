@@ -68,10 +68,10 @@ def calibrate(
     in the fits and in the figures; a part may bring its own.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
-    calibration only up to 30 classes and vector scaling up to 33 million probabilities. Candidates
-    keep every prediction and lower the log-loss beyond chance; the pick is the simplest one that is
-    not shown to be worse than the best. If all named calibrators can change predictions, such as
-    `["vector"]`, they are candidates too. If there is no candidate, the model stays as it is.
+    calibration only up to 30 classes and vector scaling up to 33 million probabilities. The pick is
+    the simplest one that keeps every prediction, lowers the log-loss beyond chance, and is not
+    shown to be worse than the best. If all named calibrators can change predictions, such as
+    `["vector"]`, they may be picked too. If there is no such one, the model stays as it is.
 
     `unlabelled` inputs, such as today's, are a tensor or array, a part, a loader or a data set
     (whose labels are ignored), or `Predictions`: how often the model is right on them, and how sure
