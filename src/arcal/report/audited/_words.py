@@ -186,7 +186,7 @@ def _positive(model: Audited) -> str | None:
         where, right, whose = "", one, "the inputs"
     else:
         tested = [each for each in (one, *one.bins) if each.verdict != "too few"]
-        shares = jointly([each.frequency for each in tested])  # valid also for the one that stands out
+        shares = jointly([each.frequency for each in tested])  # for the one chosen, too
         judged = [
             replace(each, frequency=share)
             for each, share in zip(tested, shares, strict=True)
