@@ -76,7 +76,7 @@ def options_of(command: type) -> list[str]:
 
 
 def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The titles of groups of options, each with its options; positional arguments have no title."""
+    """The titles of groups of options, with their options; positional arguments have no title."""
     named, own, groups = [], [], []
     hints, texts = get_type_hints(command, include_extras=True), _texts(command)
     for one in fields(command):

@@ -94,7 +94,7 @@ def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> s
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; one of several ends at once, because its threads may wait for the others."""
+    """End this process; one of several ends at once, as its threads may wait for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     if (by := launcher()) is not None and by.size > 1:
