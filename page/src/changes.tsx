@@ -16,7 +16,8 @@ const VERDICTS: Record<Change["verdict"], string> = {
 
 /** The title of a figure and how it is shown. */
 function titled(name: string): [string, Show] {
-  const rare = data.classes[1];
+  const { positive } = view.value.model;
+  const rare = positive ? data.classes[positive.class] : "";
   const titles: Record<string, [string, Show]> = {
     accuracy: ["Accuracy", percent],
     confidence: ["Confidence", percent],

@@ -1,4 +1,4 @@
-// Of two classes, the probability of the second against how often inputs are of it.
+// The probability of one class against how often inputs are of it.
 
 import { scaleLinear } from "d3-scale";
 import { bare, isolated } from "./data";
@@ -94,15 +94,15 @@ function OfClass({ of }: { of: ClassProbability }) {
       }}
     >
       <Picture>{(width) => <Diagram bins={bins} z={of.class} first={first} width={width} />}</Picture>
-      <Legend words={`how many are ${name}, at its mean probability, in the same bins`} />
+      {data.classes.length === 2 && <Legend words={`how many are ${name}, at its mean probability, in the same bins`} />}
     </Figure>
   );
 }
 
-/** What the model is compared with, in the same bins by its own probability of the class. */
+/** What the model is compared with, in the same bins by its own probability of one of two classes. */
 function pointsOfSecond(bins: ProbabilityBin[], z: number): Figures[] {
   const two = second.value;
-  if (!two) return [];
+  if (!two || data.classes.length > 2) return []; // of more classes only the most probable ones are here
   const probability = Float64Array.from(two.confidence, (c, i) => (two.predicted[i] === z ? c : 1 - c));
   const rows = bins.map((): number[] => []);
   probability.forEach((p, i) => {

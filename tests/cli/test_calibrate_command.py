@@ -322,6 +322,7 @@ def test_bad_input_is_one_line(here, arguments, says):
     z, labels = drawn()
     np.savez("mine.npz", logits=z, labels=labels)
     np.savez("few.npz", logits=z[:12], labels=labels[:12])
+    Path("a.onnx").write_bytes(b"")
     Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2)\n")
     Path("table.csv").write_text("a,b,label\n" + "0.1,0.2,0\n0.3,0.4,1\n" * 20)
     Path("names.csv").write_text("a,b,label\n" + "0.1,0.2,cat\n0.3,0.4,dog\n" * 20)

@@ -85,6 +85,7 @@ from arcal.auditing._positive import (
     ProbabilityBin,
     calibration_curve,
     class_probability,
+    positive_class,
 )
 from arcal.auditing._posthoc import (
     calibrated,
@@ -209,6 +210,7 @@ __all__ = [
     "overall",
     "paired_differences",
     "paired_t",
+    "positive_class",
     "posthoc_on_halves",
     "reliability",
     "reliability_by_run",

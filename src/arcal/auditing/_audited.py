@@ -17,7 +17,7 @@ from arcal.auditing._halves import Halves, posthoc_on_halves
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._other_data import OutOfDistribution
 from arcal.auditing._overall import Overall, overall
-from arcal.auditing._positive import ClassProbability, class_probability
+from arcal.auditing._positive import ClassProbability, class_probability, positive_class
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.auditing._suspects import fragile, per_input, suspects
@@ -56,9 +56,10 @@ class Audited:
     the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` and
     `texts` of the inputs are None where they are unknown, as is the `norm` of distances, "l2" or
     "linf"; `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
-    `validation`, or without it on halves of the inputs, unless `calibrators` is False. `facts` are
-    for the page, `caveats` are said before any figure, and `options` of the command line may be
-    advised. Findings are computed when they are first wanted.
+    `validation`, or without it on halves of the inputs, unless `calibrators` is False. The
+    probability of `positive_class` is looked at, by default the second of two, none of more.
+    `facts` are for the page, `caveats` are said before any figure, and `options` of the command
+    line may be advised. Findings are computed when they are first wanted.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -84,6 +85,7 @@ class Audited:
     texts: tuple[str, ...] | None = None
     groupings: Sequence[Grouping] = ()
     R: int = R
+    positive_class: int | None = None
     calibrators: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: Sequence[Caveat] = ()
@@ -96,6 +98,8 @@ class Audited:
                 f"{self.name}: the robustness is of other inputs than the predictions, or in "
                 "another order: give both in the same order"
             )
+        if self.positive_class is None and not self.predictions.answers:
+            object.__setattr__(self, "positive_class", positive_class(None, self.classes))
         object.__setattr__(self, "name", printable(self.name))
         object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
         if self.names is not None:
@@ -158,10 +162,10 @@ class Audited:
 
     @cached_property
     def positive(self) -> ClassProbability | None:
-        """Of exactly two classes: the probability of the second against its frequency."""
-        if len(self.classes) != 2 or self.predictions.answers:
+        """The probability of `positive_class` against its frequency, or of the second of two."""
+        if self.positive_class is None:
             return None
-        return class_probability(self.predictions, 1, self.weights)
+        return class_probability(self.predictions, self.positive_class, self.weights)
 
     @cached_property
     def by_grouping(self) -> tuple[tuple[Group, ...], ...]:

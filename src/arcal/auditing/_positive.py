@@ -6,6 +6,7 @@ positives. Here an input counts by the probability of one class, whatever is pre
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 import torch
@@ -30,6 +31,7 @@ from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.weighted import weighted_mean
 from arcal.errors import ArcalError
+from arcal.printable import first_few, printable
 
 BINS = 15
 
@@ -186,6 +188,29 @@ def class_probability(
         bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),
         bins_of_equal_width=calibration_curve(p, positives, weights, binning="width"),
     )
+
+
+def positive_class(name: str | None, classes: Sequence[str]) -> int | None:
+    """The number of the class called `name`; without a name the second of two, and none of more.
+
+    A name that no class has, or several, raises `ArcalError`.
+
+    >>> positive_class("fraud", ["fraud", "legitimate"]), positive_class(None, ["no", "yes"])
+    (0, 1)
+    """
+    if name is None:
+        return 1 if len(classes) == 2 else None
+    numbers = [z for z, one in enumerate(classes) if one == name]
+    if len(numbers) == 1:
+        return numbers[0]
+    if numbers:
+        raise ArcalError(
+            f"positive is {printable(name)}, and {len(numbers)} classes are called so: give the "
+            "classes names of their own"
+        )
+    near = get_close_matches(name, classes, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"the classes are {first_few(classes)}"
+    raise ArcalError(f"positive is {printable(name)}, and there is no such class: {remedy}")
 
 
 def probability_of(predictions: Predictions, z: int) -> Tensor:

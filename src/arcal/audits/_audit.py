@@ -119,7 +119,8 @@ class Audit:
             check_classes(first.name, first.classes, other.name, other.classes)
             check_same_inputs(first, other)
         if self.against is not None:
-            self.against.check(first.classes, weighted=first.weights is not None)
+            weighted, z = first.weights is not None, first.positive_class
+            self.against.check(first.classes, weighted=weighted, positive=z)
 
     def __repr__(self) -> str:
         names = ", ".join(model.name for model in self.models)
@@ -262,6 +263,7 @@ def audit(
     weights: Any = None,
     by: Any = None,
     against: Path | str | None = None,
+    positive: Any = None,
     R: int = 10,
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
@@ -288,9 +290,11 @@ def audit(
     need no labels. `weights` `(N,)` say how much each input counts, in the order of the data.
     `by` groups the inputs: values `(N,)` by name, such as `{"hospital": hospitals, "age": ages}`,
     or a table of such columns, with text or with numbers, which are cut into ranges; for a
-    scikit-learn classifier also names of columns of X. `against` is the folder of an audit of other
-    inputs, such as last month's, or its `audit.json`: `changes` then says how the figures have
-    changed since. Anything that cannot be audited raises `ArcalError`.
+    scikit-learn classifier also names of columns of X. `positive` is the class whose probability is
+    compared with its frequency, such as a rare one; by default it is the second of two. `against`
+    is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
+    then says how the figures have changed since. Anything that cannot be audited raises
+    `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -312,7 +316,7 @@ def audit(
     order = None if order == "none" else order  # the command line writes it so
     if order is not None:
         check_order(order, ", or None for no levels")
-    known: dict[str, Any] = {"weights": weights, "by": by, "R": R}
+    known: dict[str, Any] = {"weights": weights, "by": by, "R": R, "positive": positive}
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
     refuse_text(classes, "classes")
@@ -370,6 +374,7 @@ def audit(
             settings=settings,
             caveats=[*twice],
             R=R,
+            positive=None if positive is None else str(positive),
         )
         for title, one in models.items()
     ]

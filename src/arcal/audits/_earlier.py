@@ -30,7 +30,8 @@ class Earlier:
     `name` is the folder or file as it was named, `models` has each model's figures by its name,
     and `weighted` says whether inputs had weights. `inputs` is a digest of the ids and labels, or
     None without the table of the inputs. `one_per` is the column that was thinned to one input per
-    value, or None. Made by `read_earlier`.
+    value, or None. `positive` is the class whose probability was compared with its frequency. Made
+    by `read_earlier`.
     """
 
     name: str
@@ -39,9 +40,10 @@ class Earlier:
     models: Mapping[str, Standing]
     inputs: str | None = None
     one_per: str | None = None
+    positive: int | None = None
 
-    def check(self, classes: Sequence[str], *, weighted: bool) -> None:
-        """Refuse an audit of other classes, or one with weights if the other has none."""
+    def check(self, classes: Sequence[str], *, weighted: bool, positive: int | None = None) -> None:
+        """Refuse an audit with other classes or positive class, or if only one has weights."""
         if tuple(map(printable, classes)) != self.classes:
             theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
             raise ArcalError(
@@ -55,6 +57,12 @@ class Earlier:
             raise ArcalError(
                 f"the audit {self.name}: inputs {have} here, so their figures cannot be compared: "
                 "give weights in both audits or in none"
+            )
+        if None not in (positive, self.positive) and positive != self.positive:
+            theirs, ours = (self.classes[z] for z in (self.positive, positive))
+            raise ArcalError(
+                f"the audit {self.name} is of the probability of {theirs} and this of {ours}, so "
+                "the two cannot be compared: give the same --positive in both audits"
             )
 
     def matched(self, names: Sequence[str]) -> "Earlier":
@@ -106,7 +114,8 @@ class Earlier:
     def changes(self, models: Sequence[Audited]) -> tuple[Changes | None, ...]:
         """How each model's figures have changed; None for a model that was not audited then."""
         first = models[0]
-        self.check(first.classes, weighted=first.weights is not None)
+        weighted = first.weights is not None
+        self.check(first.classes, weighted=weighted, positive=first.positive_class)
         said = first.predictions
         inputs = _digest(said.ids.numpy(), said.labels.numpy(), first.names)
         pairs = ((model, self.models.get(model.name)) for model in models)
@@ -164,7 +173,9 @@ def read_earlier(path: Path | str) -> Earlier:
         weighted = first["acting"] is None
         classes = tuple(printable(one) for one in data["classes"])
         inputs = _inputs(file, first["name"])
-        earlier = Earlier(name, classes, weighted, models, inputs, data.get("one_per"))
+        positive = None if first["positive"] is None else int(first["positive"]["class"])
+        drawn = data.get("one_per")
+        earlier = Earlier(name, classes, weighted, models, inputs, drawn, positive)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArcalError(
             f"the audit {name} lacks what an audit.json has ({type(error).__name__}: "

@@ -9,6 +9,7 @@ from arcal.auditing import (
     Caveat,
     Predictions,
     groupings,
+    positive_class,
     without_zeros,
 )
 from arcal.calibration.checks import as_weights
@@ -23,6 +24,7 @@ def from_predictions(
     weights: Any = None,
     by: Any = None,
     R: int = 10,
+    positive: Any = None,
     validation: Predictions | None = None,
     caveats: Sequence[Caveat] = (),
 ) -> Audited:
@@ -41,14 +43,18 @@ def from_predictions(
         raise ArcalError(
             "answers are right or wrong and have no classes: leave out the class names"
         )
+    if predictions.answers and positive is not None:
+        raise ArcalError("answers are right or wrong and have no classes: leave out `positive`")
+    named = RIGHT_OR_WRONG if predictions.answers else _class_names(classes, predictions.classes)
     return Audited(
         name,
         predictions,
-        RIGHT_OR_WRONG if predictions.answers else _class_names(classes, predictions.classes),
+        named,
         validation=None if validation is None else without_zeros(validation)[0],
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
         groupings=groupings({} if by is None else by, len(predictions.ids)),
         R=R,
+        positive_class=None if positive is None else positive_class(str(positive), named),
         caveats=[*caveats, *([Caveat("Probabilities", zeros)] if zeros else [])],
     )
 

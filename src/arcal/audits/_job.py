@@ -15,6 +15,7 @@ from arcal.auditing import (
     Option,
     Predictions,
     check_model,
+    positive_class,
     suspect_outputs,
     suspect_scale,
 )
@@ -77,6 +78,7 @@ class Job:
     caveats: list[Caveat] = field(default_factory=list)
     options: Sequence[Option] = ()
     R: int = 10
+    positive: str | None = None
     reopen: Reopen | None = None
     work: Path | None = None
     sharing: Sharing | None = None
@@ -122,6 +124,7 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         as_labels(examples.labels, len(examples), Z)
+        self.positive_class(examples.classes)
         self._check_others(examples)
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
@@ -148,6 +151,10 @@ class Job:
                     check_model(self.model, self._read(one, PROBED))
                 except ArcalError as error:
                     raise type(error)(f"{one.name}: {error}") from None
+
+    def positive_class(self, classes: Sequence[str]) -> int | None:
+        """The number among these of the class whose probability is looked at, if there is one."""
+        return positive_class(self.positive, classes)
 
     def read(self, examples: Examples, positions: Tensor) -> Inputs:
         """The inputs at these positions `(B,)` as the model takes them, on the CPU."""
@@ -196,6 +203,7 @@ class Job:
             groupings=self.examples.groupings,
             several=several,
             changes=changes,
+            positive=self.positive is not None,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

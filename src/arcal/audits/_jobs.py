@@ -94,7 +94,8 @@ def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlie
     """Refuse whatever can be recognised as wrong before anything is run."""
     first, several = jobs[0].examples, len(jobs) > 1
     if against is not None and first is not None:
-        against.check(first.classes, weighted=first.weights is not None)
+        z = jobs[0].positive_class(first.classes)
+        against.check(first.classes, weighted=first.weights is not None, positive=z)
     changes = () if against is None else against.figure_names()
     for job in jobs:
         if (examples := job.examples) is None:
@@ -156,6 +157,7 @@ def audited(
     predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
     Z = predictions.classes
     classes = job.examples.classes if job.examples else job.classes
+    classes = classes or tuple(map(str, range(Z)))
     weights, names, groupings = None, None, ()
     if job.beside is not None:
         weights, groupings = job.beside.rows(order)
@@ -168,7 +170,7 @@ def audited(
     return Audited(
         name=job.name,
         predictions=predictions,
-        classes=classes or tuple(map(str, range(Z))),
+        classes=classes,
         robustness=_robustness(block, job.settings),
         nearest=block.nearest,
         shifted={
@@ -184,6 +186,7 @@ def audited(
         names=names,
         groupings=groupings,
         R=job.R,
+        positive_class=job.positive_class(classes),
         norm=job.settings.norm,
         facts={**job.facts, **_distance_facts(job.settings)},
         caveats=[*job.caveats, *calibrated_on(job.model, predictions)],

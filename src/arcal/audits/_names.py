@@ -35,9 +35,6 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             f"{first} holds predictions, and {other} does not: give files of predictions alone, "
             "or models and DATA"
         )
-    for one in what[:-1]:
-        if one.lower().endswith(SUFFIXES) and ":" not in one and not Path(one).exists():
-            raise ArcalError(f"{one} is missing: give files of predictions, or MODEL and DATA")
     if len(what) == 1:
         path = Path(what[0])
         if path.suffix.lower() in NOT_READ and path.is_file():
@@ -50,11 +47,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
                 f"{path} alone is not enough: of weights, name the network, DATA and --weights "
                 f"{path.name}; predictions are read from {', '.join(SUFFIXES)}"
             )
-        raise ArcalError(
-            f"{what[0]} alone is not enough: give DATA after the model"
-            if ":" in what[0] or path.exists()
-            else f"{what[0]} is missing: give MODEL and DATA, or a file of predictions with labels"
-        )
+        raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
     *models, data = what
     check_data_name(data)
     return models, data

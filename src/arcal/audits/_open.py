@@ -49,6 +49,7 @@ def open_job(
     one_per: str | None = None,
     by: Sequence[str] = (),
     R: int = 10,
+    positive: str | None = None,
     device: torch.device | None = None,
 ) -> Job:
     """One model on one data set, opened and checked against each other, with nothing computed yet.
@@ -67,7 +68,7 @@ def open_job(
     """
     options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
     options |= {"panel": panel, "validation": validation, "other": other, "limit": limit}
-    options |= {"one_per": one_per, "by": by, "R": R}
+    options |= {"one_per": one_per, "by": by, "R": R, "positive": positive}
     again = replace(reading, check=False)  # the images have been checked by then
     reopen = partial(open_job, spec, data, again, settings, **options)
     settings = replace(settings, device=device or settings.device)
@@ -111,6 +112,7 @@ def open_job(
         ],
         options=("--classes", "--normalize") if images else ("--classes",),
         R=R,
+        positive=positive,
         reopen=reopen,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arcal.auditing import Audited, Caveat, groupings, without_zeros
+from arcal.auditing import Audited, Caveat, groupings, positive_class, without_zeros
 from arcal.audits._examples import DRAWN, drawn_of_each
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.errors import ArcalError
@@ -33,6 +33,7 @@ def open_predictions(
     labels_from: Path | None = None,
     class_names: Sequence[str] = (),
     text: Sequence[str] = (),
+    positive: str | None = None,
 ) -> list[Audited]:
     """Files of predictions as audited classifiers, with everything but robustness.
 
@@ -80,6 +81,9 @@ def open_predictions(
                 N = len(saved.predictions.ids)
                 saved = saved.one_per(one_per, first.weights)
                 facts[DRAWN] = drawn_of_each(one_per, len(saved.predictions.ids), N)
+            if positive is not None and saved.predictions.answers:
+                raise ArcalError("the file has right and wrong answers: leave out --positive")
+            z = None if positive is None else positive_class(positive, saved.classes)
             columns = {name: saved.by[name] for name in by}
             grouped = groupings(columns, len(saved.predictions.ids))
         except ArcalError as error:
@@ -94,6 +98,7 @@ def open_predictions(
             texts=_texts({name: saved.by[name] for name in text}),
             groupings=grouped,
             R=R,
+            positive_class=z,
             facts={title: fact for title, fact in facts.items() if fact is not None},
             caveats=_caveats(saved, zeros),
         )

@@ -313,16 +313,14 @@ def check_same_classes(classes: Mapping[str, int]) -> None:
 
 @torch.no_grad()
 def checked_classes(job: "Job", x: Inputs, labels: Tensor) -> int:
-    """The number of classes of the job's model, found by running it on a few inputs.
-
-    A model that `check_model` refuses, or whose number of classes is not that of the job's names,
-    raises `ArcalError`.
-    """
+    """The number of classes that the job's model returns; one that does not fit is refused."""
     few = x.rows(slice(PROBED)).to(job.settings.device)
     Z = None if job.classes is None else len(job.classes)
     check_model(job.model, few, labels[:PROBED], Z)
     with frozen(job.model):
-        return job.model(few.parts).shape[1]
+        Z = job.model(few.parts).shape[1]
+    job.positive_class(job.classes or [*map(str, range(Z))])
+    return Z
 
 
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:

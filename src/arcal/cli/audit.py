@@ -53,6 +53,9 @@ class AnalysisFlags:
     """Columns to group the inputs by, such as region and age: each group has figures of its own.
     More than 12 different numbers are cut into five ranges, and more than 12 different points in
     time are grouped by day. In .npz a column is an array, in WebDataset a field of the JSON."""
+    positive: Annotated[str | None, flag("CLASS")] = None
+    """The class whose probability is compared with how often inputs are of it, such as a rare
+    disease. By default it is the second of two; of more classes there is none."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions under which images are audited as well: by default four of them; or `none`,
     `all`, a type such as fog, or TYPE-INTENSITY such as fog-3."""
@@ -174,6 +177,7 @@ class Audit(OnModels):
                 other=self.analysis.other,
                 by=self.analysis.by,
                 R=self.analysis.levels,
+                positive=self.analysis.positive,
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))
         ]
@@ -223,7 +227,8 @@ class Audit(OnModels):
         from arcal.audits import LABELLED, NOT_USED, Audit, open_predictions
         from arcal.report.audited import figure_names
 
-        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--text", "--by", "--against")):
+        taken = (*OF_PREDICTIONS, "--text", "--by", "--against", "--positive")
+        for name in self.given(self.analysis, but=taken):
             raise for_models(name, "these are predictions")
         audited = open_predictions(
             files,
@@ -235,6 +240,7 @@ class Audit(OnModels):
             classes=None if against is None else against.classes,
             class_names=self.model.classes,
             text=self.data.text,
+            positive=self.analysis.positive,
         )
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
@@ -245,7 +251,11 @@ class Audit(OnModels):
             several = len(audited) > 1
             classes = () if one.predictions.answers else one.classes
             figures = figure_names(
-                classes, groupings=one.groupings, several=several, changes=changes
+                classes,
+                groupings=one.groupings,
+                several=several,
+                changes=changes,
+                positive=self.analysis.positive is not None,
             )
             for condition in conditions:
                 condition.check(figures)

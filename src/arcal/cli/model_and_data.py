@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -341,7 +342,10 @@ def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
 
 
 def check_named(what: Sequence[str]) -> None:
-    """Refuse an empty list, and pipes, which cannot be read again."""
+    """Refuse an empty list, pipes, which cannot be read again, and missing files.
+
+    DATA may be the beginning of the names of several files, so it is checked when it is read.
+    """
     if not what:
         raise ArcalError(
             "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
@@ -352,3 +356,15 @@ def check_named(what: Sequence[str]) -> None:
             raise ArcalError(
                 f"{one} is a pipe, and files are read more than once: save it in a file"
             )
+    for one in what[:-1] or what:
+        if ":" not in one and not Path(one).exists():
+            raise ArcalError(f"{one} is missing: {_others_like(Path(one))}")
+
+
+def _others_like(path: Path) -> str:
+    """The files beside it that it may be instead, or what to give."""
+    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    meant = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
+    if meant:
+        return f"did you mean {' or '.join(meant)}?"
+    return "give MODEL and DATA, or a file of predictions with labels"

@@ -33,7 +33,8 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
     """What has changed since then, what is not shown to have changed, what cannot be compared."""
     if since is None:
         return []
-    titles = {figure: title.format(model.classes[1]) for figure, title in TITLES.items()}
+    rare = "" if model.positive_class is None else model.classes[model.positive_class]
+    titles = {figure: title.format(rare) for figure, title in TITLES.items()}
     known = [(figure, since.figures[figure]) for figure in titles if figure in since.figures]
     shown = [f"{titles[figure]} {_shown(figure, one)}" for figure, one in known if _is_shown(one)]
     chance = f", which may be chance among {len(known)} figures"

@@ -52,7 +52,8 @@ def figures(finding: Finding) -> dict[str, float]:
     level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; if several classes have the same NAME,
     such as ImageNet's crane, it is followed by the class's number: class.crane (134)
-    positive.probability (the mean), .frequency, .gap, .ece: for the second of exactly two classes
+    positive.probability (the mean), .frequency, .gap, .ece: for the class --positive, by default
+    the second of two
     by.COLUMN.GROUP, worst_group: the same as for classes, for inputs grouped by a column
     (the intervals of worst_class and worst_group hold for the worst of all groups)
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
@@ -127,13 +128,16 @@ def figure_names(
     groupings: Sequence[Grouping] = (),
     several: bool = False,
     changes: Collection[str] = (),
+    positive: bool = False,
 ) -> set[str]:
     """The names of all figures that an audit can have, before it runs.
 
     `levels` is 0 if nothing is ranked, and `distances` says whether there is an attack. Groups of
     few inputs have no `ece`; this is known here for levels, given the number of `inputs` that are
-    ranked, and for `groupings`. With `several` models there are differences from the first.
-    `changes` are the names of possible changes since an earlier audit, whatever the groups here.
+    ranked, and for `groupings`. If all classes are small, an audit lacks `worst_class`. With
+    `several` models there are differences from the first. `changes` are the names of possible
+    changes since an earlier audit, whatever the groups here. `positive` says whether a positive
+    class is named.
     """
     ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -151,8 +155,8 @@ def figure_names(
         if figure != "ece" or group not in few
     ]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
-    two = len(classes) == 2
-    estimates += [f"positive.{figure}" for figure in OF_POSITIVE if two]
+    positive = positive or len(classes) == 2
+    estimates += [f"positive.{figure}" for figure in OF_POSITIVE if positive]
     estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
     ends = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     comparable = {f"changes.{name}" for name in ends}
@@ -163,7 +167,7 @@ def figure_names(
         *(("distance.median", "distance.none_found") if distances else ()),
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
         *(f"difference.{name}" for name in FLIPS if several),
-        *(["positive.probability"] if two else []),
+        *(["positive.probability"] if positive else []),
         *(name for name in changes if name in comparable or ".by." not in name),
     }
 

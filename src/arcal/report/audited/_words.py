@@ -11,9 +11,19 @@ from arcal.auditing import (
     Outcome,
     ProbabilityBin,
     jointly,
+    positive_class,
 )
 from arcal.report.audited._acting import acts_above
-from arcal.report.audited._amounts import ece, in_points, moved, number, percent, points, signed
+from arcal.report.audited._amounts import (
+    ece,
+    in_points,
+    moved,
+    number,
+    percent,
+    percentage,
+    points,
+    signed,
+)
 from arcal.report.audited._changes import changed, same_inputs
 from arcal.report.audited._doubts import doubts, right_without_distance, without_distance
 from arcal.report.audited._figures import Finding, worst_group
@@ -177,11 +187,23 @@ def _multiplicity(groups: Sequence[Group]) -> str:
 
 
 def _positive(model: Audited) -> str | None:
-    """For two classes, whether or where the probability of the second is too high or too low."""
+    """Whether, or where, the probability of the positive class is too high or too low.
+
+    That chance explains the difference is said only of a class that the user named.
+    """
     one = model.positive
-    if one is None or not one.miscalibrated:
+    if one is None:
         return None
     name = model.classes[one.z]
+    if not one.miscalibrated:
+        if one.z == positive_class(None, model.classes):
+            return None
+        share = one.frequency
+        return (
+            f"its probability of {name} is {percent(one.probability)} on average, and "
+            f"{percent(share.value)} of the inputs [{percentage(share.low)}, "
+            f"{percentage(share.high)}] are {name}: chance explains the difference"
+        )
     if one.verdict in MISCALIBRATED:
         where, right, whose = "", one, "the inputs"
     else:
