@@ -264,7 +264,7 @@ def _inputs(file: Path, model: str) -> str | None:
         names = table["name"].to_pylist() if "name" in there else None
         if "label" in there:
             labels = table["label"].to_numpy()
-        else:  # of answers, which are right or wrong
+        else:  # answers are only right (0) or wrong (1)
             labels = 1 - table["correct"].to_numpy().astype(np.int64)
         return _digest(table["id"].to_numpy(), labels, names)
     except (OSError, KeyError, ValueError, pa.ArrowException):

@@ -51,6 +51,7 @@ class Job:
     The data are `examples`, with known ids, or a `loader` of batches, with the weights and groups
     of its inputs in `beside`. `classes` are the model's own names for its classes, if it has any.
     Calibrators are fitted on `validation`, and `other` are data of classes the model does not know.
+    `positive` names the class whose probability is compared with its frequency, if any is named.
     `fingerprint` tells the model from others with the same weights; an `opaque` model holds more
     than its tensors. `facts` are for the page, `caveats` come before any figure, and `options` are
     command-line options that may be recommended. A caveat is added if the first inputs that the
@@ -153,7 +154,7 @@ class Job:
                     raise type(error)(f"{one.name}: {error}") from None
 
     def positive_class(self, classes: Sequence[str]) -> int | None:
-        """The number among these of the class whose probability is looked at, if there is one."""
+        """The number of the class whose probability is compared with its frequency, or None."""
         return positive_class(self.positive, classes)
 
     def read(self, examples: Examples, positions: Tensor) -> Inputs:

@@ -42,7 +42,8 @@ def open_predictions(
     files are matched by their ids, and one is drawn for each value in the column `one_per`. A file
     that has the same `classes` in another order is put in their order; by default `classes` are
     those of the first file. `class_names` name the classes of lists of outputs and of
-    `probabilities`. For each input the page shows the values in the columns `text`.
+    `probabilities`, and `positive` the class whose probability is compared with its frequency. For
+    each input the page shows the values in the columns `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])

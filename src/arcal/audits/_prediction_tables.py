@@ -119,7 +119,7 @@ def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -
 
 
 def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
-    """The column of labels: the `chosen` one, or by its name; `true` beside `false` is not it.
+    """The column of labels: `chosen`, or one with a usual name, but not `true` beside `false`.
 
     >>> labels_in(["Target", "probability"]), labels_in(["true", "false"])
     ('Target', None)

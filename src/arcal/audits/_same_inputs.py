@@ -37,7 +37,7 @@ alone, the second against the first
 def _difference(first: Audited, other: Audited) -> str | None:
     """A phrase on the first input that only one has, or that they label differently, or None."""
     ids, others = (list(one.names or one.predictions.ids.tolist()) for one in (first, other))
-    if (first.names is None) != (other.names is None):  # numbers and texts, which may be numbers
+    if (first.names is None) != (other.names is None):  # numbers against texts
         ids, others = [*map(str, ids)], [*map(str, others)]
     if ids != others:
         for one, its, theirs in ((first, ids, set(others)), (other, others, set(ids))):

@@ -43,7 +43,7 @@ NAMES = {
 def readable(error: UnicodeError) -> tuple[str, int]:
     """An error handler for `codecs`: the replacement for characters that cannot be encoded.
 
-    An exponent such as that of 10⁻² stays one, with a single ^, whichever characters are replaced.
+    An exponent such as that of 10⁻² gets a single ^ if both of its characters are replaced.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error

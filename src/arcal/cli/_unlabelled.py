@@ -90,7 +90,7 @@ def predictions_like(
 
 
 def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -> list[str]:
-    """Lines on columns that are not used, and on inputs that were not drawn by `one_per`."""
+    """Lines on columns that are not used, and on a file that lacks the column `one_per`."""
     from arcal.audits import not_drawn
 
     lines = []

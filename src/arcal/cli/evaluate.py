@@ -96,7 +96,7 @@ class Evaluate:
 
 
 def _begun(command: Evaluate) -> "Compute":
-    """The workers, or devices, that share the sets; a device is a worker that has one device."""
+    """The workers that share the sets; for several devices, one worker per device."""
     from arcal.compute import Compute
     from arcal.compute.launcher import joined
 
@@ -172,7 +172,7 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
 
 
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
-    """A command's runs evaluated on its sets: the data, the subjects, and notes on gaps."""
+    """A command's runs evaluated on its sets: the data, the subjects, and notes for the report."""
     compute = _begun(command)  # first, so that workers import libraries at the same time
     from arcal.auditing import shift_sets
     from arcal.console import bar

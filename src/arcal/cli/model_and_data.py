@@ -362,7 +362,7 @@ def check_named(what: Sequence[str]) -> None:
 
 
 def _others_like(path: Path) -> str:
-    """The files beside it that it may be instead, or what to give."""
+    """The remedy for a missing file: files with similar names beside it, or what to give."""
     beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     meant = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
     if meant:

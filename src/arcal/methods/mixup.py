@@ -24,7 +24,7 @@ MIXUP = Setting(
     name="mixup",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def mixed_loss(
@@ -57,7 +57,7 @@ REGMIXUP = Setting(
     name="regmixup",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def regmixup_loss(

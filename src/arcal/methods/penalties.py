@@ -20,7 +20,7 @@ MBLS = Setting(
     name="mbls",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def margin_penalty(logits: Tensor, m: float) -> Tensor:
@@ -49,7 +49,7 @@ ENTROPY = Setting(
     name="entropy",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def mean_entropy(logits: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def mean_entropy(logits: Tensor) -> Tensor:
         H(p(y|x)) = - sum_i p(y_i|x) log p(y_i|x)
         L = CE - beta H(p(y|x))
 
-    The loss L has any method's criterion for the cross-entropy CE. Up to a constant, - H is the KL
+    In L, CE is any method's criterion. Up to a constant, - H is the KL
     divergence KL[p || u] from the uniform distribution, where label smoothing has KL[u || p].
 
     >>> mean_entropy(torch.tensor([[0.0, 0.0], [200.0, 0.0]])) * 2  # log 2 and 0
