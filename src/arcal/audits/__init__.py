@@ -3,29 +3,29 @@
 _audit         `arcal.audit`, and the value it returns
 _calibrate     `arcal.calibrate`, and in _calibration the value it returns
 _calibration_figures   its figures by name
-_changed_inputs   what calibrators are fitted on, where it is not the plain data
+_changed_inputs   a job on changed inputs: mirrored or perturbed images
 _job           one model on one data set
-_jobs          audits and scorings of them: the order of the work
-engine         block by block, kept and read again; in other processes, too
-blocks         everything a model is asked of some inputs
+_jobs          running audits and scorings: the order of the work
+engine         the work in blocks, which are kept and read again; in other processes, too
+blocks         everything that is computed on a block of inputs
 _estimators    classifiers of scikit-learn, from their probabilities
 _from_predictions   a classifier audited from its predictions alone
 _examples      the labelled inputs, of any kind
-_loaded        inputs that a loader yields, and what is known beside it
-_same_inputs   whether two models are of the same inputs
-_overlap       inputs that are there twice, or were trained on
+_loaded        inputs that a loader yields, with their weights and groups
+_same_inputs   whether two models were audited on the same inputs
+_overlap       inputs that occur twice, or were trained on
 _inputs_table  what each model says of each input, as a table
-_unlabelled    what a calibration says of inputs without labels
+_unlabelled    estimates for inputs without labels
 _conditions    when a build should fail
-_earlier       an audit that is over, to hold a new one against
-_prediction_files   predictions that somebody saved, of which _prediction_entries are read:
-               of .npz by _prediction_arrays, of tables by _prediction_columns, with
+_earlier       an earlier audit to compare with
+_prediction_files   files of predictions, read into _prediction_entries:
+               .npz by _prediction_arrays, tables by _prediction_columns, with
                _prediction_tables, _prediction_headers, _prediction_outputs, _prediction_chosen,
-               _prediction_labels, _prediction_answers and _late_labels, and in _prediction_samples
-               what lm-evaluation-harness logs
-_calibrated_files   the same calibrated
-_names         what a user types, told apart
-_open          and opened, and in _open_predictions files of predictions
+               _prediction_labels, _prediction_answers and _late_labels; logs of
+               lm-evaluation-harness by _prediction_samples
+_calibrated_files   predictions written after calibration
+_names         what a user types: which of it are models, data, files of predictions
+_open          opens a model and its data, and _open_predictions files of predictions
 _read          data of any kind, as a model takes it
 """
 

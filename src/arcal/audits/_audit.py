@@ -56,17 +56,18 @@ from arcal.report.explorer import write_explorer
 from arcal.robustness import Attack
 
 FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
-"""What an audit writes, beside what it keeps."""
+"""The files that an audit writes, besides its finished blocks."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit:
     """One or more classifiers on one data set, and what was found.
 
-    `models` has an entry a classifier; all findings are values there. `data` is the name of the
-    data set, `examples` its inputs, None where there are only predictions. `of` is how many inputs
-    there are in all, if this is a first answer after some of them, and `against` an earlier audit.
-    `one_per` names the column of each of whose values one input was drawn, None of all inputs.
+    `models` has one entry per classifier, which holds all findings on it. `data` is the name of
+    the data set and `examples` are its inputs, or None if there are only predictions. `of` is the
+    total number of inputs if this is a first answer from some of them, else None. `against` is the
+    earlier audit to compare with. `one_per` is the column that was thinned to one input per value,
+    or None.
 
     >>> import arcal
     >>> from torch import nn
@@ -99,11 +100,11 @@ class Audit:
         against: Earlier | None = None,
         one_per: str | None = None,
     ) -> "Audit":
-        """The audit of these jobs, or of the first of them if there are fewer models."""
+        """The audit of these jobs, or of the first few if there are fewer models."""
         examples = jobs[0].examples
         name = examples.name if examples else "data"
         audit = cls(name, tuple(models), examples, of, against, one_per)
-        own = [job.examples for job in jobs[: len(models)]]  # models may want other sizes
+        own = [job.examples for job in jobs[: len(models)]]  # models may take different sizes
         audit._parts.extend(None if one is None else one.part for one in own)
         return audit
 
@@ -127,7 +128,7 @@ class Audit:
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """How each model but the first differs from the first, in the order of `models[1:]`."""
+        """How each later model differs from the first, in the order of `models[1:]`."""
         first, *others = self.models
         return tuple(
             difference(one.predictions, first.predictions, first.name, first.weights)
@@ -136,7 +137,7 @@ class Audit:
 
     @cached_property
     def changes(self) -> tuple[Changes | None, ...]:
-        """How each model's figures have changed since the audit `against`; None if it lacks it."""
+        """How each model's figures changed since `against`; None for a model not audited then."""
         return () if self.against is None else self.against.changes(self.models)
 
     @cached_property
@@ -145,14 +146,14 @@ class Audit:
         return [Finding(*one) for one in every]
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Every figure of each model, by the model's name and the figure's."""
+        """Every figure, by the name of the model and then of the figure."""
         return {one.model.name: figures(one) for one in self._findings}
 
     def inputs(self, model: str | None = None) -> pa.Table:
-        """A row an input, suspects first, then by loss: what a model says of each, and how far.
+        """One row per input, suspects first, then by loss: predictions, distances and more.
 
-        With several models `model` names one; otherwise it is the first. The table is Arrow's:
-        `pandas.DataFrame(...)` by `.to_pandas()`, polars by `polars.from_arrow`.
+        `model` names one of several models; by default it is the first. This is an Arrow table:
+        `.to_pandas()` converts it to pandas, `polars.from_arrow` to polars.
         """
         names = [one.name for one in self.models]
         if model is not None and model not in names:
@@ -161,19 +162,19 @@ class Audit:
         return inputs_table(one, several=len(self.models) > 1)
 
     def summary(self) -> str:
-        """What matters, in some lines of text."""
+        """The main findings in a few lines of text."""
         return summary(self._findings, self.data)
 
     def doubts(self) -> list[str]:
-        """What must be mended before anything else is believed, mostly nothing."""
+        """What to fix before believing any other figure; usually empty."""
         return [f"{model.name}: {doubt}" for model in self.models for doubt in doubts(model)]
 
     def markdown(self) -> str:
-        """The summary as Markdown, for a build's summary or a pull request."""
+        """The summary as Markdown, for a pull request or the summary of a build."""
         return markdown(self._findings, self.data)
 
     def as_json(self) -> dict[str, Any]:
-        """The findings as JSON values; the schema is `audit.schema.json` of the package."""
+        """The findings as JSON values; their schema is the package's `audit.schema.json`."""
         facts = facts_with(data.facts, data.caveats) if (data := self.examples) else {}
         answers = self.models[0].predictions.answers
         kind = data.kind if data else "answers" if answers else "predictions"
@@ -196,7 +197,7 @@ class Audit:
     def report(self, out: Path | str = "audit", *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
 
-        Without `images` no picture of an input is in it.
+        Without `images` the page shows no picture of an input.
         """
         findings = self._save(Path(out))
         page = payload(findings, self.models, self._shown() if images else None)
@@ -206,8 +207,8 @@ class Audit:
     def explore(self, out: Path | str | None = None) -> Path:
         """Open the page in a browser; returns its path.
 
-        It is written to the folder `out`. Without one it is the page that `report` wrote last, or
-        is written to a temporary folder.
+        The page is written to the folder `out`. Without `out` it is the page that `report` wrote
+        last, or a new one in a temporary folder.
         """
         page = self._page() if out is None else self.report(out)
         webbrowser.open(page.resolve().as_uri())
@@ -216,10 +217,10 @@ class Audit:
     def _repr_html_(self) -> str:
         """In a notebook: the sentence, two pictures and a link to the page.
 
-        Where no page was written yet, it is written to a temporary folder.
+        If no page was written yet, one is written to a temporary folder.
         """
         page = self._page().resolve()
-        here = Path.cwd()  # which a notebook's server shows, as it does not other folders
+        here = Path.cwd()  # a notebook's server shows this folder but no others
         inside = page.is_relative_to(here)
         link = quote(page.relative_to(here).as_posix()) if inside else page.as_uri()
         from arcal.report.audited.notebook import notebook_html  # matplotlib takes a second
@@ -227,7 +228,7 @@ class Audit:
         return notebook_html(self.models, link)
 
     def _page(self) -> Path:
-        """The page that was written last, if it is still there, or a new one."""
+        """The page that was written last, or a new one if that is gone."""
         if self._pages and self._pages[-1].exists():
             return self._pages[-1]
         return self.report(tempfile.mkdtemp(prefix="arcal-audit-"))
@@ -270,30 +271,30 @@ def audit(
     """Audit a classifier: how sure it should be, and where it is wrong about that.
 
     `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
-    function from inputs to logits; or `Predictions`, which need no data; or a fitted classifier of
-    scikit-learn's kind, with `predict_proba` and `classes_`; or a mapping from names to several of
-    a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
-    loader of `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other
-    inputs lie within `bounds`; a module without weights in float64 gets float64 as float32.
+    function from inputs to logits; or `Predictions`, which need no data; or a fitted classifier
+    with scikit-learn's interface, `predict_proba` and `classes_`; or a mapping from names to
+    several of one kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
+    loader of `(x, y)` or `(ids, x, y)`, or a data set to make a loader from. Images are floats in
+    [0, 1]; other inputs lie within `bounds`. Float64 inputs are converted to float32 unless the
+    module has float64 weights.
 
-    A classifier of scikit-learn reads `data` and `validation`, pairs `(X, y)`, itself, with y among
-    its `classes_`. It is audited by its probabilities alone: nothing is attacked, corrupted or
-    ranked.
+    A scikit-learn classifier reads `data` and `validation` itself: pairs `(X, y)` with y among its
+    `classes_`. Only its probabilities are audited; no input is attacked, corrupted or ranked.
 
-    `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
-    default `BoundaryProjection`, of 20 to 30 passes an input, or some 800 if it has at most 64
-    numbers; as in `arcal.score`), the rankings "gradient" and "margin", or None for no levels.
-    `shift` are corruptions to show the images of a part under, by default a panel of four; a pair
-    or a loader has none.
-    `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
-    sets of classes the model does not know, by name, and need no labels. `weights` `(N,)` say how
-    much each input counts, and `by` has values `(N,)` to group them by, in the order of the data,
-    such as `{"hospital": hospitals, "age": ages}` or a table of these columns: texts, or
-    numbers, which are cut into ranges, or names of columns of X that a classifier of scikit-learn
-    reads. `positive` is the class whose probability is compared with its frequency, such as a rare
-    one, by default the second of two. `against` is the folder of an audit of other inputs, such as
-    last month's, or its `audit.json`: `changes` then says how the figures have changed since. What
-    cannot be audited raises `ArcalError`.
+    `order` is what the robustness levels are based on: "attack", the distance that `attack` finds
+    (by default `BoundaryProjection`, with 20 to 30 passes per input, or some 800 for inputs of at
+    most 64 numbers; as in `arcal.score`), the rankings "gradient" and "margin", or None for no
+    levels. `shift` are corruptions applied to the images of a part, by default a panel of four;
+    a pair or a loader gets none. Calibrators are fitted on the `validation` data, or without it on
+    one half of the inputs. `other` are data sets, by name, of classes the model does not know; they
+    need no labels. `weights` `(N,)` say how much each input counts, in the order of the data.
+    `by` groups the inputs: values `(N,)` by name, such as `{"hospital": hospitals, "age": ages}`,
+    or a table of such columns, with text or with numbers, which are cut into ranges; for a
+    scikit-learn classifier also names of columns of X. `positive` is the class whose probability is
+    compared with its frequency, such as a rare one; by default it is the second of two. `against`
+    is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
+    then says how the figures have changed since. Anything that cannot be audited raises
+    `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -312,7 +313,7 @@ def audit(
     ('cat', 'dog')
     """
     refuse_array(model, audit)
-    order = None if order == "none" else order  # as the command has it
+    order = None if order == "none" else order  # the command line writes it so
     if order is not None:
         check_order(order, ", or None for no levels")
     known: dict[str, Any] = {"weights": weights, "by": by, "R": R, "positive": positive}
@@ -382,7 +383,7 @@ def audit(
 
 
 def _check_read_again(data: Any, title: str, models: Mapping[str, Any]) -> None:
-    """Refuse data that can be read once only, if there are several models."""
+    """Refuse data that can be read only once, if there are several models."""
     if isinstance(data, Iterator) and len(models) > 1:
         raise ArcalError(
             f"{title} can be read once, and there are several models: give a list of it"

@@ -62,21 +62,23 @@ def calibrate(
 
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
-    or `Predictions` and no data; or a fitted classifier of scikit-learn's kind and `(X, y)`, with
-    `unlabelled` inputs X. As there, a module without weights in float64 gets float64 as float32.
-    `weights` `(N,)` say how much each input counts, in the order of the data, in the fits and in
-    the figures; a part may bring its own.
+    or `Predictions` and no data; or a fitted classifier with scikit-learn's interface and
+    `(X, y)`, with `unlabelled` inputs X. Float64 inputs are converted to float32 unless the module
+    has float64 weights. `weights` `(N,)` say how much each input counts, in the order of the data,
+    in the fits and in the figures; a part may bring its own.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
-    calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
-    picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
-    that is not shown to be worse than the best. Where all that are named can change predictions, as
-    `["vector"]`, it is one of them. If there is none, the model stays as it is. `unlabelled`
-    inputs, such as today's, are a tensor or array, a part, a loader or a data set, whose labels
-    are not looked at, or `Predictions`: how often the model is right on them, and how sure it
-    should be, is estimated. A mapping from names to several of these (tensors in pairs, since a
-    mapping of tensors is one input's) has each estimated by itself. `progress` is told how many
-    fits of all are done, six of each calibrator. What cannot be calibrated raises `ArcalError`.
+    calibration only up to 30 classes and vector scaling up to 33 million probabilities. The pick is
+    the simplest one that keeps every prediction, lowers the log-loss beyond chance, and is not
+    shown to be worse than the best. If all named calibrators can change predictions, such as
+    `["vector"]`, they may be picked too. If there is no such one, the model stays as it is.
+
+    `unlabelled` inputs, such as today's, are a tensor or array, a part, a loader or a data set
+    (whose labels are ignored), or `Predictions`: how often the model is right on them, and how sure
+    it should be, are estimated. A mapping from names to several such sets gives an estimate for
+    each; tensors are then pairs, because a mapping of tensors is one set of inputs. `progress` is
+    called with the number of fits done and in all, six per calibrator. Anything that cannot be
+    calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -153,9 +155,9 @@ def calibration_of(
     progress: Progress = lambda done, total: None,
     **more: Any,
 ) -> Calibration:
-    """The calibration of what a model says of labelled inputs, and of unlabelled ones.
+    """The calibration from predictions on labelled inputs, with estimates for unlabelled ones.
 
-    A mapping has several sets of the latter, by name.
+    `unlabelled` may be a mapping from names to several sets.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -197,9 +199,9 @@ def calibration_of(
 
 
 def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None) -> list[str]:
-    """A doubt where the classes of predictions seem to be in another order than the labels'.
+    """A doubt if the predictions seem to have their classes in another order than the labels.
 
-    Without `classes`, their names, they are called by numbers. Answers raise no doubt.
+    `classes` are the names to use, by default numbers. Answers raise no doubt.
 
     >>> from arcal.auditing import as_predictions
     >>> swapped = as_predictions(logits=[[3.0, 0.0], [0.0, 3.0]] * 50, labels=[1, 0] * 50)
@@ -214,16 +216,16 @@ def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None)
 
 
 def _are_several(unlabelled: Any) -> bool:
-    """Whether these are sets of inputs by name, rather than the tensors of one set."""
+    """Whether this maps names to sets of inputs, rather than holding the tensors of one set."""
     if not isinstance(unlabelled, Mapping) or "" in unlabelled:
         return False
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None]:
-    """What the model says of the job's inputs, and the job with what was noticed of it.
+    """The job with any caveats added, the predictions on its inputs, and their weights.
 
-    Also how much each input counts, None where all count alike.
+    The weights are None if all inputs count alike.
     """
     if job.examples is not None:
         job = job.checked()

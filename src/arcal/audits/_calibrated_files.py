@@ -1,4 +1,4 @@
-"""Predictions after calibration, in a file as they were read from."""
+"""Calibrated predictions, written to a file of the kinds that predictions are read from."""
 
 import json
 from pathlib import Path
@@ -18,12 +18,12 @@ from arcal.files import write_text, write_whole
 def write_calibrated(
     path: Path, saved: SavedPredictions, calibrator: Calibrator, fitted_to: Predictions
 ) -> None:
-    """Write a row for each input, in the order of the file that was read: CSV, Parquet, JSON lines.
+    """Write one row per input, in the order of the file that was read: CSV, Parquet, JSON lines.
 
-    The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`; of JSON lines an object `probabilities`. Probabilities of 0
-    and logits of -inf are taken for what they are in the predictions that the calibrator was
-    `fitted_to`. Of answers the columns are `id` and `confidence`. A calibrator that needs logits
+    The columns are `id`, `predicted` (the name of the most probable class), and one column per
+    class, such as `probabilities_cat`; JSON lines have an object `probabilities` instead. For
+    answers the columns are `id` and `confidence`. Probabilities of 0 and logits of -inf are treated
+    as in the predictions that the calibrator was `fitted_to`. A calibrator that needs logits
     refuses probabilities.
 
     >>> from arcal.auditing import as_predictions

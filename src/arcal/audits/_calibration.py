@@ -38,25 +38,25 @@ CALIBRATION_FILES = (
     "unlabelled.safetensors",
     "stream.safetensors",
 )
-"""What `Calibration.save` writes."""
+"""The files that `Calibration.save` writes."""
 EACH = re.compile(r"unlabelled-\d+\.safetensors$")
-"""And if there are several sets of unlabelled inputs, of each."""
+"""The names of the files for several sets of unlabelled inputs, one per set."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
-    """What `arcal.calibrate` found: every calibrator that was tried, and the one to take.
+    """What `arcal.calibrate` found: every calibrator that was tried, and the one to use.
 
-    `choice` has the figures of each, with intervals, the calibrator that was picked, and in
-    `choice.acting` from which confidence on the model may act alone with it, None if inputs are
-    weighted. `model` is the classifier, None where there are only predictions, and of an estimator
-    `zeros` are what its probabilities of 0 are taken for. `stream` follows
-    inputs without labels, None if nothing can be fitted to the labelled ones, or if these are
-    answers; `today` is what it says of the unlabelled inputs, if there were any, and `each` what it
-    says of each of several sets of them, by name. `name` is the model's, and `facts` are more to
-    know of it. `doubts` are what to mend before anything else is believed, and `notes` what every
-    figure is of where it is not the plain data; mostly both are empty. `fitted_to` is what the
-    classifier says of the labelled inputs, None if it stays as it is.
+    `choice` has each calibrator's figures with intervals, the one that was picked, and in
+    `choice.acting` the confidence from which the model may act alone with it (None if inputs are
+    weighted). `model` is the classifier, or None if there are only predictions. For an estimator,
+    `zeros` is what its probabilities of 0 are taken for. `stream` follows inputs without labels;
+    it is None if nothing can be fitted to the labelled ones, or if they are answers. `today` is the
+    estimate for the unlabelled inputs, if there are any, and `each` has one for each of several
+    sets, by name. `name` is the model's name, and `facts` tell more about it. `doubts` say what to
+    fix before believing anything else, and `notes` which inputs the figures are for if these are
+    not the plain data; both are usually empty. `fitted_to` identifies the calibrated predictions on
+    the labelled inputs, None if the model stays as it is.
 
     >>> import arcal, torch
     >>> _ = torch.manual_seed(0)
@@ -89,7 +89,7 @@ class Calibration:
 
     @property
     def calibrator(self) -> Calibrator:
-        """The calibrator that was picked, fitted on all inputs; T = 1 if the model stays as it is.
+        """The picked calibrator, fitted on all inputs; T = 1 if the model stays as it is.
 
         It takes and returns log-probabilities `(N, Z)`.
         """
@@ -99,9 +99,9 @@ class Calibration:
     def classifier(self) -> Calibrated:
         """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
 
-        `.probabilities(x)` are their exponentials. It is on the model's device, and calculates in
-        float32 where that has no float64. What is no model of torch raises `ArcalError`: take the
-        `estimator` of one of scikit-learn's kind.
+        `.probabilities(x)` returns their exponentials. It is on the model's device, and computes in
+        float32 if that has no float64. Without a torch model it raises `ArcalError`; for a
+        scikit-learn classifier use `estimator`.
         """
         if self.model is None:
             raise ArcalError(
@@ -117,11 +117,11 @@ class Calibration:
 
     @property
     def estimator(self) -> "CalibratedClassifier":
-        """The estimator with this calibrator behind it, itself one of scikit-learn's kind.
+        """The estimator followed by this calibrator, with scikit-learn's interface.
 
-        Its `predict_proba(X)` are calibrated probabilities `(N, Z)`. Where the model stays as it is
-        they are the estimator's own. Another model than a fitted classifier of scikit-learn's kind
-        raises `ArcalError`.
+        Its `predict_proba(X)` returns calibrated probabilities `(N, Z)`, or the estimator's own if
+        the model stays as it is. A model that is not a fitted classifier with scikit-learn's
+        interface raises `ArcalError`.
 
         >>> import arcal
         >>> from sklearn.naive_bayes import GaussianNB
@@ -142,7 +142,7 @@ class Calibration:
         return CalibratedClassifier.assembled(self.model, self.choice.calibrator, self.zeros)
 
     def summary(self) -> str:
-        """The table of calibrators, what was picked and why, and what the unlabelled inputs say."""
+        """The table of calibrators, the pick and why, and the estimates for unlabelled inputs."""
         console = Console(file=StringIO(), width=80, force_terminal=False)
         with console.capture() as table:
             print_choice(self.choice, console)
@@ -159,29 +159,30 @@ class Calibration:
         return self.each if self.today is None else {"": self.today}
 
     def as_json(self) -> dict[str, Any]:
-        """Every figure as JSON values, as `calibration.json` has them."""
+        """Every figure as JSON values, as in `calibration.json`."""
         no_T = {"T": None} if self.choice.answers else {}
         more: dict[str, Any] = {name: vars(one) | no_T for name, one in self._estimates.items()}
         more = {"unlabelled": more.get("", more)} if more else {}
         return choice_json(self.choice) | more
 
     def figures(self) -> dict[str, float]:
-        """Every number by its name, which `--fail-if` takes as well: see `calibration_figures`."""
+        """Every figure by its name in `--fail-if`; see `calibration_figures`."""
         return calibration_figures(self.choice, self._estimates)
 
     def save(self, out: Path | str) -> Path:
-        """Write the figures, the picked calibrator if there is one, and the stream; the folder.
+        """Write the figures, the picked calibrator if there is one, and the stream to a folder.
 
-        They are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`, and the
-        unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`, or of
-        several sets `unlabelled-1.safetensors` and so on; those of an earlier calibration are
-        removed. `arcal.store.load_calibrator` reads the calibrators, and `load_stream` the stream.
+        The files in `out` are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`,
+        and for unlabelled inputs their own calibrator `unlabelled.safetensors`, or for several sets
+        `unlabelled-1.safetensors` and so on. Those of an earlier calibration are removed.
+        `arcal.store.load_calibrator` reads the calibrators, `load_stream` the stream. Returns the
+        folder.
         """
         self.written_to(out)
         return Path(out)
 
     def written_to(self, out: Path | str) -> list[Path]:
-        """Save it there, and give the files that were written."""
+        """Save it as `save` does, and return the files that were written."""
         paths = [Path(out, name) for name in CALIBRATION_FILES]
         before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
         for path in (*paths, *before):

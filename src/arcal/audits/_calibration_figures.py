@@ -1,4 +1,4 @@
-"""The figures of a calibration by name, on which there may be conditions."""
+"""The figures of a calibration by name, for conditions on them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +12,14 @@ OF_TODAY = ("accuracy", "accuracy.low", "accuracy.high", "confidence", "T")
 def calibration_figures(
     choice: Choice, estimates: Mapping[str, Today] | None = None
 ) -> dict[str, float]:
-    """Figures of the classifier as it will be used, each judged by calibrators fitted without it.
+    """Figures of the classifier as it will be used, cross-validated.
 
-    accuracy, nll, ece, brier: of the picked calibrator, or of the model where none is picked;
-    change: its log-loss minus that without it, 0 where none is picked;
+    accuracy, nll, ece, brier: with the picked calibrator, or of the model if none is picked;
+    change: the log-loss with the calibrator minus that without it, 0 if none is picked;
     coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit,
     not with weights; before.accuracy and so on: of the model as it is;
-    unlabelled.accuracy, .confidence and .T: what is estimated of inputs without labels, or
-    unlabelled.NAME.accuracy and so on, of a set that has a name and not ""; answers have no T.
+    unlabelled.accuracy, .confidence and .T: the estimates for inputs without labels, or
+    unlabelled.NAME.accuracy and so on for a set with a name other than ""; answers have no T.
     The ends of an interval are NAME.low and NAME.high.
 
     >>> from arcal.auditing import as_predictions, choose_calibrator
@@ -45,9 +45,9 @@ def calibration_figures(
 def calibration_figure_names(
     *, weighted: bool, unlabelled: Sequence[str], answers: bool = False
 ) -> set[str]:
-    """The names of all figures that there can be of a calibration that has not run yet.
+    """The names of all figures that a calibration can have, before it runs.
 
-    `unlabelled` are the names of the sets of unlabelled inputs, "" of one alone.
+    `unlabelled` are the names of the sets of unlabelled inputs, [""] for a single one.
 
     >>> names = calibration_figure_names(weighted=False, unlabelled=[])
     >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names

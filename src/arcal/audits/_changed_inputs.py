@@ -1,4 +1,4 @@
-"""A job on other inputs than its data: images beside their mirror images, or perturbed."""
+"""A job on changed inputs: images averaged with their mirror images, or perturbed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ from arcal.transforms.corruptions import EXTRA
 def with_views(job: Job) -> Job:
     """The job with a model that averages an image and its mirror image.
 
-    A model that is no module, and inputs that are no images, raise `ArcalError`.
+    A model that is not a module, or inputs that are not images, raise `ArcalError`.
 
     >>> from torch.nn import Flatten, Linear, Sequential
     >>> x, y = torch.rand(40, 1, 2, 2), torch.arange(40) % 2
@@ -68,9 +68,9 @@ def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device
 def perturbed(examples: Examples) -> Examples:
     """Every image under one of the four extra corruptions at one of five intensities.
 
-    They are dealt out evenly in an order drawn by id, so that a second call gives the same. The
-    extra types are those that are held apart to choose by; the other 15 stay for a test. What
-    cannot be corrupted raises `ArcalError`.
+    Types and intensities are dealt out evenly in an order drawn by id, so a second call gives the
+    same. The extra types are those reserved for choosing; the other 15 stay for a test. Inputs that
+    cannot be corrupted raise `ArcalError`.
 
     >>> from arcal.data import load_part
     >>> some = Examples.from_part(load_part("fashion", limit=40))

@@ -1,4 +1,4 @@
-"""Conditions on an audit's figures, such as `ece>0.05`: when a build of somebody's should fail."""
+"""Conditions on an audit's figures, such as `ece>0.05`, under which a build should fail."""
 
 import difflib
 import math
@@ -44,9 +44,10 @@ class Condition:
         return f"{self.figure}{self.sign}{self.number:g}"
 
     def holds(self, figures: Mapping[str, float]) -> bool:
-        """Whether the condition holds; a figure that is not there, or unknown, raises `ArcalError`.
+        """Whether the condition holds; a missing or unknown figure raises `ArcalError`.
 
-        Unknown, nan, is the gap of a class that is never predicted.
+        A figure is unknown (nan) if no input belongs to it, such as the gap of a class that is
+        never predicted, or if the log-loss is infinite.
         """
         self.check(figures)
         if math.isnan(figures[self.figure]):
@@ -57,7 +58,7 @@ class Condition:
         return _SIGNS[self.sign](figures[self.figure], self.number)
 
     def check(self, figures: Collection[str]) -> None:
-        """Refuse a figure that is none of these, and a number that it is always above or below."""
+        """Refuse a figure not among these, and a number that makes the condition trivial."""
         if self.figure not in figures:
             raise ArcalError(
                 f"--fail-if {self}: there is no figure {self.figure!r}; "
@@ -77,7 +78,7 @@ class Condition:
 
 
 def _why_not(figure: str, figures: Collection[str]) -> str:
-    """Why there is no such figure, or else what there is."""
+    """Why there is no such figure, or else the figures that there are."""
     if figure.startswith("difference.") and not _has("difference", figures):
         return "a difference needs two models: name the one to compare with first"
     if figure.startswith("changes.") and not _has("changes", figures):
@@ -98,17 +99,17 @@ def _why_not(figure: str, figures: Collection[str]) -> str:
 def failures(
     conditions: Sequence[Condition], figures: Mapping[str, Mapping[str, float]]
 ) -> list[str]:
-    """A line for each condition that holds of a model: `figures` are by the models' names.
+    """One line per condition that holds for a model; `figures` are by the models' names.
 
-    A difference is one from the first model, which has none itself, and changes are those of models
-    that were audited before.
+    Differences are from the first model, which has none itself, and only models that were audited
+    before have changes.
 
     >>> failures([Condition("ece", ">", 0.05)], {"mine": {"ece": 0.0625}, "other": {"ece": 0.01}})
     ['mine: ece is 0.0625, so ece>0.05 holds']
     """
 
     def left_out(figure: str, model: Mapping[str, float]) -> bool:
-        """Whether figures of this kind are those of other models."""
+        """Whether only other models have figures of this kind."""
         kind = figure.partition(".")[0]
         some = kind in ("difference", "changes") and any(
             _has(kind, one) for one in figures.values()

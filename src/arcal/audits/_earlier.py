@@ -1,4 +1,4 @@
-"""An earlier audit, as its folder has it, to hold a new one against."""
+"""An earlier audit, read from its folder, to compare a new one with."""
 
 import json
 import math
@@ -25,13 +25,13 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an audit that is over says of inputs of these `classes`.
+    """The figures of an earlier audit of inputs of these `classes`.
 
-    `name` is what the folder or file was called, `models` are what its figures are by their names,
-    and `weighted` says whether inputs had weights. `inputs` tells ids and labels from others, None
-    where the table of the inputs is not there. `one_per` names the column of each of whose values
-    one input was drawn, and `positive` is the class whose probability was looked at. Made by
-    `read_earlier`.
+    `name` is the folder or file as it was named, `models` has each model's figures by its name,
+    and `weighted` says whether inputs had weights. `inputs` is a digest of the ids and labels, or
+    None without the table of the inputs. `one_per` is the column that was thinned to one input per
+    value, or None. `positive` is the class whose probability was compared with its frequency. Made
+    by `read_earlier`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Earlier:
     positive: int | None = None
 
     def check(self, classes: Sequence[str], *, weighted: bool, positive: int | None = None) -> None:
-        """Refuse an audit of other classes, or one whose inputs count otherwise."""
+        """Refuse an audit with other classes or positive class, or if only one has weights."""
         if tuple(map(printable, classes)) != self.classes:
             theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
             raise ArcalError(
@@ -66,10 +66,10 @@ class Earlier:
             )
 
     def matched(self, names: Sequence[str]) -> "Earlier":
-        """The same, with the models that those of these names are compared with, by these names.
+        """The same audit with only the models that models of these `names` are compared with.
 
-        That is the namesake of each; one model is compared with one whatever they are called. None
-        in common raises `ArcalError`.
+        Models are matched by name; if each audit has a single model, these are compared whatever
+        they are called, under the new name. No name in common raises `ArcalError`.
         """
         names = [*map(printable, names)]
         if len(names) == len(self.models) == 1:
@@ -83,9 +83,9 @@ class Earlier:
         return replace(self, models=models)
 
     def drawn_like(self, one_per: str | None) -> "Earlier":
-        """The same; an audit whose inputs were not drawn by this column raises `ArcalError`.
+        """The same audit; one whose inputs were not drawn by this column raises `ArcalError`.
 
-        A figure of one input of each patient is a mean of patients, and otherwise one of inputs.
+        With one input per patient, a figure is a mean over patients, otherwise one over inputs.
         """
         if one_per != self.one_per:
             there, here = (
@@ -99,7 +99,7 @@ class Earlier:
         return self
 
     def figure_names(self) -> set[str]:
-        """The names of all changes that there can be, for conditions."""
+        """The names of all possible changes, for conditions."""
         every = self.models.values()
         names = {name for one in every for name in one.figures}
         names |= {
@@ -112,7 +112,7 @@ class Earlier:
         return {f"changes.{name}{end}" for name in names for end in ("", ".low", ".high")}
 
     def changes(self, models: Sequence[Audited]) -> tuple[Changes | None, ...]:
-        """How the figures of each model have changed; None of one that was not audited then."""
+        """How each model's figures have changed; None for a model that was not audited then."""
         first = models[0]
         weighted = first.weights is not None
         self.check(first.classes, weighted=weighted, positive=first.positive_class)
@@ -130,7 +130,7 @@ class Earlier:
 def read_earlier(path: Path | str) -> Earlier:
     """The audit in this folder, or this `audit.json`.
 
-    What is no whole audit of this format raises `ArcalError`.
+    Anything but a complete audit in this format raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -221,7 +221,7 @@ def _estimate(value: Mapping[str, Any]) -> Estimate:
 
 
 def _number(value: float | None) -> float:
-    """A number of JSON, which has no nan."""
+    """A number from JSON, where null stands for nan."""
     return math.nan if value is None else float(value)
 
 
@@ -242,10 +242,10 @@ def _group(said: Mapping[str, Any]) -> Group:
 
 
 def _variance(bins: Sequence[tuple[int, float | None, float | None]]) -> float:
-    """From input to input that of a probability minus whether it comes true, from narrow bins.
+    """The variance over inputs of a probability minus its outcome (0 or 1), from narrow bins.
 
-    A bin has so many inputs, the mean probability, and the share where it comes true. Within a bin
-    probabilities are taken to be equal.
+    Each bin is its number of inputs, the mean probability, and the share of outcomes 1. Within a
+    bin probabilities are taken to be equal.
     """
     n, p, f = np.array([bin for bin in bins if bin[0]], dtype=np.float64).T
     share, off = n / n.sum(), p - f
@@ -264,7 +264,7 @@ def _inputs(file: Path, model: str) -> str | None:
         names = table["name"].to_pylist() if "name" in there else None
         if "label" in there:
             labels = table["label"].to_numpy()
-        else:  # of answers, which are right or wrong
+        else:  # answers are only right (0) or wrong (1)
             labels = 1 - table["correct"].to_numpy().astype(np.int64)
         return _digest(table["id"].to_numpy(), labels, names)
     except (OSError, KeyError, ValueError, pa.ArrowException):
@@ -272,7 +272,7 @@ def _inputs(file: Path, model: str) -> str | None:
 
 
 def _digest(ids: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> str:
-    """What tells inputs, in ascending order of their ids, from others."""
+    """A digest of the inputs, in ascending order of their ids."""
     order = np.argsort(ids, kind="stable")
     digest = blake2b(digest_size=16)
     for numbers in (ids, labels):

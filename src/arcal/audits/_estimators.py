@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn's kind, and what they say of data that they read themselves."""
+"""Classifiers with scikit-learn's interface, and their predictions on data they read themselves."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from arcal.errors import ArcalError, a_type, first_line
 from arcal.printable import first_few
 
 ROUNDED = 1e-6
-"""Logarithms of probabilities that are no farther apart are of equal ones."""
+"""Probabilities whose logarithms differ by no more than this count as equal."""
 
 
 def is_estimator(model: Any) -> bool:
-    """Whether this is a classifier as scikit-learn has them, with `predict_proba`, and no module.
+    """Whether this is a classifier with scikit-learn's `predict_proba`, and not a torch module.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> is_estimator(GaussianNB()), is_estimator(nn.Linear(3, 2))
@@ -29,9 +29,9 @@ def is_estimator(model: Any) -> bool:
 
 
 def class_names_of(estimator: Any, classes: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The names of an estimator's classes in the order of its `classes_`, or those given for them.
+    """The names of an estimator's classes in the order of its `classes_`, or the names given.
 
-    Another number of names, and the estimator's in another order, raise `ArcalError`.
+    A wrong number of names, or the estimator's own in another order, raise `ArcalError`.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> class_names_of(GaussianNB().fit([[0.0], [1.0]], ["cat", "dog"]))
@@ -50,10 +50,11 @@ def class_names_of(estimator: Any, classes: Sequence[str] | None = None) -> tupl
 
 
 def estimated(estimator: Any, data: Any, name: str) -> Predictions:
-    """What an estimator says of a pair `(X, y)` of inputs that it reads itself and their classes.
+    """An estimator's predictions on a pair `(X, y)`: inputs that it reads itself, and classes.
 
-    `y` are among its `classes_`. What is no such pair, an estimator that is not fitted, an `X` that
-    it does not take and a class that it does not know raise `ArcalError` with the data's `name`.
+    The classes `y` are among its `classes_`. Anything but such a pair, an estimator that is not
+    fitted, an `X` that it does not take and an unknown class raise `ArcalError`, which names the
+    data by `name`.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> estimator = GaussianNB().fit([[0.0], [0.1], [1.0], [1.1]], ["cat", "cat", "dog", "dog"])
@@ -80,7 +81,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
 
 
 def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, Predictions]:
-    """What an estimator says of sets of inputs alone, by name; nothing of those that are None.
+    """An estimator's predictions on sets of inputs without labels, by name; None is skipped.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> estimator = GaussianNB().fit([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1])
@@ -98,10 +99,11 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
 
 
 def decides_otherwise(estimator: Any, data: Any, predictions: Predictions) -> str | None:
-    """A line where an estimator's `predict` is not the most probable class, otherwise None.
+    """A line if an estimator's `predict` does not always give the most probable class, else None.
 
-    Such are one with a threshold of its own, and an SVM whose probabilities were fitted afterwards.
-    `predictions` are what it says of the pair `data`. Equally probable classes count as one.
+    Examples are one with its own threshold, and an SVM whose probabilities were fitted afterwards.
+    `predictions` are its probabilities on the pair `data`. Any of several equally probable classes
+    counts as the most probable.
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import FixedThresholdClassifier
@@ -116,7 +118,7 @@ its own'
         decided = np.asarray(estimator.predict(data[0]), dtype=object)
         places = {one: place for place, one in enumerate(_classes_of(estimator))}
         own = torch.tensor([places[one] for one in decided.flat], device="cpu")
-    except Exception:  # it has no such method, or one that says something else
+    except Exception:  # it has no such method, or one that returns something else
         return None
     N = len(predictions.ids)
     if own.shape != (N,):
@@ -140,10 +142,11 @@ def audited_estimators(
     without: Mapping[str, Any],
     **known: Any,
 ) -> list[Audited]:
-    """What an audit finds in estimators by name, each of which reads the data `(X, y)` itself.
+    """Estimators by name, audited on data `(X, y)` that each reads itself.
 
-    `known` is for `from_predictions`. Arguments of the audit that an estimator has no use for,
-    `without`, are None; another, and models that are no estimators, raise `ArcalError`.
+    `known` is passed on to `from_predictions`. `without` are arguments of the audit that do not
+    apply to estimators: any that is not None raises `ArcalError`, as does a model that is not an
+    estimator.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> X, y = [[0.0], [0.4], [0.6], [1.0]] * 15, ["cat", "dog", "cat", "dog"] * 15
@@ -184,7 +187,7 @@ def audited_estimators(
 
 
 def _columns_of(data: Any, by: Any) -> Any:
-    """Columns of the table X in place of their names; anything else as it is."""
+    """The columns of the table X if `by` names some; anything else unchanged."""
     names = [by] if isinstance(by, str) else by
     if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
         return by
@@ -209,7 +212,7 @@ def _columns_of(data: Any, by: Any) -> Any:
 
 
 def check_beside(data: Any, **beside: Any) -> None:
-    """Refuse what is given for each row, by name, if by its index it is in another order than X.
+    """Refuse values given per row, by name, whose index shows another order than that of X.
 
     >>> check_beside(([[30], [40]], [0, 1]), weights=[1.0, 2.0])  # lists have no index
     """
@@ -222,7 +225,7 @@ def check_beside(data: Any, **beside: Any) -> None:
 
 
 def refuse_without_probabilities(model: Any) -> None:
-    """Refuse what predicts but gives no probabilities of classes, as an SVM, with what to do.
+    """Refuse a model that predicts without class probabilities, such as an SVM; say what to do.
 
     >>> from sklearn.svm import LinearSVC
     >>> refuse_without_probabilities(LinearSVC().fit([[0.0], [1.0]], ["cat", "dog"]))
@@ -260,7 +263,7 @@ def _predicts(model: Any) -> bool:
 
 
 def refuse_array(model: Any, function: Callable[..., Any]) -> None:
-    """Refuse probabilities in the place of a model, and several models in a list, with what to do.
+    """Refuse probabilities in place of a model, or a list of models, and say what to do.
 
     >>> import arcal
     >>> refuse_array(np.array([[0.75, 0.25]]), arcal.audit)

@@ -1,4 +1,4 @@
-"""What an audit runs on: labelled inputs of any kind, each with an id, as they are given."""
+"""What an audit runs on: labelled inputs of any kind, each with an id."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,15 +30,14 @@ DRAWN = "Drawn"
 class Examples:
     """N labelled inputs of one data set, read by position.
 
-    `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
+    `ids` and `labels` are int64 `(N,)`, with labels in [0, Z) and `classes` the Z names. `read`,
     given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
     images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
-    and to show, and is None for what is no image; `texts` are those of text data, and `token_ids`
-    reads them as what their tokenizer makes of them, int64 `(B, length)`; `columns` are the names
-    of a table's columns, `names` what the inputs are called, such as their files. `weights`
-    float64 `(N,)` say how much each one counts, and `groupings` which groups they are in.
-    `facts` are for the page, by title, and `caveats` are said before any figure; `content` is a
-    fingerprint.
+    and to show, and is None for other inputs. `texts` are the texts of text data, and `token_ids`
+    returns their tokens for given positions, each int64 `(B, length)`. `columns` are the names of a
+    table's columns, and `names` those of the inputs, such as their files. `weights` float64 `(N,)`
+    say how much each input counts, and `groupings` which groups it is in. `facts` are for the page,
+    by title, `caveats` come before any figure, and `content` is a fingerprint of the data.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
     >>> examples = Examples.from_tensors(x, y, name="toy")
@@ -69,7 +68,7 @@ class Examples:
 
     @property
     def numbered(self) -> bool:
-        """Whether the classes have no names, but 0, 1 and so on."""
+        """Whether the classes have no names but the numbers 0, 1 and so on."""
         return self.classes == tuple(map(str, range(len(self.classes))))
 
     @classmethod
@@ -99,7 +98,7 @@ class Examples:
 
     @classmethod
     def from_table(cls, table: Table) -> "Examples":
-        """The rows of a table, each column within its range there."""
+        """The rows of a table; each column is bounded by its range in the table."""
         return cls.labelled_as(
             table,
             lambda positions: table.rows[positions],
@@ -115,7 +114,7 @@ class Examples:
     def labelled_as(
         cls, data: Any, read: Callable[[Tensor], InputsLike], **more: Any
     ) -> "Examples":
-        """The inputs of a part of any kind of `data`, from which `read` makes the model's."""
+        """The inputs of a part of any kind of `data`; `read` returns the model's inputs."""
         own = {name: getattr(data, name) for name in ("name", "ids", "labels", "classes")}
         own |= {name: getattr(data, name, None) for name in ("weights", "names")}
         return cls(read=read, content=data.fingerprint(), **own | more)
@@ -159,26 +158,26 @@ class Examples:
 
     @property
     def weights_by_id(self) -> Tensor | None:
-        """The weights in ascending order of the ids, as predictions are, or None."""
+        """The weights in ascending order of the ids, the order of predictions, or None."""
         return None if self.weights is None else self.weights[self.ids.argsort()]
 
     def weighted(self, weights: TensorLike) -> "Examples":
-        """The same inputs, which count as much as these numbers `(N,)` say."""
+        """The same inputs with these weights `(N,)`."""
         return replace(self, weights=as_weights(weights, len(self)))
 
     def grouped(self, by: Any) -> "Examples":
-        """The same inputs, grouped by the values `(N,)` of each name, or column of a table."""
+        """The same inputs, grouped by values `(N,)` by name or by the columns of a table."""
         return replace(self, groupings=groupings(by, len(self)))
 
     @property
     def encoded(self) -> bool:
-        """Whether these are images in files, or encoded as files are."""
+        """Whether these are images in files, or encoded like files."""
         return None not in (getattr(self.part, one, None) for one in ("encoded", "rows"))
 
     def digests(self, *, decoded: bool = False) -> list[bytes]:
-        """What tells each input from others: the hash of its file, pixels, row or text.
+        """A hash of each input: of its file, pixels, row or text.
 
-        Of images that are to be `decoded` it is that of the pixels, as the model gets them.
+        For images that are `decoded` it is the hash of the pixels that the model gets.
         """
         if self.encoded and not decoded:
             part: Any = self.part
@@ -193,11 +192,11 @@ class Examples:
         return [sha256(content).digest() for content in contents]
 
     def order(self) -> Tensor:
-        """The positions in an order drawn by id: any beginning of it is a random sample."""
+        """The positions in an order drawn by id, so that the first n are a random sample."""
         return self._order
 
     @cached_property
-    def _order(self) -> Tensor:  # of a million it takes seconds
+    def _order(self) -> Tensor:  # cached: it takes seconds for a million inputs
         return random_order(self.ids, seed=0).argsort()
 
     def first(self, N: int) -> "Examples":
@@ -205,14 +204,17 @@ class Examples:
         return self.rows(self.order()[:N], f"{N}")
 
     def one_per(self, column: str, values: Any) -> "Examples":
-        """One input drawn of each of the `values` `(N,)` in a column."""
+        """One input, drawn at random, for each of the `values` `(N,)` of a column."""
         chosen = one_per(values, self.ids, weights=self.weights, name=column)
         said = drawn_of_each(column, len(chosen), len(self))
         some = self.rows(chosen, f"one per {column}")
         return replace(some, facts={**self.facts, DRAWN: said})
 
     def rows(self, chosen: Tensor, which: str) -> "Examples":
-        """Some of the inputs, by position, in ascending order of their ids; `which` says how."""
+        """The inputs at `chosen` positions, in ascending order of their ids.
+
+        `which` says how they were chosen, for the fingerprint.
+        """
         token_ids = self.token_ids
         chosen = chosen[self.ids[chosen].argsort()]
         return replace(
@@ -231,7 +233,7 @@ class Examples:
 
 
 def drawn_of_each(column: str, n: int, N: int) -> str:
-    """A phrase for a draw of n inputs of N.
+    """A phrase for a draw of n out of N inputs.
 
     >>> drawn_of_each("patient", 300, 1200)
     'one input of each patient: 300 of 1,200'
@@ -247,7 +249,7 @@ def _content(x: InputsLike) -> bytes:
 
 
 def usable_device(name: str | torch.device) -> torch.device:
-    """The device of this name, refused if there is none here."""
+    """The device of this name; one that cannot be used here raises `ArcalError`."""
     try:
         return torch.empty(0, device=name).device
     except (AssertionError, RuntimeError) as error:  # the first is torch's without CUDA
@@ -270,8 +272,8 @@ def examples_or_loader(
 ) -> tuple[Examples | None, Iterable[Any]]:
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
 
-    Of a loader `weights` and `by` are not looked at: `_loaded.beside` is for these.
-    That of inputs that are not `labelled` need not have labels.
+    For a loader `weights` and `by` are ignored: `_loaded.beside` handles them. A loader of inputs
+    that are not `labelled` needs no labels.
     """
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
@@ -294,9 +296,9 @@ def examples_or_loader(
 
 
 def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
-    """A caveat where a loader shuffles and gives no ids.
+    """A caveat if a loader shuffles and gives no ids.
 
-    Several models, each of which would get another order, are refused.
+    With several models it raises `ArcalError`, because each would get another order.
     """
     batch = next(iter(loader), None) if draws_order(loader) else None
     if batch is None or has_ids(batch):
@@ -314,7 +316,7 @@ def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
 def _examples(
     data: Any, name: str, bounds: Bounds, order: str | None, classes: Sequence[str] | None
 ) -> Examples | None:
-    """The inputs of a part or a pair; None of anything else."""
+    """The inputs of a part or a pair; None for anything else."""
     if isinstance(data, Examples):
         return data
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
@@ -341,20 +343,20 @@ def _examples(
 
 
 def _are_batches(first: Any, second: Any) -> bool:
-    """Whether a pair is two batches, and not inputs, perhaps of several tensors, and labels."""
+    """Whether a pair is two batches rather than inputs (perhaps of several tensors) and labels."""
     if isinstance(first, Mapping):
         return isinstance(second, Mapping)
     return isinstance(first, tuple | list) and not isinstance(second, Tensor | np.ndarray)
 
 
 def check_within(x: InputsLike, bounds: Bounds) -> None:
-    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked.
+    """Refuse inputs outside their bounds, before the first is attacked or ranked.
 
-    Whole numbers, such as token ids, have none.
+    Whole numbers, such as token ids, have no bounds.
     """
     inputs = Inputs.of(x)
     if inputs.are_whole_numbers:
         return
     perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
-    if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
+    if perturbed.dtype in (torch.float32, torch.float64):  # check_model says more of others
         checked_bounds(perturbed, bounds)

@@ -28,10 +28,10 @@ def from_predictions(
     validation: Predictions | None = None,
     caveats: Sequence[Caveat] = (),
 ) -> Audited:
-    """What an audit finds in predictions, whose calibrators are fitted on `validation` if given.
+    """Predictions as an audited classifier; calibrators are fitted on `validation` if given.
 
-    `weights` and `by` are as for `arcal.audit`, in the order of the predictions, and `caveats` are
-    known of the classifier.
+    `weights`, `by` and `positive` are as for `arcal.audit`, in the order of the predictions, and
+    `caveats` are those already known for the classifier.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)

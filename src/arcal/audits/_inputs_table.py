@@ -1,4 +1,4 @@
-"""The table of an audit's inputs, `inputs.parquet`: what a model says of each, how far it is."""
+"""The table of an audit's inputs, `inputs.parquet`: predictions, distances and more."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 
 def inputs_table(model: Audited, *, several: bool) -> pa.Table:
-    """A row an input, suspects first, then by loss, with the names of classes, groups and inputs.
+    """One row per input, suspects first, then by loss, with names of classes, groups and inputs.
 
-    Answers have no classes, and only say whether each is `correct`. A grouping that is called like
-    another column, as `model` is where there are `several`, has `by_` before its name.
+    Answers have no classes, only whether each is `correct`. A grouping with the name of another
+    column gets the prefix `by_`; with `several` models there is a column `model`, too.
 
     >>> from arcal.auditing import as_predictions
     >>> said = as_predictions(logits=[[3.0, 0.0], [0.0, 1.0]], labels=[0, 0])
@@ -54,7 +54,7 @@ def inputs_table(model: Audited, *, several: bool) -> pa.Table:
 
 
 def write_inputs(path: Path, models: Sequence[Audited]) -> None:
-    """Write the tables of all models as one; with several a column `model` tells them apart."""
+    """Write the tables of all models as one; for several, a column `model` tells them apart."""
     several = len(models) > 1
     tables = [inputs_table(model, several=several) for model in models]
     if several:

@@ -41,21 +41,22 @@ from arcal.robustness import Robustness
 from arcal.transforms.corruptions import check_shape
 
 FEW_SHADES = 64
-"""Shades that a batch of images of 16 bits has, at most, before it is said what 8 bits lose."""
+"""Warn about 16-bit images if 8 bits leave at most this many shades in a batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """One model on one data set.
 
-    `examples` are inputs of known ids, or `loader` yields batches, and what is known of its inputs
-    is `beside` it; `classes` are the names that the model has for its classes, if it has any.
-    `validation` is what calibrators are fitted on and `other` data of classes the model does not
-    know. `fingerprint` tells the model from others of the same weights; one that is `opaque` holds
-    more than its tensors. `facts` are for the page, `caveats` are said before any figure, and
-    `options` of the command line may be advised; a caveat is added once the model meets its first
-    inputs, if they seem to have another scale than in training. What is done is kept in the folder
-    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
+    The data are `examples`, with known ids, or a `loader` of batches, with the weights and groups
+    of its inputs in `beside`. `classes` are the model's own names for its classes, if it has any.
+    Calibrators are fitted on `validation`, and `other` are data of classes the model does not know.
+    `positive` names the class whose probability is compared with its frequency, if any is named.
+    `fingerprint` tells the model from others with the same weights; an `opaque` model holds more
+    than its tensors. `facts` are for the page, `caveats` come before any figure, and `options` are
+    command-line options that may be recommended. A caveat is added if the first inputs that the
+    model meets seem to have another scale than in training. Finished work is kept in the folder
+    `work`. It may be shared by the processes of `sharing`, which open the job with `reopen`.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -84,14 +85,14 @@ class Job:
     sharing: Sharing | None = None
 
     def __len__(self) -> int:
-        """How many inputs there are, as far as is known before loaders are read."""
+        """How many inputs there are, not counting those of loaders."""
         every = (self.examples, self.validation, *self.other)
         return sum(len(one) for one in every if isinstance(one, Examples))
 
     def checked(self) -> "Job":
-        """The job, once its model has answered a few inputs; what cannot be audited is refused.
+        """The job, after its model has run on a few inputs; `ArcalError` if it cannot be audited.
 
-        Data whose classes are only numbers, as many as its labels show, has all of the model's.
+        Data whose classes are only numbers, with fewer of them than the model, gets the model's.
         """
         if self.examples is None:
             return replace(self, caveats=[*self.caveats])
@@ -135,7 +136,7 @@ class Job:
         return job
 
     def _check_others(self, examples: Examples) -> None:
-        """Refuse validation and other data that cannot stand beside the audited `examples`."""
+        """Refuse validation and other data that do not fit the audited `examples` or the model."""
         if isinstance(self.validation, Examples) and not self.validation.numbered:
             try:
                 check_class_names(self.validation.classes, examples.classes)
@@ -153,7 +154,7 @@ class Job:
                     raise type(error)(f"{one.name}: {error}") from None
 
     def positive_class(self, classes: Sequence[str]) -> int | None:
-        """The number among these of the class whose probability is looked at, if there is one."""
+        """The number of the class whose probability is compared with its frequency, or None."""
         return positive_class(self.positive, classes)
 
     def read(self, examples: Examples, positions: Tensor) -> Inputs:
@@ -165,20 +166,20 @@ class Job:
         return self.read(examples, examples.order()[:n]).to(self.settings.device)
 
     def look_at_scale(self, x: Inputs) -> None:
-        """Add a caveat if these inputs seem to have another scale than in training."""
+        """Add a caveat if these inputs seem to be scaled differently than in training."""
         option = "--normalize" if "--normalize" in self.options else None
         if (doubt := suspect_scale(self.model, x, option, bounds=self.settings.bounds)) is not None:
             self.caveats.append(Caveat("Scale", doubt, about="scale"))
 
     def look_at_outputs(self, x: Inputs) -> None:
-        """Add a caveat if several tensors that the model returns may be its logits."""
+        """Add a caveat if several of the tensors that the model returns may be its logits."""
         if (doubt := suspect_outputs(self.model, x)) is not None:
             self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
 
     def look_at_shades(self, x: Inputs) -> None:
-        """Add a caveat if images of 16 bits a channel hold so few values that 8 bits are too few.
+        """Add a caveat if conversion to 8 bits a channel leaves 16-bit images too few shades.
 
-        Scans of 10 or 12 bits are often kept so: of their 4,096 shades 8 bits leave 16.
+        Scans of 10 or 12 bits are often saved as 16-bit images: 8 bits leave 16 of 4,096 shades.
         """
         low, high = (round(255 * float(f(x.named["x"]))) for f in (torch.min, torch.max))
         if (shades := high - low + 1) <= FEW_SHADES:
@@ -190,7 +191,7 @@ class Job:
             self.caveats.append(Caveat("Shades", said, about="scale"))
 
     def figure_names(self, *, several: bool, changes: Collection[str] = ()) -> set[str]:
-        """The names of all figures that there can be once it, or `several`, have run."""
+        """The names of all figures that this job, or one of `several`, can have."""
         assert self.examples is not None
         order = self.settings.order
         return figure_names(
@@ -207,25 +208,25 @@ class Job:
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:
-        """The blocks of the audited inputs, each with whether it was run and not read.
+        """The blocks of the audited inputs, each with whether it was run (True) or read.
 
-        `advance` is told how many are done.
+        `advance` is called with the number of inputs done.
         """
         if self.examples is None:
             return from_loader(self, advance)
         return in_order(AuditBlocks(self, self.examples, self.settings), advance)
 
     def scores(self, advance: Advance) -> Iterator[tuple[Robustness, bool]]:
-        """The same of the scores of the inputs, and nothing else of them."""
+        """The same with nothing but the scores of the inputs."""
         assert self.examples is not None
         return in_order(ScoreBlocks(self, self.examples, self.settings), advance)
 
     def predictions(
         self, some: Examples | Loaded, advance: Advance = lambda done: None
     ) -> Predictions:
-        """What the model says of other inputs, with nothing attacked or corrupted.
+        """The model's predictions on other inputs, with nothing attacked or corrupted.
 
-        `advance` is told how many are done.
+        `advance` is called with the number of inputs done.
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
         if isinstance(some, Examples):
@@ -254,9 +255,9 @@ class Job:
 def panel_for(
     given: Sequence[EvaluationSet] | None, examples: Examples | None
 ) -> Sequence[EvaluationSet]:
-    """The corruptions to show inputs under: those given, or `PANEL` for images that can have it.
+    """The corruptions to apply: those given, or `PANEL` for images that can be corrupted.
 
-    Corruptions given for inputs that cannot have them raise `ArcalError`.
+    Corruptions given for inputs that cannot be corrupted raise `ArcalError`.
 
     >>> panel_for(None, Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2))
     ()
@@ -286,7 +287,7 @@ def _labels(said: str) -> Caveat:
 
 
 def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:
-    """The error for a model of `Z` classes and data of another number."""
+    """The error for a model of `Z` classes and data with another number of classes."""
     have = len(examples.classes)
     line = f"the model returns logits of {Z:,} classes, and the data has {have:,}"
     if from_one and have == Z + 1:

@@ -1,4 +1,4 @@
-"""From models and data to what an audit found: the order of the work, and its progress."""
+"""From models and data to the results of an audit: the order of the work, and its progress."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from arcal.errors import ArcalError
 from arcal.robustness import Robustness
 
 FIRST, AGAIN = 1000, 4
-"""A first page is written after so many inputs, the next after so many times as many."""
+"""A first page is written after FIRST inputs, each later one after AGAIN times as many."""
 
 Progress = Callable[[int, int], object]
 Page = Callable[[Sequence[Audited], int, int], object]
@@ -41,15 +41,15 @@ def run_jobs(
     page: Page = lambda audited, done, total: None,
     sharing: Sharing | None = None,
 ) -> list[Audited]:
-    """Run the audits one after another, each shared by the processes of `sharing`, if there are.
+    """Run the audits one after another, each shared by the processes of `sharing`, if any.
 
-    `progress` gets the number of inputs done and of all. Where the last of them were read from
-    `work`, or only predicted, `skipped` gets both instead, if it is given, since they say nothing
-    about the time the others take. `page` gets the first job's result after `FIRST` inputs, and
-    again after `AGAIN` times as many; with several jobs it gets all finished results after each job
-    but the last, as models are compared on the same inputs only. Conditions on figures that this
-    audit does not have, inputs that cannot be audited, and an audit `against` which they cannot be
-    compared raise `ArcalError` before anything is run.
+    `progress` is called with the number of inputs done and in all. If the latest ones were read
+    from `work`, or only predicted, `skipped` is called instead, if given, because they say nothing
+    about the time that the others take. `page` gets the first job's result after `FIRST` inputs,
+    and again after `AGAIN` times as many. With several jobs it gets all finished results after each
+    job but the last, because models are compared only on the same inputs. Conditions on figures
+    that this audit does not have, inputs that cannot be audited, and an earlier audit `against`
+    which they cannot be compared raise `ArcalError` before anything is run.
 
     >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
@@ -75,7 +75,7 @@ def run_jobs(
             seen, done = seen + len(block.ids), done + len(block.ids)
             (progress if run else skipped)(done, total)
             anything_run = anything_run or run
-            # a page of what was read would be written again at once
+            # after a block that was read, the page would soon be written again
             if run and not finished and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
                 if _says_something(job, blocks):
@@ -91,7 +91,7 @@ def run_jobs(
 
 
 def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlier | None) -> None:
-    """Refuse what can be told before anything is run."""
+    """Refuse whatever can be recognised as wrong before anything is run."""
     first, several = jobs[0].examples, len(jobs) > 1
     if against is not None and first is not None:
         z = jobs[0].positive_class(first.classes)
@@ -104,7 +104,7 @@ def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlie
         if first is not None:
             check_classes(jobs[0].name, first.classes, job.name, examples.classes)
         check_levels(job, len(examples))
-        if examples.weights is not None and not examples.weights.any():  # those of a limit, say
+        if examples.weights is not None and not examples.weights.any():  # possible under a limit
             raise ArcalError(
                 f"all {len(examples):,} inputs weigh 0, so nothing counts: use more inputs"
             )
@@ -116,7 +116,7 @@ def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlie
 
 
 def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
-    """Whether the first inputs, of which this much is known, can be audited by themselves."""
+    """Whether these first inputs are enough for an audit of their own."""
     assert job.examples is not None
     ids, weights = torch.cat([block.ids for block in blocks]), job.examples.weights
     enough = len(ids) >= job.R or job.settings.order is None
@@ -124,7 +124,7 @@ def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
 
 
 def check_levels(job: Job, N: int | None) -> None:
-    """Refuse a number of levels that is none, or into which N inputs, if known, cannot be cut."""
+    """Refuse an invalid number of levels, or more levels than there are inputs (N, if known)."""
     if not isinstance(job.R, Integral) or job.R < 1:
         raise ArcalError(f"{job.R!r} levels: a whole number, at least 1, is needed")
     if job.settings.order is not None and N is not None and N < job.R:
@@ -136,7 +136,7 @@ def check_levels(job: Job, N: int | None) -> None:
 def check_classes(
     first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]
 ) -> None:
-    """Refuse models that cannot stand side by side, each with its name and its classes."""
+    """Refuse two models, each given by its name and classes, whose classes differ."""
     check_same_classes({first: len(classes), other: len(other_classes)})
     if tuple(other_classes) != tuple(classes):
         raise ArcalError(
@@ -151,8 +151,8 @@ def audited(
     validation: Predictions | None,
     other: Sequence[tuple[str, Predictions]],
 ) -> Audited:
-    """What is known of a model after these inputs, in ascending order of their ids."""
-    order = ascending(block.ids)  # from that of a loader
+    """The audited model from the results on these inputs, in ascending order of their ids."""
+    order = ascending(block.ids)  # of the order in which a loader yielded them
     block = by_id(block)
     predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
     Z = predictions.classes
@@ -195,7 +195,7 @@ def audited(
 
 
 def _distance_facts(settings: Settings) -> dict[str, str]:
-    """What the page says of distances in another norm than L2, or by an attack of the user's."""
+    """Facts for the page if distances are in a norm other than L2, or by the user's own attack."""
     facts, attack = dict[str, str](), settings.attack
     if settings.norm == "linf":
         facts["Norm"] = "L-infinity: the greatest change of any number of an input"
@@ -205,7 +205,7 @@ def _distance_facts(settings: Settings) -> dict[str, str]:
 
 
 def _robustness(block: Block, settings: Settings) -> Robustness | None:
-    """The robustness of a block's inputs; None where nothing was ranked."""
+    """The robustness of a block's inputs; None if nothing was ranked."""
     if block.robustness is None or block.passes is None or settings.order is None:
         return None
     return Robustness(
@@ -227,9 +227,9 @@ def score_job(
     skipped: Progress | None = None,
     sharing: Sharing | None = None,
 ) -> Robustness:
-    """Score the inputs of a job, in ascending order of their ids, and do nothing else with them.
+    """Score the inputs of a job and do nothing else; the scores are in ascending order of ids.
 
-    `progress` and `skipped` are told as by `run_jobs`, and `sharing` is of the same.
+    `progress`, `skipped` and `sharing` are as for `run_jobs`.
 
     >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)

@@ -1,4 +1,4 @@
-"""Labels that came after the predictions, in a file of their own: matched by the inputs' ids."""
+"""Labels that came after the predictions, in a separate file: matched by the inputs' ids."""
 
 from collections import Counter
 from dataclasses import replace
@@ -15,12 +15,12 @@ from arcal.printable import printable
 
 
 def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Table, str]:
-    r"""The rows of a table of predictions that have a label in a file, with it, and how many.
+    r"""The rows of a table of predictions that have a label in a file, and a sentence on how many.
 
-    The file is a table with a column of ids and one of labels, or of what was `correct`, called as
-    in files of predictions unless they are `called` otherwise. Ids are compared as texts; a blank
-    label is none. An id that the file has twice, no id, not one row with a label, and ids
-    that only zeros before them keep apart, raise `ArcalError`.
+    Each row comes with its label. The file is a table with a column of ids and one of labels, or of
+    what was `correct`, named as in files of predictions unless they are `called` otherwise. Ids are
+    compared as text, and a blank label counts as missing. A table without ids, an id that the file
+    has twice, no row with a label, and ids that differ only in leading zeros raise `ArcalError`.
 
     >>> _ = Path("late.csv").write_bytes(b"id,label\n7,dog\n9,cat\n")
     >>> rows, said = with_labels(pa.table({"id": ["7", "8"]}), Path("late.csv"), ColumnNames())
@@ -64,9 +64,9 @@ def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Ta
 
 
 def _check_zeros_kept(file: Path, inputs: set[str], labels: set[str]) -> None:
-    """Refuse ids without a partner that would have one but for zeros before them.
+    """Refuse ids without a match that would have one but for leading zeros.
 
-    A spreadsheet drops these, and what it leaves is no random part of the inputs.
+    Spreadsheets drop leading zeros, and the ids that still match are no random part of the inputs.
     """
     short = {one.lstrip("0"): one for one in inputs}
     for one in sorted(labels):
@@ -78,7 +78,7 @@ def _check_zeros_kept(file: Path, inputs: set[str], labels: set[str]) -> None:
 
 
 def _ids_and_labels(file: Path, called: ColumnNames) -> tuple[str, list[str], pa.ChunkedArray]:
-    """What the labels are called, the ids of the rows that have one, and these labels."""
+    """The name of the column of labels, the ids of the rows that have a label, and their labels."""
     if not file.name.lower().endswith(SUFFIXES):
         raise ArcalError(f"labels are read from {', '.join(SUFFIXES)}")
     try:

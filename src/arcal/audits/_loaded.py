@@ -1,4 +1,4 @@
-"""Inputs that a loader yields, and what is known of them beside it."""
+"""Inputs that a loader yields, and their weights and groups."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from arcal.labelled_batches import Copies, draws_order, inputs_alone
 class Loaded:
     """Batches of inputs under a name, which a model reads once.
 
-    Those that are not `labelled` need no labels, and any they have are not looked at.
+    Inputs that are not `labelled` need no labels, and any that they have are ignored.
 
     >>> today = Loaded("today", [torch.rand(3, 12), torch.rand(2, 12)], labelled=False)
     >>> [(len(x), labels.tolist()) for x, labels in today.batches()]
@@ -69,12 +69,12 @@ def examples_or_loaded(
 
 
 def _are_batches(inputs: Any) -> bool:
-    """Whether these are tensors of several inputs each, and no pair of inputs and labels."""
+    """Whether this is a list of batches of inputs, rather than a pair of inputs and labels."""
     return isinstance(inputs, list) and all(isinstance(x, Tensor) and x.ndim > 1 for x in inputs)
 
 
 def _with_labels(inputs: Any, name: str) -> Any:
-    """Inputs alone as a pair with labels of 0; anything else as it is."""
+    """Inputs without labels as a pair with labels of 0; anything else unchanged."""
     if isinstance(inputs, np.ndarray):
         inputs = as_tensor(inputs, name, copied=False)
     if isinstance(inputs, Tensor | Inputs) or (
@@ -86,9 +86,9 @@ def _with_labels(inputs: Any, name: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """What is known of each of N inputs of a loader, in the order in which it yields them.
+    """The weights and groups of a loader's N inputs, in the order in which it yields them.
 
-    `weights` float64 `(N,)` or None, and `groupings`. Made by `beside`.
+    `weights` are float64 `(N,)`, or None. Made by `beside`.
     """
 
     N: int
@@ -96,7 +96,7 @@ class Beside:
     groupings: Sequence[Grouping]
 
     def rows(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...]]:
-        """Both in this order of the inputs `(N,)`; another number of them raises `ArcalError`."""
+        """Both in this order `(N,)` of the inputs; another length raises `ArcalError`."""
         if len(order) != self.N:
             titles = [*["weights"] * (self.weights is not None), *(g.name for g in self.groupings)]
             raise ArcalError(
@@ -108,10 +108,10 @@ class Beside:
 
 
 def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
-    """Weights `(N,)` and groups of the inputs that a loader yields; None without any.
+    """Weights `(N,)` and groups of the inputs that a loader yields; None if there are none.
 
-    What has another number of values than the loader has inputs, as far as that is known, and a
-    loader that shuffles, raise `ArcalError`.
+    A number of values other than the loader's number of inputs, if that is known, and a loader that
+    shuffles raise `ArcalError`.
 
     >>> known = beside([(torch.rand(3, 12), torch.arange(3))], None, {"sex": ["f", "m", "f"]})
     >>> known.rows(torch.tensor([2, 1, 0]))[1][0].number
@@ -133,7 +133,7 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
 
 
 def number_of_inputs(loader: Any) -> int | None:
-    """How many inputs a loader yields; None where only reading it tells."""
+    """How many inputs a loader yields; None if this is unknown before it is read."""
     if not isinstance(loader, DataLoader) or not loader.batch_size:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a user types, told apart: models, data, files of predictions, and names for them."""
+"""Which of what a user types are models, data and files of predictions, and names for them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +8,15 @@ from arcal.errors import ArcalError
 from arcal.store import is_run_folder
 
 NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".npy", ".pkl")
-"""Files that may well be predictions."""
+"""Endings of files that may well hold predictions, but are not read."""
 OF_TENSORS = (".pt", ".pth", ".bin", ".safetensors")
-"""Files that may be a model's weights, or predictions."""
+"""Endings of files that may hold a model's weights, or predictions."""
 
 
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
-    """The models, or files of predictions, and the data, which files of predictions do not need.
+    """The models and the data, or files of predictions alone, which need no data.
 
-    Runs of arcal's alone bring their data: those of the first.
+    Run folders alone bring their own data: those of the first.
 
     >>> split_names(["net.py:net", "pets"])
     (['net.py:net'], 'pets')
@@ -54,7 +54,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def check_data_name(data: str) -> None:
-    """Refuse a run folder or a model where DATA is to be named.
+    """Refuse a run folder or a model in place of DATA.
 
     >>> check_data_name("pets")
     """
@@ -65,7 +65,7 @@ def check_data_name(data: str) -> None:
 
 
 def refuse_text(names: object, what: str) -> None:
-    """Refuse a text, of which letters would be taken, and a number where a list of names is needed.
+    """Refuse a text or a number in place of a list of names; a text would be read as its letters.
 
     >>> refuse_text(["cat", "dog"], "classes")
     """
@@ -76,7 +76,7 @@ def refuse_text(names: object, what: str) -> None:
 
 
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
-    """A name for each model: those given, or the shortest that tell them apart.
+    """A name for each model: the ones given, or the shortest that tell them apart.
 
     >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
     ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
@@ -105,10 +105,10 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def _short(spec: str) -> str:
-    """The file of code or of a program, the last folder, the network or the object.
+    """A short name: the file of code or of a program, the last folder, the network or the object.
 
-    A file of predictions keeps its ending, which says that it is one: `predictions.csv is right
-    on 80 %`.
+    A file of predictions keeps its ending, so that a sentence shows what it is: `predictions.csv is
+    right on 80 %`.
     """
     before, _, after = spec.rpartition(":")
     if before.endswith(".py"):

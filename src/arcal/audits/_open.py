@@ -52,11 +52,11 @@ def open_job(
     positive: str | None = None,
     device: torch.device | None = None,
 ) -> Job:
-    """One model on one data set, opened and held against each other, with nothing computed yet.
+    """One model on one data set, opened and checked against each other, with nothing computed yet.
 
     `panel` None is the default: a few corruptions for images that are large enough. One input is
-    drawn of each value in the column `one_per`, and `limit` of these. `device` is given where
-    another process opens the job again, on its own device and without looking for repeated inputs.
+    drawn for each value in the column `one_per`, and `limit` of these. `device` is given if another
+    process opens the job again, on its own device and without looking for repeated inputs.
 
     >>> path = Path("linear.py")
     >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
@@ -69,12 +69,12 @@ def open_job(
     options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
     options |= {"panel": panel, "validation": validation, "other": other, "limit": limit}
     options |= {"one_per": one_per, "by": by, "R": R, "positive": positive}
-    again = replace(reading, check=False)  # of images that have been opened by then
+    again = replace(reading, check=False)  # the images have been checked by then
     reopen = partial(open_job, spec, data, again, settings, **options)
     settings = replace(settings, device=device or settings.device)
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
-    if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
+    if reading.size is not None:  # the model's own preprocessing is neither used nor reported
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts, not_imitated=False)
     examples = read_examples(data, opened, reading, by=by, one_per=one_per)
@@ -119,9 +119,9 @@ def open_job(
 
 @dataclass(frozen=True)
 class _Read:
-    """The data of a job: the audited inputs, drawn from the `whole`, and others.
+    """The data of a job: the audited `examples`, drawn from the `whole`, and others.
 
-    `caveats` is what drawing them leaves to be said.
+    `caveats` are those that come from drawing them.
     """
 
     examples: Examples
@@ -141,10 +141,10 @@ def _with_others(
     one_per: str | None,
     limit: int | None,
 ) -> _Read:
-    """The audited inputs, drawn from the `whole`, with the validation data and others."""
+    """The audited inputs, drawn from the `whole`, with validation and other data."""
     like = None if whole.part is None else whole.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
-    if whole.kind == "table":  # by name: another file may have them in another order
+    if whole.kind == "table":  # by name, because another file may have another order of columns
         rest = replace(rest, columns=whole.columns)
     known, caveats = None, list[Caveat]()
     if validation is not None:
@@ -168,14 +168,14 @@ def _with_others(
 
 
 def _seen_before(opened: OpenedClassifier, read: _Read) -> list[Caveat]:
-    """Caveats where the model was trained or calibrated on these inputs."""
+    """Caveats if the model was trained or calibrated on these inputs."""
     audited = (read.whole.content, read.examples.content)
     calibrated = opened.calibrated_on is not None and opened.calibrated_on in audited
     return [*training_part(read.examples), *([CALIBRATED_ON] if calibrated else [])]
 
 
 def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
-    """Caveats where inputs are repeated, or are in the validation, other or training data."""
+    """Caveats if inputs are repeated, or are also in the validation, other or training data."""
     caveats = overlap(read.examples, read.validation, read.other)
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     images = read.examples.kind == "images" and not is_run_folder(data)
@@ -185,7 +185,7 @@ def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
 
 
 def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, str]:
-    """What images are like when a model takes them as they are, which its name does not say."""
+    """The fact that no normalisation was added, for images that a model takes as they are."""
     title = "Normalisation"
     if examples.kind != "images" or opened.facts.get(title) != AS_THEY_ARE:
         return {}
@@ -193,7 +193,7 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
 
 
 def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Caveat]:
-    """A caveat where images are not resized as the model's configuration resizes them."""
+    """A caveat if images are resized, but not in the way of the model's configuration."""
     if not (opened.not_imitated and getattr(examples.part, "resized", False)):
         return []
     said = (
@@ -206,13 +206,13 @@ def _otherwise_resized(opened: OpenedClassifier, examples: Examples) -> list[Cav
 def _validation(
     source: str, opened: OpenedClassifier, reading: Reading, audited: Examples
 ) -> Examples:
-    """The validation part of a data set, or the part that is audited otherwise.
+    """The validation part of a data set, or without one the part that an audit takes by default.
 
-    The audited inputs themselves are refused: calibrators would be shown on what they were fitted
-    on.
+    The audited inputs themselves are refused: calibrators would be judged on the inputs that they
+    were fitted on.
     """
     if not reading.classes and known_classes(opened) is None and not audited.numbered:
-        reading = replace(reading, classes=audited.classes)  # of which it may lack some
+        reading = replace(reading, classes=audited.classes)  # its labels may lack some
     examples = read_examples(source, opened, _part_for(source, reading))
     if examples.content == audited.content:
         raise ArcalError(
@@ -223,6 +223,6 @@ def _validation(
 
 
 def _part_for(validation: str, reading: Reading) -> Reading:
-    """How validation data are read: their validation part if they have one."""
+    """How validation data are read: their validation part, if they have one."""
     there = is_run_folder(validation) or "validation" in find_source(validation).parts
     return replace(reading, part="validation" if there else None)

@@ -1,4 +1,4 @@
-"""From files of predictions, by path, to what was audited of them."""
+"""From paths of files of predictions to audited classifiers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from arcal.printable import first_few
 from arcal.report.audited import WEIGHED_BY
 
 LABELLED = "Labels"
-"""The title of how many inputs of a file have labels."""
+"""The title of the fact on how many inputs of a file have labels."""
 NOT_USED = "Columns not used"
-"""The title of the columns of a file that nothing reads."""
+"""The title of the fact on which columns of a file are ignored."""
 
 
 def open_predictions(
@@ -35,14 +35,15 @@ def open_predictions(
     text: Sequence[str] = (),
     positive: str | None = None,
 ) -> list[Audited]:
-    """Files of predictions as what was audited: all but robustness.
+    """Files of predictions as audited classifiers, with everything but robustness.
 
     `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
-    `read_predictions`, but that several names of `confidence` are one for each file. Rows are
-    matched by their ids, and one is drawn of each value in the column `one_per`. A file of the same
-    `classes`, or else of those of the first file, gets their order. `class_names` are those of
-    lists of outputs, and of `probabilities`. The page shows of each input what is in the columns
-    `text`.
+    `read_predictions`, except that several names in `confidence` are one per file. Rows of the
+    files are matched by their ids, and one is drawn for each value in the column `one_per`. A file
+    that has the same `classes` in another order is put in their order; by default `classes` are
+    those of the first file. `class_names` name the classes of lists of outputs and of
+    `probabilities`, and `positive` the class whose probability is compared with its frequency. For
+    each input the page shows the values in the columns `text`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -117,9 +118,10 @@ def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
 
 
 def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
-    r"""What is in columns of N values, as text; nothing where there is none.
+    r"""The values in columns of N values, as text; a missing value is empty.
 
-    Of several columns it is a line for each, which begins with its name; of none None.
+    For several columns there is one line each, which begins with the column's name; without any
+    column the result is None.
 
     >>> import numpy as np
     >>> _texts({"question": np.array(["Who?"]), "answer": np.array([42])})

@@ -1,4 +1,4 @@
-"""Inputs that are there twice, among those audited or in other data, or trained on."""
+"""Inputs that occur twice, among the audited ones or in other data, or were trained on."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -16,7 +16,7 @@ from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
 from arcal.data.repeats import repeated_images, repeats
 
 MOST_DECODED = 10_000
-"""Images that are decoded to be compared with others in memory; of more nothing is said."""
+"""Images that are decoded, at most, to compare them with others in memory; more are skipped."""
 
 
 def overlap(
@@ -24,7 +24,7 @@ def overlap(
     validation: Examples | Loaded | None,
     other: Sequence[Examples | Loaded] = (),
 ) -> list[Caveat]:
-    """Caveats where validation or other inputs are audited as well; loaders are not looked at.
+    """Caveats if validation or other inputs are audited as well; loaders are not checked.
 
     >>> import torch
     >>> first, second = (
@@ -51,9 +51,9 @@ def overlap(
 
 
 def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes]]) -> int:
-    """How many other inputs have a digest of the audited ones, which are `mine` if decoded or not.
+    """How many other inputs have the digest of an audited one; `mine(decoded)` are the latter.
 
-    Images of which only some are encoded are compared by their pixels, unless there are many.
+    If only one side has encoded images, pixels are compared, unless there are many.
     """
     decoded = audited.encoded != other.encoded
     if decoded and max(len(audited), len(other)) > MOST_DECODED:
@@ -63,7 +63,7 @@ def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes
 
 
 def repeated(audited: Examples) -> list[Caveat]:
-    """A caveat where images or texts occur more than once; rows of a table may well be alike.
+    """A caveat if images or texts occur more than once; equal rows of a table are normal.
 
     >>> import torch
     >>> x = torch.eye(4)[[0, 1, 2, 0]]
@@ -88,7 +88,7 @@ def repeated(audited: Examples) -> list[Caveat]:
 
 
 def training_part(audited: Examples) -> list[Caveat]:
-    """A caveat where these inputs are the training part of a data set.
+    """A caveat if these inputs are the training part of a data set.
 
     >>> import torch
     >>> part = Examples.from_tensors(torch.eye(4), torch.arange(4), name="pets/train")
@@ -111,7 +111,7 @@ CALIBRATED_ON = Caveat(
 
 
 def calibrated_on(model: Model, predictions: Predictions) -> list[Caveat]:
-    """A caveat where the model holds a calibrator that was fitted to these inputs.
+    """A caveat if the model holds a calibrator that was fitted to these inputs.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions

@@ -1,4 +1,4 @@
-"""Files that have a confidence and whether the answer was right, and no output of a class."""
+"""Files with a confidence and whether the answer was right, but no outputs for classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ CORRECT = ("correct", "is_correct")
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 RIGHT = ("1", "true", "t", "yes", "y", "right", "correct")
 WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
-"""What says that an answer was right, or wrong, in capitals or not."""
+"""Values for an answer that was right, or wrong, in any capitalisation."""
 MANY = 30
-"""Answers that are not all wrong by chance."""
+"""From so many answers on, all of them wrong is no coincidence."""
 
 
 NOT_TOLD = (
@@ -28,10 +28,10 @@ NOT_TOLD = (
 
 
 def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
-    """What is missing where columns of these names have a part of what answers need.
+    """What is missing if columns of these names hold only a part of what answers need.
 
-    None if they have neither a confidence nor what was right. Where answers need not be `labelled`,
-    a confidence is enough.
+    None if they have neither a confidence nor what was right. If answers need not be `labelled`, a
+    confidence is enough.
 
     >>> missing_of(["id", "correct", "sureness"])
     'there is correct, but no confidence: give it in a column `confidence`, a number from 0 to 1'
@@ -50,7 +50,7 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
 
 
 def holds_answers(there: Sequence[str]) -> bool:
-    """Whether columns of these names say how sure an answer was and whether it was right."""
+    """Whether columns with these names give the confidence and whether the answer was right."""
     has = {name.casefold() for name in there}
     right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS, *ALSO_LABELS})
     return bool(has & {*CONFIDENCE} and right)
@@ -59,10 +59,10 @@ def holds_answers(there: Sequence[str]) -> bool:
 def labels_among(
     values: Mapping[str, Any], called: ColumnNames, fractions: Callable[[Any], bool]
 ) -> str | None:
-    """The column of labels by its name, or by one that labels may have if it can be of labels.
+    """The column of labels by its usual name, or by a less usual one if it can hold labels.
 
-    No column of `fractions` is, which may be an output, nor one that the user calls otherwise, nor
-    any beside a confidence and what was correct.
+    A less usual name does not count for a column of `fractions`, which may be an output, for one
+    that the user names as something else, or beside a confidence and what was correct.
 
     >>> labels_among({"gold": 0.5, "truth": 1}, ColumnNames(), lambda one: one < 1)
     'truth'
@@ -81,12 +81,12 @@ def correct_of(
 ) -> tuple[np.ndarray, list[str]] | None:
     """Whether each answer was right, bool `(N,)`, and the names of the columns that say so.
 
-    `values` are columns by name, and `label` that of the labels, or of what was right, if they are
-    called otherwise. It is what one called `correct` says, as true or false, yes or no, right or
-    wrong, or 1 or 0; or else whether what was predicted is the label, compared as text, in which an
-    accent may be a character of its own; None where neither is there. Values that say neither, an
-    answer that is wrong by one column and the label by others, names beside numbers alone, and 30
-    predictions or more of which none is any label, raise `ArcalError`.
+    `values` are columns by name, and `label` names the column of labels, or of what was right, if
+    it has no usual name. A column `correct` decides, with true or false, yes or no, right or wrong,
+    or 1 or 0. Without it an answer is right if the prediction equals the label, compared as text
+    in which accents may be combining characters. The result is None if there is neither. Any other
+    value in `correct`, an answer called wrong although its prediction is its label, names compared
+    with numbers, and 30 or more predictions of which none is any label raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -109,7 +109,7 @@ def correct_of(
             "one a name: give both by the same names, or a column `correct`"
         )
     said, labels = ([normalize("NFC", one.strip()) for one in column] for column in (said, labels))
-    two_cases = len({one.casefold() for one in labels}) < len({*labels})  # as of letters
+    two_cases = len({one.casefold() for one in labels}) < len({*labels})  # such as single letters
     for row, (one, other) in enumerate(zip(said, labels, strict=True)):
         if one != other and one.casefold() == other.casefold() and not two_cases:
             raise ArcalError(
@@ -127,10 +127,10 @@ def correct_of(
 def doubt_of(
     sure: str, confidences: np.ndarray, values: Mapping[str, Any], right: Sequence[str]
 ) -> str | None:
-    """A sentence if the column `sure` may be the probability of class 1, and no confidence.
+    """A sentence if the column `sure` may be the probability of class 1 instead of a confidence.
 
-    Nothing but the user says then that it is one, some are below one half, and the one column that
-    says what was `right` has the numbers 0 and 1 and a name that labels may have.
+    That is so if its name does not say that it is a confidence, some values are below one half, and
+    the only column in `right` holds the numbers 0 and 1 and is not called `correct`.
 
     >>> doubt_of("p", np.array([0.25, 0.75]), {"target": np.array([0, 1])}, ["target"])
     'p is taken for how sure each answer is, and target for whether it is right: if p is the \
@@ -149,7 +149,7 @@ probability of class 1, and not how sure an answer is, give --probabilities p'
 
 
 def _is_class(values: Mapping[str, Any], label: str, predicted: str | None) -> bool:
-    """Whether a column can be of what should have been predicted, and not of what was right."""
+    """Whether a column can hold classes, rather than whether predictions were right."""
     if predicted is None:
         return False
     truths = {*RIGHT, *WRONG}
@@ -179,9 +179,9 @@ def _truths(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _check_truths(truths: np.ndarray, name: str, others: Mapping[str, Any]) -> None:
-    """Refuse answers said to be wrong whose text is that of the label, if both are given.
+    """Refuse answers said to be wrong whose text equals the label, if both are given.
 
-    One that is said to be right may be so in other words.
+    An answer said to be right may differ from its label, because it may use other words.
     """
     every = (as_text(np.asarray(values)) for values in others.values())
     texts = [text for text in every if text is not None]

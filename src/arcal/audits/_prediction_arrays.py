@@ -1,4 +1,4 @@
-"""The arrays of a `.npz` file of predictions: which is which by its name."""
+"""The arrays of a `.npz` file of predictions, told apart by their names."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,9 +22,10 @@ from arcal.errors import ArcalError
 def arrays_in(
     path: Path, called: ColumnNames, classes: Sequence[str] = (), *, labelled: bool = True
 ) -> Entries:
-    """The arrays of a `.npz` file, each under the first of its names.
+    """The arrays of a `.npz` file, each found by the first of its possible names.
 
-    Of arrays that the user names and that are not `labelled`, `classes` are those that are known.
+    `classes` are the model's, if known: they name the arrays of probabilities that the user chose
+    if the file is not `labelled`.
 
     >>> np.savez("mine.npz", p=[0.25, 0.75], labels=[0, 1])
     >>> arrays_in(Path("mine.npz"), ColumnNames(probabilities=["p"])).outputs
@@ -78,7 +79,7 @@ def _fractions(array: np.ndarray) -> bool:
 def _chosen(
     arrays: Mapping[str, Any], called: ColumnNames, entries: Entries, classes: Sequence[str]
 ) -> set[str]:
-    """Read the probabilities that the user names: one array of all, or one for each class."""
+    """Read the probabilities that the user names: one array for all classes, or one per class."""
     of = [known([*arrays], name) for name in called.probabilities]
     rows = [arrays[name] for name in of]
     if len(of) == 1 and rows[0].ndim == 2 and rows[0].shape[1] > 1:

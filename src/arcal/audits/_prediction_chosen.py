@@ -1,4 +1,4 @@
-"""Columns of probabilities that the user names: of which classes they are."""
+"""The classes of the columns of probabilities that the user names."""
 
 import re
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ def classes_of_chosen(
     *,
     titles: Sequence[str] | None = None,
 ) -> Sequence[str] | None:
-    """The classes of chosen columns, in their order; of one column None, which is of class 1.
+    """The classes of chosen columns, in their order; None for one column if it is for class 1.
 
-    They are the `names` that the user gives, or else the columns' own, without what all of them
-    have before or after them if the labels are then found among them. Columns without labels are
-    of the `known` classes, if there are as many. `titles` say more exactly what columns are called.
-    Names in another order than the columns, and labels that are names beside one column that has
-    the name of neither, raise `ArcalError`.
+    They are the `names` that the user gives, or else the columns' own names, without a prefix or
+    suffix that all share if more labels are then among them. Columns without labels are for the
+    `known` classes, if there are as many. `titles` are the columns' names where they are known more
+    exactly. Names in another order than the columns, and labels that are names beside a single
+    column named after none of them, raise `ArcalError`.
 
     >>> classes_of_chosen(["score_a", "score_b"], np.array(["b", "a"]), None, ())
     ['a', 'b']
@@ -57,7 +57,7 @@ def classes_of_chosen(
 
 
 def whole(titles: list[str]) -> list[str]:
-    """Names such as 1.0 as 1, unless two of them would be the same, or one is a fraction.
+    """Names such as 1.0 as 1, unless two would then be equal, or one is a fraction.
 
     >>> whole(["0.0", "1.0"])
     ['0', '1']
@@ -68,7 +68,7 @@ def whole(titles: list[str]) -> list[str]:
 
 
 def _titles(of: Sequence[str], labels: np.ndarray | None) -> list[str]:
-    """What columns call their classes: the reading in which the most labels are among them."""
+    """The class names in the columns' names: of several readings, the one with the most labels."""
     usual = [USUAL.sub("", name, count=1) if USUAL.match(name) else name for name in of]
     if all(map(SHORT.match, of)):
         usual = [SHORT.sub("", name, count=1) for name in of]
@@ -81,13 +81,13 @@ def _titles(of: Sequence[str], labels: np.ndarray | None) -> list[str]:
 
 
 def _without_the_common(of: Sequence[str]) -> list[str]:
-    """Names without what all of them begin or end with, such as `score_` or `_score`."""
+    """Names without the prefix or suffix that all share, such as `score_` or `_score`."""
     start, end = _common(of), _common([name[::-1] for name in of])
     return [name[start : len(name) - end] for name in of]
 
 
 def _common(of: Sequence[str]) -> int:
-    """How many characters all of them begin with, up to the last that separates words."""
+    """The length of the prefix that all of them share, up to the last separator of words."""
     alike = takewhile(lambda column: len({*column}) == 1, zip(*of, strict=False))
     return max((i for i, (one, *_) in enumerate(alike, start=1) if one in " _.:/-"), default=0)
 
@@ -95,13 +95,13 @@ def _common(of: Sequence[str]) -> int:
 def _both(
     column: str, title: str, labels: np.ndarray | None, called: set[str]
 ) -> Sequence[str] | None:
-    """The two classes, if one column is called as one of them."""
+    """The two classes, if the single column is named after one of them."""
     is_label = title.casefold() in {one.casefold() for one in called}
     return classes_of_one(column, title, labels) if is_label and labels is not None else None
 
 
 def _refuse_unnamed(column: str, called: set[str]) -> None:
-    """Refuse one column beside labels that are not 0 and 1, where nothing says of which it is."""
+    """Refuse a single column for an unnamed class if the labels are not 0 and 1."""
     some = first_few(sorted(called))
     if len(called) > 2:
         raise ArcalError(

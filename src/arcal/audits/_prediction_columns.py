@@ -1,4 +1,4 @@
-"""The columns of a table of predictions: which is which by its name, and what they hold."""
+"""The columns of a table of predictions, told apart by their names, and what they hold."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +51,7 @@ CALLED = (
     *CONFIDENCE,
     *CORRECT,
 )
-"""What columns beside the outputs are called, which says that a table has a header."""
+"""Names of columns other than outputs; any of them shows that a table has a header."""
 
 
 def columns_in(
@@ -62,10 +62,11 @@ def columns_in(
     *,
     labelled: bool,
 ) -> Entries:
-    """What the columns of a table say.
+    """Read the columns of a table.
 
-    Unless `labelled` there are no labels, and the names of the `classes` tell which columns are
-    theirs. Answers are there only if no outputs are. The labels may be `labels_from` another file.
+    Unless `labelled`, labels are ignored, and the names of the `classes` tell which columns are
+    outputs. Answers are read only if there are no outputs. `labels_from` is another file with the
+    labels, if given.
     """
     table = read_table(path, called)
     if not table.num_rows:
@@ -126,7 +127,7 @@ def _beside_the_outputs(
 def _outputs(
     table: pa.Table, entries: Entries, read: set[str], classes: Sequence[str], *, labelled: bool
 ) -> set[str]:
-    """Read the outputs of the columns that are not `read` yet, and return their names."""
+    """Read the outputs among the columns that are not `read` yet, and return their names."""
     labels, of = entries.labels, set[str]()
     for kind in OUTPUTS:
         left = _without(table.column_names, read | of)
@@ -146,7 +147,7 @@ def _outputs(
 
 
 def _fractions(column: pa.ChunkedArray) -> bool:
-    """Whether these are numbers of which one is not whole."""
+    """Whether these are numbers, at least one of them not whole."""
     if not pa.types.is_floating(column.type):
         return False
     values = column.drop_null().to_numpy()
@@ -156,9 +157,9 @@ def _fractions(column: pa.ChunkedArray) -> bool:
 def _answers(
     table: pa.Table, entries: Entries, confidence: str, label: str | None, *, labelled: bool
 ) -> set[str]:
-    """Read how sure each answer was and whether it was right, and return the columns' names.
+    """Read each answer's confidence and whether it was right, and return the columns' names.
 
-    Nothing is read where that is not known, unless it does not count for want of `labelled` inputs.
+    Nothing is read if no column says what was right, unless the inputs need not be `labelled`.
     """
     right, read = np.ones(table.num_rows, dtype=bool), list[str]()
     if labelled:
@@ -177,7 +178,7 @@ def _answers(
 
 
 def _labels_or_ids(table: pa.Table, name: str) -> np.ndarray:
-    """A column of them: dates are names, and decimals numbers."""
+    """A column of labels or ids: dates count as names, and decimals as numbers."""
     column = without_gaps(table.column(name), name)
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.string())

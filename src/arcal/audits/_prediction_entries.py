@@ -1,4 +1,4 @@
-"""What a file of predictions says, before it is checked, and what its columns are called."""
+"""The contents of a file of predictions before they are checked, and the names of its columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """What the user says that columns are called; what is None goes by its usual names.
+    """The names that the user gives for columns; None stands for the usual names.
 
     `by` are the columns to group the inputs by. With a `confidence` no outputs are read, and with
-    `probabilities` no others: one is of class 1, several are one a class, in this order. `classes`
-    are then the names of the classes, if they are not those of the columns. `probabilities` that
-    are named twice, or for something else as well, raise `ArcalError`.
+    `probabilities` no other outputs: a single one is for class 1, several are one per class, in
+    this order. `classes` then name the classes if the columns' names do not. `probabilities` named
+    twice, or for something else as well, raise `ArcalError`.
     """
 
     label: str | None = None
@@ -44,24 +44,24 @@ class ColumnNames:
 
     @property
     def chosen(self) -> list[str]:
-        """Those that the user names, but for `by`."""
+        """The columns that the user names, except `by`."""
         every = (self.label, self.id, self.weight, self.confidence, *self.probabilities)
         return [name for name in every if name is not None]
 
     def beside(self, there: Sequence[str]) -> list[str]:
-        """The columns that may be something else than outputs: all but the `probabilities`."""
+        """The columns that may not be outputs: all but the `probabilities`."""
         return [name for name in there if name not in self.probabilities]
 
 
 @dataclass(eq=False)
 class Entries:
-    """What a file says of N inputs; what it does not say is None, or empty.
+    """What a file has on N inputs; anything missing is None, or empty.
 
     `outputs` are the `logits` or `probabilities`, `classes` the names of their columns, and
     `answers` the confidence in each answer and whether it was right. `weighed_by` says where the
-    weights are from, `labelled` how many inputs have a label, where these are in another file,
-    `sums` where columns that may be probabilities do not sum to 1, and `doubt` why the answers may
-    be none. `unused` are the names of what is not read.
+    weights come from, `labelled` how many inputs have a label if these are in another file, `sums`
+    where columns that may be probabilities do not sum to 1, and `doubt` why the confidences may be
+    probabilities of class 1. `unused` are the names of columns that are not read.
     """
 
     outputs: dict[str, Any] = field(default_factory=dict)

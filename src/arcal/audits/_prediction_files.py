@@ -1,4 +1,4 @@
-"""Files of predictions that somebody saved."""
+"""Reading files of saved predictions."""
 
 import logging
 import zipfile
@@ -42,20 +42,21 @@ ANSWERS = (
     "right `correct`"
 )
 ROUNDED = 1e-3
-"""How far probabilities may be from summing to 1 without a word: half precision is."""
+"""How far sums of probabilities may be from 1 without a caveat; half precision is within it."""
 
 
 @dataclass(frozen=True, eq=False)
 class SavedPredictions:
-    """Predictions with what their file says beside them.
+    """Predictions, and what else their file says.
 
-    `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
-    of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
-    of N values to group the inputs by. `weighed_by` says where the weights are from, `scaled` by
-    how much rows of probabilities were off their sum of 1, if it is more than rounding, `labelled`
-    how many inputs have a label, where these are in another file, and `doubt` why answers may be
-    outputs of a binary classifier. If the inputs have no ids of their own (`has_ids`), some may be
-    `copies` of others. Made by `read_predictions`.
+    `classes` are the Z names, or numbers if the file has none. `weights` float64 `(N,)` and the
+    inputs' `names`, which are ids that are not numbers, are None unless they are in the file. `by`
+    has columns of N values to group the inputs by. `weighed_by` says where the weights come from,
+    `scaled` how far rows of probabilities were from a sum of 1 if that is more than rounding,
+    `labelled` how many inputs have a label if these are in another file, and `doubt` why answers
+    may be outputs of a binary classifier. `unused` are the names of columns that are not read. If
+    the inputs have no ids of their own (`has_ids`), some may be `copies` of others. Made by
+    `read_predictions`.
     """
 
     predictions: Predictions
@@ -77,7 +78,7 @@ class SavedPredictions:
 
     @property
     def keys(self) -> tuple[Any, ...]:
-        """What tells the inputs apart: their names, or their ids, N of them."""
+        """The N names of the inputs, or their ids if they have no names."""
         return self.names or tuple(self.predictions.ids.tolist())
 
     def ordered_like(self, other: "SavedPredictions") -> "SavedPredictions":
@@ -89,7 +90,7 @@ class SavedPredictions:
         return replace(same, predictions=replace(same.predictions, ids=other.predictions.ids))
 
     def rows(self, chosen: Tensor) -> "SavedPredictions":
-        """The same of some of the inputs, by position int64 `(n,)`."""
+        """The same for some of the inputs, by position int64 `(n,)`."""
         return replace(
             self,
             predictions=self.predictions.rows(chosen),
@@ -99,15 +100,15 @@ class SavedPredictions:
         )
 
     def one_per(self, column: str, weights: Tensor | None = None) -> "SavedPredictions":
-        """The same of one input drawn of each value in a column of `by`.
+        """The same for one input drawn for each value in a column of `by`.
 
-        Its own `weights` count in the draw, unless others are given.
+        Its own weights count in the draw, unless other `weights` are given.
         """
         weights, ids = self.weights if weights is None else weights, self.predictions.ids
         return self.rows(one_per(self.by[column], ids, weights=weights, name=column))
 
     def with_classes_like(self, classes: Sequence[str]) -> "SavedPredictions":
-        """The same with its classes in the order of these; unchanged if they are other classes."""
+        """The same with the classes in this order; unchanged if these are other classes."""
         names = [*map(printable, self.classes)]
         wanted = [*map(printable, classes)]
         if names == wanted or sorted(names) != sorted(wanted) or len({*names}) < len(names):
@@ -119,7 +120,7 @@ class SavedPredictions:
 
 
 def may_hold_predictions(path: Path) -> bool:
-    """Whether this is a file, or one in parts, with an ending that predictions have.
+    """Whether this is a file, or a folder of its parts, with an ending that predictions have.
 
     Spark and dask write a folder `predictions.parquet` of such parts.
     """
@@ -163,20 +164,23 @@ def read_predictions(
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv`, `.tsv` or `.jsonl` file of predictions.
 
-    Entries, columns or keys are `logits` or `probabilities`, `labels`, and, if there are any,
-    `ids`, `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or
-    of objects whose keys are the classes, or in a column for each class whose name begins with
-    `logits` or `probabilities`, such as `logits_cat`: what follows is the class. Names of columns
-    may be in capitals, and `label`, `weight` and `id` name columns that are called otherwise; `by`
-    names more, to group the inputs by. Labels are numbers from 0, or names of classes; unless
-    `labelled` they do not count, and all are 0, and the model's `classes`, if they are known, tell
-    its columns from others. Labels that came later are `labels_from` another table, by ids: inputs
-    without one are left out. `probabilities` name columns of these that are called otherwise: one
-    of class 1, or of the second of two classes; or one for each class, in order, which is called by
-    it. Of these, and of lists of outputs, `names` are those of the classes, in their order.
-    Answers have no outputs, but a `confidence`, which may name another column, and `correct`, or
-    what was `predicted` and a label: see `as_answers`.
-    What is missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    Arrays, columns or keys are `logits` or `probabilities`, `labels`, and optionally `ids`,
+    `weights` and, in a `.npz`, `classes`. A table has its outputs in one column of lists, in one of
+    objects whose keys are the classes, or in one column per class whose name begins with `logits`
+    or `probabilities` and ends with the class, such as `logits_cat`. Column names may be in
+    capitals. `label`, `weight` and `id` name columns with other names, and `by` names columns to
+    group the inputs by.
+
+    Labels are numbers from 0, or names of classes. Unless `labelled` they are ignored, all labels
+    are 0, and the model's `classes`, if known, tell its columns from others. `labels_from` is a
+    table of labels that came later, matched by ids; inputs without one are left out.
+    `probabilities` name columns of probabilities with other names: a single one, for class 1 or
+    the second of two classes, or one per class, in order and named after it. `names` then name
+    these classes in order, or those of lists of outputs.
+
+    Answers have no outputs, but a confidence, in the usual column or the one named `confidence`,
+    and `correct`, or `predicted` and a label: see `as_answers`. Anything missing or inconsistent,
+    and anything that `as_predictions` refuses, raises `ArcalError`.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -207,7 +211,7 @@ def read_predictions(
             own = entries.classes
             if own is not None and (not probabilities or [*own] != [*names]):
                 raise ArcalError("it names its classes itself: leave --classes out")
-            entries.classes = np.array(names)  # of lists, in which nothing names them
+            entries.classes = np.array(names)  # for lists, which name no classes
         saved = _saved(entries, _names(path), labelled=labelled, by_column=by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -285,7 +289,7 @@ def _saved(
 
 
 def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
-    """The error for a file without outputs; `sums` tells of columns that sum to something else."""
+    """The error for a file without outputs; `sums` is a phrase on columns that do not sum to 1."""
     if sums is not None:
         remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
     elif by_column:
@@ -303,7 +307,7 @@ def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
 
 
 def _scaled(probabilities: Any) -> str | None:
-    """A sentence for rows whose sum is not 1, which `as_predictions` scales to it."""
+    """A sentence on rows that do not sum to 1, which `as_predictions` rescales, or None."""
     rows = np.asarray(0 if probabilities is None else probabilities)
     if rows.ndim < 2 or rows.shape[-1] < 2:
         return None

@@ -1,4 +1,4 @@
-"""Tables of predictions without a line of names, whose first row is then taken for them."""
+"""Refusing tables of predictions without a header, whose first row would be read as one."""
 
 import re
 from collections.abc import Collection
@@ -19,10 +19,11 @@ FRACTION = re.compile(r"[+-]?\d*[.,]\d.*")
 
 
 def check_header(path: Path, table: pa.Table, known: Collection[str]) -> None:
-    """Refuse a table in a text file whose names look like a row of values.
+    """Refuse a table in a text file if its column names look like a row of values.
 
-    All columns of numbers are then called by numbers, of which one is a fraction or stands beside a
-    text that is found below as well. One that is called as a `known` name is a header.
+    They do if every column of numbers has a number for its name, and one of these is a fraction, or
+    a column of text also has its own name among its values. A `known` name shows that there is a
+    header.
     """
     names, is_known = table.column_names, {name.casefold() for name in known}
     if not path.name.lower().endswith(TEXT_TABLES) or is_known & {*map(str.casefold, names)}:

@@ -1,4 +1,4 @@
-"""The labels of predictions, as names or numbers, against the names of the classes."""
+"""The labels of predictions, as names or numbers, matched with the names of the classes."""
 
 import math
 from collections import Counter
@@ -10,20 +10,20 @@ from arcal.errors import ArcalError
 from arcal.printable import first_few
 
 TRUTH = {"0", "1", "false", "true"}
-"""Labels that say whether an input is of the class that a column is named by."""
+"""Labels that say whether an input is of the class that a column is named after."""
 
 
 def numbered(
     labels: np.ndarray, classes: Sequence[str] | None, *, by_column: bool = False
 ) -> np.ndarray:
-    """Labels `(N,)` as numbers of `classes`, the Z names in the order of the outputs.
+    """Labels `(N,)` as indices into `classes`, the Z names in the order of the outputs.
 
-    Text is names; "0" and "1" are numbers where no class has a name. True and False, and whole
-    numbers, are names where all of them are names of classes: columns may be named "True" and
-    "False", or 1, 0 and "other". So are numbers that columns (`by_column`) write in another way,
-    such as 1000 that is 1e3, and fractions. Otherwise numbers stay as they are, except that columns
-    named by numbers alone name every label. A label that is no class, and numbers that could be
-    either in a file where classes are no columns, raise `ArcalError`.
+    Text labels are names, except that "0" and "1" are indices if no class has a name. True and
+    False, and whole numbers, are names if every one of them is the name of a class, since columns
+    may be named "True" and "False", or 1, 0 and "other". So are fractions, and numbers that columns
+    (`by_column`) write in another way, such as 1000 as 1e3. All other numbers are indices, but if
+    every column is named by a number, labels are always names. A label that is no class raises
+    `ArcalError`, and so do numbers that could be either in a file whose classes are not columns.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
@@ -78,21 +78,21 @@ def numbered(
 
 
 def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
-    """The places `(N,)` of labels that are numbers among names that are, if all are there once."""
+    """The indices `(N,)` of numeric labels among numeric names, if each occurs exactly once."""
     if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
         return None
     values = [_as_number(name) for name in classes]
     places = {value: place for place, value in enumerate(values)}
     distinct, inverse = np.unique(labels, return_inverse=True)
     times = Counter(values)
-    wanted = [float(str(label)) for label in distinct]  # of float32 what is written as 0.1
+    wanted = [float(str(label)) for label in distinct]  # so that 0.1 in float32 is 0.1
     if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
         return None
     return np.array([places[value] for value in wanted])[inverse]
 
 
 def _refuse_fractions(labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Refuse labels that are numbers, of which one is not whole."""
+    """Refuse numeric labels if one of them is not whole."""
     if labels.dtype.kind != "f" or labels.ndim != 1 or not np.isfinite(labels).all():
         return
     fractions = np.flatnonzero(labels != np.round(labels))
@@ -114,12 +114,12 @@ def _refuse_blank(labels: Sequence[str]) -> None:
 
 
 def as_text(labels: np.ndarray) -> list[str] | None:
-    """Labels as the names they would be, None where they are neither names nor whole numbers."""
+    """Labels as text, or None if they are neither names nor whole numbers."""
     kind = labels.dtype.kind
     if kind == "b":
         return [str(label).casefold() for label in labels.tolist()]
     if kind == "f":
-        labels = labels.astype(np.float64)  # in half precision 2**53 is infinite
+        labels = labels.astype(np.float64)  # 2**53 is infinite in half precision
         whole = np.isfinite(labels) & (labels == np.round(labels)) & (abs(labels) < 2**53)
         return [str(int(label)) for label in labels.ravel().tolist()] if whole.all() else None
     if kind == "S":
@@ -132,9 +132,10 @@ def as_text(labels: np.ndarray) -> list[str] | None:
 def called_in(
     there: Sequence[str], labels: np.ndarray | None, classes: Sequence[str] = ()
 ) -> set[str]:
-    """What the columns `there` of labels are called, or without labels those of `classes`.
+    """The names that columns for these labels have or would have, or without labels for `classes`.
 
-    pandas makes 1.0 of 1, and True of true; numbers may be written in any way, such as 1e3.
+    Names that are `there` count in another spelling, too: pandas turns 1 into 1.0 and true into
+    True, and numbers may be written in any way, such as 1e3.
 
     >>> called_in(["0.5", "1.0", "age"], np.array([1, 0.5, 1])) == {"1.0", "0.5"}
     True
@@ -154,7 +155,7 @@ def called_in(
 
 
 def _as_number(name: str) -> float:
-    """The number that a name is, nan if it is none."""
+    """The number that a name stands for, nan if it is not a number."""
     try:
         return float(name)
     except ValueError:
@@ -162,9 +163,9 @@ def _as_number(name: str) -> float:
 
 
 def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:
-    """Titles True and False as `known` labels or classes say it, which may be 1 and 0; or these.
+    """Titles True and False, or 1 and 0, as the `known` labels or classes write them.
 
-    All others stay as they are.
+    All other titles stay as they are.
 
     >>> truths_like(["True", "False"], {"0", "1"}), truths_like(["1"], ("False", "True"))
     (['1', '0'], ['True'])
@@ -179,12 +180,12 @@ def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:
 
 
 def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, str] | None:
-    """The two classes, where one column of a binary classifier is named by the class `title`.
+    """The two classes, if a binary classifier's single column is named after the class `title`.
 
-    The other class is the other label there is. None where the title is no label, as in
-    `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
-    column of class 0 beside no other label, one of a label beside several others, one that only
-    capitals keep apart from a label, and a blank label raise `ArcalError`.
+    The other class is the only other label. The result is None if the title is not a label, such as
+    in `probability_spam` beside the labels 0 and 1, or if it is the only label: the column is then
+    for class 1. A column for class 0 without another label, one for a label beside several others,
+    one that differs from a label only in capitals, and a blank label raise `ArcalError`.
 
     >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
     ('1', '0')
@@ -219,10 +220,10 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
 
 
 def _most_suspicious(labels: Sequence[str], title: str) -> int:
-    """The first row of the label that is least likely a class beside `title` and another.
+    """The first row of the label that is least likely to be a class besides `title` and another.
 
-    One that differs from another in capitals or spaces alone, or else the rarest, and of equally
-    rare ones the last to appear.
+    It is one that differs from another label only in capitals or spaces, or else the rarest; among
+    equally rare ones, the last to appear.
     """
     count = Counter(labels)
     plain = {label: label.strip().casefold() for label in count}
@@ -235,11 +236,11 @@ def _most_suspicious(labels: Sequence[str], title: str) -> int:
 def classes_of_one_unlabelled(
     column: str, title: str, classes: Sequence[str]
 ) -> tuple[str, str] | None:
-    """The two classes, where one column is all that there is of the binary classifier's `classes`.
+    """The two classes of a binary classifier with a single column, in the order other, own.
 
-    The column is of the class `title`, or of True where it has none and the classes are True and
-    False. None where that is left to be class 1, because the classes are not known or are numbers.
-    A column that names neither of the two raises `ArcalError`.
+    The column is for the class `title`, or for True if it has no title and the classes are True and
+    False. The result is None if the column is for class 1, because the `classes` are not two or are
+    numbers. A column named after neither of the two raises `ArcalError`.
 
     >>> classes_of_one_unlabelled("probability_cat", "cat", ("cat", "dog"))
     ('dog', 'cat')
@@ -260,7 +261,7 @@ def classes_of_one_unlabelled(
 def check_not_of_the_predicted(
     name: str, probabilities: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None
 ) -> None:
-    """Refuse the one column of a binary classifier if it is the confidence in what is predicted."""
+    """Refuse a binary classifier's single column if it is the confidence in the prediction."""
     text = as_text(predicted)
     if text is None or probabilities.min() <= 0.5:
         return

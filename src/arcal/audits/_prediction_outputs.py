@@ -1,4 +1,4 @@
-"""The columns of a table that are a model's outputs, and the classes that their names say."""
+"""The columns of a table that are a model's outputs, and the classes in their names."""
 
 import re
 from collections import Counter
@@ -33,14 +33,14 @@ from arcal.printable import first_few
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 SCORE = ("score",)
-"""How the probability of class 1 is also called, where no other column could be an output."""
+"""Another name for the probability of class 1, if no other column could be an output."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """The outputs in the columns `of`, `(N, Z)`, `(N, 1)`, or a list of lists.
+    """The outputs in the columns `of`: `(N, Z)`, `(N, 1)`, or a list of lists.
 
-    `classes` are the names that the columns say, None where they say only numbers from 0.
+    `classes` are the names that the columns give, or None if these are just the numbers from 0.
     """
 
     of: list[str]
@@ -57,11 +57,11 @@ def outputs_called(
     *,
     labelled: bool,
 ) -> Outputs | None:
-    """The columns `there` whose names begin with "logits" or "probabilities", or another of `kind`.
+    """The columns `there` whose names begin with "logits" or "probabilities", or a synonym.
 
-    What follows is the class of each. One column of a binary classifier is of the class that it
-    names, or of class 1. Where data need not be `labelled`, the names of the `classes` say what the
-    `labels` would. Columns that cannot be such outputs raise `ArcalError`.
+    The rest of each name is the class. A binary classifier's single column is for the class in its
+    name, or for class 1. If data need not be `labelled`, the names of the `classes` are used
+    in place of `labels`. Columns that cannot be such outputs raise `ArcalError`.
     """
     names = OUTPUTS[kind]
     spelt = (one for one in names if any(belongs(name, [one]) for name in table.column_names))
@@ -76,7 +76,7 @@ def outputs_called(
         return Outputs(of, _rows(table.column(of[0]), of[0]), None)
     values = _columns(table, of)
     titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of]
-    if labels is None or labels.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
+    if labels is None or labels.dtype.kind in "iuf":  # pandas writes 1 as 1.0 if values are missing
         titles = whole(titles)
     if len(of) <= 2:
         titles = truths_like(titles, _called(labels, classes))
@@ -101,13 +101,13 @@ def probabilities_called_otherwise(
     *,
     labelled: bool,
 ) -> Outputs | None:
-    """The columns `there` of probabilities where no name says that they are; None if none are.
+    """The columns `there` of probabilities if no name says that they are; None if there are none.
 
-    Those called as the `labels`, or as the `classes` where there are no labels, come first: shares
-    such as p_young and p_old sum to 1 as well.
+    Those named after the `labels`, or without labels after the `classes`, come first: other shares,
+    such as p_young and p_old, may sum to 1 as well.
     """
     numbers = _numeric(table, there)
-    if holds_answers(table.column_names):  # a score beside them is of something else
+    if holds_answers(table.column_names):  # a score beside answers is something else
         numbers = [name for name in numbers if name.casefold() not in SCORE]
     called = called_in(numbers, labels, classes)
     said = _probabilities_among(table, numbers, called, labelled=labelled)
@@ -128,9 +128,9 @@ def outputs_chosen(
     *,
     labelled: bool,
 ) -> Outputs:
-    """The probabilities in the columns that the user names: of class 1, or one a class, in order.
+    """The probabilities in columns that the user names: for class 1, or one per class, in order.
 
-    One column may also have lists, or have had objects, of which each key is now a column.
+    A single column may also hold lists, or objects whose keys have become columns of the table.
     """
     there, of = table.column_names, [*called.probabilities]
     titles = None
@@ -150,7 +150,7 @@ def outputs_chosen(
 
 
 def check_labelled(table: pa.Table, there: Sequence[str]) -> None:
-    """Refuse columns `there` that sum to 1 as probabilities do, where nothing says the labels."""
+    """Refuse columns `there` that sum to 1 as probabilities do, if there are no labels."""
     numbers = _numeric(table, there)
     if _probabilities(table, numbers) is not None:
         raise ArcalError(
@@ -161,20 +161,20 @@ def check_labelled(table: pa.Table, there: Sequence[str]) -> None:
 
 
 def sums_off_one(table: pa.Table, there: Sequence[str]) -> str | None:
-    """Where columns called as short as `p_cat` and `p_dog` are from 0 to 1, but do not sum to 1."""
+    """Where columns with short names such as `p_cat` lie in [0, 1] but do not sum to 1, or None."""
     return _off_one(table, [name for name in _numeric(table, there) if SHORT.match(name)])
 
 
 def _unless_numbered(titles: Sequence[str]) -> np.ndarray | None:
-    """The names of classes, unless there are none or they are their own numbers."""
+    """The names of classes; None if there are none or each is its own number."""
     numbered = all(title == str(z) for z, title in enumerate(titles))
     return None if numbered else np.array(titles)
 
 
 def _called(labels: np.ndarray | None, classes: Sequence[str]) -> Collection[str]:
-    """What classes are called by their labels, or where there are none by `classes`.
+    """The names of classes among the labels, or `classes` if there are no labels.
 
-    Nothing by the labels true and false, which find their columns in any spelling.
+    None for labels true and false, which match their columns in any spelling.
     """
     if labels is None:
         return classes
@@ -189,7 +189,7 @@ def _probabilities_among(
         of, p = _called_as_classes(table, numbers, called)
         return of, whole(of), p
     known = [name for name in numbers if name in called]
-    if (p := _probabilities(table, known)) is not None:  # a label is blank, or misspelt
+    if (p := _probabilities(table, known)) is not None:  # some label is blank or misspelt
         return known, whole(known), p
     short = [name for name in numbers if SHORT.match(name)]
     if (p := _probabilities(table, short)) is not None:
@@ -206,7 +206,7 @@ def _probabilities_among(
 
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
-    """The columns that are numbers throughout."""
+    """The columns of numbers without a missing value, whose names occur only once."""
     known = [name for name in there if there.count(name) == 1]
     known = [name for name in known if is_number(table.field(name).type)]
     return [name for name in known if not table.column(name).null_count]
@@ -227,7 +227,7 @@ def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
 
 
 def _off_one(table: pa.Table, of: Sequence[str]) -> str | None:
-    """Where these columns do not sum to 1, if they are several and all from 0 to 1."""
+    """A phrase on the first row that does not sum to 1, if these are several columns in [0, 1]."""
     rows = _columns(table, of) if len(of) > 1 else np.empty(0)
     if not rows.size or rows.min() < 0 or rows.max() > 1:
         return None
@@ -238,10 +238,10 @@ def _off_one(table: pa.Table, of: Sequence[str]) -> str | None:
 def _called_as_classes(
     table: pa.Table, numbers: Sequence[str], called: set[str]
 ) -> tuple[list[str], np.ndarray]:
-    """The columns of probabilities that are called as the classes alone, and their rows.
+    """The columns of probabilities that have just the names of classes, and their rows.
 
-    They are columns of numbers from 0 to 1 whose rows sum to 1: all there are, or else those
-    `called` as the labels or classes.
+    Their rows sum to 1. They are all columns of numbers, or else those with the names in `called`,
+    which are the labels or classes.
     """
     for of in (numbers, [name for name in numbers if name in called]):
         if (rows := _probabilities(table, of)) is not None:
@@ -256,7 +256,7 @@ def _called_as_classes(
 
 
 def _rows(column: pa.ChunkedArray, name: str) -> Any:
-    """Lists of numbers as an array, if they are all of one length."""
+    """Lists of numbers as an array; lists of different lengths raise `ArcalError`."""
     chunks = [chunk.flatten() for chunk in column.chunks]
     lengths = pc.unique(pc.list_value_length(column))
     whole = not column.null_count and not any(chunk.null_count for chunk in chunks)
@@ -277,16 +277,17 @@ def _rows(column: pa.ChunkedArray, name: str) -> Any:
 def _check_not_of_the_predicted(
     table: pa.Table, column: str, p: np.ndarray, classes: Sequence[str] | None
 ) -> None:
-    """Refuse one column that has the probability of the class that a column says is predicted."""
+    """Refuse a single column if it is the probability of the class in a column of predictions."""
     for name in table.column_names:
         if name.casefold() in PREDICTED and not table.column(name).null_count:
             check_not_of_the_predicted(column, p, table.column(name).to_numpy(), classes)
 
 
 def _check_one_of_two(table: pa.Table, column: str, labels: np.ndarray | None) -> None:
-    """Refuse one column of a class without a name where labels are not those of two numbers.
+    """Refuse a single column for an unnamed class if the labels are not 0 and 1, or true and false.
 
-    Beside a prediction it is then how sure the model is of that.
+    Only a table with a column of predictions is refused: the other column may then be the
+    confidence in them.
     """
     predicted = next((name for name in table.column_names if name.casefold() in PREDICTED), None)
     called = sorted({*(() if labels is None else as_text(labels) or ())})

@@ -1,4 +1,4 @@
-"""Multiple-choice samples as lm-evaluation-harness logs them: log-likelihoods of the options."""
+"""Multiple-choice samples logged by lm-evaluation-harness: log-likelihoods of the options."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from arcal.printable import one_line
 SAMPLES = {"doc_id", "target", "filtered_resps"}
 """Keys that every sample has."""
 LEFT_OUT = {*SAMPLES, "resps", "arguments", "filter", "metrics", "id", "label", "logits"}
-"""Keys that are read, that repeat what is, as do the hashes, or that would take its place."""
+"""Keys not kept as columns: they are read, repeat what is read, or would clash with its names."""
 HASH = "_hash"
 WITHOUT_QUESTION = "acc_mutual_info"
-"""A measure for which every option is logged a second time, without the question before it."""
+"""A measure for which every option is logged a second time, without its question."""
 SHOWN = 60
-"""Characters of a target that an error shows."""
+"""The most characters of a target that an error shows."""
 
 
 def are_samples(row: Mapping[str, Any]) -> bool:
@@ -30,7 +30,7 @@ def are_samples(row: Mapping[str, Any]) -> bool:
 
 
 def keys_of_samples(row: Mapping[str, Any]) -> list[str]:
-    """What a sample's keys are as predictions.
+    """The keys that a sample has once it is read as predictions.
 
     >>> keys_of_samples({"doc_id": 0, "doc": {}, "target": "1", "filtered_resps": []})
     ['id', 'label', 'logits', 'doc']
@@ -41,13 +41,13 @@ def keys_of_samples(row: Mapping[str, Any]) -> list[str]:
 def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Samples as predictions: the log-likelihoods of the options are logits, the target a label.
 
-    The classes are the texts of the options if they are the same in all samples, as A to D are, and
-    numbers from 0 otherwise. An option that a question does not have gets a logit of -inf. A target
-    is the number of an option or its text, whichever agrees with `acc`, which says if the most
-    probable option is right; of two options of one text after different questions `acc` alone does.
-    Where tasks share a file, whose `doc_id` all begin with 0, the ids are the hashes of the
-    questions. Samples of generated texts, of several filters, and what does not agree with `acc`
-    raise `ArcalError`.
+    The classes are the texts of the options if these are the same in all samples, such as A to D,
+    and otherwise numbers from 0. An option that a question lacks gets a logit of -inf. A target is
+    the number of an option or its text, whichever agrees with `acc`, which says if the most
+    probable option is right. If two options have the same text after different questions, `acc`
+    alone decides. If tasks share a file, so that each `doc_id` starts from 0 again, the ids are the
+    hashes of the questions. Samples of generated text, samples of several filters, and targets that
+    do not agree with `acc` raise `ArcalError`.
 
     >>> options = {"gen_args_0": {"arg_0": "Is it so?", "arg_1": " no"},
     ...            "gen_args_1": {"arg_0": "Is it so?", "arg_1": " yes"}}
@@ -85,7 +85,7 @@ def _rest(row: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in row.items()
         if key not in LEFT_OUT
         and not key.endswith(HASH)
-        and not isinstance(value, list)  # what a measure is taken of, such as [1, [0.25, 0.75]]
+        and not isinstance(value, list)  # the inputs of a measure, such as [1, [0.25, 0.75]]
     }
 
 
@@ -98,7 +98,10 @@ def _check_one_filter(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:
-    """Those of the options, each logged with whether it is what the model would write."""
+    """The log-likelihoods of a sample's options.
+
+    Each is logged together with whether the model would generate this option.
+    """
     said = row["filtered_resps"]
     pairs = isinstance(said, list) and all(isinstance(one, list) and len(one) == 2 for one in said)
     try:
@@ -117,11 +120,11 @@ def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:
 
 
 def _options(row: Mapping[str, Any], n: int) -> list[str]:
-    """The texts of the n options, or their numbers where these are not logged."""
+    """The texts of the n options, or their numbers if the texts are not logged."""
     arguments = row.get("arguments")
     if isinstance(arguments, Mapping):
         continuations = [one.get("arg_1") for one in arguments.values() if isinstance(one, Mapping)]
-    else:  # of an earlier harness: [["Is it so?", " no"], ["Is it so?", " yes"]]
+    else:  # earlier versions log [["Is it so?", " no"], ["Is it so?", " yes"]]
         pairs = arguments if isinstance(arguments, list) else []
         continuations = [one[1] for one in pairs if isinstance(one, list) and len(one) == 2]
     texts = [text.strip() for text in continuations[:n] if isinstance(text, str)]
@@ -133,7 +136,7 @@ def _right_options(
     logits: Sequence[Sequence[float]],
     options: Sequence[Sequence[str]],
 ) -> list[int]:
-    """Which option is right in each sample, by a target that is its number or its text."""
+    """The right option of each sample: the target is its number or its text, or `acc` tells."""
     by_number = [_number(row["target"], len(z)) for row, z in zip(rows, logits, strict=True)]
     by_text = [
         said.index(text) if said.count(text := str(row["target"]).strip()) == 1 else None
@@ -168,9 +171,9 @@ def _right_options(
 
 
 def _by_acc(row: Mapping[str, Any], z: Sequence[float], options: Sequence[str]) -> int | None:
-    """Which of two options of one text is right, that differ in what is before it: `acc` tells.
+    """Which of two options with the same text after different questions is right, from `acc`.
 
-    Winogrande has such; the target is then that text.
+    Winogrande has such samples, whose target is this text; None for any other sample.
     """
     alike = len(z) == 2 and {*options} == {str(row["target"]).strip()}
     if not alike or row.get("acc") not in (0, 1):
@@ -180,7 +183,7 @@ def _by_acc(row: Mapping[str, Any], z: Sequence[float], options: Sequence[str]) 
 
 
 def _number(target: Any, n: int) -> int | None:
-    """The number of one of n options, which may be written as text, or alone in a list."""
+    """A target as the number of one of n options; it may be text, or alone in a list."""
     try:
         value = json.loads(target) if isinstance(target, str) else target
     except ValueError:
@@ -196,7 +199,7 @@ def _disagreement(
     logits: Sequence[Sequence[float]],
     right: Sequence[int | None],
 ) -> int | None:
-    """The first row of which `acc` says otherwise whether the most probable option is right."""
+    """The first row whose `acc` contradicts the `right` options, or None."""
     for i, (row, z, label) in enumerate(zip(rows, logits, right, strict=True)):
         acc = row.get("acc")
         if acc is not None and acc != (int(np.argmax(z)) == label):

@@ -1,4 +1,4 @@
-"""Files of predictions as tables: CSV, Parquet and JSON lines, a column for each class's output."""
+"""Files of predictions as tables: CSV, Parquet and JSON lines, with one output column per class."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,9 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 JSON_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 SCORED = {"label", "score"}
-"""What pipelines of transformers say of each class."""
+"""The keys that pipelines of transformers return for each class."""
 ALL_SCORES = "scores"
-"""What a column of these may be called, beside `probabilities`."""
+"""Another name for a column of these, besides `probabilities`."""
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", *JSON_LINES)
 OUTPUTS = {
     "logits": ("logits", "logit"),
@@ -53,22 +53,22 @@ OUTPUTS = {
 }
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 ALSO_LABELS = ("target", "targets", "true", "true_label", "truth", "ground_truth", "gold")
-"""What labels are also called, where nothing is called as `LABELS`."""
+"""Other names for labels, if no column has a name in `LABELS`."""
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
 SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
-"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`, or
-as in R's tidymodels `.pred_cat` and `.pred_dog`."""
+"""Other names for columns of probabilities, if these sum to 1: `p_cat` and `p_dog`, or `p0` and
+`p1`, or as in R's tidymodels `.pred_cat` and `.pred_dog`."""
 
 
 def read_table(path: Path, called: ColumnNames) -> pa.Table:
-    """The table in a file with one of these suffixes, the outputs of each class a column.
+    """The table in a file with one of these suffixes, with outputs one column per class.
 
     Outputs that are objects, such as `{"cat": 0.75, "dog": 0.25}`, or lists of a label and a score
     for each class, as pipelines of transformers return, become columns such as `probabilities.cat`,
-    of a column `scores` as well; other objects become a column for each key, such as `meta.site`.
-    Samples that lm-evaluation-harness logged are read as `predictions_in_samples` has them.
-    What columns are `called` counts for CSV files, which do not say what is text, and says which
-    other columns are outputs.
+    even if their column is called `scores`. Other objects become one column per key, such as
+    `meta.site`. Samples logged by lm-evaluation-harness are read by `predictions_in_samples`. The
+    names that columns are `called` show which columns of a CSV file hold text, and which further
+    columns are outputs.
 
     >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat", "probabilities": {"cat": 1, "dog": 0}}')
     >>> read_table(Path("a.jsonl"), ColumnNames()).column_names
@@ -84,7 +84,7 @@ def read_table(path: Path, called: ColumnNames) -> pa.Table:
 
 
 def names_in(path: Path) -> list[str]:
-    """The names of the columns, without reading the rows; of JSON lines the first row's keys."""
+    """The names of the columns, without reading the rows; for JSON lines, the first row's keys."""
     if path.suffix.lower() == ".parquet":
         return pq.ParquetDataset(path).schema.names
     if path.name.lower().endswith(JSON_LINES):
@@ -94,12 +94,12 @@ def names_in(path: Path) -> list[str]:
 
 
 def belongs(column: str, names: Sequence[str]) -> bool:
-    """Whether a column is one of these, or one class of it."""
+    """Whether a column has one of these names, or one of them followed by a class."""
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
 
 
 def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
-    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
+    """The `chosen` column, or else the one with one of these `names`, in any capitalisation.
 
     >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
     'ID'
@@ -119,7 +119,7 @@ def _all_named(there: Sequence[str], names: Sequence[str], chosen: str | None) -
 
 
 def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
-    """The column of labels: the `chosen` one, or one called so; `true` beside `false` is not.
+    """The column of labels: `chosen`, or one with a usual name, but not `true` beside `false`.
 
     >>> labels_in(["Target", "probability"]), labels_in(["true", "false"])
     ('Target', None)
@@ -134,14 +134,14 @@ def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
 
 
 def known(there: Sequence[str], name: str) -> str:
-    """The name, if it is one of these."""
+    """The name, if it is one of these; otherwise it raises `ArcalError`."""
     if name not in there:
         raise ArcalError(f"nothing is called {name}, only {first_few(there)}: name one of these")
     return name
 
 
 def _unfolded(table: pa.Table, chosen: Sequence[str]) -> pa.Table:
-    """The table with columns in place of each column of objects: of the outputs, one a class."""
+    """The table with each column of objects replaced by columns: for outputs, one per class."""
     columns: list[tuple[str, Any]] = []
     has_outputs = any(belongs(name, OUTPUT_NAMES) for name in table.column_names)
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -160,7 +160,7 @@ def _unfolded(table: pa.Table, chosen: Sequence[str]) -> pa.Table:
 
 
 def _keys(name: str, column: Any) -> list[tuple[str, Any]]:
-    """A column of objects as one for each key, however deep; any other as it is."""
+    """A column of objects as one column per key, at any depth; any other column unchanged."""
     if not pa.types.is_struct(column.type):
         return [(name, column)]
     keys = enumerate(column.type)
@@ -169,7 +169,7 @@ def _keys(name: str, column: Any) -> list[tuple[str, Any]]:
 
 
 def _by_class(column: pa.ChunkedArray) -> Any:
-    """A column of objects as a column for each key; lists in JSON as lists, any other as it is."""
+    """A column of objects as one column per key; JSON text is parsed; others are unchanged."""
     kind = column.type
     if is_text(column):
         texts = column.drop_null()
@@ -178,14 +178,14 @@ def _by_class(column: pa.ChunkedArray) -> Any:
         try:
             values = [None if text is None else parse_json(text) for text in column.to_pylist()]
             column = pa.chunked_array([pa.array(values)])
-        except (ValueError, pa.ArrowException):  # then it is said that it is no number
+        except (ValueError, pa.ArrowException):  # it is refused later, as not a number
             return column
         return column if is_text(column) else _by_class(column)
     if pa.types.is_struct(kind):
         return {field.name: pc.struct_field(column, [i]) for i, field in enumerate(kind)}
     if _is_scored(kind):
         rows = [{one["label"]: one["score"] for one in row or ()} for row in column.to_pylist()]
-        names = sorted({name for row in rows for name in row}, key=str)  # each is in another order
+        names = sorted({name for row in rows for name in row}, key=str)  # orders differ by row
         return {str(name): pa.chunked_array([[row.get(name) for row in rows]]) for name in names}
     return column
 
@@ -202,17 +202,17 @@ def _json_lines(path: Path) -> pa.Table:
         rows = [*json_objects(path)]
         samples = bool(rows) and are_samples(rows[0])
         return json_table(predictions_in_samples(rows) if samples else rows, path)
-    except ArcalError as error:  # the file is named by whoever reads its predictions
+    except ArcalError as error:  # read_predictions adds the name of the file
         raise ArcalError(str(error).removeprefix(str(path)).lstrip(",: ")) from error
 
 
 def _csv(path: Path, called: ColumnNames) -> pa.Table:
-    """The columns of a CSV file; where semicolons separate them, commas may be decimal.
+    """The columns of a CSV file; if semicolons separate them, commas may be decimal commas.
 
-    Names of columns and texts lose the spaces around them, as of fields padded to one width.
-    Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
-    group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
-    class is called so.
+    If columns are named as outputs, decimal commas are read in these, in weights and in columns to
+    group `by`, and otherwise in all columns. Column names and texts lose the spaces around them,
+    which pad fields to one width. Whole numbers with leading zeros, such as 007, are names in ids
+    and columns to group `by`, and in labels if a class has such a name.
     """
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
@@ -256,7 +256,7 @@ def _csv(path: Path, called: ColumnNames) -> pa.Table:
 
 
 def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
-    """The places of the columns of whole numbers that would be names with zeros before them."""
+    """The places of the columns of whole numbers that would be names if they had leading zeros."""
     names = table.column_names
     beside = called.beside(names)
     ids = _all_named(beside, IDS, called.id)
@@ -271,7 +271,7 @@ def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
 
 
 def numbers_in(table: pa.Table, name: str) -> np.ndarray:
-    """A column of numbers, perhaps written as text, float64 `(N,)`; others raise `ArcalError`."""
+    """A column of numbers, perhaps as text, as float64 `(N,)`; others raise `ArcalError`."""
     column = without_gaps(table.column(name), name)
     if is_text(column) and not _first_text(column):
         column = column.cast(pa.float64())
@@ -284,7 +284,7 @@ def numbers_in(table: pa.Table, name: str) -> np.ndarray:
 
 
 def without_gaps(column: Any, name: str) -> Any:
-    """The column, if no row lacks a value."""
+    """The column; a row without a value raises `ArcalError`."""
     if column.null_count:
         row, more = column.is_null().to_pylist().index(True), column.null_count - 1
         rest, rows = (f" and in {more:,} more", "rows") if more else ("", "row")
@@ -293,7 +293,7 @@ def without_gaps(column: Any, name: str) -> Any:
 
 
 def _first_text(column: Any) -> str:
-    """Where a column has the first text that is no number."""
+    """A phrase on the first value that is not a number; empty if there is none."""
     for row, value in enumerate(column.to_pylist()):
         try:
             float(value)

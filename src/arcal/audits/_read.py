@@ -1,4 +1,4 @@
-"""Data of any kind as the inputs of a model: what a user says of it, and what the model needs."""
+"""Data of any kind as the inputs of a model: read as the user says and as the model needs."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -19,10 +19,10 @@ from arcal.store import RunFolder, is_run_folder
 from arcal.training.saved_run import data_of
 
 LISTED = 10
-"""Broken images that an error message lists."""
+"""The most broken images that an error message lists."""
 
 NOT_DRAWN = "Not drawn"
-"""The title of the caveat on data without the column that others are drawn by."""
+"""The title of the caveat on data that lack the column which other data are drawn by."""
 
 OF_KINDS = {
     "image": "images",
@@ -34,16 +34,16 @@ OF_KINDS = {
     "check": "images",
     "skip_broken": "images",
 }
-"""The kind of data that some ways of reading are for; the others are for all."""
+"""The kind of data that a field of `Reading` is for; the other fields are for all kinds."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """How a data set is read: which part, which columns, how images are brought to one size.
 
-    What is None is decided by the data, and the size by the model's configuration if it says.
-    `classes` are the names of the model's classes in its order, if it does not say them itself.
-    `like` is the shape `(C, H, W)` of the audited images, which others are brought to.
+    None leaves a choice to the data, and the size to the model's configuration if it has one.
+    `classes` are the names of the model's classes in its order, if it does not have them itself.
+    `like` is the shape `(C, H, W)` of the audited images, to which other images are brought.
 
     >>> Reading(part="validation", size=32).crop
     'centre'
@@ -75,8 +75,8 @@ def read_examples(
 ) -> Examples:
     """The inputs at a path, as this model takes them, grouped `by` columns.
 
-    `foreign` ones are of any classes, or of none. A table's column `one_per` is not for the model.
-    A run folder stands for the run's own data, of which it is the test part unless one is named.
+    `foreign` inputs may be of any classes, or unlabelled. A table's column `one_per` is not given
+    to the model. A run folder stands for the run's own data: the test part, unless one is named.
     """
     if is_run_folder(source):
         return _from_run(source, reading, {"by": by, "one_per": one_per})
@@ -113,7 +113,7 @@ def read_examples(
 
 
 def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Examples:
-    """The images that a run was tested on, or another part of its data, as it has them."""
+    """The images that a run was tested on, or another part of its data."""
     usual = Reading(part=reading.part, like=reading.like)
     given = [name for name, value in vars(reading).items() if value != getattr(usual, name)]
     given += [name for name, value in columns.items() if value]
@@ -128,7 +128,7 @@ def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Exam
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
-    """One of the inputs at a path for each value in a column."""
+    """One input, drawn at random, for each value in a column of the data at a path."""
     try:
         values = _columns(source, [column], reading, examples)[column]
         return examples.one_per(column, values)
@@ -139,7 +139,7 @@ def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading
 def drawn_if_there(
     examples: Examples, source: str, column: str, reading: Reading
 ) -> tuple[Examples, list[Caveat]]:
-    """The same of other data; without such a column all of them, with a caveat."""
+    """The same for other data; without such a column, all of them and a caveat."""
     try:
         values = _columns(source, [column], reading, examples)[column]
     except ArcalError:
@@ -151,7 +151,7 @@ def drawn_if_there(
 
 
 def not_drawn(source: str, column: str) -> str:
-    """A sentence for data without the column that others are drawn by.
+    """A sentence on data that lack the column which other data are drawn by.
 
     >>> not_drawn("today.csv", "patient").partition(":")[0]
     'today.csv has no column patient'
@@ -163,10 +163,10 @@ def not_drawn(source: str, column: str) -> str:
 
 
 def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Caveat]:
-    """A caveat where audited and validation inputs share values of a column.
+    """A caveat if audited and validation inputs share values of a column.
 
-    Each of the two is a path, how it was read, and its inputs. Where one of them has no such column
-    there is no caveat.
+    Each of the two is given as its path, how it was read, and its inputs. If one of them has no
+    such column, there is no caveat.
     """
     try:
         audited, known = (
@@ -187,14 +187,14 @@ def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Cav
 def _columns(
     source: str, names: Sequence[str], reading: Reading, examples: Examples
 ) -> dict[str, pa.ChunkedArray]:
-    """Columns of the data at a path by name, a value for each input."""
+    """Columns of the data at a path, by name, with one value per input."""
     ids, columns = load_columns(source, names, part=reading.part, image=reading.image)
     rows = places_of(examples.ids, ids).numpy()
     return {name: column.take(rows) for name, column in columns.items()}
 
 
 def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
-    """Refuse what would be ignored: how other kinds of data are read."""
+    """Refuse options for other kinds of data, which would be ignored."""
     usual = Reading()
     for name, its_kind in OF_KINDS.items():
         if kind != its_kind and getattr(reading, name) != getattr(usual, name):
@@ -205,7 +205,7 @@ def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
 
 
 def known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
-    """The model's class names, for labels that are names; none if they say only a number."""
+    """The model's class names, for labels that are names; None if they are only numbered."""
     names = opened.class_names
     return None if names is None or all(GENERIC.fullmatch(name) for name in names) else names
 
@@ -235,7 +235,7 @@ def _images(
 
 
 def _checked(part: Any, reading: Reading) -> Part:
-    """The part, without the images that cannot be read if that is wanted."""
+    """The part; images that cannot be read are left out if that is wanted, else refused."""
     broken = () if reading.skip_broken else getattr(part, "skipped", ())
     if broken:
         some = "; ".join(f"{one.where}: {one.reason}" for one in broken[:LISTED])

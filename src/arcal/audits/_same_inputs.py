@@ -1,11 +1,11 @@
-"""Models are compared on the same inputs only: where two of them differ, and what to do."""
+"""Models are compared only on the same inputs: where those of two models differ."""
 
 from arcal.auditing import Audited
 from arcal.errors import ArcalError
 
 
 def check_same_inputs(first: Audited, other: Audited) -> None:
-    """Refuse two models of other inputs, labels or groups than each other's, and say where.
+    """Refuse two models whose inputs, labels or groups differ, and say where.
 
     >>> from arcal.auditing import as_predictions
     >>> one, two = [
@@ -35,9 +35,9 @@ alone, the second against the first
 
 
 def _difference(first: Audited, other: Audited) -> str | None:
-    """The first input that only one of them has, or that they label differently."""
+    """A phrase on the first input that only one has, or that they label differently, or None."""
     ids, others = (list(one.names or one.predictions.ids.tolist()) for one in (first, other))
-    if (first.names is None) != (other.names is None):  # numbers and texts, which may be numbers
+    if (first.names is None) != (other.names is None):  # numbers against texts
         ids, others = [*map(str, ids)], [*map(str, others)]
     if ids != others:
         for one, its, theirs in ((first, ids, set(others)), (other, others, set(ids))):
@@ -45,7 +45,7 @@ def _difference(first: Audited, other: Audited) -> str | None:
                 return f"id {only} is only in {one.name}"
         return "their inputs are in another order"
     if first.predictions.answers and other.predictions.answers:
-        return None  # each of them is right or wrong where it is
+        return None  # their labels say which answers were right, which may differ
     labels, other_labels = first.predictions.labels, other.predictions.labels
     for i in (labels != other_labels).nonzero()[:1, 0].tolist():
         here, there = first.classes[int(labels[i])], other.classes[int(other_labels[i])]

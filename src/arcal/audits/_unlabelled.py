@@ -1,4 +1,4 @@
-"""What a calibration says of inputs without labels: how many are right, and how sure to be."""
+"""Estimates for inputs without labels: how many predictions are right, and how sure to be."""
 
 from collections.abc import Callable, Mapping
 
@@ -24,9 +24,10 @@ UNLIKE_ANSWERS = (
 
 
 def check_alike(labelled: Predictions, unlabelled: Mapping[str, Predictions]) -> None:
-    """Refuse sets, by name, of other classes than the labelled inputs'.
+    """Refuse sets, by name, with another number of classes than the labelled inputs.
 
-    So are answers of which only a confidence is known, where those with labels have probabilities.
+    If only one side has probabilities of all classes and the other answers with a confidence alone,
+    they are refused, too.
     """
     has = ("the probabilities of all classes", "a confidence alone")
     for name, one in unlabelled.items():
@@ -46,9 +47,9 @@ def estimates_of(
     calibrator: Calibrator | None,
     weights: TensorLike | None = None,
 ) -> tuple[BatchTemperature | None, dict[str, Today], list[str]]:
-    """The stream, an estimate of each set by name, and what could not be estimated and why.
+    """The stream, an estimate for each set by name, and what could not be estimated and why.
 
-    The stream is fitted to the `labelled` predictions, with their `weights`, and is None of
+    The stream is fitted to the `labelled` predictions, with their `weights`; it is None for
     answers. The `calibrator` is the one that was picked, if any.
     """
     stream, estimates, doubts = None, dict[str, Today](), list[str]()
@@ -73,7 +74,7 @@ def estimates_of(
 
 
 def _zeros_of(labelled: Predictions) -> Zeros | None:
-    """What the zeros of later inputs are taken for; None where a -inf is an impossible class."""
+    """What zeros among later inputs are taken for; None if -inf stands for an impossible class."""
     if labelled.impossible:
         return None
     return Zeros.among((log_p for _, log_p in labelled.blocks()), labelled.classes)
@@ -89,9 +90,9 @@ def _by_entropy(stream: BatchTemperature) -> Estimating:
 def _by_confidence(
     labelled: Predictions, calibrator: Calibrator, weights: TensorLike | None
 ) -> Estimating:
-    """Of answers the confidence is all there is to go by.
+    """An estimate for answers, from their confidence alone.
 
-    The share that is right depends on the order of the confidences alone, which no calibrator
+    The share that is right depends only on the order of the confidences, which no calibrator
     changes; the mean confidence is that after the `calibrator`.
     """
     given = as_calibration_set(labelled.log_probabilities, labelled.labels, weights)
@@ -109,5 +110,5 @@ def _by_confidence(
 
 
 def _sure(log_p: Tensor) -> Tensor:
-    """The confidence in each answer, of log-probabilities `(N, 2)` of right and wrong."""
+    """The confidence in each answer, from log-probabilities `(N, 2)` of right and wrong."""
     return log_p[:, 0].exp()

@@ -1,4 +1,4 @@
-"""A block of inputs: everything a model is asked of them, in one visit."""
+"""A block of inputs: everything that is computed on them, in one pass over the data."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,8 +33,7 @@ PANEL = tuple(
     EvaluationSet(corruption=type, intensity=3)
     for type in ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 )
-"""One corruption of each family, at the middle intensity: what images are audited under unless told
-otherwise."""
+"""The default corruptions: one of each family, at the middle intensity."""
 
 
 CPU = torch.device("cpu")
@@ -44,13 +43,14 @@ Advance = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of a model on every input.
+    """What is computed for every input.
 
-    `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
-    "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
-    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
-    scores or predictions alone, no perturbed input is kept, nor what it is taken for, and inputs
-    are taken as they lie on disk. `loaders` processes read and decode images ahead.
+    `order` is what the levels are based on: "attack", "gradient" or "margin", or None for no
+    levels. With "attack" it is the distance that `attack` finds within `bounds`. `panel` are the
+    corruptions applied to images. `batch` inputs are run at a time, by default `usual_batch`.
+    Without `nearest`, for scores or predictions alone, neither perturbed inputs nor their predicted
+    classes are kept, and inputs are read in the order on disk. `loaders` processes read and decode
+    images ahead.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']
@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def norm(self) -> str | None:
-        """What distances are measured in, "l2" or "linf"; None without distances.
+        """The norm of the distances, "l2" or "linf"; None without distances.
 
         >>> Settings().norm, Settings(attack=BoundaryProjection(norm="linf")).norm
         ('l2', 'linf')
@@ -81,7 +81,7 @@ class Settings:
         return getattr(self.attack, "norm", "l2") if self.order == "attack" else None
 
     def facts(self) -> dict[str, Any]:
-        """What the results depend on, beside the model and the data."""
+        """What the results depend on, besides the model and the data."""
         return {
             "order": self.order,
             "attack": settings_of(self.attack) if self.order == "attack" else None,
@@ -92,20 +92,21 @@ class Settings:
 
 
 SHOWN = 8
-"""One of so many images of a block is work as it is when perturbed: the least robust ones."""
+"""One in so many images of a block is kept in its perturbed form: the least robust ones."""
 
 SHIFTED, PERTURBED = "shifted-", "perturbed-"
-"""What the names of these tensors begin with."""
+"""Prefixes of the names of these tensors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What a model says of B inputs.
+    """The results on B inputs.
 
-    `ids`, `labels` and `nearest`, the class that the nearest perturbed input found is taken for (-1
-    where none was found), are int64 `(B,)`; `logits` and those under each corruption `(B, Z)`;
-    `robustness` float32 `(B,)`, a distance if the order is "attack"; `passes` int64 `(B,)`.
-    `perturbed` are the least robust images, or all rows of a table.
+    `ids` and `labels` are int64 `(B,)`, and `nearest` int64 `(B,)` is the predicted class of the
+    nearest perturbed input found, -1 if none was found. `logits`, and those under each corruption
+    in `shifted`, are `(B, Z)`. `robustness` is float32 `(B,)`, a distance if the order is "attack",
+    and `passes` int64 `(B,)`. `perturbed` has the least robust images, or all rows of a table, in
+    their perturbed form.
     """
 
     ids: Tensor
@@ -118,7 +119,7 @@ class Block:
     perturbed: Perturbed | None = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it by name, without the names of the corruptions."""
+        """All tensors by name, without the names of the corruptions."""
         own = {name: one for name, one in vars(self).items() if isinstance(one, Tensor)}
         shifted = {f"{SHIFTED}{i}": z for i, z in enumerate(self.shifted.values())}
         some = vars(self.perturbed) if self.perturbed else {}
@@ -126,7 +127,7 @@ class Block:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], panel: Iterable[EvaluationSet]) -> "Block":
-        """The block that these are of, whose corruptions are those of `panel`."""
+        """The block with these tensors, by the names of `tensors()`, and corruptions `panel`."""
         shifted = {where: tensors[f"{SHIFTED}{i}"] for i, where in enumerate(panel)}
         some = {
             name.removeprefix(PERTURBED): one for name, one in tensors.items() if PERTURBED in name
@@ -144,10 +145,10 @@ def audit_block(
     images: Tensor | None = None,
     advance: Advance = lambda done: None,
 ) -> Block:
-    """Ask a model everything about inputs `x` of these ids and labels `(B,)`, batch by batch.
+    """Compute everything for inputs `x` with these ids and labels `(B,)`, batch by batch.
 
-    `images` uint8 `(B, C, H, W)` are what is corrupted for the panel. `advance` is told after each
-    batch how many are done.
+    `images` uint8 `(B, C, H, W)` are corrupted for the panel. `advance` is called after each batch
+    with the number of inputs done.
     """
     parts = []
     for rows, some in _batches(x, settings):
@@ -165,7 +166,7 @@ def score_block(
     settings: Settings,
     advance: Advance = lambda done: None,
 ) -> Robustness:
-    """Score inputs `x` of these ids and labels `(B,)`, batch by batch, and ask nothing else."""
+    """Score inputs `x` with these ids and labels `(B,)`, batch by batch; compute nothing else."""
 
     def batches() -> Iterator[tuple[Tensor, Inputs, Tensor]]:
         for rows, some in _batches(x, settings):
@@ -228,7 +229,7 @@ def _batch(
             bounds=settings.bounds,
             keep=lambda _, adversarial: attacked.append(adversarial),
         )
-    elif settings.order in FORWARD:  # the logits tell it: the model need not run again
+    elif settings.order in FORWARD:  # the logits suffice: the model need not run again
         if not x.are_whole_numbers:
             checked_bounds(bound(model, x)[1], settings.bounds)
         everything = torch.arange(len(ids), device="cpu")
@@ -254,7 +255,7 @@ def _batch(
 
 @torch.no_grad()
 def _logits_after(model: Model, x: Inputs, attacked: Adversarial) -> Tensor:
-    """The logits of the perturbed inputs; where the attack failed, of the inputs as they are."""
+    """The logits of the perturbed inputs, or of the original inputs where the attack failed."""
     rowwise, clean = bound(model, x)
     perturbed = torch.where(over(clean, attacked.success), attacked.x, clean)
     with frozen(model):

@@ -1,4 +1,4 @@
-"""Auditing block by block, here or in other processes: what is done is kept, block by block."""
+"""Auditing block by block, here or in other processes; finished blocks are kept."""
 
 import logging
 import pickle
@@ -43,24 +43,24 @@ log: logging.Logger = logging.getLogger(__name__)
 
 BLOCK = 200
 PROBED, MANY = 8, 1000
-"""Inputs that a model answers before anything is computed, and that code answers to be known by."""
+"""Inputs a model runs on to be checked, and the most that an opaque model is recognised by."""
 FORMAT = 2
-"""Increased when a change of the code changes what is kept."""
+"""Increased when a change to the code changes what is kept."""
 
 Given = TypeVar("Given", Block, Robustness)
-"""What is kept of a block of inputs: all that an audit shows, or their scores alone."""
+"""What is kept of a block of inputs: all that an audit shows, or only their scores."""
 
 Piece = tuple[Path, list[int]]
-"""A block to be done: where it is kept, and the positions of its inputs."""
+"""A block to be done: the path to keep it at, and the positions of its inputs."""
 
 
 def fingerprint_of_answers(job: "Job", examples: Examples) -> str:
-    """What tells one model from another: its name, weights, and what it says of a few inputs.
+    """A fingerprint of a model: of its name, its weights, and its logits on a few inputs.
 
-    Code is not read; what it computes of 8 inputs is: to two digits, and their scale to three, so
-    that the number of threads does not matter. Masked classes are as the least one. Of code that
-    holds more than its tensors, such as a model of another library, a refit shows only in what it
-    computes, so that every digit counts, of up to 1,000 inputs.
+    The code is represented by its logits on 8 inputs: to two digits, and their spread to three, so
+    that the number of threads does not matter. Masked classes count as the lowest finite logit. If
+    a model holds more than its tensors (`opaque`), such as one of another library, a refit shows
+    only in its logits, so every digit counts, on up to 1,000 inputs.
 
     >>> from arcal.audits import Job
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
@@ -91,7 +91,7 @@ def _logits(job: "Job", examples: Examples, positions: Tensor) -> Tensor:
 
 
 class Blocks(ABC, Generic[Given]):
-    """What a model says of some examples, block by block: how one is run, kept and read again."""
+    """A model's results on some examples, in blocks: how a block is run, kept and read again."""
 
     suffix: str
     facts: Mapping[str, Any] = {}
@@ -103,23 +103,23 @@ class Blocks(ABC, Generic[Given]):
         self._ahead: ReadAhead | None = None
 
     def order(self) -> Tensor:
-        """The positions of all inputs, in the order in which they are done: that on disk."""
+        """The positions of all inputs in the order in which they are done: the order on disk."""
         return torch.arange(len(self.examples), device="cpu")
 
     @abstractmethod
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
-        """Run the inputs at these positions; `advance` is told how many of them are done."""
+        """Run the inputs at these positions; `advance` is called with how many are done."""
 
     @abstractmethod
     def save(self, path: Path, block: Given, positions: Tensor) -> None:
-        """Keep a block that is done."""
+        """Write a block that is done to a path."""
 
     @abstractmethod
     def load(self, path: Path, positions: Tensor) -> Given | None:
-        """A block that was done; None if a file of its images was replaced since."""
+        """A block that was kept; None if a file of its images was replaced since."""
 
     def folder(self) -> Path | None:
-        """Where in the job's `work` they are kept, by model, data and settings."""
+        """The folder in the job's `work` for this model, data and settings; None without `work`."""
         if self.job.work is None:
             return None
         settings = {**self.settings.facts(), **self.facts}
@@ -128,13 +128,13 @@ class Blocks(ABC, Generic[Given]):
         return self.job.work / content_hash(about | {"data": data})
 
     def read_ahead(self, blocks: Sequence[Tensor]) -> None:
-        """Have these blocks read before they are run, if they are images that are not in memory."""
+        """Start reading these blocks ahead, if they are images that are not in memory."""
         part = self.examples.part
         if part is not None and not isinstance(part, InMemory):
             self._ahead = ReadAhead(part, blocks, self.settings.loaders)
 
     def inputs(self, positions: Tensor) -> tuple[Tensor, Any, Tensor, Tensor | None]:
-        """Ids, the model's inputs and labels, and if they are images these as they are on disk."""
+        """The ids, the model's inputs, the labels, and for images their pixels as uint8."""
         examples, part = self.examples, self.examples.part
         images = None if part is None else (self._ahead or part).images(positions)
         x = self.job.read(examples, positions) if images is None else as_input(images, "cpu")
@@ -142,7 +142,7 @@ class Blocks(ABC, Generic[Given]):
 
 
 class AuditBlocks(Blocks[Block]):
-    """Everything that an audit asks, in the random order of the examples; or predictions alone."""
+    """Everything that an audit computes, in the examples' random order; or predictions alone."""
 
     suffix = ".safetensors"
 
@@ -168,7 +168,7 @@ class AuditBlocks(Blocks[Block]):
 
 
 class ScoreBlocks(Blocks[Robustness]):
-    """Scores alone, in the order on disk: of a million inputs the logits need not fit anywhere."""
+    """Scores alone, in the order on disk; logits, which may be too large to keep, are dropped."""
 
     suffix = ".parquet"
     facts: Mapping[str, Any] = {"scores": "alone"}
@@ -189,12 +189,12 @@ class ScoreBlocks(Blocks[Robustness]):
 def in_order(
     blocks: Blocks[Given], advance: Advance = lambda done: None
 ) -> Iterator[tuple[Given, bool]]:
-    """All blocks in their order, and of each whether it was run, rather than read.
+    """All blocks in their order, each with whether it was run (True) or read.
 
-    Each is kept in the job's folder `work`, if it has one, when it is done, and read instead of
-    being done again by the same audit: the same model, data and settings. `advance` is told after
-    each batch how many inputs are done. Where the job is shared, other processes do what is
-    missing, and `advance` is told after each block.
+    A finished block is kept in the job's folder `work`, if it has one, and read by a later audit of
+    the same model, data and settings. `advance` is called after each batch with the number of
+    inputs done. If the job is shared, other processes do the missing blocks, and `advance` is
+    called after each block.
     """
     folder, share = blocks.folder(), _share_of(blocks)
     before_this: set[str] = set()
@@ -228,7 +228,7 @@ def in_order(
 
 
 def further(advance: Advance, before: int, done: int) -> None:
-    """Tell that so many more are done than `before`."""
+    """Call `advance` with the number of inputs done in all: `before`, and `done` since."""
     advance(before + done)
 
 
@@ -238,9 +238,9 @@ def from_loader(
     """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
     Inputs without ids are numbered in the loader's order. The model is checked on the first batch,
-    as by `checked_classes`; labels and ids are before each is run, and that inputs are `within`
-    bounds, if any are given. What goes wrong in a later batch says in which. `advance` is told
-    after each batch how many inputs are done.
+    by `checked_classes`. Before each batch is run, its labels and ids are checked, and its inputs
+    against the bounds `within`, if given. Errors in later batches name the batch. `advance` is
+    called after each batch with the number of inputs done.
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
@@ -274,9 +274,9 @@ def from_loader(
 
 
 def check_together(jobs: "Sequence[Job]") -> None:
-    """Check the models of several jobs of one loader on its first batch, before any is run.
+    """Check the models of several jobs with one loader on its first batch, before any is run.
 
-    A loader that then gives another first batch of the same ids is refused.
+    A loader that yields different inputs with the same ids the second time is refused.
     """
     for batch in islice(jobs[0].loader, 1):
         ids, x, labels = unpacked(batch, 0)
@@ -302,7 +302,7 @@ def _equal(x: Inputs, others: Inputs) -> bool:
 
 
 def check_same_classes(classes: Mapping[str, int]) -> None:
-    """Refuse models, by name, that have other numbers of classes than the first."""
+    """Refuse models, by name, whose number of classes differs from that of the first."""
     (first, Z), *others = classes.items()
     for name, other in others:
         if other != Z:
@@ -313,7 +313,7 @@ def check_same_classes(classes: Mapping[str, int]) -> None:
 
 @torch.no_grad()
 def checked_classes(job: "Job", x: Inputs, labels: Tensor) -> int:
-    """The number of classes that the job's model returns; what does not fit the job is refused."""
+    """The number of classes that the job's model returns; one that does not fit is refused."""
     few = x.rows(slice(PROBED)).to(job.settings.device)
     Z = None if job.classes is None else len(job.classes)
     check_model(job.model, few, labels[:PROBED], Z)
@@ -324,21 +324,21 @@ def checked_classes(job: "Job", x: Inputs, labels: Tensor) -> int:
 
 
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
-    """Write a block that is done, with what tells its files from replaced ones."""
+    """Write a block that is done, with `files`, which show later whether a file was replaced."""
     panel = [asdict(where) for where in block.shifted]
     save_tensors(path, block.tensors(), panel=panel, files=files)
 
 
 Reopen = Callable[..., Any]
-"""Called with `device=`, opens a job with its model there; can be pickled."""
+"""Called with `device=`, it opens a job with its model on that device; it can be pickled."""
 
 
 @dataclass(frozen=True)
 class BlocksElsewhere:
-    """Does blocks of one job in a process that has to open it first, once.
+    """Does blocks of one job in another process, which opens the job first, once.
 
-    `model` and `data` are the fingerprints of what the job has here: where it has something else by
-    then, `ArcalError` is raised.
+    `model` and `data` are the fingerprints in this process: if the opened job has others, it raises
+    `ArcalError`.
     """
 
     reopen: Reopen
@@ -348,7 +348,7 @@ class BlocksElsewhere:
     settings: Settings
 
     def __call__(self, piece: Piece, device: torch.device) -> None:
-        """Run a block on a device and keep it."""
+        """Run a block on a device and keep the result."""
         path, positions = piece[0], torch.tensor(piece[1], device="cpu")
         blocks = self._blocks(device)
         blocks.save(path, blocks.run(positions), positions)
@@ -371,14 +371,14 @@ class BlocksElsewhere:
 
 
 _latest: dict[bytes, Any] = {}
-"""The job that was opened last in this process, by how it is opened."""
+"""The job that was opened last in this process, by its pickled `reopen` and device."""
 
 
 def _opened(reopen: Reopen, device: torch.device) -> Any:
     key = pickle.dumps((reopen, device))
     if key not in _latest:
         _latest.clear()
-        quiet, console.quiet = console.quiet, True  # the command itself shows what it opens
+        quiet, console.quiet = console.quiet, True  # the command itself has shown what it opens
         try:
             _latest[key] = reopen(device=device)
         finally:
@@ -387,9 +387,9 @@ def _opened(reopen: Reopen, device: torch.device) -> Any:
 
 
 def _share_of(blocks: Blocks[Any]) -> Callable[[Iterable[Piece], Path], Iterator[Piece]] | None:
-    """What has blocks done by other processes, kept in a folder, and yields each once it is there.
+    """A function that has blocks done by other processes and yields each once it is in the folder.
 
-    None where nothing shares them.
+    None if the work is not shared.
     """
     job, data = blocks.job, blocks.examples.content
     if job.sharing is None or job.reopen is None:

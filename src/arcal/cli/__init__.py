@@ -1,7 +1,7 @@
 """The command line, `arcal COMMAND`.
 
-A command is one file here. Nothing heavy is imported before it runs: torch takes seconds, and
-`--help` needs none of it.
+Each command is one file here. Nothing heavy is imported before it runs, because torch takes seconds
+to import and `--help` does not need it.
 """
 
 from arcal.cli._main import main

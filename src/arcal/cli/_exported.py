@@ -1,4 +1,4 @@
-"""What `arcal calibrate` writes beside its figures: the calibrated model, and where."""
+"""What `arcal calibrate` writes besides its figures: the calibrated model or predictions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,12 @@ EXPORTED = (
     "calibrated.parquet",
     "calibrated.jsonl",
 )
-"""What may be beside the files of `Calibration.save`. Only the first says who wrote it: the others
-are arcal's if its figures are beside them."""
+"""Files that may be written besides those of `Calibration.save`. Only the first tells who wrote it;
+the others count as arcal's if arcal's figures are in the same folder."""
 
 
 def formats_named(words: tuple[str, ...], model: str) -> tuple[str, ...]:
-    """The formats that these words name; refused are those that the model cannot have.
+    """The formats that these words name; a format that the model cannot have is refused.
 
     >>> formats_named(("pt2,safetensors",), "net.pt2")
     ('pt2', 'safetensors')
@@ -45,7 +45,7 @@ def formats_named(words: tuple[str, ...], model: str) -> tuple[str, ...]:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a folder that cannot be written, or that has files of these names from elsewhere."""
+    """Refuse a folder that cannot be written, or where such files are not arcal's."""
     from arcal.audits import CALIBRATION_FILES
 
     check_folder(out, (*CALIBRATION_FILES, EXPORTED[0]))
@@ -54,7 +54,7 @@ def check_out(out: Path) -> None:
 
 
 def applied_name(file: Path) -> str:
-    """What the calibrated probabilities of a file of predictions are called, by its format.
+    """The name of the file for the calibrated probabilities, by the format of the predictions.
 
     >>> applied_name(Path("may.csv.gz")), applied_name(Path("may.npz"))
     ('calibrated.csv', 'calibrated.parquet')
@@ -66,7 +66,7 @@ def applied_name(file: Path) -> str:
 
 
 def check_exportable(job: "Job") -> None:
-    """Refuse a model that is a function."""
+    """Refuse a model that is not a module."""
     from torch import nn
 
     if not isinstance(job.model, nn.Module):

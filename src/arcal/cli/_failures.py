@@ -1,6 +1,6 @@
-"""What is printed when a command cannot go on: one line, and where the rest is.
+"""The line that is printed when a command fails, and where its traceback is.
 
-Also a command that stops by itself after some minutes, and goes on when it is called again.
+Also the time limit, after which a command stops; it continues when it is run again.
 """
 
 import errno
@@ -23,14 +23,14 @@ NO_MEMORY = re.compile(
     r"|alloc failed",
     re.IGNORECASE,
 )
-"""What libraries say when they get no memory; some raise a plain RuntimeError."""
+"""Messages of libraries that run out of memory; some raise a plain RuntimeError."""
 
 NOT_LOADED = re.compile(r"shared object|open files|DLL load failed|mmap", re.IGNORECASE)
-"""What the loader of libraries says when it gets no memory, or no file."""
+"""Messages of the dynamic linker when it runs out of memory or of open files."""
 
 
 def line_for(error: BaseException) -> str:
-    """The line for an error. One that nothing foresaw names a file that has its traceback."""
+    """The line for an error; for an unforeseen one it names a file with the traceback."""
     if isinstance(error, ArcalError):
         return one_line(error)
     words = one_line(error)
@@ -54,7 +54,7 @@ def line_for(error: BaseException) -> str:
 
 
 def _about_file(error: OSError) -> str:
-    """What is wrong with which file, and what to do."""
+    """The line for an error with a file: which file, what is wrong, and what to do."""
     files = one_line(" and ".join(str(name) for name in (error.filename, error.filename2) if name))
     reason = one_line(error.strerror or error).lower()
     if error.errno is None:
@@ -67,7 +67,7 @@ def _about_file(error: OSError) -> str:
 
 
 def _log(error: BaseException) -> Path | None:
-    """A new file with the traceback; None where none can be written."""
+    """A new file with the traceback; None if none can be written."""
     text = "".join(traceback.format_exception(error))
     try:
         handle, name = tempfile.mkstemp(prefix="arcal-", suffix=".log")
@@ -79,15 +79,15 @@ def _log(error: BaseException) -> Path | None:
 
 
 class TimeIsUp(KeyboardInterrupt):
-    """Stops a command as Ctrl-C does: processes end, and what was computed is kept."""
+    """Stops a command like Ctrl-C: processes end, and finished work is kept."""
 
 
 @contextmanager
 def time_limit(minutes: float | None) -> Iterator[None]:
     """Raise `TimeIsUp` in this block, in the main thread, once `minutes` have passed.
 
-    Without `minutes` there is no limit. What is not above 0, or is infinite, raises `ArcalError`,
-    as any does on Windows.
+    Without `minutes` there is no limit. A number that is not above 0, or infinite, raises
+    `ArcalError`; on Windows, any number does.
     """
     if minutes is None:
         yield

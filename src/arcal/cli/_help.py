@@ -24,24 +24,24 @@ COMMON = (
 """The options of every command, and what they do."""
 
 HIDDEN = "hidden"
-"""In the annotation of an option, one that the help does not show, as the command refuses it."""
+"""Marks, in its annotation, an option that the command refuses and the help does not show."""
 
 BESIDE = 60
-"""Columns from which on an explanation stands beside its option."""
+"""In terminals of at least this many columns, an explanation is beside its option."""
 INDENT = 26
 WIDEST = 100
-"""Columns beyond which lines are hard to read."""
+"""The most columns of a line: longer ones are hard to read."""
 
 
 def subcommands(command: type) -> dict[str, type]:
-    """The commands that a command consists of, such as `arcal plan score`, by their last word."""
+    """The subcommands of a command, such as `arcal plan score`, by their last word."""
     hints = get_type_hints(command, include_extras=True).values()
     kinds = [kind for hint in hints if get_origin(hint) is Union for kind in get_args(hint)]
     return {kind.__metadata__[0].name: get_args(kind)[0] for kind in kinds}
 
 
 def overview(typed: str, about: str, commands: Mapping[str, type]) -> str:
-    """The help of what consists of commands, such as `arcal` itself, as it is typed."""
+    """The help of a command with subcommands, such as `arcal` itself; `typed` is how to call it."""
     firsts = [(name, inspect.getdoc(of) or "") for name, of in commands.items()]
     lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
     lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
@@ -53,8 +53,8 @@ def overview(typed: str, about: str, commands: Mapping[str, type]) -> str:
 def help_for(name: str, command: type) -> str:
     """The help of a command: what it does, and each of its options with its explanation.
 
-    `command` is a dataclass whose fields are options, or dataclasses of some; each is explained by
-    the text under it, or by the `help` of its `tyro.conf.arg`.
+    `command` is a dataclass whose fields are options, or dataclasses of options. Each option is
+    explained by the text under it, or by the `help` of its `tyro.conf.arg`.
     """
     if inner := subcommands(command):
         return overview(f"arcal {name}", inspect.getdoc(command) or "", inner)
@@ -76,7 +76,7 @@ def options_of(command: type) -> list[str]:
 
 
 def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The titles of options with those below each; what is given without a name has no title."""
+    """The titles of groups of options, with their options; positional arguments have no title."""
     named, own, groups = [], [], []
     hints, texts = get_type_hints(command, include_extras=True), _texts(command)
     for one in fields(command):
@@ -99,7 +99,7 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str, str]:
-    """An option as it is typed, and what is said of it."""
+    """An option as it is typed, and its explanation."""
     how: Any = next(note for note in notes if hasattr(note, "metavar"))
     typed = f"--{(how.name or name).replace('_', '-')}" if name else ""
     hint: Any = how.help_behavior_hint
@@ -111,12 +111,12 @@ def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str,
 
 
 def _texts(command: type) -> dict[str, str]:
-    """The text under each field of a dataclass and of those that it inherits from."""
+    """The text under each field of a dataclass and of its base classes."""
     texts = {}
     for base in reversed(command.__mro__):
         try:
             body: Any = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        except (OSError, TypeError):  # made at run time, with a text for each of its own fields
+        except (OSError, TypeError):  # made at run time, where each field has its `help`
             continue
         for field, text in zip(body.body, body.body[1:], strict=False):
             match field, text:
@@ -142,7 +142,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _explained(rows: Iterable[tuple[str, str]]) -> Sequence[str]:
-    """Options with their explanations, beside them where there is room, otherwise below."""
+    """Options with their explanations: beside them if there is room, otherwise below."""
     lines = []
     beside = _width() >= BESIDE
     for option, text in rows:

@@ -1,4 +1,4 @@
-"""A command that `torchrun` or `srun` started in several processes: it is run once, and says so."""
+"""Commands that `torchrun` or `srun` starts in several processes: run together, printing once."""
 
 import logging
 import os
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from arcal.compute.launcher import Launcher
 
 PATIENCE = 1.0
-"""Seconds that others leave to the process of rank 0, which says what all of them would say."""
+"""Seconds that other processes wait for rank 0 to print the line that all of them would print."""
 
 
 def launcher() -> "Launcher | None":
-    """What started this process as one of several, if anything did."""
+    """The launcher that started this process as one of several, or None."""
     if not {"LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"} & os.environ.keys():
         return None
     from arcal.compute.launcher import Launcher  # imports torch
@@ -34,8 +34,9 @@ def launcher() -> "Launcher | None":
 def run(command: Any) -> None:
     """Run a command, in all processes of a launcher if there is one.
 
-    A launcher that does not fit what a training says, of whose configuration it is part, and a
-    command that nothing is shared of in several processes raise `ArcalError`.
+    A launcher that does not match the numbers of devices and nodes of a training, which are part of
+    its configuration, raises `ArcalError`. So do several processes for a command that cannot share
+    its work.
     """
     by = launcher()
     if by is None:
@@ -63,7 +64,7 @@ def run(command: Any) -> None:
 
 
 def _name_rank(record: logging.LogRecord) -> bool:
-    """Say in each line of a log which process it is of, unless it is the first."""
+    """Put the name of the process before each line of its log."""
     from arcal.compute.launcher import named
 
     if (by := launcher()) is not None:
@@ -76,11 +77,11 @@ def _stop(number: int, frame: Any) -> None:
 
 
 def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> str | None:
-    """The line for an error; None in a process of several that another one speaks for."""
+    """The line for an error; None if another process prints it."""
     by = launcher()
     if by is None or by.size == 1:
         return line_for(error)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends now, and first says why
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway, after saying why
     from arcal.compute.launcher import is_lost, named
     from arcal.compute.processes import KILLED
 
@@ -93,7 +94,7 @@ def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> s
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; one of several at once, since its threads may wait for those that ended."""
+    """End this process; one of several ends at once, as its threads may wait for the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     if (by := launcher()) is not None and by.size > 1:

@@ -1,4 +1,4 @@
-"""`main`: run the command that the arguments name, or say in one line why it cannot be."""
+"""`main`: run the command that the arguments name, or print one line on why it fails."""
 
 import os
 import sys
@@ -17,12 +17,12 @@ FOR_PROGRAMS = {"--json", "--markdown", "--latex"}
 
 
 def main() -> None:
-    """Run the command line. What cannot be done prints one line and exits with 2.
+    """Run the command line; a command that fails prints one line and exits with 2.
 
-    A command whose `--minutes` are over exits with 124, as under `timeout`.
+    A command whose `--minutes` are over exits with 124, like `timeout`.
 
-    Anywhere among the arguments `--debug` prints the traceback before that line, `--quiet` or `-q`
-    leaves out the progress, and `--verbose` or `-v` says more.
+    Anywhere among the arguments, `--debug` prints the traceback before that line, `--quiet` or `-q`
+    hides the progress, and `--verbose` or `-v` logs more.
     """
     debug = "--debug" in sys.argv
     arguments = [one for one in sys.argv[1:] if one != "--debug"]
@@ -32,7 +32,7 @@ def main() -> None:
     print_what_can_be()
     try:
         _run(arguments)
-    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except TimeIsUp as reason:
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    """Libraries are loaded here, where it is said if one cannot be."""
+    """Run the command; libraries are imported here, so that `main` reports any that fail."""
     from arcal.cli._shell import as_by_a_shell
     from arcal.cli.config_file import expanded
     from arcal.errors import ArcalError
@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> None:
         raise ArcalError("--quiet and --verbose: give one of them")
     from arcal.cli._parsed import command
 
-    # Pillow opens such an image all the same.
+    # Pillow opens such an image nevertheless.
     warnings.filterwarnings("ignore", message="Image size .* decompression bomb")
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
     if (check := getattr(called, "check", None)) is not None:

@@ -1,4 +1,4 @@
-"""What --attack and --calibrators name: what arcal has, or what is in somebody's own code."""
+"""The attacks and calibrators that --attack and --calibrators name: arcal's, or the user's own."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def attack_with(name: str | None, **settings: Any) -> Any:
-    """The attack of this name, `boundary-projection` unless given, with what else is given.
+    """The attack of this name, by default `boundary-projection`, with the settings that are given.
 
-    A name with a colon is that of an attack in somebody's own code.
+    A name with a colon is an attack in the user's own code.
     """
     from arcal.attacks import ATTACKS, BoundaryProjection
 
@@ -38,7 +38,7 @@ def attack_with(name: str | None, **settings: Any) -> Any:
 def calibrators_named(names: Sequence[str]) -> "tuple[list[str], list[OwnCalibrator]]":
     """The kinds that these names stand for, and the calibrators among them that are not arcal's.
 
-    A name with a colon is that of a calibrator in somebody's own code, which is then known.
+    A name with a colon is a calibrator in the user's own code, which is then registered.
     """
     from arcal.calibration.posthoc.registry import POSTHOC, also_called
     from arcal.external import open_calibrator

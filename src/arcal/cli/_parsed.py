@@ -1,4 +1,4 @@
-"""Which command the arguments ask for."""
+"""Parsing the arguments of a command."""
 
 import io
 import re
@@ -45,15 +45,15 @@ INSTEAD = {
     ("--weight", "train"): "all training images count alike; --weights is a file of a network's",
     ("--ray", *OWN_RUNS): "--devices, torchrun or srun share the sets",
 }
-"""Options that some commands lack although others have them: why, or what to use."""
+"""Options that some commands lack although others have them: why, or what to use instead."""
 
 ABOUT = "Audit classifiers, calibrate them, and train better calibrated ones."
 
 
 def command(arguments: list[str]) -> Any:
-    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for.
+    """The command that the arguments name; bad arguments raise `ArcalError`, of one line.
 
-    Where they ask for help, or for nothing, it is printed, and the program ends.
+    Without arguments, or if they ask for help, the help is printed and the program ends.
     """
     commands: dict[str, Any] = dict(COMMANDS)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
@@ -66,7 +66,7 @@ def command(arguments: list[str]) -> Any:
     if asks:
         print(_help(arguments, commands))
         sys.exit(0)
-    # No comment of a class explains an option: to look for them would take half as long again.
+    # Comments do not explain options here; looking for them would take half as long again.
     named = tuple(
         Annotated[command, subcommand(name), tyro.conf.HelptextFromCommentsOff]
         for name, command in commands.items()
@@ -83,7 +83,7 @@ def command(arguments: list[str]) -> Any:
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:
-        if not stop.code:  # a file that completes commands is written
+        if not stop.code:  # tyro has written or printed shell completion
             raise
         own = _own_options(arguments, commands)
         raise ArcalError(_one_line(said.getvalue(), arguments, own)) from None
@@ -111,9 +111,9 @@ def _own_options(arguments: list[str], commands: dict[str, Any]) -> list[str]:
 
 
 def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
-    """What stands in tyro's box, and where to read on.
+    """The message in tyro's box as one line, and which help to read.
 
-    Only `own` options of the command are suggested.
+    Only the command's `own` options are suggested.
     """
     text = _words_before_rule(box)
     if match := re.match(r"Unrecognized (?:or misplaced )?options: (.*)", text):
@@ -128,7 +128,7 @@ def _one_line(box: str, arguments: list[str], own: list[str]) -> str:
 
 
 def _words_before_rule(box: str) -> str:
-    """What stands in a box, of lines or of ASCII, before its rule."""
+    """The text in a box, drawn with lines or in ASCII, before its rule."""
     _, *lines = box.strip().splitlines() or [""]
     words: list[str] = []
     for line in (line.strip("│| ") for line in lines):
@@ -141,9 +141,9 @@ def _words_before_rule(box: str) -> str:
 
 
 def _about_unknown(option: str, meant: list[str], arguments: list[str], own: list[str]) -> str:
-    """What is said of an option that the command does not have, or of a stray word.
+    """The line on an option that the command does not have, or on a stray word.
 
-    `meant` are those that tyro suggests, of any command.
+    `meant` are the options that tyro suggests, from any command.
     """
     if not option.startswith("-"):
         text = f"{option} is not expected here"
@@ -159,6 +159,6 @@ def _about_unknown(option: str, meant: list[str], arguments: list[str], own: lis
     if own:
         near = get_close_matches(option, own, cutoff=0.75)
         meant = near or [one for one in meant if one in {*own, option}]
-    if meant and option not in meant:  # else another command has it
+    if meant and option not in meant:  # otherwise another command has it
         text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
     return text

@@ -1,4 +1,4 @@
-"""Files and folders that a command would write: refused before the work rather than after it."""
+"""Checks of files and folders that a command will write, before the work instead of after it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ from arcal.files import check_replaceable
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a name that no picture can have, without the packages that draw one."""
+    """Refuse a name that a picture cannot have, without importing the packages that draw it."""
     if path.suffix.lower() not in (".svg", ".pdf", ".png"):
         raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
 
 
 def check_file(path: Path, name: str) -> None:
-    """Refuse a folder, or a name that says that the file has another format than Parquet."""
+    """Refuse a folder, or a name with the ending of a format other than Parquet."""
     if path.is_dir():
         raise ArcalError(f"{name} {path} is a folder: name a file in it")
     if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npz", ".xlsx"):
@@ -27,7 +27,7 @@ def check_file(path: Path, name: str) -> None:
 def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out") -> None:
     """Refuse a folder that cannot be written, or files there that arcal did not write.
 
-    A file is written to see that one can be.
+    A temporary file is written to check that the folder is writable.
     """
     if out is None:
         return

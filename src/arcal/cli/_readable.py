@@ -1,8 +1,8 @@
-"""What is printed where the output cannot have every character, such as in a file on Windows.
+"""Printing to outputs that cannot encode every character, such as a file on Windows.
 
-A pipe or a file there has the few hundred characters of its code page, and elsewhere perhaps ASCII
-alone. Signs that arcal prints get a name; any other character, such as one of a user's class
-names, is an escape, which no two share.
+A pipe or a file there has the few hundred characters of its code page, and elsewhere perhaps only
+ASCII. Characters that arcal itself prints are replaced by ASCII text; any other character, such as
+one in a user's class name, becomes an escape that stands for it alone.
 """
 
 import codecs
@@ -37,13 +37,13 @@ NAMES = {
     "²": "^2",
     "³": "^3",
 }
-"""By the sign, what stands for it in ASCII."""
+"""The ASCII text that replaces each character."""
 
 
 def readable(error: UnicodeError) -> tuple[str, int]:
-    """A handler of errors for `codecs`: what stands for characters that cannot be encoded.
+    """An error handler for `codecs`: the replacement for characters that cannot be encoded.
 
-    The exponent in 10⁻² is one, whichever of its characters the encoding lacks.
+    An exponent such as that of 10⁻² gets a single ^ if both of its characters are replaced.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -57,12 +57,13 @@ def readable(error: UnicodeError) -> tuple[str, int]:
 
 
 def print_what_can_be() -> None:
-    """From here on nothing that is printed fails: not for a character that its encoding lacks, and
-    not because the output is closed, as a service or `2>&-` may leave it.
+    """Make printing safe from characters that the encoding lacks, and from closed outputs.
+
+    A service, or `2>&-`, may start the program with an output that is closed.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            # It takes the free number, or a file opened later would get what libraries write.
+            # It takes the free file descriptor: libraries would write to a file opened later.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("arcal.readable", readable)
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""What a shell makes of arguments elsewhere, and those of Windows leave to the programs."""
+"""Expanding arguments as a shell does, which shells on Windows leave to the programs."""
 
 from collections.abc import Sequence
 from glob import glob
@@ -8,9 +8,9 @@ from arcal.files import expanded
 
 
 def as_by_a_shell(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `~` written out, and the names that `*`, `?` and `[...]` match.
+    """The arguments with `~` expanded, and `*`, `?` and `[...]` replaced by matching names.
 
-    What matches nothing stays as it is, and so does the name of something that is there.
+    A pattern that matches nothing stays as it is, and so does the name of an existing file.
     """
     written: list[str] = []
     for argument in arguments:

@@ -1,4 +1,4 @@
-"""Inputs beside the labelled ones that `arcal calibrate` fits to: --unlabelled and --apply."""
+"""Inputs besides the labelled ones that `arcal calibrate` fits to: --unlabelled and --apply."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def set_names(unlabelled: Sequence[str] | None) -> list[str]:
-    """A name for each set of unlabelled inputs, that of its file or folder; none, "", for one.
+    """A name for each set of unlabelled inputs: its file or folder, or "" for a single set.
 
     >>> set_names(["logs/monday.csv", "logs/tuesday.csv"]), set_names(["today.csv"])
     (['monday.csv', 'tuesday.csv'], [''])
@@ -45,12 +45,11 @@ def predictions_like(
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
-    The calibrator is fitted to those of `fitted_to`, which has these `classes`, or `answers`, of
-    which `confidence` names the column if it is called otherwise, as `probabilities` those of
-    outputs. The column `one_per`, if the file
-    has it, is read as well. Where only its classes have names, the order in which they are taken is
-    said. Predictions of other classes, as far as is known, and answers beside probabilities raise
-    `ArcalError`.
+    The calibrator is fitted to the predictions in `fitted_to`, which have these `classes`, or are
+    `answers`. `confidence` and `probabilities` name columns that have other names than usual. The
+    column `one_per` is read, too, if the file has it. If only this file names its classes, a line
+    says which order is assumed. Predictions of other classes, as far as is known, and answers in
+    one file beside probabilities in the other raise `ArcalError`.
     """
     from arcal.audits import has_column, read_predictions
     from arcal.classifiers import check_class_names
@@ -82,7 +81,7 @@ def predictions_like(
         ) from None
     numbers = tuple(map(str, range(Z)))
     unnamed = other.classes == numbers
-    if classes == numbers and not unnamed:  # nothing says in which order these names are
+    if classes == numbers and not unnamed:  # the order of these names is not known
         say(
             f"arcal: {what} has the classes {first_few(other.classes)}, which are taken for "
             f"{first_few(classes)} of {fitted_to} in this order: name them alike"
@@ -91,7 +90,7 @@ def predictions_like(
 
 
 def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -> list[str]:
-    """Lines on the columns that do not count, and on all inputs if others are `one_per` value."""
+    """Lines on columns that are not used, and on a file that lacks the column `one_per`."""
     from arcal.audits import not_drawn
 
     lines = []
@@ -107,7 +106,7 @@ def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -
 
 
 def drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
-    """What is in a file, one input for each value of its column `one_per` if it has that."""
+    """The predictions in a file, one input per value of its column `one_per` if it has one."""
     if one_per is None or one_per not in saved.by:
         return saved
     try:

@@ -115,7 +115,7 @@ class Audit(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def check(self) -> None:
-        """Refuse what needs no library to be seen."""
+        """Refuse what can be checked without importing libraries."""
         check_named(self.what)
 
     def __call__(self) -> None:
@@ -205,7 +205,7 @@ class Audit(OnModels):
         return Audit.from_jobs(jobs, audited, against=against, one_per=one_per)
 
     def _earlier(self, names: list[str]) -> "Earlier | None":
-        """The audit that --against names, read before anything of it could be replaced."""
+        """The audit that --against names, read before any of its files could be replaced."""
         from arcal.audits import read_earlier
 
         if (path := self.analysis.against) is None:
@@ -272,7 +272,7 @@ class Audit(OnModels):
 
 
 def order_of_audit(name: str) -> str | None:
-    """The order that --order names for an audit, None for "none"; another raises `ArcalError`."""
+    """The order that --order names for an audit, None for "none"; others raise `ArcalError`."""
     if name not in ORDERS:
         raise ArcalError(f"--order {name}: choose from {', '.join(ORDERS)}")
     return None if name == "none" else name

@@ -83,7 +83,7 @@ class OutputFlags:
 
 
 class Given(NamedTuple):
-    """What calibrators are fitted to, and what they are applied to."""
+    """What calibrators are fitted to and applied to."""
 
     predictions: "Predictions"
     weights: "Tensor | None"
@@ -120,7 +120,7 @@ class Calibrate(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def check(self) -> None:
-        """Refuse what needs no library to be seen."""
+        """Refuse what can be checked without importing libraries."""
         check_named(self.what)
 
     def __call__(self) -> None:
@@ -194,14 +194,14 @@ class Calibrate(OnModels):
         tried: list[str],
         own: "list[OwnCalibrator]",
     ) -> "Calibration":
-        """The calibrators fitted and one picked, with what is to be said of the figures."""
+        """The calibration: calibrators fitted and one picked, with facts, doubts and notes."""
         from arcal.auditing import facts_with
         from arcal.audits import NOT_DRAWN, calibration_of, order_doubts, training_part
         from arcal.console import bar
         from arcal.external import blamed_on
 
         facts, doubts = {}, []
-        if job is None:  # of a model it was said as soon as it was known
+        if job is None:  # for a model these were printed as soon as they were known
             doubts += order_doubts(given.predictions, given.classes)
         else:
             facts |= facts_with(job.facts, job.caveats)
@@ -327,7 +327,7 @@ class Calibrate(OnModels):
         return job, given
 
     def _say_drift(self, given: Given) -> None:
-        """Say of the inputs without labels if they are others than those with labels."""
+        """Say if the inputs without labels seem to differ from those with labels."""
         from arcal.auditing import suspect_drift
 
         classes, others = given.classes, {**given.unlabelled}
@@ -336,7 +336,7 @@ class Calibrate(OnModels):
             others[name] = drawn(applied, self.data.one_per, name).predictions
         for path, other in others.items():
             both = given.predictions.log_probabilities, other.log_probabilities
-            if given.predictions.answers:  # of two classes the second is looked at
+            if given.predictions.answers:  # only the second of two classes is examined
                 both = both[0].flip(1), both[1].flip(1)
                 classes = ("a wrong answer", "a right answer")
             doubt = suspect_drift(*both, classes)
@@ -346,9 +346,9 @@ class Calibrate(OnModels):
     def _write(
         self, calibration: "Calibration", job: "Job | None", formats: tuple[str, ...]
     ) -> list[Path]:
-        """The calibrator first, so that it is there if the model cannot be exported."""
+        """Write the calibrator first, so that it is there even if the export of the model fails."""
         out = self.output.out
-        for name in EXPORTED:  # of an earlier calibration: none may be taken for this
+        for name in EXPORTED:  # files of an earlier calibration must not be mistaken for this one's
             (out / name).unlink(missing_ok=True)
         written = calibration.written_to(out)
         if job is not None and formats:
@@ -364,7 +364,7 @@ class Calibrate(OnModels):
         return written
 
     def _conditions(self, given: Given) -> dict[str, str]:
-        """What every figure is of, even without calibration, where it is not the plain data."""
+        """Notes on what every figure, before calibration as well, is for if not the plain data."""
         from arcal.audits import DRAWN, LABELLED
         from arcal.report.audited import WEIGHED_BY
 

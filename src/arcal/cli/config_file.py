@@ -9,17 +9,16 @@ from arcal.errors import ArcalError
 from arcal.files import expanded as user_path
 
 TABLES = ("recipe", "settings")
-"""Of `arcal train`: the recipe, and the settings of the method."""
+"""The tables for `arcal train`: the recipe, and the settings of the method."""
 
 
 def expanded(arguments: Sequence[str]) -> list[str]:
     """The arguments with the file that `--config` names replaced by the flags in it.
 
-    Its keys are flags without their dashes, and `command` says which command they are of, if the
-    arguments do not. What a command takes without a flag stands in the list `what`; the table
-    `settings` has the flags of a method, and a table `recipe` what a file of its own could have.
-    Flags that are given as well come later, so that they hold. A file that cannot be read raises
-    `ArcalError`.
+    Its keys are flags without their dashes, and `command` names the command if the arguments do
+    not. The list `what` has the command's positional arguments, the table `settings` the flags of a
+    method, and a table `recipe` the contents of a recipe file. Flags in the arguments come later
+    and so override those in the file. A file that cannot be read raises `ArcalError`.
     """
     arguments = list(arguments)
     place = next((i for i, one in enumerate(arguments) if one.split("=")[0] == "--config"), None)
@@ -72,7 +71,7 @@ def _dashed(name: str) -> str:
 
 
 def _texts(path: Path, name: str, value: Any) -> Iterator[str]:
-    """A value, each of a list of values, or keys and values in turn, as they are typed."""
+    """A value, every value of a list, or the keys and values of a table in turn, as typed."""
     if isinstance(value, Mapping):
         value = [one for pair in value.items() for one in pair]
     for one in value if isinstance(value, list) else [value]:

@@ -96,7 +96,7 @@ class Evaluate:
 
 
 def _begun(command: Evaluate) -> "Compute":
-    """What shares the sets: workers, or devices, which are workers that have one each."""
+    """The workers that share the sets; for several devices, one worker per device."""
     from arcal.compute import Compute
     from arcal.compute.launcher import joined
 
@@ -114,12 +114,12 @@ def _begun(command: Evaluate) -> "Compute":
     )
     compute.begin("arcal.evaluation")
     if joined() is None:
-        replace(compute, processes=processes).devices()  # more than there are raise
+        replace(compute, processes=processes).devices()  # more than there are is an error
     return compute
 
 
 def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
-    """The runs that are fully trained, and the others, which are refused unless `skip`."""
+    """The runs that are fully trained, and the others, which raise `ArcalError` unless `skip`."""
     from arcal.training.saved_run import check_done, how_far, is_done
 
     done = [folder for folder in folders if is_done(folder)]
@@ -154,7 +154,7 @@ def _check(command: Evaluate) -> None:
 
 
 def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
-    """Other data sets, each once, in the size of the images; it is said if they are the same."""
+    """Other data sets, each once, resized to the runs' images; a line says if any are the same."""
     from arcal.data import load_test
     from arcal.data.overlap import shared_images
 
@@ -172,8 +172,8 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
 
 
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
-    """The runs that a command names, evaluated on the sets that it names, and what was left out."""
-    compute = _begun(command)  # first, so that workers import what they need while this one does
+    """A command's runs evaluated on its sets: the data, the subjects, and notes for the report."""
+    compute = _begun(command)  # first, so that workers import libraries at the same time
     from arcal.auditing import shift_sets
     from arcal.console import bar
     from arcal.data.corrupted import CorruptedImages
@@ -239,7 +239,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
 
 
 def _few(images: int) -> list[str]:
-    """What to know of calibrators fitted on so few validation images."""
+    """A line if calibrators were fitted on too few validation images."""
     from arcal.auditing import ENOUGH_TO_FIT
 
     if images >= ENOUGH_TO_FIT:

@@ -1,4 +1,4 @@
-"""The flags of `arcal train` that methods declare, and what there is to choose from."""
+"""The flags of `arcal train` that methods declare, and the choices of the others."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, fields, make_dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def train_command() -> type[Train]:
-    """`Train` with a flag for each setting of each method, those of other packages among them."""
+    """`Train` with a flag for each setting of each method, including those of other packages."""
     from arcal.networks import NETWORKS
     from arcal.training.recipes import RECIPES
 
@@ -42,7 +42,7 @@ def train_command() -> type[Train]:
 
 
 def _methods() -> dict[str, "type[Method]"]:
-    """Every method that can be used; a line says why one of another package cannot."""
+    """Every method that can be used; a line says why another package's method cannot."""
     from arcal.methods import METHODS
 
     methods = {}
@@ -55,7 +55,7 @@ def _methods() -> dict[str, "type[Method]"]:
 
 
 def _takers(methods: Mapping[str, "type[Method]"]) -> dict[str, dict[str, "Setting"]]:
-    """Each setting by its name, as the methods that take it declare it."""
+    """Each setting by its name, as declared by each method that takes it."""
     taken = {"help", *(one.name for one in fields(Train))}
     takers: dict[str, dict[str, Setting]] = {}
     for name, kind in methods.items():
@@ -106,7 +106,7 @@ def _of(names: Collection[str], methods: Collection[str]) -> str:
 
 
 def _metavar(types: Collection[Any]) -> str:
-    """What stands for a setting's value in help: its help says which values there are."""
+    """The placeholder for a setting's value; its help says which values it takes."""
     known = [get_origin(one) or one for one in types]
     words = {int: "N", float: "NUMBER", str: "NAME", bool: "True or False"}
     if any(isinstance(one, type) and one not in words for one in known):  # a list or a mapping

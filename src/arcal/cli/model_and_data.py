@@ -1,4 +1,4 @@
-"""The flags of a model, its data and the machine, which commands on any model share."""
+"""The flags for a model, its data and the machine, shared by commands on any model."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 OF_PREDICTIONS = ("--classes", "--label", "--confidence", "--weight", "--id", "--labels-from")
 OF_PREDICTIONS += ("--one-per", "--probabilities")
-"""The flags of data that a file of predictions has as well."""
+"""The flags for data that apply to a file of predictions as well."""
 ONLY_OF_PREDICTIONS = {
     "id": "the ids of data are in a column `id`",
     "confidence": "a model says how sure it is",
     "probabilities": "a model's outputs are its own",
     "labels_from": "data have their own labels",
 }
-"""Those that only such a file has, and why."""
+"""Flags that apply only to such a file, and why."""
 
 
 def flag(metavar: str | None = None) -> Any:
-    """How a flag is typed and explained: by its own name, and without idle defaults."""
+    """How a flag is typed and explained: without a prefix, and without empty defaults."""
     return tyro.conf.arg(
         metavar=metavar,
         prefix_name=False,
@@ -118,7 +118,7 @@ class DataFlags:
     each patient, drawn at random, because inputs that are alike make intervals too narrow."""
 
     def columns_named(self) -> dict[str, Any]:
-        """What columns of a file of predictions are called, as `read_predictions` takes it."""
+        """The names given for columns of a file of predictions, for `read_predictions`."""
         names = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
         return {name: getattr(self, name) for name in names}
 
@@ -129,7 +129,7 @@ class OnlyDataFlags(DataFlags):
 
     text: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Column of the texts, or two of pairs in the order in which the model reads them."""
-    # of files of predictions: they are refused with the reason
+    # only for files of predictions: they are refused with the reason
     confidence: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     probabilities: Annotated[tuple[str, ...], flag("COLUMN ..."), HIDDEN] = ()
     labels_from: Annotated[Path | None, flag("FILE"), HIDDEN] = None
@@ -168,7 +168,7 @@ class SharingFlags:
     encoded images in many large files."""
 
     def begun(self, machine: MachineFlags, *needs: str, threads: int | None = None) -> "Compute":
-        """What the command runs on, getting ready with what it `needs`; `threads` unless given."""
+        """The devices and processes, importing what the command `needs`; `threads` by default."""
         from arcal.compute import Compute
         from arcal.compute.launcher import joined
 
@@ -201,10 +201,10 @@ class SharingFlags:
 
 
 def processes_for(devices: int, nodes: int) -> int:
-    """How many processes share the work: those of a launcher, else one for each of the devices.
+    """How many processes share the work: those of a launcher, or else one per device.
 
-    Where a launcher started others than these numbers say, `ArcalError` is raised, and where none
-    has started those of several machines.
+    A launcher that started other numbers of processes raises `ArcalError`, and so do several
+    machines without a launcher.
     """
     from arcal.compute import check_count
     from arcal.compute.launcher import joined
@@ -225,13 +225,13 @@ def processes_for(devices: int, nodes: int) -> int:
 
 
 def for_models(name: str, file: str) -> ArcalError:
-    """What is said of a flag for models and their data beside a file of predictions."""
+    """The error for a flag for models and their data, given with a file of predictions."""
     instead = "; --weight names the column of sample weights" if name == "--weights" else ""
     return ArcalError(f"{name} is for a model and its data, and {file}: leave it out{instead}")
 
 
 def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
-    """The flags of these groups that are not as they are by default, as they are typed."""
+    """The flags in these groups, as typed, whose values are not the defaults."""
     for group in groups:
         usual = type(group)()
         for one in fields(group):
@@ -241,7 +241,7 @@ def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | None":
-    """The corruptions that --shift names: none of `none`, and None, the usual ones, without it."""
+    """The corruptions that --shift names: empty for `none`, and None, the default, without it."""
     from arcal.auditing import shift_sets
 
     if shift is None:
@@ -258,11 +258,11 @@ class OnModels:
     sharing: SharingFlags
 
     def given(self, *more: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
-        """The flags that are given of these groups, and of `more`."""
+        """The flags given in the shared groups, and in `more`."""
         return given(self.model, self.data, *more, self.machine, self.sharing, but=but)
 
     def settings(self, compute: "Compute", order: str | None, **more: Any) -> "Settings":
-        """What is asked of the model; `more` as in `Settings`."""
+        """The settings of the job; `more` are further fields of `Settings`."""
         from arcal.audits import Settings
 
         how: dict[str, Any] = {"batch": self.machine.batch, "device": compute.device}
@@ -279,7 +279,7 @@ class OnModels:
         models: int = 1,
         **options: Any,
     ) -> "Job":
-        """One of several models on the data, or on a `part` of it, by `options` of `open_job`."""
+        """One of several models on the data, or on a `part` of it; `options` are for `open_job`."""
         from arcal.audits import Reading, open_job
 
         weights = self.model.weights
@@ -309,9 +309,10 @@ class OnModels:
 
     @contextmanager
     def running(self, compute: "Compute", job: "Job") -> "Iterator[Sharing | None]":
-        """What shares the work, in a block in which the job is run within the limits that hold.
+        """The processes that share the work, in a block within the limits of `compute`.
 
-        Where its model fails on the images it is given, it is said which flag gives it others.
+        If the model fails on the size or channels of its images, the error names the flags for
+        these.
         """
         from arcal.compute.sharing import shared
 
@@ -328,23 +329,22 @@ class OnModels:
 
 
 def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
-    """Say if weights are drawn, classes seem in another order than the data's, or inputs wrong."""
+    """Say if weights are random, classes seem to be in another order, or inputs look wrong."""
     from arcal.report.audited import suspicions
 
     assert job.examples is not None
     classes = job.examples.classes
     Z = 1 + int(max(predicted.max(), labels.max()))
-    if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
+    if len(classes) < Z:  # labels are numbers, and some classes of the model have no label
         classes = job.classes or tuple(map(str, range(Z)))
     for doubt in suspicions(predicted, labels, classes, job.caveats, job.options):
         say(f"arcal: {job.name}: {doubt}")
 
 
 def check_named(what: Sequence[str]) -> None:
-    """Refuse nothing at all, pipes, which cannot be read again, and files that are not there.
+    """Refuse an empty list, pipes, which cannot be read again, and missing files.
 
-    DATA may be the beginning of the names of several files, so that whether it is there is seen
-    when it is read.
+    DATA may be the beginning of the names of several files, so it is checked when it is read.
     """
     if not what:
         raise ArcalError(
@@ -362,7 +362,7 @@ def check_named(what: Sequence[str]) -> None:
 
 
 def _others_like(path: Path) -> str:
-    """The files beside it that it may be instead, or what to give."""
+    """The remedy for a missing file: files with similar names beside it, or what to give."""
     beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     meant = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
     if meant:

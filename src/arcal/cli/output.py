@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from arcal.auditing import Subject
 
 PATIENCE = 10.0
-"""Seconds in which the processes of a killed command have ended."""
+"""Seconds within which the processes of a killed command end."""
 
 _results: TextIO | None = None
 
 
 @contextmanager
 def results_alone() -> Iterator[None]:
-    """Leave standard output to results that a program reads.
+    """Reserve standard output for results that a program reads.
 
-    What else is printed there meanwhile, by a user's model, its libraries or processes that are
-    started, goes to standard error.
+    Anything else printed there meanwhile, by a user's model, its libraries or subprocesses, goes to
+    standard error.
     """
     global _results
     usual = sys.stdout
     try:
         whole = usual.fileno() == 1
-    except (AttributeError, UnsupportedOperation):  # it is no file, as in a notebook
+    except (AttributeError, UnsupportedOperation):  # it is not a file, as in a notebook
         whole = False
     if not whole:
         _results = usual
@@ -61,9 +61,9 @@ def results_alone() -> Iterator[None]:
 
 @contextmanager
 def alone_in(out: Path) -> Iterator[None]:
-    """Refuse a folder that another command is writing to, or the files of both would be mixed.
+    """Refuse a folder that another command is writing to, which would mix the files of both.
 
-    What a killed one left behind may take some seconds to end, so these are waited for.
+    The processes of a killed command may take some seconds to end, so this waits for them.
     """
     lock, until = out / ".lock", monotonic() + PATIENCE
     new = [folder for folder in (out, *out.parents) if not folder.exists()]
@@ -79,24 +79,21 @@ def alone_in(out: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):  # as on Windows, where an open file stays
+            with suppress(OSError):  # such as on Windows, where an open file cannot be removed
                 lock.unlink()
                 for folder in new:
-                    folder.rmdir()  # where nothing was written
+                    folder.rmdir()  # if nothing was written
 
 
 def print_results(text: str) -> None:
-    """Print what a program may read, on standard output."""
+    """Print results, which a program may read, on standard output."""
     print(text, file=_results or sys.stdout, flush=True)
 
 
 def show(
     subjects: "list[Subject]", as_json: bool, as_markdown: bool = False, as_latex: bool = False
 ) -> None:
-    """Print the table of methods, perhaps as markup, or every run's figures as JSON.
-
-    All are printed on standard output, and only one of them.
-    """
+    """Print, on standard output, the table of methods, also as markup, or all figures as JSON."""
     from arcal.report.markup import latex_tables, markdown_tables
     from arcal.report.terminal import as_records, print_table
 
@@ -114,9 +111,9 @@ def print_json(value: Any) -> None:
 
 
 def wrapped(text: str) -> str:
-    """Lines no longer than the terminal is wide, 80 columns where there is none.
+    """Lines wrapped to the width of the terminal, or to 80 columns if there is none.
 
-    What is carried over of an indented line is indented further. A number keeps its per cent sign.
+    Continuations of an indented line are indented further. A number keeps its per cent sign.
     """
     width = shutil.get_terminal_size().columns
     lines = []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from arcal.training.run import Run
 
 SAMPLE = 256
-"""Inputs that are tried here at most, again and again."""
+"""The most inputs that are tried here; they are used repeatedly."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class HardwareFlags:
     """Print the plan as JSON on standard output."""
 
     def hardware_named(self) -> "Hardware":
-        """The device, checked."""
+        """The hardware, after the flags are checked."""
         from arcal.compute import check_count
         from arcal.planning import Hardware
 
@@ -142,7 +142,7 @@ class PlanScore(OnModels):
         return self._without_data(settings, panel), size.inputs
 
     def _own_data(self, run: "RunFolder", settings: "Settings", panel: Any) -> "Job":
-        """The model of a run on the data that it was trained on, as `arcal score RUN` scores it."""
+        """A run's model on the run's own data, as `arcal score RUN` scores it."""
         from arcal.audits import Examples, Job, panel_for
         from arcal.training.saved_run import data_of, model_of
 
@@ -166,7 +166,7 @@ class PlanScore(OnModels):
         return attacked, len(examples) if self.size.inputs is None else self.size.inputs
 
     def _without_data(self, settings: "Settings", panel: Any) -> "Attacked":
-        """The model on drawn inputs of the shape that was given, or its own."""
+        """The model on random inputs of the given shape, or of its own."""
         import torch
 
         from arcal.auditing import check_model
@@ -203,7 +203,7 @@ class PlanScore(OnModels):
 
 
 def run_folder(name: str) -> "RunFolder | None":
-    """The run in this folder, None if it is anything else."""
+    """The run in this folder; None if it is not a run folder."""
     from arcal.store import RunFolder
 
     try:

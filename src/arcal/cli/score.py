@@ -51,7 +51,7 @@ class RankingFlags:
     change of a single number in an input."""
 
     def chosen_attack(self) -> Any:
-        """The attack; its settings are refused where nothing is attacked."""
+        """The attack; its settings are refused if the order is not attack."""
         if (self.attack, self.budget, self.norm) != (None, None, None) and self.order != "attack":
             raise ArcalError(
                 "--attack, --budget and --norm are for the order attack: leave them out with "
@@ -198,7 +198,7 @@ class Score(OnModels):
         }
         part = job.examples.part if job.examples else None
         work = out.with_name(f".{out.stem}.work")
-        if out.exists():  # of this scoring, or it is refused
+        if out.exists():  # it must be from this scoring, else it is refused
             scores = load_scores(out, about)
             log.info(f"scored before: {out}")
             check_evidence(out, part, score_facts(out).get("files"), "delete it and score again")
@@ -212,10 +212,10 @@ class Score(OnModels):
                 about["files"] = files
             names = None
             if job.examples and job.examples.names:
-                printed = map(printable, job.examples.names)  # Parquet has UTF-8 alone
+                printed = map(printable, job.examples.names)  # Parquet holds only UTF-8
                 names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
             save_scores(out, scores, about, names, {"model": spec, "data": data})
-        shutil.rmtree(work, ignore_errors=True)  # perhaps of a process killed once it was done
+        shutil.rmtree(work, ignore_errors=True)  # perhaps left by a killed process
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
@@ -227,7 +227,7 @@ class Score(OnModels):
 
 
 def _numbers(texts: Sequence[str] | None) -> list[float]:
-    """Radii as they are typed, also as fractions.
+    """Radii as typed, which may be fractions.
 
     >>> _numbers(["0.5", "51/255"])
     [0.5, 0.2]
@@ -260,10 +260,10 @@ def _rows(curve: "RobustAccuracy") -> list[dict[str, float]]:
 
 
 def _summary(scores: "Robustness", file: Path, order: str, norm: str) -> dict[str, Any]:
-    """What --json prints."""
+    """The summary that --json prints."""
     import numpy as np
 
-    median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
+    median = float(np.median(scores.robustness.numpy()))  # torch returns the lower of two
     ranking = scores.success is None
     return {
         "file": str(file),

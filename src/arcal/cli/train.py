@@ -153,7 +153,7 @@ class Train:
         self._say_results(folders, tried, len(data.classes))
 
     def _say_results(self, folders: "list[RunFolder]", tried: dict[str, Any], classes: int) -> None:
-        """Print the last epoch of each run, and what its other epochs say."""
+        """Print the last epoch of each run, and what else its epochs show."""
         from arcal.training.saved_run import read_run
         from arcal.training.teachable import uniform_labels
 
@@ -176,17 +176,17 @@ class Train:
                 say(f"  {fallen}")
 
     def _each(self, run: "Run") -> "list[Run]":
-        """The runs to train: one of all seeds, or one of each."""
+        """The runs to train: one for all seeds, or one for each."""
         return [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
 
     @property
     def _processes(self) -> int:
-        """All that share a run."""
+        """The number of processes that share a run."""
         return self.devices * self.nodes
 
     @property
     def _apart(self) -> bool:
-        """Whether each of them trains whole members of an ensemble."""
+        """Whether each process trains whole members of an ensemble."""
         return self.ensemble and self._processes <= len(self.seeds)
 
     def _compute(self) -> "Compute":
@@ -266,7 +266,7 @@ class Train:
 
 
 def _words(run: "Run", data: "Data") -> str:
-    """What is trained, and on what."""
+    """A phrase on what is trained, and on what data."""
     on = "the embedded images of Fashion-MNIST" if run.data == "fashion" else run.data
     network = run.network_name
     if run.source is not None and run.source.weights is not None:

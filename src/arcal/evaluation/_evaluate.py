@@ -1,4 +1,4 @@
-"""From run folders to subjects: each image is corrupted once, one set at a time is in memory."""
+"""From run folders to subjects; each image is corrupted once, one set is in memory at a time."""
 
 import logging
 from collections import Counter
@@ -45,24 +45,24 @@ def evaluate(
 ) -> list[Subject]:
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
 
-    Runs that differ in seeds only are one subject. All must have been trained on `data`; the order
-    is that in which a method first comes up. `attack` is that of the order `attack`. Each set is
-    made once for all runs; predictions that are in the run folders are read instead, so that a
-    killed evaluation goes on.
+    Runs that differ only in their seeds are one subject; subjects are in the order in which their
+    methods first occur. All runs must have been trained on `data`. `attack` is used if `order` is
+    "attack". Each set is made once for all runs. Predictions already in the run folders are read
+    instead, so a killed evaluation continues.
 
-    Each name of `posthoc`, a key of `EVALUATED`, adds to every method the same runs calibrated
-    after training, a subject of its own: each run by its own calibrator, fitted once on its clean
-    validation predictions and applied to every set. With a mapping from names, that is added to the
-    methods of these runs only. Where one cannot be fitted to a run, such as a temperature to one
-    that has learnt nothing, `refused` is told so, and its method has no such subject; without
-    `refused`, that raises `ArcalError`.
+    Each name in `posthoc`, a key of `EVALUATED`, adds to every method one more subject, the same
+    runs calibrated after training: each run by its own calibrator, fitted once on its clean
+    validation predictions and applied to every set. A mapping from names to runs adds the subject
+    only to the methods of these runs. If a calibrator cannot be fitted to a run, such as a
+    temperature to a run that has learnt nothing, its method has no such subject and `refused` is
+    called with the reason; without `refused`, this raises `ArcalError`.
 
-    Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
-    are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
-    `compute` share the sets, or the runs where there are fewer sets, each with as many threads as
-    this process. Its loaders are processes of each that read, decode and corrupt images ahead where
-    they are files. With `half_precision` logits take half the space in the run folders, see
-    `arcal.evaluation.predictor.halved`.
+    Two arguments make a large evaluation cheaper: `shifted`, a smaller set of test images to make
+    the corrupted sets of, and `scored`, the runs whose test images are scored. By default both are
+    all. The workers of `compute` share the sets, or the runs if there are fewer sets, each with as
+    many threads as this process. Its loaders are extra processes of each worker that read, decode
+    and corrupt images ahead, if images are files. With `half_precision` logits take half the space
+    in the run folders, see `arcal.evaluation.predictor.halved`.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
@@ -115,7 +115,7 @@ def _row(
     refused: Callable[[str], object] | None,
     counter: "_Counter",
 ) -> Row:
-    """The runs of a method, scored and calibrated if they are among those at these paths."""
+    """The runs of a method, scored and calibrated if their paths are among these."""
     paths = _paths(group.folders)
     row = Row(group, [work.predictor(run) for run in group.folders])
     for folder in group.folders:
@@ -155,7 +155,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _check_whole(groups: list[Group], named: Set[Path]) -> None:
-    """Refuse to name some of a method's runs: a row of the tables is of all of them."""
+    """Refuse names of only some of a method's runs: a row of the tables is for all of them."""
     for group in groups:
         paths = _paths(group.folders)
         if paths & named and not paths <= named:
@@ -167,7 +167,7 @@ def _check_whole(groups: list[Group], named: Set[Path]) -> None:
 
 @dataclass
 class _Counter:
-    """Tells how much is done, of which other processes may be ahead."""
+    """Reports how much is done, here or ahead by other processes."""
 
     progress: Callable[[int, int], object]
     total: int

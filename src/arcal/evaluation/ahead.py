@@ -1,4 +1,4 @@
-"""What processes do ahead of an evaluation, which then finds it in the run folders."""
+"""Work that processes do ahead of an evaluation, which then finds it in the run folders."""
 
 from collections import deque
 from collections.abc import Callable, Sequence, Set
@@ -26,10 +26,10 @@ def score_ahead(
     calibrated: Set[Path],
     progress: Callable[[int], object],
 ) -> None:
-    """Have processes make and keep what scores and calibrators of runs need.
+    """Have processes compute and keep scores, and the predictions that calibrators need.
 
-    Scores are of the test images, of the runs at the paths `scored`; predictions on validation
-    images are of those at `calibrated`.
+    Test images are scored for the runs at the paths `scored`; validation images are predicted for
+    the runs at the paths `calibrated`.
     """
     to_score = [
         folder
@@ -49,7 +49,7 @@ def score_ahead(
 def measure_ahead(
     work: Workload, shares: Shares, rows: Sequence[Row], progress: Callable[[int], object]
 ) -> None:
-    """Have processes make and keep all predictions of `rows`, and their figures on every set."""
+    """Have processes compute and keep all predictions of `rows`, and their figures on every set."""
     missing = [
         name
         for where, part, name in work.parts()
@@ -73,7 +73,7 @@ def _share(
     folders: Sequence[RunFolder],
     progress: Callable[[int], object],
 ) -> None:
-    """Have each of the workers do its share, and say how many sets are done."""
+    """Have each worker do its share, and report how many sets are done."""
     counts = [work.done(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
         shares(do)
@@ -107,8 +107,8 @@ def measure_share_of(
 ) -> None:
     """The share `share` in [0, of) of `measure_ahead`, on the sets of these names.
 
-    It is some of the sets, so that each is read and corrupted by one process, for all runs. Where
-    there are fewer sets than processes it is some of the runs, on all sets, and figures wait.
+    It is some of the sets, so that one process reads and corrupts each set for all runs. With fewer
+    sets than processes it is some of the runs on all sets, and figures are computed later.
     """
     torch.set_num_threads(threads)
     predictors = [predictor for row in rows for predictor in row.predictors]
@@ -118,7 +118,7 @@ def measure_share_of(
         predictors = predictors[share::of]
     left = deque([*work.parts(), *((None, part, name) for part, name in work.others())])
     while left:
-        where, part, name = left.popleft()  # its images go with it
+        where, part, name = left.popleft()  # so that its images are freed
         if name not in mine:
             continue
         predict_together(predictors, part, name)

@@ -1,7 +1,7 @@
-"""The figures of a method's runs on a set, kept in a run folder with what they follow from.
+"""The figures of a method's runs on a set, kept in a run folder together with their basis.
 
-They are read as long as that is the same: of 25,000 images and 1,000 classes they take seconds a
-run and set.
+They are read as long as the basis is the same, because for 25,000 images and 1,000 classes they
+take seconds per run and set.
 """
 
 import logging
@@ -17,13 +17,13 @@ from arcal.files import parse_json, write_json
 log: logging.Logger = logging.getLogger(__name__)
 
 Basis = dict[str, Any]
-"""What figures follow from, as JSON."""
+"""What figures are computed from, as JSON."""
 
 FORMAT = 3
-"""Raised when a change of the code changes the figures; those of another one are made anew."""
+"""Increased when a change to the code changes the figures; others are computed again."""
 
 OVER_RUNS = ("ensemble", "stability", "stability_by_level")
-"""What `Measures` has beside the figures of each run."""
+"""The fields of `Measures` besides the figures of each run."""
 
 
 def basis_of(
@@ -33,10 +33,10 @@ def basis_of(
     posthoc: str | None,
     validation: Sequence[str],
 ) -> Basis:
-    """What the figures of n runs on a set follow from, so that kept ones are known to hold.
+    """What the figures of n runs on a set are computed from, to tell whether kept ones still hold.
 
-    `predictions`, `scores` and, for a post-hoc method, `validation` are digests of what the runs
-    said and were scored, an entry a run; `known` is what `measure_set` takes.
+    `predictions`, `scores` and, for a post-hoc method, `validation` are digests of the runs'
+    predictions and scores, one per run; `known` is as for `measure_set`.
     """
     return {
         "version": __version__,
@@ -50,7 +50,7 @@ def basis_of(
 
 
 def read_figures(path: Path, basis: Basis) -> Measures | None:
-    """The figures in a file, if they follow from `basis`; None if not, or if there is no file.
+    """The figures in a file if they have this `basis`; None if not, or if there is no file.
 
     A damaged file raises `ArcalError`.
     """
@@ -66,9 +66,9 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
 
 
 def write_figures(path: Path, basis: Basis, measures: Measures) -> None:
-    """Write figures with what they follow from.
+    """Write figures with their basis.
 
-    A folder that cannot be written to, such as somebody else's, is no reason to lose them.
+    If the folder cannot be written, such as one of another user, this is only logged.
     """
     over_runs = {name: getattr(measures, name) for name in OVER_RUNS}
     try:

@@ -1,4 +1,4 @@
-"""Which runs are of one method: those that differ in nothing but their seeds."""
+"""Which runs belong to one method: those that differ only in their seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from arcal.training.saved_run import Record, read_run
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one method with the same settings, ascending in their seeds."""
+    """The runs of one method with the same settings, in ascending order of their seeds."""
 
     method: Method
     folders: tuple[RunFolder, ...]
@@ -38,7 +38,7 @@ class Group:
         ]
 
     def smoothing(self) -> list[float]:
-        """The share of a label that each run spreads at the end, a mean over the levels."""
+        """Each run's label smoothing after its last epoch, a mean over the levels."""
         return [
             _smoothing(folder, record)
             for folder, record in zip(self.folders, self.records, strict=True)
@@ -47,7 +47,7 @@ class Group:
     def soft_labels(self) -> Tensor | None:
         """The correct class's soft label (Eq. 2) by epoch, mean over runs, `(epochs + 1, R)`.
 
-        The first row is the start, one-hot. None for a method that does not adapt its labels.
+        The first row is the one-hot start. None for a method that does not adapt its labels.
         """
         histories = [
             [levels for epoch in folder.epochs() if (levels := _by_level(epoch)) is not None]
@@ -64,9 +64,9 @@ class Group:
 
 
 def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
-    """The groups in the order in which they first come up.
+    """The groups in the order in which they first occur.
 
-    Two folders of one run, which would pass for two seeds, raise `ArcalError`.
+    Two folders with the same run, which would count as two seeds, raise `ArcalError`.
     """
     groups: list[list[tuple[RunFolder, Record]]] = []
     known: dict[str, RunFolder] = {}
@@ -100,7 +100,7 @@ def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
 
 
 def same_data(folders: list[RunFolder]) -> None:
-    """Raise `ArcalError` unless all runs have the same data and validation split."""
+    """Refuse runs whose data or validation split differ."""
     first, *others = folders
     for other in others:
         record, wanted = read_run(other), read_run(first)
@@ -119,14 +119,14 @@ def same_data(folders: list[RunFolder]) -> None:
 
 
 def _given(value: object) -> str:
-    """The value of an option, as people read it."""
+    """The value of an option in words."""
     if value is None:
         return "as usual"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def method_of_run(run: Run) -> Method:
-    """How a run is trained, which all its twins share.
+    """The method of a run, which runs that differ only in their seeds share.
 
     >>> method_of_run(Run(method="label-smoothing", settings={"epsilon": 0.1})).label
     'label-smoothing (epsilon 0.1)'
@@ -137,7 +137,10 @@ def method_of_run(run: Run) -> Method:
 def _group(
     method: Method, runs: list[tuple[RunFolder, Record]], recipes: Sequence[Recipe]
 ) -> Group:
-    """A group; of several alike in method and settings, of these `recipes`, each says more."""
+    """A group; if several have the same method and settings, each gets details to differ by.
+
+    `recipes` are those of all groups with this method and these settings.
+    """
     first, record = runs[0]
     if len(recipes) > 1:
         run = record.run
@@ -153,7 +156,7 @@ def _group(
 
 
 def _differing(recipe: Recipe, others: Sequence[Recipe]) -> list[str]:
-    """What a recipe has, in words, that not all of the others have, but for its epochs."""
+    """The parts of a recipe, in words, that not all others share, without its epochs."""
     words = [_words(one) for one in (recipe, *others)]
     return [own for own, *rest in zip(*words, strict=True) if any(own != one for one in rest)]
 
@@ -178,7 +181,7 @@ def _smoothing(folder: RunFolder, record: Record) -> float:
 
 
 def _by_level(epoch: Mapping[str, Any]) -> list[float] | None:
-    """The smoothing of each level that was logged; a method of one's own may log another epsilon.
+    """The logged smoothing of each level, or None; a user's method may log another `epsilon`.
 
     >>> _by_level({"epsilon": [0.25, 0.0]}), _by_level({"epsilon": 0.03}), _by_level({"loss": 1.5})
     ([0.25, 0.0], None, None)

@@ -1,4 +1,4 @@
-"""Runs' predictions on a set: made once, all from the same batches, then read from the folders."""
+"""Runs' predictions on a set: made once, from the same batches, and then read from the folders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ CPU = Compute()
 
 
 SMALLEST = 2.0**-24
-"""The least that float16 tells from 0."""
+"""The smallest positive number of float16."""
 TOGETHER = 2**30
-"""Bytes of logits that are in memory at a time where several runs see each batch."""
+"""About the bytes of logits in memory at a time, if several runs are given each batch."""
 
 
 def halved(logits: Tensor) -> dict[str, Tensor]:
     """Logits z as z - max z in float16, and max z in float32.
 
     `logits` are float32, `(..., Z)`. float16 rounds a difference d <= 0 by at most 2^-11 |d|, so
-    that the classes that matter to a confidence lose least; below -65504 it becomes that, whose
-    probability is 0 either way. A class that is less probable than the predicted one stays so:
-    a difference that float16 would round to 0 becomes -2^-24.
+    the classes that matter for the confidence lose least. Differences below -65504 become -65504,
+    whose probability is 0 as well. A class that is less probable than the predicted one stays less
+    probable: a difference that float16 would round to 0 becomes -2^-24.
 
     >>> halved(torch.tensor([[7.0, 2.0, 7.0 - 1e-6]]))["logits"]
     tensor([[ 0.0000e+00, -5.0000e+00, -9.5367e-07]], dtype=torch.float16)
@@ -49,7 +49,7 @@ def halved(logits: Tensor) -> dict[str, Tensor]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Tensor:
-    """The float32 logits of what `halved` gave, or logits that are float32 as they are."""
+    """The float32 logits from the result of `halved`, or logits that were kept in float32."""
     logits = tensors["logits"]
     return logits.float() + tensors["largest"] if "largest" in tensors else logits
 
@@ -57,10 +57,10 @@ def restored(tensors: Mapping[str, Tensor]) -> Tensor:
 def predict_part(
     models: Sequence[nn.Module], part: Part, device: torch.device | None = None
 ) -> Predictions:
-    """The predictions of any models, which are members of one ensemble, on a part.
+    """The predictions of any models, as members of one ensemble, on a part.
 
-    Each takes images `(B, C, H, W)` in [0,1] and returns logits `(B, Z)`, and is on `device`, by
-    default the CPU. It is called in evaluation mode, and afterwards in the mode that it was in.
+    Each model is on `device`, by default the CPU, takes images `(B, C, H, W)` in [0, 1] and returns
+    logits `(B, Z)`. It is called in evaluation mode, and then put back into its previous mode.
 
     >>> from arcal.data import InMemory
     >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
@@ -76,10 +76,9 @@ def predict_part(
 def _predict_each(
     ensembles: Sequence[Sequence[nn.Module]], part: Part, device: torch.device, loaders: int = 0
 ) -> list[Predictions]:
-    """The predictions of each ensemble on a part, of which each batch is read once for all.
+    """The predictions of each ensemble on a part; each batch is read once for all.
 
-    `loaders` processes read ahead where images are files, which then are decoded and corrupted
-    there.
+    If images are files, `loaders` processes read, decode and corrupt them ahead.
     """
     if not len(part):
         raise ArcalError(f"{part.name} is empty: there is nothing to predict")
@@ -95,7 +94,7 @@ def _predict_each(
 
 
 def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    """What a model says of images channels last, or laid out as usual if it views them as rows."""
+    """A model's logits for channels-last images, or images in rows if its `view` needs these."""
     try:
         return model(x).float().cpu()
     except RuntimeError as error:
@@ -105,9 +104,9 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -> None:
-    """Make and keep the predictions on a part that are not there yet.
+    """Make and keep the predictions on a part that are missing.
 
-    Its images are read, decoded and corrupted once for all runs, as far as their logits fit.
+    Its images are read, decoded and corrupted once for as many runs as fit `TOGETHER` in memory.
     """
     missing = [one for one in predictors if not one.folder.predictions(name).exists()]
     while missing:
@@ -126,8 +125,8 @@ def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -
 class Predictor:
     """A run's predictions on any part, read from its folder or made and kept there.
 
-    The models are loaded when they are first needed, and stay. With `half_precision` logits take
-    half the space in the folder, see `halved`; figures follow from what is kept.
+    The models are loaded when first needed, and stay in memory. With `half_precision` logits take
+    half the space in the folder, see `halved`; figures are computed from the kept logits.
     """
 
     folder: RunFolder
@@ -136,15 +135,15 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self.folder, self.compute, self.half_precision
-        return Predictor, how  # another process loads the models itself
+        return Predictor, how  # without the models, which another process loads itself
 
     def __call__(self, part: Part, name: str) -> Predictions:
-        """Predictions on `part`, which are kept by this name."""
+        """Predictions on `part`, which are kept under this name."""
         predict_together([self], part, name)
         return self._load(self.folder.predictions(name), part)
 
     def save(self, part: Part, name: str, predictions: Predictions) -> None:
-        """Keep predictions on `part` by this name, with what they are of."""
+        """Keep predictions on `part` under this name, with fingerprints of the data and model."""
         logits = predictions.logits
         tensors = {"ids": predictions.ids, "labels": predictions.labels}
         tensors |= halved(logits) if self.half_precision else {"logits": logits}
@@ -163,7 +162,7 @@ class Predictor:
         return fingerprint_of(self.folder)
 
     def digest(self, part: Part, name: str) -> str:
-        """The digest of the predictions on `part` that are kept by this name, checked as in a call.
+        """The digest of the predictions on `part` kept under this name, checked as in a call.
 
         Only the header is read.
         """
@@ -192,7 +191,7 @@ class Predictor:
 
 
 def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) -> Predictions:
-    """The run's predictions on a part, read from its folder or made and kept there by this name.
+    """A run's predictions on a part, read from its folder, or made and kept under this name.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train

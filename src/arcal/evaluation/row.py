@@ -1,4 +1,4 @@
-"""The runs of one method with their models, and the subjects that they become, set by set."""
+"""The runs of one method with their models, which become subjects, set by set."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,12 +29,12 @@ from arcal.robustness import Robustness
 from arcal.store import digest_of
 
 VALIDATION = "validation"
-"""The name that predictions on validation images are kept by."""
+"""The name under which predictions on validation images are kept."""
 
 
 @dataclass
 class Evaluated:
-    """What is known of one subject so far: its calibrators, if any, and its figures."""
+    """The results on one subject so far: its calibrators, if any, and its figures."""
 
     posthoc: str | None = None
     calibrators: list[Calibrator] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Evaluated:
     ood: list[OutOfDistribution] = field(default_factory=list)
 
     def predictions(self, runs: list[Predictions]) -> list[Predictions]:
-        """What it makes of the predictions of the runs as they were trained."""
+        """The subject's predictions, from those of the runs as they were trained."""
         if self.posthoc is None:
             return runs
         return [calibrated(*pair) for pair in zip(self.calibrators, runs, strict=True)]
@@ -51,10 +51,10 @@ class Evaluated:
     def on_both(
         self, clean: list[Predictions], others: list[Predictions]
     ) -> tuple[list[Predictions], list[Predictions]]:
-        """What it makes of the runs' predictions on the test set and on other data, to tell apart.
+        """The subject's predictions on the test set and on other data, to tell the two apart.
 
-        A calibrator that looks at a batch gets batches of both: one of other data alone would give
-        them away, all at once.
+        A calibrator that depends on the batch gets batches with both: a batch of other data alone
+        would give all of these away at once.
         """
         if not any(isinstance(one, TemperatureByBatch) for one in self.calibrators):
             return self.clean, self.predictions(others)
@@ -73,7 +73,7 @@ class Evaluated:
 
 @dataclass
 class Row:
-    """The runs of a method with their models, and the subjects they become.
+    """The runs of a method with their models, which become subjects.
 
     `fitted_on` are the digests of the validation predictions that calibrators were fitted on.
     """
@@ -90,9 +90,10 @@ class Row:
         validation: Part,
         refused: Callable[[str], object] | None = None,
     ) -> None:
-        """Fit the post-hoc methods of these names on the validation images, each run its own.
+        """Fit the post-hoc methods of these names to each run, on the validation images.
 
-        One that cannot be fitted is left out, and `refused` is told why; without it, that raises.
+        A method that cannot be fitted is left out, and `refused` is called with the reason; without
+        `refused`, this raises `ArcalError`.
         """
         if not names:
             return
@@ -112,9 +113,9 @@ class Row:
                 self.evaluated.append(Evaluated(name, calibrators))
 
     def measure(self, where: EvaluationSet, part: Part, name: str) -> None:
-        """Measure all subjects on one set, or read the figures kept; only clean predictions stay.
+        """Measure all subjects on one set, or read their kept figures.
 
-        The runs' predictions on it have been made.
+        The runs' predictions on the set must exist. Only those on the clean set stay in memory.
         """
         runs = self._predict(part, name) if where == CLEAN else []
         for one, path, basis in self._figures(where, part, name):
@@ -169,7 +170,7 @@ class Row:
     def _figures(
         self, where: EvaluationSet, part: Part, name: str
     ) -> Iterator[tuple[Evaluated, Path, Basis]]:
-        """Each subject, where its figures on a set are kept, and what they follow from."""
+        """Each subject, the file with its figures on a set, and their basis."""
         predictions = [one.digest(part, name) for one in self.predictors]
         for one in self.evaluated:
             basis = basis_of(

@@ -1,8 +1,8 @@
-"""A small file of each run, enough for tables over seeds when its folder is gone.
+"""A small file per run, enough for tables over seeds after the run's folder is deleted.
 
-It has the figures of a run on every set, those of its post-hoc twins beside them, and its
-predictions on the clean test set in half precision: 0.3 MB for ten classes and ten thousand images,
-where the folder of a run that was evaluated under all corruptions has 40.
+It has the figures of a run on every set, also after each post-hoc method, and its predictions on
+the clean test set in half precision: 0.3 MB for ten classes and ten thousand images, while the
+folder of a run that was evaluated under all corruptions has 40 MB.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ from arcal.errors import ArcalError
 from arcal.store import load_header, load_tensors, save_tensors
 
 FORMAT = 1
-"""Raised when a change of the code changes the figures; files of another one are not taken."""
+"""Increased when a change to the code changes the figures; other files are not used."""
 
 Sets = Mapping[EvaluationSet, Part]
-"""What runs are evaluated on, the clean test set among them."""
+"""The sets that runs are evaluated on, including the clean test set."""
 
 
 def write_summaries(subjects: Sequence[Subject], folder: Path, sets: Sets) -> None:
-    """Write a file for every run of `subjects`, each method followed by its post-hoc twins."""
+    """Write a file for every run of `subjects`; each method comes before its post-hoc twins."""
     by_run: dict[str, list[tuple[Subject, int]]] = {}
     for subject in subjects:
         for i, run in enumerate(subject.provenance):
@@ -56,9 +56,9 @@ def write_summaries(subjects: Sequence[Subject], folder: Path, sets: Sets) -> No
 
 
 def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> bool:
-    """Whether the run of this name has a file with its figures on these very sets, and these twins.
+    """Whether a run has a file with figures on exactly these sets and with these post-hoc methods.
 
-    A file of other images under one of these names raises `ArcalError`: it would be made anew.
+    A file on other images under one of these names raises `ArcalError` instead of being replaced.
     """
     path = _file(folder, run)
     if not path.exists():
@@ -75,11 +75,11 @@ def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> b
 
 
 def read_summaries(folder: Path, method: Method, runs: Sequence[str], sets: Sets) -> list[Subject]:
-    """The runs of one method, by their folders' names, as `evaluate` gave them, and its twins.
+    """The runs of one method, by their folders' names, as subjects, with its post-hoc twins.
 
-    Predictions, and what needs all runs at once, ensembles and stability, are there for the clean
-    set and the method itself, from probabilities that half precision moves by less than 10^-3.
-    Nothing is by level, and there is no other data.
+    Predictions, and figures that need all runs at once (ensembles and stability), exist only for
+    the clean set and the method itself. Half precision changes their probabilities by less than
+    10^-3. There are no figures by level or on other data.
     """
     read = [load_tensors(_file(folder, run)) for run in runs]
     headers = [about for _, about in read]
@@ -122,13 +122,13 @@ def _file(folder: Path, run: str) -> Path:
 
 
 def _labels(about: Mapping[str, Any]) -> dict[str | None, str]:
-    """What the method and its twins are called in a file, by the twin's key in `EVALUATED`."""
+    """The names of the method (None) and its twins, by their keys in `EVALUATED`, in a file."""
     own = next(iter(about["figures"]))
     twins = {name: f"{own} + {name}" for name in EVALUATED}
     return {None: own} | {n: label for n, label in twins.items() if label in about["figures"]}
 
 
 def _fits(about: Mapping[str, Any], sets: Sets) -> bool:
-    if about.get("format", 1) != FORMAT:  # the first files do not say it
+    if about.get("format", 1) != FORMAT:  # the first files have no format
         return False
     return all(about["sets"].get(where.name) == part.fingerprint() for where, part in sets.items())

@@ -1,4 +1,4 @@
-"""Every figure as one row: what tables and pictures of any kind can be made of."""
+"""Every figure as one row, for tables and pictures of any kind."""
 
 import json
 import math
@@ -33,20 +33,20 @@ SMALL: dict[str, Any] = {
     "use_dictionary": [name for name in SCHEMA.names if name != "value"],
     "column_encoding": {"value": "BYTE_STREAM_SPLIT"},
 }
-"""How it is written: numbers by byte, which compresses them best."""
+"""Options for Parquet: splitting the numbers by bytes compresses them best."""
 ENSEMBLE, ALL = "ensemble", "all runs"
-"""`run` of what belongs to no single run: their averaged prediction, and how much they differ."""
+"""The `run` of figures for all runs: of their averaged prediction, and on how much they differ."""
 
 
 def write_table(
     path: Path, subjects: Sequence[Subject], *, keep_others: bool = False, **about: Any
 ) -> None:
-    """Write all figures of subjects as Parquet, one row a run, set and measure.
+    """Write all figures of subjects as Parquet, with one row per run, set and measure.
 
-    A file that arcal did not write raises `ArcalError` and stays. With `keep_others`, what a file
-    that is there has of other methods and sets stays in it.
+    A file that arcal did not write is kept and raises `ArcalError`. With `keep_others`, the rows of
+    an existing file on other methods and sets are kept.
 
-    `about`, and the version of arcal, are kept as JSON in the schema's metadata under `arcal`.
+    `about` and the version of arcal are written as JSON to the schema's metadata, under `arcal`.
 
     >>> from arcal.auditing import CLEAN, Provenance, as_predictions
     >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
@@ -68,9 +68,10 @@ def write_table(
 
 
 def table_of(subjects: Sequence[Subject]) -> pa.Table:
-    """All figures of subjects as Arrow, one row a run, set and measure: `.to_pandas()`.
+    """All figures of subjects as an Arrow table, with one row per run, set and measure.
 
-    The columns are those of `SCHEMA`. A run without provenance is called by its seeds.
+    The columns are those of `SCHEMA`; `.to_pandas()` converts the table. A run without provenance
+    is named by its seeds.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
@@ -108,7 +109,7 @@ def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
 
 
 def _others(path: Path, table: pa.Table) -> pa.Table:
-    """The rows of a file that are of another method, or of another set, than all of `table`."""
+    """The rows of a file whose method and set do not occur in `table`."""
     try:
         there = pq.read_table(path).cast(SCHEMA)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What every run is evaluated on: its test images' scores, and predictions on every set."""
+"""What is computed for every run: scores of its test images, and predictions on every set."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from arcal.training.scoring import score_file, score_run
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
-    """The images of a set; corrupted ones are made or read when they are asked for.
+    """The images of a set; corrupted images are made or read when they are used.
 
     >>> import torch
     >>> from arcal.data import InMemory
@@ -37,7 +37,7 @@ def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) ->
 
 @dataclass(frozen=True)
 class Workload:
-    """The order that ranks, the sets, and the parts of other data that runs are evaluated on.
+    """The order that ranks images, and the sets and parts of other data to evaluate runs on.
 
     `shifted`, if given, are the test images that the corrupted sets are made of.
     """
@@ -53,7 +53,7 @@ class Workload:
     half_precision: bool = False
 
     def predictor(self, folder: RunFolder) -> Predictor:
-        """What makes and keeps a run's predictions."""
+        """The predictor that makes and keeps a run's predictions."""
         return Predictor(folder, self.compute, self.half_precision)
 
     def score(self, folder: RunFolder) -> Robustness:
@@ -63,11 +63,11 @@ class Workload:
         return score_run(folder, self.data.test, CLEAN.part, self.order, **how)
 
     def score_file(self, folder: RunFolder) -> Path:
-        """Where a run's scores of the test images are kept."""
+        """The file in which a run's scores of the test images are kept."""
         return score_file(folder, CLEAN.part, self.order, self.attack)
 
     def parts(self) -> Iterator[tuple[EvaluationSet, Part, str]]:
-        """The clean test set and each other one, and the name that predictions on it are kept by.
+        """The clean test set and each other set, and the name of its predictions in run folders.
 
         Corrupted images are made when they are first read.
         """
@@ -83,21 +83,21 @@ class Workload:
             yield where, part, name + (fewer if where.is_shifted else "")
 
     def others(self) -> Iterator[tuple[Resized, str]]:
-        """The parts of other data, brought to the size of the images, and their names."""
+        """The parts of other data, resized to the images, and the names of their predictions."""
         for other in self.ood:
-            part = Resized(other, self.data.shape)  # by its content as well: names are shared
+            part = Resized(other, self.data.shape)  # its content is in the name, to be unique
             yield part, f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
 
     def check(self) -> None:
-        """Open every set once, before anything runs: one that cannot be raises `ArcalError`."""
+        """Open every set once before anything runs; one that fails to open raises `ArcalError`."""
         deque(chain(self.parts(), self.others()), maxlen=0)
 
     def sent(self) -> "Workload":
-        """The same for other processes, without the training images that they do not read."""
+        """The same for other processes, without the training images, which they do not need."""
         train = self.data.train
         return replace(self, data=replace(self.data, train=train.subset(train.ids[:0])))
 
     def done(self, folder: RunFolder) -> Callable[[], int]:
-        """Counts how many of the sets a run has predictions on by now."""
+        """A function that counts the sets on which a run has predictions by now."""
         names = [name for *_, name in (*self.parts(), *self.others())]
         return lambda: sum(folder.predictions(name).exists() for name in names)

@@ -1,4 +1,4 @@
-"""The methods a classifier can be trained with. A new one is one file, its import and a line."""
+"""The methods to train a classifier with. A new one needs a file, and an import and a line here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ METHODS = Methods(
         CCAT,
     )
 )
-"""Every method by its name; those of other packages come by entry points, see `Methods`."""
+"""Every method by its name; other packages add theirs by entry points, see `Methods`."""
 
 
 def method_class(name: str) -> type[Method]:
@@ -43,9 +43,9 @@ def method_class(name: str) -> type[Method]:
 
 
 def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
-    """The method of this name for Z classes, with what is added to it among the settings.
+    """The method of this name for Z classes; `settings` include those that are added to it.
 
-    A setting that it does not have, or out of range, raises `ArcalError`.
+    A setting that it does not have, or a value out of range, raises `ArcalError`.
 
     >>> method = method_named("label-smoothing", 10, {"epsilon": 0.1, "mixup": 0.2})
     >>> type(method).__name__, method.epsilon, method.added.mixup
@@ -58,10 +58,10 @@ def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
 
 
 def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a method with its defaults filled in; one it does not have raises.
+    """The settings of a method with its defaults filled in; an unknown one raises `ArcalError`.
 
-    What can be added to it is there only if it is given, so that a run is what it was before there
-    was such an addition.
+    Additions are included only if given, so that a new kind of addition does not change the
+    configuration of other runs.
 
     >>> complete_settings("ccat", {"rho": 5.0})
     {'radius': 0.01, 'rho': 5.0, 'step': 0.025, 'iterations': 10}
@@ -89,12 +89,12 @@ def _check_known(kind: type[Method], own: Mapping[str, Any]) -> None:
 
 
 def _own(kind: type[Method]) -> set[str]:
-    """The names of a method's own settings, without what can be added to it."""
+    """The names of a method's own settings, without additions."""
     return {setting.name for setting in declared_by(kind)}
 
 
 def needs_vanilla(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether such a run is trained with the robustness of images by a vanilla run.
+    """Whether such a run needs the robustness of images from a vanilla run.
 
     >>> needs_vanilla("ar-adals", {}), needs_vanilla("adals", {})
     (True, False)
@@ -108,23 +108,23 @@ def needs_vanilla(name: str, settings: Mapping[str, Any]) -> bool:
 def _divided(
     kind: type[Method], settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A method's own settings, and those that are added to it."""
+    """A method's own settings, and its additions."""
     additions = {setting.name for setting in additions_to(declared_by(kind), criterion=True)}
     own = {name: value for name, value in settings.items() if name not in additions}
     return own, {name: value for name, value in settings.items() if name in additions}
 
 
 def _called(name: str) -> str:
-    """A setting, and the flag by which another method has it if that is another name."""
+    """A setting's name, with its flag in another method if that has another name."""
     flags = (s.flag for kind in METHODS.loaded() for s in kind.settings() if s.name == name)
     flag = next(flags, None)
     return repr(name) if flag is None else f"{name!r} ({flag})"
 
 
 def in_words(kind: type[Method], settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """The settings of a method as people read them, in their order; None says nothing.
+    """The settings of a method in words, in their order; those that are None are left out.
 
-    What the method does not declare comes last, under its own name.
+    A setting that the method does not declare comes last, under its own name.
 
     >>> in_words(ARAdaLS, {"alpha": 0.2, "R": 4, "order": "gradient", "rescore": None})
     ('R = 4', 'α = 0.2', 'gradient order')
@@ -152,7 +152,7 @@ class Description:
 
 
 def describe(name: str, settings: Mapping[str, Any]) -> Description:
-    """How a report shows a method of this name, be it installed here or not.
+    """How a report shows a method of this name, whether or not it is installed here.
 
     >>> describe("label-smoothing", {"epsilon": 0.1})
     Description(title='Label smoothing', about='every label gives away the same share ε to all \
@@ -162,7 +162,7 @@ classes', place=20, settings=('ε = 0.1',))
     """
     try:
         kind = method_class(name)
-    except ArcalError:  # of a package that is not installed here; its runs can still be read
+    except ArcalError:  # its package is not installed here, but its runs can still be read
         kind = Method
     return Description(kind.title or name, kind.about, kind.place, in_words(kind, settings))
 

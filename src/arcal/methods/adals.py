@@ -37,8 +37,8 @@ Alpha = Annotated[
 class AdaLS(Method):
     """Algorithm 1 with R = 1: one soft label for all, no levels needed.
 
-    `alpha` is "auto", by the epochs that are left, a number such as the paper's 0.005, or a
-    schedule by first epochs such as the paper's for ImageNet, `{0: 0.001, 60: 0.05}`.
+    `alpha` is "auto", set by the number of epochs left; a number, such as the paper's 0.005; or a
+    schedule by first epochs, such as the paper's for ImageNet, `{0: 0.001, 60: 0.05}`.
 
     >>> import torch
     >>> method = AdaLS(2, alpha=0.25)
@@ -68,16 +68,17 @@ class AdaLS(Method):
 
 
 class ARAdaLS(AdaLS):
-    """Algorithm 1 with R levels, cut by `order` (see `arcal.orders`) of a vanilla model.
+    """Algorithm 1 with R levels, by the `order` (see `arcal.orders`) of a vanilla model's scores.
 
-    That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
-    `attack` names the attack of the order `attack`; levels need no more than the quick one.
-    `update` "own" moves each level by its own gap, as the paper does; "joint" moves them together,
+    The vanilla model has the same data, network, recipe and seed: the "pre-computed" way of
+    section 4. `attack` names the attack of the order `attack`; for levels the quick one suffices.
+    `update` "own" moves each level by its own gap, as in the paper; "joint" moves them together,
     see `arcal.adaptive_alpha`.
 
-    "On the fly" both sets are ranked anew, by the model as it is then, after the epochs `rescore`:
-    65 and 130 of 200 for the paper's WRN-28-10. A number below 1 is a share of all epochs. Soft
-    labels stay with their level. Until the first such epoch the pre-computed levels hold.
+    With `rescore`, both sets are also ranked "on the fly": again after each of these epochs, by the
+    model as it is then. The paper has 65 and 130 of 200 for its WRN-28-10. A number below 1 is a
+    share of all epochs. Soft labels stay with their level, and the pre-computed levels are used
+    until the first such epoch.
 
     >>> import torch
     >>> method, ids = ARAdaLS(2, alpha=0.25, R=2), torch.tensor([7, 8])

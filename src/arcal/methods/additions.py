@@ -1,4 +1,4 @@
-"""What can be added to every method: settings that are not a method's own, and what goes together.
+"""Additions to any method: settings that are not a method's own, and how they combine.
 
 Each is in the file of its name: its setting, its formula, its source.
 """
@@ -19,15 +19,15 @@ from arcal.methods.perturbed import PERTURBED, PERTURBED_BY, check_distances
 from arcal.methods.setting import Setting
 
 ADDITIONS = (MIXUP, REGMIXUP, NOISE, AUGMIX, PERTURBED, PERTURBED_BY, ENTROPY, MBLS)
-"""All of them, in the order in which they are shown."""
+"""All additions, in the order in which they are shown."""
 
 OF_INPUTS = (NOISE, AUGMIX)
-"""Those that change nothing but the images, and so go with a method that has no criterion."""
+"""Those that change only the images, and so work for methods without a criterion."""
 
 
 @dataclass(frozen=True)
 class Added:
-    """What was added to a method; None where nothing was.
+    """What was added to a method; None for everything else.
 
     >>> Added(noise=0.1).augmix is None
     True
@@ -44,13 +44,13 @@ class Added:
 
 
 OF_PIXELS = (NOISE, AUGMIX, PERTURBED)
-"""Those that clip images to [0, 1], or look their colours up."""
+"""Those that need images in [0, 1]: they clip them, or look colours up in a table."""
 OVERSHOT = 1e-3
-"""How far resizing may take images out of [0, 1]."""
+"""How far resizing may bring images outside [0, 1]."""
 
 
 def check_pixels(added: Added, x: Tensor) -> None:
-    """Refuse images `(B, ...)` that are not in [0, 1] where something was added that needs it.
+    """Refuse images `(B, ...)` outside [0, 1] if something was added that needs them within.
 
     >>> check_pixels(Added(mixup=0.2), torch.tensor([[-2.0, 2.0]]))
     >>> check_pixels(Added(noise=0.1), torch.tensor([[-2.0, 2.0]]))
@@ -69,7 +69,7 @@ def check_pixels(added: Added, x: Tensor) -> None:
 
 
 def additions_to(own: tuple[Setting, ...], criterion: bool) -> tuple[Setting, ...]:
-    """The additions that a method takes beside its own settings, whose names are its own.
+    """The additions that a method takes, without names that its own settings have.
 
     >>> [setting.name for setting in additions_to((), criterion=False)]
     ['noise', 'augmix']
@@ -80,9 +80,9 @@ def additions_to(own: tuple[Setting, ...], criterion: bool) -> tuple[Setting, ..
 
 
 def checked(name: str, criterion: bool, given: Mapping[str, Any]) -> Added:
-    """What is added to the method of this name, which has a `criterion` of logits or has not.
+    """The additions given for the method of this name; `criterion` says whether it has one.
 
-    A value out of range, or what does not go together, raises `ArcalError`.
+    A value out of range, or additions that cannot be combined, raise `ArcalError`.
 
     >>> checked("vanilla", True, {"noise": 0.1, "mixup": None})
     Added(mixup=None, regmixup=None, noise=0.1, augmix=None, perturbed=None, perturbed_by=None, \

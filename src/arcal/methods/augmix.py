@@ -16,13 +16,13 @@ AUGMIX = Setting(
     name="augmix",
     type=float | None,
 )
-"""The setting that all methods have; those that make their own inputs take only 0."""
+"""A setting of all methods; methods that make their own inputs take only 0."""
 
 
 def augmix_views(x: Tensor, weight: float, generator: torch.Generator | None) -> list[Tensor]:
-    """What goes through the network instead of images `(B, C, H, W)` in [0, 1].
+    """The inputs of the network in place of images `(B, C, H, W)` in [0, 1].
 
-    The images and two mixtures of each, or, where the consistency loss has no weight, one mixture.
+    These are the images and two mixtures of each, or only one mixture if the `weight` is 0.
     """
     if weight == 0:
         return [augmix(x, generator)]
@@ -34,7 +34,7 @@ def jensen_shannon(*logits: Tensor) -> Tensor:
 
         JS(p_orig; p_augmix1; p_augmix2) = (KL[p_orig || M] + KL[p_augmix1 || M] + ...) / 3
 
-    with M their mean; the mean over the batch, in float32 or better.
+    with M the mean of the predictions. It is the mean over the batch, in float32 or better.
 
     >>> sure, unsure = torch.tensor([[100.0, 0.0]]), torch.tensor([[0.0, 100.0]])
     >>> jensen_shannon(sure, sure), jensen_shannon(sure, unsure)  # log 2
@@ -42,15 +42,15 @@ def jensen_shannon(*logits: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(logits[0].dtype, torch.float32)
     log_p = torch.stack([one.log_softmax(dim=1, dtype=dtype) for one in logits])
-    log_p = log_p.clamp(min=torch.finfo(dtype).min)  # of a masked class: p log p is 0
+    log_p = log_p.clamp(min=torch.finfo(dtype).min)  # so that p log p is 0 for a masked class
     log_M = log_p.logsumexp(dim=0) - math.log(len(logits))
     return (log_p.exp() * (log_p - log_M)).sum(dim=2).mean()
 
 
 class Beside(nn.Module):
-    """A model that is also shown other inputs in the same pass, and keeps their logits.
+    """A model that also runs on other inputs in the same pass, and keeps their logits.
 
-    A pass for all, as in the authors' code, so that batch norm sees the three as one batch.
+    All share one pass, as in the authors' code, so that batch norm sees all views as one batch.
 
     >>> model = Beside(nn.Identity(), [torch.ones(1, 2)])
     >>> model(torch.zeros(1, 2)), model.logits
@@ -62,7 +62,7 @@ class Beside(nn.Module):
         self.model: nn.Module = model
         self.others: list[Tensor] = others
         self.logits: list[Tensor] = []
-        """Of the first `B` inputs, and of each of the others `(B, ...)`."""
+        """The logits of the first B inputs, and of each of the `others` `(B, ...)`."""
 
     def forward(self, x: Tensor) -> Tensor:
         B = len(self.others[0])

@@ -13,17 +13,17 @@ from arcal.smoothing import smooth_cross_entropy
 
 
 class CCAT(Method):
-    """Half of each batch is attacked, and learns to be less sure the further it was moved.
+    """Half of each batch is attacked, with targets that are less sure the larger the perturbation.
 
-    The attack finds `delta`, `|delta|_inf <= radius`, of the highest confidence in a wrong class.
-    The target of `x + delta` goes from one-hot to uniform, `lambda p + (1 - lambda) / Z`, with
+    The attack finds the `delta`, `|delta|_inf <= radius`, with the highest confidence in a wrong
+    class. The target of `x + delta` goes from one-hot to uniform, `lambda p + (1 - lambda) / Z`,
 
         lambda(delta) = (1 - min(1, |delta|_inf / radius))^rho
 
     which is label smoothing with `epsilon = 1 - lambda`. `radius`, `step` and `iterations` are
-    those of the AR-AdaLS paper (appendix A.1). The rest is not in its text and is as in the CCAT
-    authors' code for CIFAR-10: `rho` 10, momentum 0.9, steps divided by 1.5 where the objective
-    would fall, starts drawn from three kinds, the attack in evaluation mode, one pass of both
+    those of the AR-AdaLS paper (appendix A.1). Everything else is not in its text and follows the
+    CCAT authors' code for CIFAR-10: `rho` 10, momentum 0.9, steps divided by 1.5 if the objective
+    would fall, starts drawn from three kinds, the attack in evaluation mode, and one pass of both
     halves in training mode.
 
     >>> method = CCAT(2, radius=0.5, rho=2.0)
@@ -71,22 +71,23 @@ class CCAT(Method):
         )
 
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        half = len(x) // 2  # the loop's order is random: the first half is as good as any
+        half = len(x) // 2  # the order is random, so the first half is as good as any
         adversarial = self.attack(_itself(model), x[half:], labels[half:])
         delta = adversarial - x[half:]
         epsilon = torch.cat([delta.new_zeros(half), 1 - self.transition(delta)])
         return smooth_cross_entropy(model(torch.cat([x[:half], adversarial])), labels, epsilon)
 
     def transition(self, delta: Tensor) -> Tensor:
-        """The share `lambda` `(N,)` of the one-hot label at perturbations `(N, ...)`."""
+        """The share `lambda` `(N,)` of the one-hot label for perturbations `(N, ...)`."""
         size = delta.flatten(1).abs().amax(dim=1)
         return (1 - (size / self.attack.radius).clamp(max=1)) ** self.rho
 
 
 def _itself(model: nn.Module) -> nn.Module:
-    """The network in full precision: not what trains it, Fabric's module or DDP.
+    """The network itself, in full precision, inside the wrappers of Fabric or DDP.
 
-    Those have it as `module`, and Fabric's as a property. A network may have a part of that name.
+    Both wrappers have it as `module`, Fabric's as a property. A network may have a layer of that
+    name.
     """
     fabrics = isinstance(getattr(type(model), "module", None), property)
     trains = fabrics or isinstance(model, DistributedDataParallel)

@@ -11,13 +11,13 @@ from arcal.methods.setting import Setting
 
 
 class Focal(Method):
-    """Cross-entropy that weighs less what is predicted well (Lin et al. 2017).
+    """Cross-entropy that gives less weight to well predicted examples (Lin et al. 2017).
 
         L = -(1 - p_y)^gamma log p_y,   gamma = 5 where p_y < 0.2, else 3
 
-    p_y is the predicted probability of the true class. This gamma is FLSD-53, the one that Mukhoti
-    et al. found the best calibrated; a number given as `gamma` holds for all, and 0 is vanilla.
-    The gradient takes gamma as given. In float32 or better.
+    p_y is the predicted probability of the true class. This gamma is FLSD-53, which Mukhoti et al.
+    found to calibrate best; a number given as `gamma` is used for all examples, and 0 is vanilla.
+    Gamma counts as a constant in the gradient. The loss is computed in float32 or better.
 
     >>> ids, labels = torch.tensor([7]), torch.tensor([0])
     >>> Focal(2).criterion(torch.tensor([[0.0, 0.0]]), ids, labels)  # 0.5^3 log 2

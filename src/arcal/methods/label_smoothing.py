@@ -9,7 +9,7 @@ from arcal.methods.setting import Setting
 from arcal.smoothing import smooth_cross_entropy
 
 PAPER_GRID = tuple(round(0.01 * i, 2) for i in range(11))
-"""The sweep of appendix A: epsilon from 0 to 0.1 by 0.01, chosen on validation."""
+"""The sweep of appendix A: epsilon from 0 to 0.1 in steps of 0.01, chosen on validation data."""
 
 
 class LabelSmoothing(Method):

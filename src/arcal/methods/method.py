@@ -1,4 +1,4 @@
-"""What a training method is: how a batch becomes a loss, and what an epoch teaches it."""
+"""The base of training methods: how a batch becomes a loss, and what is learnt after an epoch."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,12 +18,12 @@ from arcal.methods.setting import Setting, declared_by
 
 
 class Method(nn.Module):
-    """Base of every method, and the plain one's behaviour.
+    """The base class of every method, with default behaviour.
 
     A method is built as `SomeMethod(Z, **settings)`. Its settings are the keyword arguments of its
-    constructor, each with a default and a `Setting` in its annotation; the command line, the checks
-    and the reports read them there. What it must save to continue goes into buffers. It knows
-    neither the loop nor the disk: the loop hands it batches, validation predictions and levels.
+    constructor, each with a default and a `Setting` in its annotation, which the command line, the
+    checks and the reports read. State that it must save to continue goes into buffers. It knows
+    neither the loop nor the disk: the loop passes it batches, validation predictions and levels.
 
     >>> import torch
     >>> from typing import Annotated
@@ -43,25 +43,25 @@ class Method(nn.Module):
     """
 
     name: ClassVar[str] = ""
-    """What the command line and the run folders call it."""
+    """The name on the command line and in run folders."""
 
     title: ClassVar[str] = ""
-    """What reports call it."""
+    """The name in reports."""
 
     about: ClassVar[str] = ""
-    """What it does, in a line."""
+    """What the method does, in one line."""
 
     place: ClassVar[int] = 100
-    """Where it stands in tables: those with a lower number come first."""
+    """The place in tables: methods with a lower number come first."""
 
     ranks: ClassVar[bool] = False
-    """Whether it needs the training and validation sets cut into robustness levels."""
+    """Whether the training and validation sets must be divided into robustness levels."""
 
     R: int = 1
-    """Number of those levels."""
+    """The number of robustness levels."""
 
     added: Added = Added()
-    """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
+    """The additions, see `arcal.methods.additions`; nothing unless `add` was called."""
 
     _has_checked_pixels: bool = False
     _draws: Callable[[str], torch.Generator | None] = staticmethod(lambda name: None)
@@ -74,19 +74,19 @@ class Method(nn.Module):
 
     @classmethod
     def mixes(cls) -> bool:
-        """Whether its loss is a criterion of logits: it can be mixed, and all else be added."""
+        """Whether its loss is a criterion of logits, so that it takes mixup and all additions."""
         return cls.loss is Method.loss
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """Its settings in the order of its constructor, and what can be added to it."""
+        """Its settings in the order of its constructor, then the additions that it takes."""
         own = declared_by(cls)
         return (*own, *additions_to(own, cls.mixes()))
 
     def add(self, **given: Any) -> Self:
-        """Add what `arcal.methods.additions` has, such as `noise=0.1`; returns the method itself.
+        """Add any of `arcal.methods.additions`, such as `noise=0.1`; returns the method itself.
 
-        A value out of range, or what does not go together, raises `ArcalError`.
+        A value out of range, or additions that cannot be combined, raise `ArcalError`.
         """
         self.added = checked(self.name, self.mixes(), given)
         if self.added.perturbed_by is not None:
@@ -95,26 +95,26 @@ class Method(nn.Module):
 
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings with all defaults, those that depend on others included; nonsense raises."""
+        """Settings with all defaults, even those that depend on others; bad ones are refused."""
         return settings
 
     def begin(self, epochs: int, full_rate: int) -> None:
-        """Take the number of epochs, and of those at the full learning rate, before the first."""
+        """Take the number of epochs, and of those at the full learning rate, before training."""
 
     def draw_from(self, generator: Callable[[str], torch.Generator]) -> None:
-        """Take what gives the generator of each name, on the CPU, as a member's epoch begins.
+        """Take a function from names to generators, on the CPU, as a member's epoch begins.
 
-        Without it, what is added draws from torch's global generator, as mixup always does.
+        Without it, additions draw from torch's global generator, as mixup always does.
         """
         self._draws = cache(generator)
 
     def losses(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Iterator[Tensor]:
-        """What a loop calls for a batch: losses that add up to its own, most often one.
+        """What a loop calls for a batch: losses whose sum is the batch's loss, usually just one.
 
-        Ids and labels are int64 `(B,)`, images `(B, C, H, W)` in [0, 1]. The images get what was
-        added to them and become the `loss`. The gradient of each loss is to be taken before the
-        next is asked for, see `arcal.methods.perturbed`. A first batch of images out of [0, 1]
-        raises `ArcalError` if what was added needs them there.
+        Ids and labels are int64 `(B,)`, images `(B, C, H, W)` in [0, 1]. The additions change the
+        images, from which `loss` is computed. Call backward on each loss before taking the next,
+        see `arcal.methods.perturbed`. A first batch of images outside [0, 1] raises `ArcalError` if
+        an addition needs them within.
         """
         if not self._has_checked_pixels:
             check_pixels(self.added, x)
@@ -127,7 +127,7 @@ class Method(nn.Module):
         x, *others = views
 
         def loss(x: Tensor) -> Tensor:
-            if not weight:  # of the consistency with other views
+            if not weight:  # no consistency loss
                 return self.loss(model, ids, x, labels)
             beside = Beside(model, others)
             loss = self.loss(beside, ids, x, labels)
@@ -140,15 +140,15 @@ class Method(nn.Module):
             yield from losses_at_both(loss, x, self.added.perturbed * distance)
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss of logits `(B, Z)` for ids, on the CPU, and labels int64 `(B,)`."""
+        """The mean loss of logits `(B, Z)` for ids (on the CPU) and labels, both int64 `(B,)`."""
         raise NotImplementedError(f"{type(self).__name__} has neither a criterion nor a loss")
 
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1].
 
-        It is the criterion's with its penalties, mixed or not; what is added to the images, and
-        what needs them once more, is in `losses`. A method that needs more of the model than its
-        logits overrides this; it cannot be mixed.
+        It is the criterion with its penalties, on mixed images or not; other additions to the
+        images are in `losses`. A method that needs more than the model's logits overrides this, and
+        then takes no mixup.
         """
         if self.added.mixup is not None:
             return mixed_loss(self._regularised, self.added.mixup, model, ids, x, labels)
@@ -158,7 +158,7 @@ class Method(nn.Module):
         return self._regularised(model(x), ids, labels)
 
     def _regularised(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
-        """The criterion, and the penalties that were added to it."""
+        """The criterion plus the penalties that were added."""
         loss = self.criterion(logits, ids, labels)
         if self.added.entropy is not None:
             loss = loss - self.added.entropy * mean_entropy(logits)
@@ -167,16 +167,16 @@ class Method(nn.Module):
         return loss
 
     def _distances(self) -> DistancesById | None:
-        """Part of the method, and so of its checkpoints, only where `perturbed_by` was added."""
+        """The distances, part of the method and its checkpoints if `perturbed_by` was added."""
         known = self._modules.get("distances_by_id")
         assert known is None or isinstance(known, DistancesById)
         return known
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
-        """Learn from the validation set after an epoch; return what is worth logging.
+        """Learn from the validation set after an epoch; return values to log.
 
-        `confidence` float64 `(N,)` is that of the predicted class and `correct` bool `(N,)` whether
-        it is right, both of the members' averaged probabilities.
+        `confidence` float64 `(N,)` is that in the predicted class, and `correct` bool `(N,)` says
+        whether this class is right, both by the members' averaged probabilities.
         """
         return {}
 
@@ -184,11 +184,11 @@ class Method(nn.Module):
         """Take the levels of the `"train"` or `"validation"` part."""
 
     def assign_distances(self, ids: Tensor, robustness: Tensor) -> None:
-        """Take the robustness `(N,)` of training images, by whose share `perturbed_by` perturbs."""
+        """Take the robustness `(N,)` of training images, a share of which is the perturbation."""
         if (known := self._distances()) is None:
             raise ArcalError(f"{self.name} perturbs by no distances: add perturbed_by first")
         known.assign(ids, robustness)
 
     def rescores_after(self, epoch: int) -> bool:
-        """Whether both parts are to be scored and cut anew after this epoch, counted from 1."""
+        """Whether to score both parts again, for new levels, after this epoch, counted from 1."""
         return False

@@ -1,6 +1,6 @@
-"""Mixup (Zhang et al. 2018; for calibration Thulasidasan et al. 2019), under any criterion.
+"""Mixup (Zhang et al. 2018; for calibration Thulasidasan et al. 2019) with any criterion.
 
-RegMixup (Pinto et al., NeurIPS 2022) is mixup as a regulariser beside the clean batch.
+RegMixup (Pinto et al., NeurIPS 2022) is mixup as a regulariser in addition to the clean batch.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ MIXUP = Setting(
     name="mixup",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def mixed_loss(
@@ -35,10 +35,10 @@ def mixed_loss(
         x~ = share x_i + (1 - share) x_j,   share ~ Beta(beta, beta)
         loss = share L(f(x~), i) + (1 - share) L(f(x~), j)
 
-    which is the loss against the mixed soft labels, since cross-entropy is linear in its target:
-    each example keeps the soft label that its own id and label have. One share a batch and one
+    This is the loss against the mixed soft labels, because cross-entropy is linear in its target:
+    each example keeps the soft label of its own id and label. There is one share per batch and one
     forward pass, as in the code of Zhang et al. The draws are from torch's global CPU generator,
-    which the loop seeds anew for each epoch, so that a continued run draws the same.
+    which the loop seeds again for each epoch, so that a continued run draws the same.
     """
     share = _beta(beta, None)
     j = torch.randperm(len(x), device="cpu")
@@ -57,7 +57,7 @@ REGMIXUP = Setting(
     name="regmixup",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def regmixup_loss(
@@ -69,16 +69,16 @@ def regmixup_loss(
     labels: Tensor,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The mean of the loss of a batch and of that of its mixtures.
+    """The mean of the loss of a batch and the loss of its mixtures.
 
         x- = lambda x_i + (1 - lambda) x_j,   lambda ~ Beta(alpha, alpha)
         L  = (CE(f(x_i), y_i) + eta [lambda CE(f(x-), y_i) + (1 - lambda) CE(f(x-), y_j)]) / 2
 
-    with eta = 1, j a permutation of the batch, and any method's criterion for the cross-entropy CE,
-    which gives each example the soft label of its own id. The paper has the sum; the authors' code
-    takes the mean over both halves of one pass, as here, so that a learning rate stays what it was.
-    A large alpha draws shares close to a half, where mixup's small one draws them close to 0 or 1.
-    One share a batch.
+    with eta = 1, j a permutation of the batch, and any method's criterion as CE, which gives each
+    example the soft label of its own id. The paper has the sum; the authors' code takes the mean
+    over both halves of one pass, as here, so that the learning rate need not change. A large alpha
+    draws shares close to one half, while mixup's small one draws them close to 0 or 1. There is one
+    share per batch.
     """
     share = _beta(alpha, generator)
     j = torch.randperm(len(x), generator=generator, device="cpu")
@@ -91,9 +91,9 @@ def regmixup_loss(
 
 
 def _beta(alpha: float, generator: torch.Generator | None) -> float:
-    """A draw of Beta(alpha, alpha) from a generator, which torch's distributions do not take.
+    """A draw from Beta(alpha, alpha) by a generator, which torch's distributions do not accept.
 
-    Without one it is from torch's own, on the CPU whatever the default device is.
+    Without one it is by torch's global generator, on the CPU whatever the default device is.
     """
     with torch.device("cpu"):
         distribution = Beta(alpha, alpha)

@@ -1,4 +1,4 @@
-"""Gaussian noise on the training inputs, of a strength that is drawn for each."""
+"""Gaussian noise on the training inputs, with a strength drawn for each."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ NOISE = Setting(
     name="noise",
     type=float | None,
 )
-"""The setting that all methods have."""
+"""A setting of all methods."""
 
 
 def noisy(x: Tensor, noise: float, generator: torch.Generator | None = None) -> Tensor:
@@ -23,11 +23,11 @@ def noisy(x: Tensor, noise: float, generator: torch.Generator | None = None) -> 
 
         x~ = clip(x + sigma n, 0, 1),   sigma ~ U(0, noise) for each image,   n ~ N(0, 1)
 
-    drawn from `generator` on the CPU, or from torch's own. Noise is the oldest regulariser of its
-    kind (Bishop 1995: to first order a penalty on the gradient); a sigma for each image, as here,
+    drawn by `generator` on the CPU, or by torch's global one. Noise is the oldest regulariser of
+    this kind (Bishop 1995: to first order a penalty on the gradient); a sigma per image, as here,
     keeps clean images among those trained on. It overlaps with the corruptions: gaussian_noise of
-    CIFAR-10-C has a sigma of 0.04 to 0.1, and shot, impulse and speckle noise are alike, so figures
-    under shift are to be read without the noises as well.
+    CIFAR-10-C has a sigma of 0.04 to 0.1, and shot, impulse and speckle noise are similar, so look
+    at figures under shift without the noises, too.
 
     >>> x = torch.full((2, 1, 1, 2), 0.5)
     >>> noisy(x, 1e-6, torch.Generator().manual_seed(0)).sub(x).abs().max() < 1e-5

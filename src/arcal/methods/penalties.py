@@ -1,4 +1,4 @@
-"""Penalties on predictions that are too sure: by their entropy, and by how far logits lie apart.
+"""Penalties on over-confident predictions: by their entropy, and by the distances of logits.
 
 The confidence penalty (Pereyra et al. 2017), also known as entropy regularisation, and margin-based
 label smoothing, MbLS (Liu et al., CVPR 2022), a limit on logit distances.
@@ -10,7 +10,7 @@ from torch import Tensor
 from arcal.methods.setting import Setting
 
 LAMBDA = 0.1
-"""The weight of the penalty, that of the authors' code."""
+"""The weight of the MbLS penalty, as in the authors' code."""
 
 MBLS = Setting(
     "margin-based label smoothing: penalise logits further than this margin m below the largest; "
@@ -20,7 +20,7 @@ MBLS = Setting(
     name="mbls",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def margin_penalty(logits: Tensor, m: float) -> Tensor:
@@ -28,10 +28,10 @@ def margin_penalty(logits: Tensor, m: float) -> Tensor:
 
         L = CE + lambda sum_k max(0, max_j l_j - l_k - m) / K,   lambda = 0.1
 
-    This is the sum over k, divided by K, its mean over the batch, in float32 or better. The paper
-    writes the sum; the authors' code, in which lambda is 0.1, takes the mean over the K classes. At
-    m = 0 it is a penalty on all logit distances, much like label smoothing's; a large m leaves
-    alone what is within it, and the cross-entropy decides. A class masked by -inf costs nothing.
+    This returns the sum over k divided by K, as a mean over the batch, in float32 or better. The
+    paper writes the sum; the authors' code, in which lambda is 0.1, takes the mean over the K
+    classes. At m = 0 it penalises all logit distances, much like label smoothing; with a large m,
+    distances within m are left to the cross-entropy. A class masked by -inf costs nothing.
 
     >>> margin_penalty(torch.tensor([[9.0, 1.0, 0.0]]), m=6.0)  # (0 + 2 + 3) / 3
     tensor(1.6667)
@@ -49,7 +49,7 @@ ENTROPY = Setting(
     name="entropy",
     type=float | None,
 )
-"""The setting that all methods with a criterion have."""
+"""A setting of all methods with a criterion."""
 
 
 def mean_entropy(logits: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def mean_entropy(logits: Tensor) -> Tensor:
         H(p(y|x)) = - sum_i p(y_i|x) log p(y_i|x)
         L = CE - beta H(p(y|x))
 
-    The loss L has any method's criterion for the cross-entropy CE. Up to a constant, - H is the KL
+    In L, CE is any method's criterion. Up to a constant, - H is the KL
     divergence KL[p || u] from the uniform distribution, where label smoothing has KL[u || p].
 
     >>> mean_entropy(torch.tensor([[0.0, 0.0], [200.0, 0.0]])) * 2  # log 2 and 0

@@ -1,4 +1,4 @@
-"""Training on each batch as it is and then slightly perturbed, by the gradient it has just left."""
+"""Training on each batch as it is and then slightly perturbed, along the gradient of its loss."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
@@ -14,7 +14,7 @@ Distances = Literal["attack", "gradient"]
 """The orders that are distances."""
 
 ATTACK = "boundary-projection-quick"
-"""The attack whose distances they are, that of AR-AdaLS."""
+"""The attack for the distances, the same as for AR-AdaLS."""
 
 PERTURBED = Setting(
     "train on each batch as it is and then at x + r g/|g|, g the gradient of its loss: the L2 norm "
@@ -37,7 +37,7 @@ PERTURBED_BY = Setting(
 
 
 def check_distances(name: Any) -> None:
-    """Raise `ArcalError` unless this order's scores are distances."""
+    """Refuse an order whose scores are not distances."""
     if name not in get_args(Distances):
         raise ArcalError(
             f"perturbed_by is {name!r}: give attack or gradient, whose scores are distances"
@@ -45,12 +45,12 @@ def check_distances(name: Any) -> None:
 
 
 def perturbed(x: Tensor, g: Tensor, r: Tensor | float) -> Tensor:
-    """Images `(B, C, H, W)` in [0, 1], each moved by the L2 norm r along its gradient g.
+    """Images `(B, C, H, W)` in [0, 1], each moved by r, in the L2 norm, along its gradient g.
 
         x' = clip(x + r g / |g|, 0, 1)
 
-    `r` is a number or `(B,)`. What is clipped, or has no gradient, is moved by less. In the first
-    order x' has the highest loss of all points as near (Goodfellow et al. 2015 in the L2 norm).
+    `r` is a number or `(B,)`. Images that are clipped, or have no gradient, move less. To first
+    order, x' has the highest loss within this distance (Goodfellow et al. 2015, in the L2 norm).
 
     >>> x, g = torch.full((1, 1, 1, 2), 0.5), torch.tensor([[[[3e-30, -4e-30]]]])
     >>> perturbed(x, g, 0.1)
@@ -68,14 +68,14 @@ def perturbed(x: Tensor, g: Tensor, r: Tensor | float) -> Tensor:
 def losses_at_both(
     loss: Callable[[Tensor], Tensor], x: Tensor, r: Tensor | float
 ) -> Iterator[Tensor]:
-    """Half the loss of the images x, and half of that where it points to; their sum is the mean.
+    """Half the loss of the images x, then half the loss of the perturbed images; their sum is L.
 
         L = (L(x) + L(x + r g / |g|)) / 2,   g = dL(x) / dx
 
-    Whoever iterates takes the gradient of the first before asking for the second: that leaves g, so
-    an image costs two passes forward and back, and no third for its perturbation. Both are in
-    training mode, each a batch of its own for batch norm; weights move once, after both. The second
-    raises `ArcalError` if the first has left no gradient.
+    The caller must call backward on the first loss before taking the second: this computes g, so
+    that an image costs two forward and backward passes, and no third for its perturbation. Both are
+    in training mode, each a batch of its own for batch norm; weights are updated once, after both.
+    The second raises `ArcalError` if the first has left no gradient.
 
     >>> x, weight = torch.zeros(1, 1, 1, 1), torch.tensor(3.0, requires_grad=True)
     >>> total = 0.0
@@ -93,7 +93,7 @@ def losses_at_both(
 
 
 class DistancesById(ById):
-    """The robustness of training images by id, which may be sparse; kept with the method.
+    """The robustness of training images by id (ids may be sparse); saved with the method.
 
     >>> distances = DistancesById()
     >>> distances.assign(torch.tensor([40, 7, 9]), torch.tensor([0.25, 0.5, float("inf")]))
@@ -111,8 +111,8 @@ class DistancesById(ById):
     def assign(self, ids: Tensor, robustness: Tensor) -> None:
         """Take unique int64 ids `(N,)` and their robustness `(N,)`.
 
-        Where it is infinite, since no attack succeeded, the largest that was found stands in, a
-        radius that is known to be within reach. If there is none, `ArcalError` is raised.
+        An infinite robustness, for which no attack succeeded, is replaced by the largest finite
+        one. If there is none, it raises `ArcalError`.
         """
         succeeded = robustness.isfinite()
         if not succeeded.any():
@@ -126,7 +126,7 @@ class DistancesById(ById):
         self.distance = distance[order]
 
     def forward(self, ids: Tensor) -> Tensor:
-        """The distances float32 `(B,)` of ids; one that has none raises `ArcalError`."""
+        """The distances float32 `(B,)` of ids; an id without a distance raises `ArcalError`."""
         if not len(self.ids):
             raise ArcalError("there are no distances to perturb by: assign them first")
         places, known = self.places(ids)

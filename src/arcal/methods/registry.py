@@ -1,4 +1,4 @@
-"""Methods by name: arcal's own, and those that installed packages add by an entry point."""
+"""Methods by name: arcal's own, and those that installed packages add by entry points."""
 
 from collections.abc import Iterable, Iterator, MutableMapping
 from functools import cached_property
@@ -9,14 +9,14 @@ from arcal.errors import ArcalError
 from arcal.methods.method import Method
 
 GROUP = "arcal.methods"
-"""The group of entry points, each of which is a name and the class of that method."""
+"""The group of entry points, each of which has a method's name and class."""
 
 
 class Methods(MutableMapping[str, type[Method]]):
-    """The built-in methods in their order, and then those of the entry points `arcal.methods`.
+    """The built-in methods in their order, then those of the entry points `arcal.methods`.
 
-    A method of another package is imported when it is first looked up. One that cannot be, or that
-    does not fit the others, raises `ArcalError` then, and stands in nobody's way before.
+    A method of another package is imported when it is first looked up. Only then does one that
+    cannot be imported, or that conflicts with the others, raise `ArcalError`.
     """
 
     def __init__(self, built_in: Iterable[type[Method]]):
@@ -26,7 +26,7 @@ class Methods(MutableMapping[str, type[Method]]):
             self._loaded[kind.name] = kind
 
     def loaded(self) -> list[type[Method]]:
-        """The built-in ones, and of the others those that have been looked up."""
+        """The built-in methods, and any others that have been looked up."""
         return list(self._loaded.values())
 
     @cached_property
@@ -76,7 +76,7 @@ class Methods(MutableMapping[str, type[Method]]):
         return kind
 
     def _check_settings(self, kind: type[Method]) -> None:
-        """Refuse a setting that is not what another method has under its name or flag."""
+        """Refuse a setting that conflicts with another method's of the same name or flag."""
         for other in self._loaded.values():
             for mine, its in product(kind.settings(), other.settings()):
                 names = {mine.name, mine.flag or mine.name}, {its.name, its.flag or its.name}

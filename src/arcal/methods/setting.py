@@ -1,4 +1,4 @@
-"""What a method says of a setting beside its type and its default: help, bounds, words."""
+"""What a method declares for a setting besides its type and default: help, bounds, words."""
 
 import inspect
 import math
@@ -22,12 +22,12 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A keyword argument of a method's constructor; what it is stands in its annotation.
+    """A keyword argument of a method's constructor, described in its annotation.
 
-    `help` is for the command line, where its name is `flag` if it is not its own. A report shows
-    `symbol = value`, or what `words` makes of the value; settings with a lower `place` come first,
-    others in the constructor's order. With bounds, what is no finite number within them is refused.
-    `name`, `type` and `default` are the constructor's.
+    `help` is for the command line, where the setting is called `flag` if that is given. A report
+    shows `symbol = value`, or the result of `words(value)`. Settings with a lower `place` come
+    first, otherwise in the constructor's order. With bounds, anything but a finite number within
+    them is refused. `name`, `type` and `default` are taken from the constructor.
 
     >>> gamma = Setting("how little easy examples count", symbol="γ", at_least=0, name="gamma")
     >>> gamma.in_words(2.0), gamma.range
@@ -51,14 +51,14 @@ class Setting:
 
     @property
     def types(self) -> tuple[Any, ...]:
-        """The types of a value that is given: those of a union, without None."""
+        """The types that a value may have: those of a union, without None."""
         union = get_origin(self.type) in (Union, UnionType)
         types = get_args(self.type) if union else (self.type,)
         return tuple(one for one in types if one is not type(None))
 
     @property
     def bounds(self) -> dict[str, float]:
-        """Those of `above`, `at_least`, `below` and `at_most` that there are."""
+        """Those of `above`, `at_least`, `below` and `at_most` that are given."""
         return {name: bound for name in _BOUNDS if (bound := getattr(self, name)) is not None}
 
     @property
@@ -68,19 +68,19 @@ class Setting:
         return " and ".join(words)
 
     def contains(self, value: Any) -> bool:
-        """Whether a value is within the bounds. Without bounds every value is."""
+        """Whether a value is within the bounds; without bounds every value is."""
         if not self.bounds:
             return True
         finite = isinstance(value, Real) and math.isfinite(value)
         return finite and all(_BOUNDS[name](value, bound) for name, bound in self.bounds.items())
 
     def check(self, value: Any) -> None:
-        """Raise `ArcalError` on a value outside the bounds that is not the default."""
+        """Refuse a value outside the bounds, unless it is the default."""
         if value != self.default and not self.contains(value):
             raise ArcalError(f"{self.name} is {value}: it must be {self.range}")
 
     def in_words(self, value: Any) -> str:
-        """A value as people read it."""
+        """A value in words, for reports."""
         if self.words is not None:
             return self.words(value)
         values = value if isinstance(value, list | tuple) else [value]
@@ -90,9 +90,9 @@ class Setting:
 
 @cache
 def declared_by(kind: type) -> tuple[Setting, ...]:
-    """The keyword arguments of a class's constructor, in its order.
+    """The keyword arguments of a class's constructor, in order.
 
-    One without a default, or an annotation that cannot be read, raises `ArcalError`.
+    An argument without a default, or an annotation that cannot be read, raises `ArcalError`.
     """
     constructor = kind.__init__
     try:

@@ -1,4 +1,4 @@
-"""The report: one self-contained page on what several subjects show."""
+"""The report: one self-contained page that compares several subjects."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,12 +31,12 @@ def write_report(
 ) -> Path:
     """Write `out/index.html` and return its path.
 
-    The page needs no other file and no network. It compares the subjects over their runs, and lets
-    the first run of each be explored input by input, with pictures of the inputs if `part` is the
-    clean test set. Beside it are the pictures of the comparison, each as `out/pictures/NAME.svg`
-    and `NAME.png`, and `out/figures.json`, the numbers of its tables and pictures. `R` is the
-    number of levels that the clean test set is cut into. `notes` are shown as they are: what was
-    chosen on validation, for one. The same input gives the same bytes.
+    The page needs no other file and no network. It compares the subjects over their runs, and shows
+    the first run of each input by input, with pictures of the inputs if `part` is the clean test
+    set. The pictures of the comparison are written beside it, each as `out/pictures/NAME.svg` and
+    `NAME.png`, and the numbers of all tables and pictures as `out/figures.json`. `R` is the number
+    of levels that the clean test set is divided into. `notes` are shown unchanged; they say, for
+    example, what was chosen on validation data. The same input gives the same bytes.
 
     >>> from arcal.auditing import CLEAN, Predictions
     >>> from arcal.robustness import score
@@ -97,7 +97,7 @@ def _pictures(compared: Comparison, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _check_images(part: Part, subject: Subject) -> None:
-    """Refuse images that are not those of the predictions."""
+    """Refuse a part that lacks images of the predictions."""
     missing = int((~torch.isin(subject.clean[0].ids, part.ids)).sum())
     if missing:
         raise ArcalError(

@@ -1,4 +1,4 @@
-"""The page of several subjects: compared over their runs, then the first run of each explored."""
+"""The page on several subjects: compared over their runs, then the first run of each in detail."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,7 +22,7 @@ ORDERS = {
     "confidence": "the probability of the predicted class",
     "random": "chance: the control, which knows nothing of robustness",
 }
-"""What the images are ranked by, in words."""
+"""The orders that images are ranked by, in words."""
 
 
 def comparison_payload(
@@ -34,7 +34,7 @@ def comparison_payload(
     notes: list[str],
     part: Part | None,
 ) -> dict[str, Any]:
-    """What the page draws. `drawn` are SVG texts by name."""
+    """The payload of the page; `drawn` are SVG texts by name."""
     models = first_runs(comparison, classes)
     name = "the clean test set" if part is None else part.name
     kind = "predictions" if part is None else "images"
@@ -54,7 +54,7 @@ def comparison_payload(
 
 
 def several_subjects(comparison: Comparison, drawn: Mapping[str, str]) -> dict[str, Any]:
-    """All that is said of the subjects over their runs."""
+    """The part of the payload on the subjects over their runs."""
     return {
         "remarks": findings.remarks(comparison),
         "about": _about(comparison),
@@ -122,7 +122,7 @@ def _terms(comparison: Comparison) -> list[dict[str, str]]:
 
 
 def _made(comparison: Comparison) -> dict[str, str]:
-    """What the runs were made with; where they differ, all values."""
+    """The facts on how the runs were made; if they differ, all their values."""
     rows: dict[str, dict[str, None]] = {}
     for one in comparison.subjects:
         for run in one.subject.provenance:
@@ -137,7 +137,7 @@ def _made(comparison: Comparison) -> dict[str, str]:
 def first_runs(comparison: Comparison, classes: tuple[str, ...]) -> list[Audited]:
     """Each subject's first run on the clean test set, in ascending order of the ids.
 
-    No calibrators are fitted: the test set chooses nothing.
+    No calibrators are fitted, because nothing may be chosen on the test set.
     """
     audited = []
     for one in comparison.subjects:
@@ -164,14 +164,14 @@ def first_runs(comparison: Comparison, classes: tuple[str, ...]) -> list[Audited
 
 
 def _run_name(one: Compared) -> str:
-    """What the first run of a subject is called: with its seed, unless nobody named one."""
+    """The name of a subject's first run: with its seed, unless a single run has no method."""
     if one.subject.method is None and len(one.seeds) == 1:
         return one.name.short
     return f"{one.name.short}, seed {seed_title(one.seeds[0])}"
 
 
 def shift_of(subject: Subject, known: Sequence[Any]) -> list[dict[str, Any]]:
-    """The figures of the first run under each corruption, those that are `known` with intervals."""
+    """The figures of the first run under each corruption; those in `known` have intervals."""
     by_set = {(one["type"], one["intensity"]): one for one in known}
     return [
         by_set.get((where.corruption, where.intensity)) or _figures(where, subject)

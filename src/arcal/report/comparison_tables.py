@@ -1,4 +1,4 @@
-"""The tables of several subjects as values: what each cell says, what leads, what is folded."""
+"""The tables on several subjects as values: the text of each cell, the leaders, what is folded."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from arcal.report.tables import (
 )
 
 MANY = 6
-"""With more sets than this, the table folds single corrupted sets away."""
+"""With more sets than this, single corrupted sets are folded away."""
 
 
 def measures(comparison: Comparison) -> ComparisonTable:
@@ -81,9 +81,9 @@ def winners(comparison: Comparison) -> ComparisonTable:
 
 
 def by_seed(comparison: Comparison) -> ComparisonTable:
-    """A row a seed with each subject's value, the best marked where all have the seed.
+    """One row per seed with each subject's value; the best is marked if all have the seed.
 
-    Many sets would make a page of their own: then only those that the tables show.
+    If there are many sets, only those that the other tables show are included.
     """
     titles, shown = set_titles(comparison.sets), shown_sets(comparison)
     every = sorted({seeds for one in comparison.subjects for seeds in one.seeds})
@@ -115,7 +115,7 @@ def by_seed(comparison: Comparison) -> ComparisonTable:
 
 
 def gaps(comparison: Comparison) -> ComparisonTable:
-    """Confidence minus accuracy by level, and over the least robust of them."""
+    """Confidence minus accuracy by level, and over the least robust levels."""
     level_gap, size = replace(GAP, digits=1), replace(GAP, measure="size")
     weakest = min(WEAKEST, comparison.R)
     least = f"Levels 0 to {weakest - 1}" if weakest > 1 else "Level 0"
@@ -229,7 +229,7 @@ def stability(comparison: Comparison) -> ComparisonTable | None:
 
 
 def stability_by_level(comparison: Comparison) -> ComparisonTable:
-    """The three readings of the variance, and churn, on the clean set, by level."""
+    """The variance in its three definitions, and churn, on the clean set, by level."""
     parts = []
     for column in STABILITY:
         by_level = [one.levels.stability[column.measure] for one in comparison.several]
@@ -243,7 +243,7 @@ def stability_by_level(comparison: Comparison) -> ComparisonTable:
 
 
 def ensembles(comparison: Comparison) -> ComparisonTable | None:
-    """All measures on the clean set of single runs and ensembles; None if there are none."""
+    """All measures of single runs and ensembles on the clean set; None without an ensemble."""
     several = comparison.several
     if not several:
         return None
@@ -268,7 +268,7 @@ def _by_measure(
     columns: Sequence[Column],
     parts: Sequence[tuple[str, Sequence[Compared], Sequence[Rows]]],
 ) -> ComparisonTable:
-    """A table with a column a measure; a part is its heading, subjects, and their measures."""
+    """A table with one column per measure; each part is a heading, subjects and their measures."""
     made = []
     for heading, subjects, rows in parts:
         spreads = [[row[column.measure] for column in columns] for row in rows]
@@ -294,9 +294,9 @@ def _part(
     columns: Sequence[Column],
     spreads: Sequence[Sequence[Spread]],
 ) -> TablePart:
-    """A row a subject, with a spread a column; the best means lead, unless all are equal.
+    """One row per subject with one spread per column; the best means lead, unless all are equal.
 
-    A column without an arrow, such as the end of an interval, is no contest.
+    Nobody leads in a column without an arrow, such as the end of an interval.
     """
     lead = [
         leaders(column, its_spreads) if column.best else set()
@@ -311,7 +311,7 @@ def _part(
 
 
 def _evaluated(means: Means) -> list[Spread]:
-    """What there is of a clean set, intensities and means; the mean of one set is left out."""
+    """The spreads on the clean set, by intensity and as means; a mean over one set is left out."""
     spreads = [means.clean, *means.by_intensity]
     if sum(means.types) > 1:
         spreads += [means.overall, means.standard]
@@ -319,7 +319,7 @@ def _evaluated(means: Means) -> list[Spread]:
 
 
 def _intensities(means: Means) -> list[TableColumn]:
-    """The heads of what `_evaluated` returns."""
+    """The column heads for what `_evaluated` returns."""
     heads = [TableColumn("Clean")]
     heads += [TableColumn(f"Intensity {i}", _count(n)) for i, n in enumerate(means.types, 1) if n]
     if sum(means.types) > 1:

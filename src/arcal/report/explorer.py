@@ -1,9 +1,8 @@
-"""The page that people work with: an audit's findings, poured into one HTML file.
+"""The interactive page: an audit's findings in one HTML file.
 
 The page itself is built from `page/` (TypeScript; `make page`) into `explorer.html` beside this
-file; nobody needs Node to install or run arcal. What it draws is the `Payload` of
-`page/src/payload.ts`: findings as JSON values, and what is said of each input as columns of
-numbers.
+file; nobody needs Node to install or run arcal. It draws the `Payload` of `page/src/payload.ts`:
+findings as JSON values, and the results on each input as columns of numbers.
 """
 
 import base64
@@ -25,8 +24,8 @@ Dtype = Literal["int8", "int16", "int32", "float32", "float64", "uint16", "share
 def column(values: Any, dtype: Dtype) -> dict[str, Any]:
     """Numbers `(N,)` or `(N, k)`, an array or a tensor on the CPU, as the page reads them.
 
-    "share" is for probabilities where 1/65535 is enough. Integers that the type does not hold raise
-    `ArcalError`.
+    "share" is for probabilities for which a precision of 1/65535 is enough. Integers that do not
+    fit the type raise `ArcalError`.
 
     >>> column([1, -1], "int16")
     {'dtype': 'int16', 'shape': [2], 'data': 'AQD//w=='}
@@ -45,8 +44,8 @@ def column(values: Any, dtype: Dtype) -> dict[str, Any]:
 def write_explorer(path: Path | str, payload: Mapping[str, Any]) -> Path:
     """Write the page of a `Payload`; returns its path.
 
-    One file that fetches nothing: names and texts of users are escaped, and the page's policy runs
-    no script but the one it was built with. The same payload gives the same bytes.
+    It is one file that fetches nothing. Users' names and texts are escaped, and the page's policy
+    runs no script but the one it was built with. The same payload gives the same bytes.
     """
     page = Path(__file__).with_name("explorer.html").read_text(encoding="utf-8")
     head, title, rest = _split(page, "<title>arcal audit</title>")
@@ -72,6 +71,6 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 
 def _json(payload: Any) -> str:
-    """JSON that ends no script element and starts no comment, whatever is in it."""
+    """JSON that cannot end a script element or start a comment, whatever it holds."""
     text = json.dumps(plain(payload), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)

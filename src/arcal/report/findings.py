@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences that say no more than the numbers."""
+"""The comparison in sentences, which claim no more than the numbers show."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from arcal.report.tables import COLUMNS, ECE, GAP, Column, Lead, lead
 
 
 def headline(comparison: Comparison) -> str:
-    """The one sentence of the page: who has the lowest ECE on the clean set and under shift."""
+    """The page's main sentence: who has the lowest ECE on the clean set and under shift."""
     lowest = [(where, _lowest(comparison, where)) for where in headline_sets(comparison)]
     (clean, best), *shift = lowest
     if len(comparison.subjects) == 1:
@@ -30,7 +30,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """What a reader should take from the tables: how sure each lead is, and who wins how often."""
+    """What to take from the tables: how certain each lead is, and who wins how often."""
     lines = [_least_robust(comparison)]
     if len(comparison.subjects) > 1:
         lines += [_how_sure(comparison, where) for where in headline_sets(comparison)]
@@ -39,7 +39,7 @@ def remarks(comparison: Comparison) -> list[str]:
 
 
 def headline_sets(comparison: Comparison) -> list[Where]:
-    """The clean test set, and the mean over the corrupted ones or the only corrupted one."""
+    """The clean test set, and the mean over the corrupted sets or the only corrupted set."""
     if OVER_SHIFT in comparison.sets:
         return [CLEAN, OVER_SHIFT]
     single = (where for where in comparison.sets if isinstance(where, EvaluationSet))

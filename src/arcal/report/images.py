@@ -18,8 +18,8 @@ from arcal.errors import ArcalError
 def amplification(perturbations: Tensor) -> float:
     """A round factor that brings perturbations `(n, C, H, W)` to about half the range of a pixel.
 
-    1, 2 or 5 times a power of ten, at least 1; of the largest values half a percent may saturate,
-    and NaN (a failed attack) does not count.
+    It is 1, 2 or 5 times a power of ten, and at least 1. The largest half per cent of the values
+    may saturate, and NaN (a failed attack) does not count.
     """
     sizes = perturbations.abs()
     sizes = sizes[sizes > 0]
@@ -34,11 +34,11 @@ def amplification(perturbations: Tensor) -> float:
 SIDE = 64
 """The longest side of a thumbnail in pixels; smaller images stay as they are."""
 PIXELS = 1_000_000
-"""Of one sheet, about: few enough to be decoded at once, many enough for few sheets."""
+"""Pixels of one sheet, about: few enough to decode quickly, enough to need few sheets."""
 BOX = Image.Resampling.BOX
 QUALITIES = (90, 85, 80, 75, 70, 60, 50, 35, 20)
 BUDGET = 8_000_000
-"""Bytes of the page for the pictures of all inputs, unless told otherwise."""
+"""The default for the bytes that the pictures of all inputs take in the page."""
 
 
 def make_sheets(
@@ -46,10 +46,10 @@ def make_sheets(
 ) -> dict[str, Any]:
     """Sheets of thumbnails of N images, which come in batches of uint8 `(B, C, H, W)`.
 
-    C is 1 or 3, or 4 with an alpha channel, which is left out. Images are scaled down until no side
-    is longer than `side`. They are WebP of the best quality with which all sheets stay within
-    `budget` bytes of the page, as far as the first sheet tells. Another number of images than N
-    raises `ArcalError`.
+    C is 1 or 3, or 4 with an alpha channel, which is dropped. Images are scaled down until no side
+    is longer than `side`. The sheets are WebP of the best quality that keeps all of them within
+    `budget` bytes of the page, judging by the first sheet. A number of images other than N raises
+    `ArcalError`.
     """
     tiles = _tiles(batches, side)
     first = next(tiles, None)
@@ -86,10 +86,10 @@ def _sheet(tiles: Sequence[np.ndarray], per_row: int) -> np.ndarray:
 def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
     """Pictures of perturbations, of the perturbed images, and of the images if they are large.
 
-    `x` and `adversarial` are float `(n, C, H, W)` in [0, 1], all of them finite. A perturbation of
-    a grey image is orange where it brightens and blue where it darkens; of a colour image it is
-    added to a middle grey. Images no larger than `SIDE` are not shown again: their thumbnails are
-    as good. The pictures take about a quarter of `BUDGET` bytes of the page.
+    `x` and `adversarial` are float `(n, C, H, W)` in [0, 1] and finite. The perturbation of a grey
+    image is orange where it brightens and blue where it darkens; that of a colour image is added to
+    a middle grey. Images no larger than `SIDE` are not included, because their thumbnails are as
+    good. The pictures take about a quarter of `BUDGET` bytes of the page.
     """
     if not adversarial.isfinite().all():
         raise ArcalError("a perturbed image is not finite: leave out what no attack has changed")
@@ -112,7 +112,7 @@ def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
 
 
 def _orange_and_blue(amplified: Tensor) -> Tensor:
-    """A grey perturbation `(n, 1, H, W)`, 0 as nearly white, +-0.5 as full colour."""
+    """A grey perturbation `(n, 1, H, W)` in colour: 0 is nearly white, +-0.5 fully coloured."""
     paper = torch.tensor([0.96, 0.96, 0.95], device="cpu")[:, None, None]
     orange = torch.tensor([0xD5, 0x5E, 0x00], device="cpu")[:, None, None] / 255
     blue = torch.tensor([0x00, 0x72, 0xB2], device="cpu")[:, None, None] / 255
@@ -121,7 +121,7 @@ def _orange_and_blue(amplified: Tensor) -> Tensor:
 
 
 def _tiles(batches: Iterable[Tensor], side: int) -> Iterator[np.ndarray]:
-    """Each image as uint8 `(H, W, 3)`, no side longer than `side`."""
+    """Each image as uint8 `(H, W, 3)`, with no side longer than `side`."""
     for batch in batches:
         if batch.dtype != torch.uint8 or batch.dim() != 4 or batch.shape[1] not in (1, 3, 4):
             raise ArcalError(

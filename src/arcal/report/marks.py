@@ -1,4 +1,4 @@
-"""How subjects and quantities are marked in pictures and on pages: names, colours, markers."""
+"""How subjects and quantities are drawn in pictures and on pages: names, colours, markers."""
 
 from dataclasses import dataclass
 
@@ -24,9 +24,9 @@ METHOD_MARKS = {
 }
 """The paper's four methods, by their names in `arcal.methods`.
 
-Colours are safe for colour-blind readers (the palette of Okabe and Ito) and never the only sign:
-each comes with a marker.
+The colours are safe for colour-blind readers (the palette of Okabe and Ito), and never the only
+distinction: each comes with a marker.
 """
 SPARE_MARKS = (("#009E73", "v"), ("#CC79A7", "P"), ("#D55E00", "X"), ("#882255", "p"))
-"""Colour and marker of other subjects, in the order in which they are taken."""
+"""Colours and markers for other subjects, in the order in which they are used."""
 CONFIDENCE, ACCURACY = Mark("confidence", OVER, "s"), Mark("accuracy", INK, "o")

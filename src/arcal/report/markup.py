@@ -37,19 +37,19 @@ LATEX = {
     "ε": r"$\varepsilon$",
     "σ": r"$\sigma$",
 }
-"""What LaTeX reads otherwise, or not at all."""
+"""Characters that LaTeX treats specially, or cannot read."""
 
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table of one set: a row for each subject, which has the measure of each column."""
+    """A table for one set: one row per subject, with the measures of the columns."""
 
     title: str
     columns: Sequence[Column]
     rows: list[Rows]
 
     def cells(self, bold: Callable[[str], T], plain: Callable[[str], T]) -> list[list[T]]:
-        """The cells row by row, mean ± deviation; the best of a column are `bold`."""
+        """The cells row by row, mean ± deviation; the best of each column are `bold`."""
         best = best_rows(self.rows, self.columns)
         return [
             [
@@ -61,7 +61,7 @@ class PrintedTable:
 
 
 def printed_tables(subjects: Sequence[Subject]) -> Iterator[PrintedTable]:
-    """A table for each set that subjects were evaluated on, then for each other data."""
+    """One table for each set that subjects were evaluated on, then one for each other data set."""
     check_comparable(subjects)
     measures = [measures_by_set(subject) for subject in subjects]
     for where, words in set_titles(list(measures[0])).items():
@@ -72,7 +72,7 @@ def printed_tables(subjects: Sequence[Subject]) -> Iterator[PrintedTable]:
 
 
 def markdown_tables(subjects: Sequence[Subject]) -> str:
-    r"""All tables as GitHub's Markdown; the best of a column is bold.
+    r"""All tables in GitHub's Markdown; the best of each column is bold.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
@@ -92,7 +92,7 @@ def markdown_tables(subjects: Sequence[Subject]) -> str:
 
 
 def latex_tables(subjects: Sequence[Subject]) -> str:
-    r"""All tables as `tabular`s of the LaTeX package booktabs; the best of a column is bold.
+    r"""All tables as LaTeX `tabular`s with the package booktabs; the best of each column is bold.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
@@ -118,7 +118,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def in_markdown(text: str) -> str:
-    r"""Text that Markdown shows as it is, on one line.
+    r"""Text escaped so that Markdown shows it unchanged, on one line.
 
     >>> in_markdown("a_b | #3")
     'a\\_b \\| \\#3'

@@ -1,4 +1,4 @@
-"""Several subjects compared: what they and evaluation sets are called, and each one's mark."""
+"""Several subjects compared: their figures, their names and marks, and those of evaluation sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,18 +42,18 @@ POSTHOC = {
     "spline": ("Spline", "the confidence, read off a fitted spline"),
     "batch-temperature": ("batch TS", "a temperature for every batch of unlabelled images"),
 }
-"""What a post-hoc method is called, in short and in words."""
+"""The names of post-hoc methods, short and in words."""
 
 
 OF_ANSWERS = {
     "vector": ("beta", "beta calibration, two slopes and an offset"),
     "irova-ts": ("isotonic", "temperature scaling, then an isotonic function"),
 }
-"""What a post-hoc method comes to where there is one confidence and no classes."""
+"""What a post-hoc method amounts to if there is one confidence and there are no classes."""
 
 
 def noun(*, answers: bool) -> str:
-    """What is audited is called so: an input, or an answer.
+    """The word for what is audited: an input, or an answer.
 
     >>> noun(answers=True)
     'answer'
@@ -62,7 +62,7 @@ def noun(*, answers: bool) -> str:
 
 
 def posthoc_names(name: str, *, answers: bool = False) -> tuple[str, str]:
-    """The same of any method: one that was registered is called by its own name.
+    """The names of a post-hoc method, short and in words; one that was registered keeps its name.
 
     >>> posthoc_names("ets"), posthoc_names("mine")
     (('ETS', 'ensemble temperature scaling'), ('mine', 'a calibrator of your own'))
@@ -75,11 +75,11 @@ def posthoc_names(name: str, *, answers: bool = False) -> tuple[str, str]:
 
 
 Kind = tuple[str, str | None]
-"""A training method, or a subject's own name, and the post-hoc method after it."""
+"""A training method, or a subject's own name, and its post-hoc method if any."""
 LONGEST = 40
-"""Characters of a subject's own name in legends and tables; its title has all."""
+"""The most characters of a subject's own name in legends and tables; its title has all of them."""
 Where = EvaluationSet | OverShift
-"""What a figure was measured on."""
+"""The set that a figure was measured on, or the mean over shifted sets."""
 
 _OWN: dict[Kind, tuple[str, str]] = {("vanilla", "temperature"): SPARE_MARKS[0]}
 _OWN |= {(method, None): (mark.colour, mark.marker) for method, mark in METHOD_MARKS.items()}
@@ -90,17 +90,17 @@ _PALETTE = [
     (colour, _MARKERS[(i + turn) % len(_MARKERS)])
     for turn, (i, colour) in product(range(len(_MARKERS)), enumerate(_COLOURS))
 ]
-"""Every colour with its own marker, then with the others'."""
+"""Every colour with its own marker, then with the other colours' markers."""
 
 
 @dataclass(frozen=True)
 class Name:
     """How one subject is shown.
 
-    `kind` is its method without its settings, `settings` all of them in words, and `mark` has the
-    kind with only those settings that tell it from other subjects of its kind. `about` is the kind
-    in a line, empty if nothing is known of it; `posthoc` says whether it was calibrated after its
-    training.
+    `kind` is its method without settings, `settings` are all of these in words, and the name in
+    `mark` is the kind with only the settings that tell it from other subjects of its kind. `about`
+    describes the kind in one line, empty if nothing is known about it. `posthoc` says whether the
+    subject was calibrated after its training.
     """
 
     label: str
@@ -112,7 +112,7 @@ class Name:
 
     @property
     def short(self) -> str:
-        """The kind with what tells it from others."""
+        """The kind with the settings that tell it from others."""
         return self.mark.name
 
     @property
@@ -137,8 +137,8 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
         subjects, kinds, described, _palette(kinds), strict=True
     ):
         alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
-        always = _members(subject) if len(sizes) > 1 else []  # beside others that have fewer
-        has_digest = bool(subject.method and subject.method.details)  # it is the last of these
+        always = _members(subject) if len(sizes) > 1 else []  # subjects differ in members
+        has_digest = bool(subject.method and subject.method.details)  # it is the last setting
         telling = _telling(settings, alike, always, has_digest=has_digest)
         short = title if subject.method else shortened(title, LONGEST)
         mark = Mark(", ".join([short, *telling]), *look)
@@ -150,7 +150,7 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
 def _telling(
     settings: list[str], alike: list[list[str]], always: list[str], *, has_digest: bool
 ) -> list[str]:
-    """The settings that not all of the kind have, without a digest that others make needless."""
+    """The settings that not all of the kind share, without a digest if the others suffice."""
     words = [w for w in settings if w in always or not all(w in other for other in alike)]
     others = [other for other in alike if other is not settings]
     unique = all(any(word not in other for word in words[:-1]) for other in others)
@@ -158,7 +158,7 @@ def _telling(
 
 
 def shortened(text: str, length: int = 24) -> str:
-    """The text, cut where there is room for no more.
+    """The text, cut to a length.
 
     >>> shortened("a very long name", 8)
     'a very…'
@@ -167,7 +167,7 @@ def shortened(text: str, length: int = 24) -> str:
 
 
 def listed(words: Sequence[str], *, last: str = "and") -> str:
-    """Words with commas, and "and", or another word, before the `last`.
+    """Words joined by commas, with "and", or another word `last`, before the last one.
 
     >>> listed(["cat", "dog", "fox"])
     'cat, dog and fox'
@@ -181,7 +181,7 @@ def _kind(subject: Subject) -> Kind:
 
 
 def _describe(subject: Subject) -> tuple[str, str, list[str]]:
-    """What a subject's kind is called, what it is in a line, and its settings in words."""
+    """The title of a subject's kind, a line about it, and the subject's settings in words."""
     method = subject.method
     if method is None:
         return printable(subject.name), "", []
@@ -200,7 +200,7 @@ def _members(subject: Subject) -> list[str]:
 
 
 def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
-    """Colour and marker of each: the first of a known kind has its own, others what is left."""
+    """A colour and marker for each: the first of a known kind has its own, others what is left."""
     own = {i: _OWN[kind] for i, kind in enumerate(kinds) if kind in _OWN and kind not in kinds[:i]}
     free = [pair for pair in _PALETTE if pair not in own.values()]
     others = [i for i in range(len(kinds)) if i not in own]
@@ -209,12 +209,12 @@ def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
 
 
 def seed_title(seeds: tuple[int, ...]) -> str:
-    """The seed of a run, or those of its members."""
+    """The seed of a run, or the seeds of its members."""
     return " + ".join(map(str, seeds))
 
 
 def set_title(where: EvaluationSet) -> str:
-    """A set in words, such as Gaussian noise of intensity 3."""
+    """A set in words, such as "Gaussian noise of intensity 3"."""
     if where.corruption is None:
         return f"Clean {where.part} set"
     words = corruption_title(where.corruption)
@@ -223,7 +223,7 @@ def set_title(where: EvaluationSet) -> str:
 
 
 def set_titles(sets: Sequence[Where]) -> dict[Where, str]:
-    """The sets, and the mean over those that are shifted, in words."""
+    """The titles of sets, and of the mean over the shifted ones."""
     return {
         where: set_title(where)
         if isinstance(where, EvaluationSet)
@@ -248,24 +248,24 @@ def where_words(where: Where, sets: Sequence[Where]) -> str:
 
 
 def corruption_title(type: str) -> str:
-    """A type of corruption in words, such as `gaussian_noise`: Gaussian noise."""
+    """A type of corruption in words, such as "Gaussian noise" for `gaussian_noise`."""
     return type.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
 
 
 SHOWN = ("ece", "accuracy")
 """The measures whose means under shift the report shows."""
 BOXED = 3
-"""Types that a box plot needs at an intensity: a quartile of fewer says nothing."""
+"""The types that a box plot needs at each intensity: quartiles of fewer mean nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
     """One subject's name, seeds and figures.
 
-    `measures` are by set, the clean test set first; `calibration_errors` are the ECE, its interval
+    `measures` are by set, the clean test set first. `calibration_errors` are the ECE, its interval
     and the other errors, on the clean test set; `means` are over corrupted sets. `ensemble`
-    (on the clean test set), `ensemble_means`, `ensemble_reliability` and `stability` are of all
-    runs together: empty or None if there is one. `reliability` has an entry a run.
+    (on the clean test set), `ensemble_means`, `ensemble_reliability` and `stability` are for all
+    runs together, and empty or None for a single run. `reliability` has one entry per run.
     """
 
     name: Name
@@ -295,7 +295,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All subjects, compared on the same images. `R` levels, cut by `order`."""
+    """All subjects, compared on the same images, with `R` levels by `order`."""
 
     subjects: list[Compared]
     R: int
@@ -303,7 +303,7 @@ class Comparison:
 
     @property
     def reference(self) -> Compared:
-        """The subject that shows what is wrong: vanilla with nothing added, or else the first."""
+        """The baseline: plain vanilla training, or else any vanilla one, or else the first."""
         vanilla = [
             (one, method.settings)
             for one in self.subjects
@@ -321,7 +321,7 @@ class Comparison:
 
     @property
     def several(self) -> list[Compared]:
-        """The subjects of two runs or more: those with an ensemble, and a variance over runs."""
+        """The subjects with two or more runs, which have an ensemble and a variance over runs."""
         return [one for one in self.subjects if len(one.seeds) > 1]
 
     @property
@@ -330,7 +330,7 @@ class Comparison:
 
     @property
     def boxed(self) -> list[int]:
-        """The intensities of a box plot: those with three types or more; two, or it has none."""
+        """The intensities of a box plot: those with three or more types; empty if just one has."""
         types = self.subjects[0].means["ece"].types
         enough = [i for i, n in enumerate(types, 1) if n >= BOXED]
         return enough if len(enough) > 1 else []
@@ -341,7 +341,7 @@ class Comparison:
 
 
 def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
-    """Compute all figures of subjects that were evaluated on the same images of Z classes."""
+    """Compute all figures for subjects that were evaluated on the same images of Z classes."""
     check_comparable(subjects)
     compared = [
         Compared(
@@ -373,7 +373,7 @@ def _means(
 
 
 def _calibration_errors(subject: Subject) -> Rows:
-    """What there is of the ECE, the ends of its interval, and the other errors."""
+    """The ECE, the ends of its interval, and the other errors, as far as they were computed."""
     clean = subject.measures[CLEAN].runs
     names = [name for name in ("ece", "ece_low", "ece_high", *OTHER_ECE) if name in clean[0]]
     return {name: Spread(tuple(run[name] for run in clean)) for name in names}

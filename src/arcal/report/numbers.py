@@ -1,4 +1,4 @@
-"""The numbers of the report's tables and pictures, as figures.json has them; values for JSON."""
+"""The numbers of the report's tables and pictures, as in figures.json; values for JSON."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from arcal.report.names import Compared
 
 
 def as_json(one: Compared) -> dict[str, Any]:
-    """One subject's figures; what is not finite is null."""
+    """One subject's figures; numbers that are not finite are null."""
     levels, together = one.levels, one.ensemble_reliability
     runs = [_bins(run) for run in one.reliability]
     return plain(
@@ -49,7 +49,7 @@ def as_json(one: Compared) -> dict[str, Any]:
 
 
 def _bins(diagram: Reliability) -> dict[str, Any]:
-    """What a diagram shows, by name, `(K,)` each."""
+    """The contents of a diagram by name, `(K,)` each."""
     low, high = accuracy_interval(diagram)
     return {
         "count": diagram.count,
@@ -61,7 +61,7 @@ def _bins(diagram: Reliability) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: what is not finite is None, and figures are by their names.
+    """A value as JSON can hold it: numbers that are not finite are None, and figures are by name.
 
     >>> plain({"gap": Spread((0.25, math.nan)).values, "levels": torch.arange(2)})
     {'gap': [0.25, None], 'levels': [0, 1]}

@@ -1,6 +1,6 @@
-"""Pictures by level, under shift and of other data: a function a picture, returning its `Figure`.
+"""Pictures by level, under shift and on other data: each function draws one and returns a `Figure`.
 
-Levels count from 0, the least robust. Bars of error are one standard deviation over the seeds; a
+Levels count from 0, the least robust. Error bars are one standard deviation over the seeds; a
 single run has none.
 """
 
@@ -36,16 +36,16 @@ from arcal.report.plots import (
 
 MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 NARROW = 34
-"""Characters of a title that fit above a panel with others beside it."""
+"""The characters of a title that fit above one of several panels in a row."""
 
 
 def figure_1(comparison: Comparison) -> Figure:
-    """What `by_level` shows of the reference."""
+    """`by_level` for the reference."""
     return by_level({comparison.reference.name.title: comparison.reference.levels})
 
 
 def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
-    """A column a title: accuracy and confidence by level, above ECE and variance by level."""
+    """One column per title: accuracy and confidence by level, above ECE and variance by level."""
     width = WIDTH * min(1.0, max(0.72, 0.36 * len(shown)))
     figure = Figure(figsize=(width, 6.0), layout="constrained")
     how: dict[str, Any] = {"sharex": True, "sharey": "row", "height_ratios": (3, 2)}
@@ -66,7 +66,7 @@ def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
 
 
 def figure_2(comparison: Comparison) -> Figure:
-    """What `each_by_level` shows: each other subject, and all subjects."""
+    """`each_by_level` for every subject but the reference, above all subjects."""
     shown = comparison.others or comparison.subjects
     return each_by_level(
         [(one.name.on_lines, one.levels) for one in shown],
@@ -77,7 +77,7 @@ def figure_2(comparison: Comparison) -> Figure:
 def each_by_level(
     shown: Sequence[tuple[str, LevelFigures]], every: Sequence[tuple[Mark, LevelFigures]]
 ) -> Figure:
-    """Accuracy and confidence of each shown by its title, above ECE and variance of every one."""
+    """One panel per title with accuracy and confidence, above ECE and variance of `every` mark."""
     columns = 4 if len(shown) > 6 else min(3, max(2, len(shown)))
     above = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 3.2 * above + 3.4), layout="constrained")
@@ -113,7 +113,7 @@ def each_by_level(
 
 
 def soft_labels(comparison: Comparison) -> Figure:
-    """The correct class's soft label of each level over the epochs, a panel a one."""
+    """The correct class's soft label by level over the epochs, one panel per subject."""
     shown = [one for one in comparison.subjects if one.soft_labels is not None]
     columns = min(3, max(1, len(shown)))
     rows = max(1, math.ceil(len(shown) / columns))
@@ -143,7 +143,7 @@ def soft_labels(comparison: Comparison) -> Figure:
 
 
 def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
-    """Which classes a level is made of, beside each level's share of the misclassified images."""
+    """The classes in each level, beside each level's share of the misclassified images."""
     Z, R = len(classes), comparison.R
     named = Z <= 30
     figure = Figure(figsize=(WIDTH, min(6.0, max(3.6, 0.3 * Z + 1.1))), layout="constrained")
@@ -185,9 +185,9 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
 
 
 def shift(comparison: Comparison) -> Figure:
-    """Accuracy above ECE; single runs at the left, where there are several, ensembles beside them.
+    """Box plots of accuracy, above ECE; single runs on the left, ensembles, if any, on the right.
 
-    A value is the mean over runs of one type at one intensity.
+    A value is the mean over runs for one type at one intensity.
     """
     rows = []
     for measure, title in MEASURES:
@@ -213,9 +213,9 @@ def boxes_by_intensity(
     intensities: Sequence[int] = INTENSITIES,
     columns: int = 4,
 ) -> Figure:
-    """A row a measure, by its name, of titled panels: boxes of each subject, by its name.
+    """One row per measure of panels by title, each with boxes of subjects by name.
 
-    The legend below is of the first panel, in so many columns. All but accuracies begin at 0.
+    The legend below is for the first panel, in `columns`. Axes start at 0, except for accuracy.
     """
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.09))
     alike = "row" if len(rows) > 1 else "none"
@@ -237,7 +237,7 @@ def boxes_by_intensity(
 
 
 def variance(comparison: Comparison) -> Figure:
-    """The variance over a subject's runs, all classes, as `shift`."""
+    """The variance over each subject's runs, for all classes, by intensity as in `shift`."""
     boxes = [
         (one.name.short, Boxes(one.name.mark, one.stability["variance_all_classes"]))
         for one in comparison.several
@@ -248,7 +248,7 @@ def variance(comparison: Comparison) -> Figure:
 def variances(
     shown: Mapping[str, Sequence[tuple[str, Boxes]]], intensities: Sequence[int] = INTENSITIES
 ) -> Figure:
-    """A panel a title: the variance over the runs of each subject, by its name."""
+    """One panel per title: the variance over the runs of each subject, by its name."""
     size = WIDTH * (0.72 if len(shown) == 1 else 1.2), 3.7
     figure = boxes_by_intensity([("variance", list(shown.items()))], size, intensities)
     figure.axes[0].set_ylabel("variance over the runs")
@@ -256,15 +256,15 @@ def variances(
 
 
 def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
-    """What `entropies_on` shows of all subjects on the i-th other data set."""
+    """`entropies_on` for all subjects on the i-th other data set."""
     shown = [(one.name.on_lines, one.name.mark.colour, one.ood[i]) for one in comparison.subjects]
     return entropies_on(shown, Z, printable(shown[0][2].name))
 
 
 def entropies_on(shown: Sequence[tuple[str, str, OutOfDistribution]], Z: int, words: str) -> Figure:
-    """Predictive entropy on the test set and on other data, a panel a title, each in its colour.
+    """Predictive entropy on the test set and on other data: one panel per title, in its colour.
 
-    The share of images in each bin is the mean over a subject's runs. `words` are the other data.
+    The share of images in each bin is the mean over a subject's runs. `words` name the other data.
     """
     columns = min(4, max(2, len(shown)))
     rows = math.ceil(len(shown) / columns)

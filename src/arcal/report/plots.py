@@ -1,4 +1,4 @@
-"""How pictures look and are written, and what a panel shows: of the report and the paper."""
+"""The style, files and panels of pictures, for the report and the paper."""
 
 import base64
 import io
@@ -55,17 +55,17 @@ STYLE: dict[Any, Any] = {
 }
 
 WIDTH = 10.0
-"""Inches; the page's column is as wide."""
+"""The width of a picture in inches, that of the page's column."""
 
 UNDATED: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }
-"""The metadata that is left out of each kind of file, so that its bytes say nothing of the day."""
+"""The metadata left out of each kind of file, so that the bytes do not depend on the date."""
 
 FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-"""In a page, whose reader may have no DejaVu Sans."""
+"""The fonts in a page, because its readers may not have DejaVu Sans."""
 
 
 def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
@@ -73,7 +73,7 @@ def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
     with mpl.rc_context(_style(name)):
         figure = draw()
         text = _svg(figure, name)
-        figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
+        figure.set_layout_engine("none")  # keep the layout of the SVG for the PNG
         figure.set_dpi(144)
         png = io.BytesIO()  # `savefig` would draw it twice
         FigureCanvasAgg(figure).print_png(png, metadata=UNDATED["png"])
@@ -89,9 +89,9 @@ def as_svg(name: str, draw: Callable[[], Figure]) -> str:
 
 
 def write_figure(path: Path, name: str, draw: Callable[[], Figure]) -> None:
-    """Draw a picture and write it as .svg, .pdf or .png, the same bytes each time.
+    """Draw a picture and write it as .svg, .pdf or .png, with the same bytes each time.
 
-    A file of another ending raises `ArcalError`.
+    A file with another ending raises `ArcalError`.
 
     >>> write_figure(Path("empty.pdf"), "empty", lambda: Figure())
     >>> Path("empty.pdf").read_bytes()[:4]
@@ -122,7 +122,7 @@ def _svg(figure: Figure, name: str) -> str:
 
 
 def as_address(svg: str) -> str:
-    """An SVG picture as a `data:` address, its letters in the reader's own font.
+    """An SVG picture as a `data:` address, with text in the reader's own font.
 
     >>> as_address("<svg></svg>")
     'data:image/svg+xml;base64,PHN2Zz48L3N2Zz4='
@@ -132,9 +132,9 @@ def as_address(svg: str) -> str:
 
 
 def _with_own_ids(svg: str, name: str) -> str:
-    """Put the picture's name before every id, as several pictures share one page.
+    """Put the picture's name before every id, because several pictures share one page.
 
-    Equal images of one picture have equal ids, which nothing refers to: those are left out.
+    Equal images in one picture have equal ids, which nothing refers to; these are removed.
     """
     svg = re.sub(r'(<image [^>]*) id="[^"]*"', r"\1", svg)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
@@ -143,13 +143,13 @@ def _with_own_ids(svg: str, name: str) -> str:
 
 
 FEW_TYPES = 5
-"""A box over fewer types of corruption shows them as points as well: its quartiles say little."""
+"""With fewer types of corruption, a box also shows them as points: its quartiles say little."""
 
 
 def line(axes: Axes, x: Sequence[float], values: Tensor, mark: Mark, style: str = "-") -> None:
-    """The mean of `(n, K)` over n runs at K places, with a bar of one deviation on either side.
+    """The mean of `(n, K)` over n runs at K places, with error bars of one standard deviation.
 
-    One run has no bars.
+    A single run has no error bars.
     """
     axes.errorbar(
         x,
@@ -168,7 +168,7 @@ def line(axes: Axes, x: Sequence[float], values: Tensor, mark: Mark, style: str 
 
 
 def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
-    """An axis of levels, 0 .. R - 1 from the least to the most robust."""
+    """An x axis of levels, 0 .. R - 1 from the least to the most robust."""
     axes.set_xlim(-0.4, R - 0.6)
     step = max(1, R // 10)
     axes.set_xticks(range(0, R, step))
@@ -178,13 +178,13 @@ def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
 
 
 def line_by_level(axes: Axes, values: Tensor, mark: Mark, style: str = "-") -> None:
-    """`(n, R)` over the levels, from 0 upward."""
+    """Draw `(n, R)` over the levels, on a y axis from 0."""
     line(axes, range(values.shape[1]), values, mark, style)
     axes.set_ylim(bottom=0, auto=None)  # the next line may still go higher
 
 
 def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
-    """Both by level; the space between them is tinted by which is the higher."""
+    """Draw both by level; the space between them is tinted by which is higher."""
     places = range(levels.R)
     accuracy = levels.accuracy.mean(dim=0).numpy()
     confidence = levels.confidence.mean(dim=0).numpy()
@@ -196,7 +196,7 @@ def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
 
 
 def tint_between(axes: Axes, accuracy: np.ndarray, confidence: np.ndarray) -> None:
-    """Tint the space between both, `(R,)` over the levels, by which is the higher."""
+    """Tint the space between both, `(R,)` over the levels, by which is higher."""
     places = range(len(accuracy))
     for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
         axes.fill_between(
@@ -228,10 +228,9 @@ class Boxes:
 def box_plots(
     axes: Axes, subjects: Sequence[Boxes], intensities: Sequence[int] = INTENSITIES
 ) -> None:
-    """At each intensity a box a subject, side by side; the first place is the clean test set.
+    """One box per subject at each intensity, side by side; the clean test set comes first.
 
-    A box spans the quartiles over types of corruption, its whiskers end at the least and the
-    greatest.
+    A box spans the quartiles over types of corruption; its whiskers end at the minimum and maximum.
     """
     step = 0.84 / len(subjects)
     for i, one in enumerate(subjects):
@@ -272,7 +271,7 @@ def box_plots(
 def entropies(
     axes: Axes, inside: Tensor, outside: Tensor, highest: float, colour: str
 ) -> list[Artist]:
-    """Shares `(n, BINS)` of images by entropy from 0 to `highest`, in % and as means over runs.
+    """Draw shares `(n, BINS)` of images by entropy from 0 to `highest`, in %, as means over runs.
 
     The subject's own test set is a grey area, the other data a coloured line.
     """
@@ -285,7 +284,7 @@ def entropies(
 
 
 def pair(axes: Axes, y: float, accuracy: Spread, confidence: Spread, *, labelled: bool) -> None:
-    """Accuracy and confidence as two markers joined by a bar, with one deviation to either side."""
+    """Draw accuracy and confidence as markers joined by a bar, with bars of one deviation."""
     tint = OVER if confidence.mean > accuracy.mean else UNDER
     axes.plot([accuracy.mean, confidence.mean], [y, y], color=tint, lw=6, alpha=0.3)
     for spread, mark in ((confidence, CONFIDENCE), (accuracy, ACCURACY)):

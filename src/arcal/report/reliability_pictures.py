@@ -20,12 +20,12 @@ from arcal.report.plots import WIDTH, pair, write_figure
 from arcal.report.tables import Rows
 
 FEW = 10
-"""A bin of a reliability diagram with fewer images is drawn pale."""
+"""Bins of a reliability diagram with fewer images are drawn pale."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A reliability diagram; of `others`, runs of the same method, there are only points."""
+    """A reliability diagram; `others`, runs of the same method, are drawn as points only."""
 
     title: str
     bins: Reliability
@@ -35,13 +35,13 @@ class Panel:
 def write_reliability(
     path: Path | str, methods: Mapping[str, Reliability | Sequence[Reliability]]
 ) -> Path:
-    """Draw reliability diagrams, by the names of the methods, as the file `path`.
+    """Draw reliability diagrams, by the names of the methods, to the file `path`.
 
-    Each has the accuracy by bin of confidence with its exact 95 % interval, the gap to the mean
-    confidence, blue where it is under- and orange where it is over-confident, and below how many
-    inputs each bin has. Of several runs of a method the first is drawn so, and the others as
-    points. The file ends in .svg, .pdf or .png. Another ending, no method, and one without inputs
-    raise `ArcalError`. The same figures give the same bytes.
+    Each shows the accuracy by bin of confidence with its exact 95 % interval and the gap to the
+    mean confidence, blue if under-confident and orange if over-confident; below is a histogram of
+    the inputs per bin. For several runs of a method the first is drawn like this, and the others as
+    points. The file ends in .svg, .pdf or .png. Another ending, no method, or a method without
+    inputs raises `ArcalError`. The same figures give the same bytes.
 
     >>> bins = Reliability().update([0.875, 0.625], [True, False])
     >>> write_reliability("reliability.pdf", {"plain": [bins, bins], "mine": bins}).name
@@ -60,9 +60,9 @@ def write_reliability(
 
 
 def reliability(comparison: Comparison) -> Figure:
-    """Accuracy by confidence, and how many predictions each bin has: a single run, an ensemble.
+    """Reliability diagrams and histograms of each method's first run.
 
-    Where a method has several runs, their average stands beside the first of them.
+    If a method has several runs, their average is drawn beside the first.
     """
     return _diagrams(_panels(comparison), "images")
 
@@ -93,7 +93,7 @@ def _diagrams(panels: Sequence[Panel | None], what: str) -> Figure:
 
 
 def _panels(comparison: Comparison) -> list[Panel | None]:
-    """A pair a method, or one each if no method has two runs; None leaves a place free."""
+    """Two panels per method, or one if no method has two runs; None leaves a place empty."""
     panels: list[Panel | None] = []
     for one in comparison.subjects:
         first, *others = one.reliability
@@ -139,7 +139,7 @@ def draw_diagram(axes: Axes, panel: Panel) -> None:
 
 
 def draw_histogram(axes: Axes, bins: Reliability, share: float, what: str) -> None:
-    """How many predictions, of `what`, each bin has; the axis ends a little above `share`."""
+    """The share of all predictions, on `what`, per bin; the axis ends a little above `share`."""
     axes.bar(_middles(bins.bins), 100 * _share(bins), 0.92 / bins.bins, color=FAINT)
     axes.set_ylim(0, 105 * share)
     axes.set_ylabel(f"% of {what}")
@@ -155,7 +155,7 @@ def _middles(bins: int) -> np.ndarray:
 
 
 def ensembles(comparison: Comparison) -> Figure:
-    """What `alone_and_together` shows of the subjects of several runs."""
+    """`alone_and_together` for the subjects with several runs."""
     several = comparison.several
     return alone_and_together(
         {"": [(one.name.short, one.measures[CLEAN], one.ensemble) for one in several]}
@@ -163,9 +163,9 @@ def ensembles(comparison: Comparison) -> Figure:
 
 
 def alone_and_together(shown: Mapping[str, Sequence[tuple[str, Rows, Rows]]]) -> Figure:
-    """Accuracy and confidence of single runs, above those of all averaged, by one; a panel a title.
+    """Accuracy and confidence of single runs, above those of their ensemble; one panel per title.
 
-    Each subject has its name, what its single runs say, and what their ensemble says.
+    Each subject is its name, the measures of its single runs, and those of their ensemble.
     """
     most = max(map(len, shown.values()))
     size = WIDTH * 0.72, 0.85 + (0.72 * most + 0.1) * len(shown)

@@ -19,12 +19,12 @@ COLOURS = (INK, "#0072B2", *(colour for colour, _ in SPARE_MARKS), "#E69F00", "#
 def write_robust_accuracy(
     path: Path | str, curves: Mapping[str, RobustAccuracy], norm: str = "l2"
 ) -> Path:
-    """Draw curves of robust accuracy, by the names of their models, as the file `path`.
+    """Draw curves of robust accuracy, by the names of their models, to the file `path`.
 
-    Each has its interval, and steps down at every distance of an input that was right; how many of
-    them have none, because the attack failed, stands beside the name. `norm` is that of the
-    distances, "l2" or "linf". No curve, another norm, or a file that does not end in .svg, .pdf or
-    .png raises `ArcalError`. The same curves give the same bytes.
+    Each has its interval, and steps down at the distance of every input that the model gets right.
+    The legend also says how many of these have no distance because the attack failed. `norm` is
+    the norm of the distances, "l2" or "linf". No curve, another norm, or a file that does not end
+    in .svg, .pdf or .png raises `ArcalError`. The same curves give the same bytes.
 
     >>> from arcal.calibration import robust_accuracy
     >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))

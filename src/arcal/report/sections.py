@@ -1,4 +1,4 @@
-"""What the page says of several subjects over their runs: pictures and tables, with their words."""
+"""The page's sections on several subjects over their runs: pictures and tables, with their text."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ AVERAGED = " An ensemble averages the probabilities of all of a method's runs"
 def sections(comparison: Comparison, drawn: Mapping[str, str]) -> list[ComparisonSection]:
     """All sections in the order of the page. `drawn` are SVG texts by name.
 
-    A picture that was not drawn is left out, and a section of which nothing is left.
+    Pictures that were not drawn are left out, and so are sections with nothing left.
     """
     made = [
         _methods(comparison),
@@ -112,7 +112,7 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
 
 
 def _means_in_words(comparison: Comparison) -> str:
-    """What the columns under shift are means of."""
+    """The note on what the columns under shift are means over."""
     several = bool(comparison.several)
     first = comparison.subjects[0].means["ece"]
     types = list(first.by_type)
@@ -281,14 +281,14 @@ def _levels(comparison: Comparison) -> ComparisonSection:
 
 
 def _spread(comparison: Comparison) -> str:
-    """What the bars of error are."""
+    """The sentence on error bars."""
     if comparison.several:
         return "Error bars are one standard deviation over the runs."
     return "There is one run, so no deviation is shown."
 
 
 def _ranking(comparison: Comparison) -> str:
-    """What the levels are cut by."""
+    """The sentence on how the images are ranked and divided into levels."""
     order, R = comparison.order, comparison.R
     ranked = (
         "Images are ranked by chance"
@@ -299,5 +299,5 @@ def _ranking(comparison: Comparison) -> str:
 
 
 def _bold(comparison: Comparison, what: str) -> str:
-    """What leads a column, where there are several subjects."""
+    """The sentence on bold figures; empty for a single subject."""
     return f" Bold: {what}." if len(comparison.subjects) > 1 else ""

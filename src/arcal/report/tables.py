@@ -25,9 +25,9 @@ Rows = Mapping[str, Spread]
 class MeanCell(TypedDict):
     """A cell as the tables show it.
 
-    `mean` and `deviation` over the runs are those of the figure itself, None where there is none;
-    `best` says whether it leads. `methods` are subjects by number, whose marks come before the
-    text, and `small` is said after it.
+    `mean` and `deviation` over the runs are those of the unscaled figure, or None without a figure;
+    `best` says whether it leads. The marks of `methods`, which are subjects by number, come before
+    the text, and `small` comes after it.
     """
 
     text: str
@@ -40,8 +40,9 @@ class MeanCell(TypedDict):
 
 @dataclass(frozen=True)
 class TableColumn:
-    """`words` has unit and direction, `method` the subject whose column it is, by number.
+    """The head of a column.
 
+    `words` has the unit and direction, and `method` is the number of the column's subject, if any.
     A `tinted` column shows the sign and size of its gaps as colour.
     """
 
@@ -53,7 +54,7 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row; `method` is the number of the subject it is of."""
+    """A row; `method` is the number of its subject, if any."""
 
     name: str
     words: str = ""
@@ -63,7 +64,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class TablePart:
-    """Rows under a heading, which is empty if there is one part; `folded` shows them on demand."""
+    """Rows under a heading, which is empty if there is one part; `folded` rows show on demand."""
 
     title: str
     folded: bool = False
@@ -74,8 +75,8 @@ class TablePart:
 class ComparisonTable:
     """A table; `head` is the title of its rows' names.
 
-    `folded` is what to choose to see the table, and `folded_parts` the same for its folded parts;
-    both are None where there is nothing to choose.
+    `folded` is the text to click to see the table, and `folded_parts` the same for its folded
+    parts; each is None if nothing is folded.
     """
 
     title: str = ""
@@ -89,10 +90,10 @@ class ComparisonTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonPicture:
-    """A picture, its `alt`, what it is in short (`lead`), and its caption.
+    """A picture, its `alt` text, a short title (`lead`), and its caption.
 
-    The caption goes on from the lead, with the space or comma between them. `image` is its `data:`
-    address, which `sections` gives it by its name.
+    The caption continues the lead, and starts with the space or comma between them. `image` is the
+    picture's `data:` address, which `sections` fills in by its name.
     """
 
     name: str
@@ -105,7 +106,7 @@ class ComparisonPicture:
 
 @dataclass(frozen=True)
 class ComparisonSection:
-    """Pictures, and below them tables. On the page the `id` begins with `over-seeds-`."""
+    """Pictures, and tables below them. On the page the `id` begins with `over-seeds-`."""
 
     id: str
     title: str
@@ -116,9 +117,9 @@ class ComparisonSection:
 
 @dataclass(frozen=True)
 class Column:
-    """A measure as the tables show it: times `scale`, with two or three `digits`.
+    """A measure as the tables show it: times `scale`, with so many `digits`.
 
-    `best` is an arrow to where it is best.
+    `best` is an arrow towards better values, empty for a measure without a best.
     """
 
     measure: str
@@ -135,11 +136,11 @@ class Column:
 
     @property
     def head(self) -> TableColumn:
-        """What a table has above it."""
+        """The column's head in a table."""
         return TableColumn(self.title, self.words)
 
     def show(self, value: float) -> str:
-        """One value; a gap always has its sign, except a zero."""
+        """One value; a gap other than zero always has its sign."""
         text = f"{abs(value) * self.scale:.{self.digits}f}"
         if float(text) == 0:
             return text
@@ -152,17 +153,17 @@ class Column:
         return f"{self.show(spread.mean)} ± {spread.deviation * self.scale:.{self.digits}f}"
 
     def cell(self, spread: Spread, best: bool = False) -> MeanCell:
-        """The cell of a figure, and whether it leads."""
+        """The cell of a figure; `best` says whether it leads."""
         text = self.show_spread(spread)
         return {"text": text, "mean": spread.mean, "deviation": spread.deviation, "best": best}
 
     def characters(self, rows: Sequence[Rows]) -> int:
-        """Characters that the column takes: its two lines of heading and each subject's entry."""
+        """The width in characters: of the two lines of heading and each subject's entry."""
         entries = (self.show_spread(row[self.measure]) for row in rows)
         return max(map(len, (self.title, self.words, *entries)))
 
     def badness(self, value: float) -> float:
-        """How bad a value is: lower is better, whichever way the measure goes."""
+        """How bad a value is: lower is better, whatever the measure's direction."""
         return {"↑": -value, "→ 0": abs(value)}.get(self.best, value)
 
 
@@ -179,14 +180,14 @@ SEPARATION = (
     Column("auroc_confidence", "By confidence", "AUROC", "↑", scale=1.0, digits=3),
     Column("auroc_entropy", "By entropy", "AUROC", "↑", scale=1.0, digits=3),
 )
-"""Of the images of another data set from the test images."""
+"""How well other data are told from the test images."""
 
 
 def measures_by_set(subject: Subject) -> dict[EvaluationSet | OverShift, Rows]:
     """A subject's measures: on the clean test set first, then the mean over shift, then others.
 
-    The mean over shift is, for each run, the mean over the corrupted test sets of each set's
-    measure, not the measure of their pool; it is there if there are two such sets or more.
+    The mean over shift is, for each run, the mean of the measures on the corrupted test sets, not
+    the measure on the pooled sets; it is there if there are two or more such sets.
     """
     runs = {where: measures.runs for where, measures in subject.measures.items()}
     by_set: dict[EvaluationSet | OverShift, Sequence[Mapping[str, float]]] = {
@@ -206,7 +207,7 @@ def measures_by_set(subject: Subject) -> dict[EvaluationSet | OverShift, Rows]:
 
 
 def separations(models: Sequence[Separation]) -> Rows:
-    """The AUROC on other data of each of these models."""
+    """The AUROC of each of these models on other data."""
     return {
         column.measure: Spread(tuple(getattr(model, column.measure) for model in models))
         for column in SEPARATION
@@ -217,9 +218,9 @@ def separations(models: Sequence[Separation]) -> Rows:
 class Lead:
     """Which subject has the best mean of one measure on one set, and how often it is ahead.
 
-    `best` are the positions of all subjects with that mean: one, unless some tie. `second` has the
-    next best mean, None if no subject has. Of the `pairs` seeds that the (first) best and the
-    second share, the best is strictly ahead on `ahead`.
+    `best` are the positions of all subjects with that mean: one, unless some tie. `second` is the
+    position of the next best mean, or None if all tie. The (first) best and the second share
+    `pairs` seeds, and the best is strictly ahead on `ahead` of them.
     """
 
     best: tuple[int, ...]
@@ -233,7 +234,7 @@ Seeds = Sequence[tuple[int, ...]]
 
 
 def lead(column: Column, spreads: Sequence[Spread], seeds: Sequence[Seeds]) -> Lead:
-    """Compare subjects, paired by seed: one spread and its runs' seeds for each."""
+    """Compare subjects, paired by seed; each has one spread and its runs' seeds."""
     badness = [column.badness(spread.mean) for spread in spreads]
     ranking = sorted(range(len(spreads)), key=badness.__getitem__)
     best = tuple(i for i in ranking if badness[i] == badness[ranking[0]])
@@ -272,11 +273,11 @@ def check_comparable(subjects: Sequence[Subject]) -> None:
 
 
 def best_rows(rows: Sequence[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, set[int]]:
-    """For each measure the positions of the subjects with the best mean; none if all have it."""
+    """The positions of the subjects with the best mean, by measure; none if all are equal."""
     return {c.measure: leaders(c, [row[c.measure] for row in rows]) for c in columns}
 
 
 def leaders(column: Column, spreads: Sequence[Spread]) -> set[int]:
-    """The positions of those with the best mean; none if all have it."""
+    """The positions of the spreads with the best mean; none if all are equal."""
     badness = [column.badness(spread.mean) for spread in spreads]
     return {i for i, b in enumerate(badness) if b == min(badness) < max(badness)}

@@ -1,6 +1,6 @@
-"""What `arcal evaluate` prints, a table for each set, or a record for each run and set.
+"""What `arcal evaluate` prints: a table for each set, or a record for each run and set.
 
-And what `arcal calibrate` prints and writes: a table of calibrators, and the same as JSON.
+Also what `arcal calibrate` prints and writes: a table of calibrators, and the same as JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ from arcal.report.numbers import plain
 from arcal.report.tables import Column
 
 NAME = 9
-"""Characters that a subject's name has in a printed table, at least; longer ones are wrapped."""
+"""The least width of the names in a printed table, in characters; longer names are wrapped."""
 LEFT_OUT = ("aurc", "brier")
-"""Measures that a narrow terminal does not show, the first to go first."""
+"""Measures that a narrow terminal leaves out, in this order."""
 
 
 def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
-    """One record for each run and set: method, seeds, set and its measures; not finite is None.
+    """One record for each run and set: method, seeds, set and measures, None if not finite.
 
-    Of other data the measures are the two AUROC.
+    For other data the measures are the two AUROCs.
     """
     by_set = [
         (subject, name, runs)
@@ -50,7 +50,7 @@ def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 def print_table(subjects: Sequence[Subject], console: Console | None = None) -> None:
     """Print mean ± deviation over runs of every measure, subject and set; the best is bold.
 
-    A terminal too narrow for all measures gets those without `LEFT_OUT`, and is told.
+    If a terminal is too narrow, measures in `LEFT_OUT` are left out, and a line says so.
     """
     tables = list(printed_tables(subjects))
     names = name_subjects(subjects)
@@ -67,7 +67,7 @@ def print_table(subjects: Sequence[Subject], console: Console | None = None) -> 
 
 
 def _print(console: Console, printed: PrintedTable, names: list[str]) -> list[str]:
-    """Print one table, and give the titles of the columns that were left out."""
+    """Print one table, and return the titles of the columns that were left out."""
     columns, rows = printed.columns, printed.rows
     name = max(NAME, *(len(word) for name in names for word in name.split()))
 
@@ -90,13 +90,13 @@ def _print(console: Console, printed: PrintedTable, names: list[str]) -> list[st
     for method, cells in zip(names, lines, strict=True):
         table.add_row(Text(method), *cells)
     whole = width(columns) if console.is_terminal else _width(table, console)
-    console.width = max(console.width, whole)  # or numbers would be cut
+    console.width = max(console.width, whole)  # otherwise numbers would be cut off
     print_lines(table, console)
     return [column.title for column in every if column not in columns]
 
 
 def print_lines(table: Table, console: Console) -> None:
-    """Print a table, without the blanks at the ends of its lines where it goes to a file."""
+    """Print a table, without trailing blanks in its lines if it goes to a file."""
     if console.is_terminal:
         console.print(table)
         return
@@ -111,15 +111,15 @@ WIDEST = 200
 
 
 def print_choice(choice: Choice, console: Console | None = None) -> None:
-    """Print a row a calibrator, with intervals; the one that was picked is bold.
+    """Print one row per calibrator, with intervals; the one that was picked is bold.
 
-    A terminal that is too narrow for all intervals gets those of the change and of the ECE.
+    A terminal too narrow for all intervals shows only those of the change and of the ECE.
     """
     console = console or Console()
     table = _table(choice)
     if console.is_terminal and _width(table, console) > console.width:
         table = _table(choice, short=True)
-    console.width = max(console.width, _width(table, console))  # or numbers would be cut
+    console.width = max(console.width, _width(table, console))  # otherwise numbers would be cut off
     print_lines(table, console)
 
 
@@ -155,7 +155,7 @@ def _cells(one: Candidate, uncalibrated: bool, short: bool) -> list[str]:
 
 
 def sentences(choice: Choice) -> list[str]:
-    """What was picked and why, and what the table does not say."""
+    """What was picked and why, and whatever else the table does not show."""
     lines, taken = [], choice.candidates.get(choice.picked or "", choice.before)
     if choice.picked is None:
         lines.append(f"picked: none; {choice.why}")
@@ -184,7 +184,7 @@ def sentences(choice: Choice) -> list[str]:
 
 
 def _starred(choice: Choice, taken: Candidate) -> list[str]:
-    """What is said of calibrators that can change predictions, which the table has with a star."""
+    """The line on calibrators that can change predictions, which have a star in the table."""
     if all(one.keeps_accuracy for one in choice.candidates.values()):
         return []
     starred = "* can change predictions" + ", and is not picked" * taken.keeps_accuracy
@@ -208,7 +208,7 @@ def _starred(choice: Choice, taken: Candidate) -> list[str]:
 
 
 def log_odds(calibrator: Calibrator | None) -> str | None:
-    """What a calibrator makes of a confidence c, as a formula; None where there is none.
+    """The formula by which a calibrator changes a confidence c; None if there is no formula.
 
     >>> log_odds(Temperature(2.0))
     'calibrated log-odds = log(c / (1 - c)) / 2'
@@ -227,7 +227,7 @@ def _term(number: float) -> str:
 
 
 def _better_if_changed(choice: Choice) -> Candidate | None:
-    """What changes predictions and is shown to have a lower log-loss than all that do not."""
+    """The best calibrator that changes predictions, if it is shown to beat all that do not."""
     better = [
         one
         for one in choice.candidates.values()
@@ -251,7 +251,7 @@ WHEN_ANSWERS_HOLD = (
 def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]:
     """How often the model is right on unlabelled inputs, and how sure it should be.
 
-    The estimates are by the name of each set; a set alone needs none, "".
+    `estimates` are by the name of each set, "" for a single set.
     """
     labelled = f"({100 * choice.before.accuracy.value:.1f} % on the labelled ones)"
     lines, doubts = list[str](), list[str]()
@@ -273,7 +273,7 @@ def today_sentences(estimates: Mapping[str, Today], choice: Choice) -> list[str]
             )
         elif lines:
             lines.append(f"{what} unlabelled {inputs}: {said}; mean confidence {sure} %; {T}")
-        else:  # what is estimated is how often its own predictions are right
+        else:  # the estimate is for the model's own predictions
             whose = f"the model, without {choice.picked}," if choice.changed else "the model"
             lines.append(
                 f"{what} unlabelled {inputs}: {whose} is right on about {said} {labelled}; with "

@@ -1,15 +1,15 @@
-"""What audited classifiers showed, as figures by name, JSON, sentences, and the page's payload.
+"""The findings on audited classifiers: as figures by name, JSON, sentences, the page's payload.
 
 _figures   findings by name
 _words     findings in sentences
-_doubts    what must be mended, or known, before they are believed
-_acting    from which confidence on it may act alone
+_doubts    what to fix, or know, before believing the findings
+_acting    the confidence from which a model may act alone
 _changes   how figures have changed since an earlier audit
 _markdown  findings as Markdown
 _amounts   a figure as text
 _json      findings as JSON
-_payload   findings with the inputs, or a sample of too many, which is what the page draws
-notebook   what a notebook shows of an audit; it draws, and is imported when asked for
+_payload   findings with the inputs, or a sample of them: what the page draws
+notebook   an audit in a notebook; it imports matplotlib, so it is imported only when needed
 """
 
 from arcal.report.audited._acting import acts_alone

@@ -1,4 +1,4 @@
-"""From which confidence on a model may act alone, in words."""
+"""The confidence from which a model may act alone, in words."""
 
 from arcal.auditing import Acting, Audited
 from arcal.report.audited._amounts import percent, sure
@@ -6,7 +6,7 @@ from arcal.report.names import listed, noun
 
 
 def acts_above(model: Audited) -> str | None:
-    """From which confidence on it is right more often than on all inputs, if one is shown."""
+    """The confidence from which it is right more often than on all inputs; None if not shown."""
     right, inputs = model.overall.accuracy.value, f"{noun(answers=model.predictions.answers)}s"
     for target, one in model.acting.thresholds.items() if model.acting else ():
         if target > right and one is not None:
@@ -18,7 +18,7 @@ def acts_above(model: Audited) -> str | None:
 
 
 def acts_alone(acting: Acting, right: float, *, answers: bool = False) -> str | None:
-    """The same for each accuracy above `right`, that on all inputs; None if none is above.
+    """The same for each target above `right`, the accuracy on all inputs; None if none is above.
 
     >>> from arcal.auditing import acting, as_predictions
     >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)

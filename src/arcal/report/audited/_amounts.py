@@ -1,4 +1,4 @@
-"""An audit's figures as text, in which none seems to be what it is not."""
+"""An audit's figures as text, rounded so that none is misleading."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from arcal.auditing import Estimate
 
 
 def percent(value: float) -> str:
-    """A share as a percentage, which is neither 0 nor 100 where the share is not.
+    """A share as a percentage, which is 0 or 100 only if the share is.
 
     >>> percent(0.913), percent(0.9996), percent(0.9999999), percent(0.0002), percent(1.0)
     ('91.3 %', '99.96 %', '>99.99 %', '<0.1 %', '100.0 %')
@@ -17,7 +17,7 @@ def percent(value: float) -> str:
 
 
 def percentage(value: float) -> str:
-    """The same without the sign of per cent."""
+    """The same without the per cent sign."""
     text = f"{100 * value:.1f}"
     if value < 1 and text == "100.0":
         return f"{math.floor(1e4 * value) / 100:.2f}" if value <= 0.999999 else ">99.99"
@@ -25,7 +25,7 @@ def percentage(value: float) -> str:
 
 
 def sure(confidence: float) -> str:
-    """A confidence as a percentage, rounded up, with the digits that tell it from 100."""
+    """A confidence as a percentage, rounded up, with enough digits to tell it from 100."""
     digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
     steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
     return f"{min(steps / 10**digits, 100):.{digits}f} %"
@@ -38,7 +38,7 @@ def points(gap: Estimate) -> str:
 
 
 def in_points(value: float, sign: str = "") -> str:
-    """In percentage points, with a digit more where one would round it to 0 and two do not."""
+    """A value in percentage points, with one digit, or two if one digit would round it to 0."""
     digits = 2 if abs(value) >= 5e-5 and f"{abs(100 * value):.1f}" == "0.0" else 1
     return f"{100 * value:{sign}.{digits}f}"
 
@@ -55,17 +55,17 @@ def ece(of: Estimate) -> str:
 
 
 def number(of: Estimate, sign: str = "", *, interval: bool = True) -> str:
-    """A figure, as a rule with its interval, and with its `sign` where that is "+"."""
-    if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
+    """A figure with its `interval`, and for `sign` "+" with the signs of positive values, too."""
+    if not math.isfinite(of.value):  # a loss, or its change, if a label has probability 0
         return "unknown" if math.isnan(of.value) else "infinite"
     every = (of.value, of.low, of.high)
-    digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
+    digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # else it would look like 0
     value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
     return f"{value} [{low}, {high}]" if interval else value
 
 
 def moved(by: Estimate, size: Callable[[Estimate], str], as_it_is: str) -> str:
-    """Whether a figure rises or falls, by what size, if more than by chance."""
+    """How far a figure rises or falls, if this is more than chance."""
     if not math.isfinite(by.value):
         return as_it_is
     if by.sign == 0:

@@ -26,11 +26,11 @@ TITLES = {
 }
 SHARES, LOSSES = ("accuracy", "confidence", "positive.frequency"), ("nll", "brier", "aurc")
 MOST = 5
-"""Groups that a line names at most."""
+"""The most groups that are named."""
 
 
 def changed(since: Changes | None, model: Audited) -> list[str]:
-    """What has changed since then, what is not shown to have, and what could not be compared."""
+    """What has changed since then, what is not shown to have changed, what cannot be compared."""
     if since is None:
         return []
     rare = "" if model.positive_class is None else model.classes[model.positive_class]
@@ -57,7 +57,7 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
 
 
 def same_inputs(since: Changes | None) -> list[str]:
-    """The line that the earlier audit is of the same inputs, if it seems to be."""
+    """A line if the earlier audit seems to be of the same inputs."""
     if since is None or not since.same_inputs:
         return []
     return [
@@ -68,7 +68,7 @@ def same_inputs(since: Changes | None) -> list[str]:
 
 
 def changes_json(since: Changes) -> dict[str, Any]:
-    """The changes as JSON values: lists, so that their order is that of the page."""
+    """The changes as JSON values; lists keep the order in which the page shows them."""
     return {
         "since": since.since,
         "model": since.model,
@@ -97,7 +97,7 @@ def _is_shown(change: Change) -> bool:
 
 
 def _shown(name: str, change: Change) -> str:
-    """From what to what, and by how much."""
+    """A change in words: both values, and the difference."""
     before, after = change.before.value, change.after.value
     size = number if name in LOSSES else points
     if name in SHARES:
@@ -114,7 +114,7 @@ def _difference(name: str, by: Estimate) -> str:
 
 
 def _by_group(column: str, groups: Any) -> list[str]:
-    """The groups of a column that have changed, the most certain first."""
+    """Lines on the groups of a column that have changed, the most certain first."""
     every = [
         (name, figure, one)
         for name, group in groups.items()
@@ -139,7 +139,7 @@ def _by_group(column: str, groups: Any) -> list[str]:
 
 
 def _new_and_gone(column: str, since: Changes) -> list[str]:
-    """The groups that are new, and those that are gone."""
+    """Lines on the groups of a column that are new, or gone."""
     if column not in since.groupings:
         return [f"by {column}: {since.since} has none of its groups, so none are compared"]
     lines = []

@@ -1,4 +1,4 @@
-"""What must be mended, or known, before an audit's figures are believed, in sentences."""
+"""What to fix, or know, before believing an audit's figures, in sentences."""
 
 import math
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from arcal.auditing import (
 from arcal.report.names import noun
 
 FEW = 12
-"""Classes up to which a suspected order is given whole, to be typed."""
+"""Up to this many classes a suspected order is written out in full, so that it can be typed."""
 WEIGHED_BY = "Weights of inputs"
-"""The title of the fact that says where the weights of the inputs are from."""
+"""The title of the fact that says where the weights of the inputs come from."""
 ENOUGH = 30
-"""Inputs from which on outputs that all lie in [0, 1] are no chance."""
+"""From so many inputs on, it is no coincidence if all outputs lie in [0, 1]."""
 
 
 def doubts(model: Audited) -> list[str]:
-    """What must be mended, or known, before anything else is believed; mostly nothing."""
+    """What to fix, or know, before believing anything else; usually empty."""
     said, lines = model.predictions, list[str]()
     if not said.answers:
         lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
@@ -65,19 +65,19 @@ def doubts(model: Audited) -> list[str]:
 
 
 def without_distance(model: Audited) -> int:
-    """For how many inputs an attack found nothing; 0 where nothing was attacked."""
+    """The number of inputs on which the attack failed; 0 if nothing was attacked."""
     success = None if model.robustness is None else model.robustness.success
     return 0 if success is None else int((~success).sum())
 
 
 def right_without_distance(model: Audited) -> int | None:
-    """How many inputs are right and have no distance; None where there is no robust accuracy."""
+    """The number of inputs that are right without a distance; None without robust accuracy."""
     curve = model.robust_accuracy
     return None if curve is None else curve.without_distance
 
 
 def _unbounded(model: Audited) -> str | None:
-    """What is said where so many distances are infinite that a level is cut by nothing."""
+    """A sentence if infinite distances fill a level or more, whose order is then meaningless."""
     failed = without_distance(model)
     if failed * model.R < len(model):
         return None
@@ -89,7 +89,7 @@ def _unbounded(model: Audited) -> str | None:
 
 
 def _impossible(model: Audited) -> str:
-    """What is said of labels whose probability is exactly 0, as that of a masked class is."""
+    """A sentence on labels whose probability is exactly 0, such as those of a masked class."""
     said = model.predictions
     log_p = said.log_probabilities.gather(1, said.labels[:, None])[:, 0]
     impossible = log_p.isneginf().nonzero()[:, 0]
@@ -110,14 +110,15 @@ def suspicions(
     caveats: Sequence[Caveat] = (),
     options: Sequence[Option] = (),
 ) -> list[str]:
-    """What is known to be doubtful of the model, and one thing more that seems wrong, if any.
+    """The model's known problems, and at most one more suspicion.
 
-    The first is that weights are drawn and not trained, or that several outputs may be the logits;
-    the other is classes in another order, another scale of the inputs, or an accuracy near chance,
-    the first in this order, with what to do about it, of the `options` that there are.
+    The known problems are weights that are random instead of trained, and several outputs that may
+    be the logits. The suspicion is the first of these that applies: classes in another order,
+    another scale of the inputs, an accuracy near chance. It says what to do, with those of the
+    `options` that exist.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
-    what is known of the model. Inputs are counted alike, whatever they weigh.
+    those known for the model. All inputs count alike, whatever their weights.
     """
     lines = [one.sentence for one in caveats if one.about in ("weights", "outputs")]
     if suspected := suspect_order(predicted, labels, classes):
@@ -131,7 +132,7 @@ def suspicions(
 
 
 def suspect_sigmoids(logits: Tensor) -> str | None:
-    """What is said of logits `(M, N, Z)` that all lie in [0, 1], if there are enough to tell."""
+    """A sentence if logits `(M, N, Z)` all lie in [0, 1] and there are enough to tell."""
     low, high = logits.aminmax()
     if logits.shape[1] < ENOUGH or not 0 <= low < high <= 1:
         return None
@@ -142,7 +143,7 @@ def suspect_sigmoids(logits: Tensor) -> str | None:
 
 
 def suspect_one_class(predictions: Predictions) -> str | None:
-    """What is said of labels that are all alike, where calibrators are fitted to them."""
+    """A sentence if all labels are of one class, for calibrators that are fitted to them."""
     if len(predictions.labels.unique()) > 1 or predictions.answers:
         return None
     return (
@@ -154,7 +155,7 @@ def suspect_one_class(predictions: Predictions) -> str | None:
 def _in_order(
     order: tuple[int, ...] | None, classes: Sequence[str], options: Sequence[Option]
 ) -> str:
-    """What to do about classes that seem to be in another order."""
+    """The advice for classes that seem to be in another order."""
     if "--classes" not in options:
         return "reorder the model's outputs to match the data"
     few = order if len(classes) <= FEW else None

@@ -1,4 +1,4 @@
-"""An audit's figures by name: what conditions and JSON readers ask for."""
+"""An audit's figures by name, for conditions and readers of JSON."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -32,10 +32,10 @@ FLIPS = ("churn", "negative_flips", "positive_flips")
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What an audit found of one model: how it differs from the audit's first, and what changed.
+    """What an audit found on one model.
 
-    `difference` is None of the first model, and `changes`, since an earlier audit, without one that
-    has the model.
+    `difference` is that from the audit's first model, None for the first itself. `changes` are
+    those since an earlier audit, None without an earlier audit of this model.
     """
 
     model: Audited
@@ -47,23 +47,23 @@ def figures(finding: Finding) -> dict[str, float]:
     """Every figure of one model by a dotted name; an interval's ends are NAME.low and NAME.high.
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
-    coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which on it is
-    shown to be right on so many per cent; 0 if on none is shown; not with weights
+    coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which the model
+    is shown to be right on so many per cent; 0 if there is no such confidence; not with weights
     level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
-    worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
-    as ImageNet's crane, is followed by the class's number: class.crane (134)
-    positive.probability (the mean), .frequency, .gap, .ece: of the class --positive, by default the
-    second of two
-    by.COLUMN.GROUP, worst_group: the same of inputs grouped by a column
-    (the intervals of worst_class and worst_group are for the worst of so many)
+    worst_class: each .n, .accuracy, .confidence, .gap, .ece; if several classes have the same NAME,
+    such as ImageNet's crane, it is followed by the class's number: class.crane (134)
+    positive.probability (the mean), .frequency, .gap, .ece: for the class --positive, by default
+    the second of two
+    by.COLUMN.GROUP, worst_group: the same as for classes, for inputs grouped by a column
+    (the intervals of worst_class and worst_group hold for the worst of all groups)
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
     distance.median, distance.none_found (the share of inputs)
     other.NAME.auroc_confidence, other.NAME.auroc_entropy
     suspects (how many)
-    difference.accuracy, .gap, .nll, .brier, .aurc: those of this model minus those of the first;
-    difference.churn, .negative_flips, .positive_flips: shares of inputs; not of the first model
+    difference.accuracy, .gap, .nll, .brier, .aurc: this model's figure minus the first model's;
+    difference.churn, .negative_flips, .positive_flips: shares of inputs; not for the first model
     changes.accuracy, .confidence, .gap, .nll, .brier, .aurc, .positive.frequency, .positive.gap,
-    changes.by.COLUMN.GROUP.accuracy, .gap: those of this audit minus those of an earlier one
+    changes.by.COLUMN.GROUP.accuracy, .gap: the figure of this audit minus that of an earlier one
     """
     model, difference, changes = finding.model, finding.difference, finding.changes
     over = model.overall
@@ -130,13 +130,14 @@ def figure_names(
     changes: Collection[str] = (),
     positive: bool = False,
 ) -> set[str]:
-    """The names of all figures that there can be of an audit that has not run yet.
+    """The names of all figures that an audit can have, before it runs.
 
-    `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
-    of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
-    ranked, and of `groupings`. Where all classes are few there is no `worst_class`. Of `several`
-    models there are differences from the first. `changes` are those that there can be since an
-    earlier audit, whatever the groups are here. `positive` says whether a class is named so.
+    `levels` is 0 if nothing is ranked, and `distances` says whether there is an attack. Groups of
+    few inputs have no `ece`; this is known here for levels, given the number of `inputs` that are
+    ranked, and for `groupings`. If all classes are small, an audit lacks `worst_class`. With
+    `several` models there are differences from the first. `changes` are the names of possible
+    changes since an earlier audit, whatever the groups here. `positive` says whether a positive
+    class is named.
     """
     ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -172,11 +173,11 @@ def figure_names(
 
 
 def worst_group(groups: Iterable[Group]) -> Group | None:
-    """The group that 0 is farthest from the interval of its gap.
+    """The group whose gap has the interval farthest from 0.
 
-    It is one of those with a verdict, if there are any. Its intervals are those that hold for all
-    groups at once: of many, that of one group alone may leave 0 out by chance, and seldom holds the
-    gap of the one that stands out.
+    Groups with a verdict come first. The intervals hold for all groups at once: among many groups,
+    a single group's own interval may exclude 0 by chance, and rarely covers the gap of the one that
+    stands out.
     """
 
     def sureness(group: Group) -> tuple[bool, float]:
@@ -186,7 +187,7 @@ def worst_group(groups: Iterable[Group]) -> Group | None:
 
 
 def _median(values: Tensor, weights: Tensor) -> float:
-    """The value with half of the weight below it, or the mean of the two that halve it."""
+    """The weighted median; the mean of two values if the weight is halved between them."""
     ordered, order = values.sort()
     reached = weights[order].cumsum(0)
     ends = (torch.searchsorted(reached, reached[-1] / 2, right=right) for right in (False, True))

@@ -30,10 +30,10 @@ from arcal.report.names import posthoc_names
 from arcal.report.numbers import plain
 
 RADII = 101
-"""The sizes of a change that robust accuracy is given for, at most."""
+"""The most radii for which robust accuracy is given."""
 
 FORMAT = 1
-"""Increased when a reader of an earlier format would read another wrongly."""
+"""Increased when a reader of the earlier format would misread the new one."""
 
 
 def as_json(
@@ -44,7 +44,7 @@ def as_json(
     kind: str,
     one_per: str | None = None,
 ) -> dict[str, Any]:
-    """The findings of all models; what is not finite is null."""
+    """The findings on all models; numbers that are not finite are null."""
     first, names = findings[0].model, ", ".join(one.model.name for one in findings)
     return {
         "format": FORMAT,
@@ -66,7 +66,7 @@ def as_json(
 
 
 def _model(finding: Finding, said: Mapping[str, str]) -> dict[str, Any]:
-    """The findings of one model; facts that are `said` of the data already are left out."""
+    """The findings on one model; facts already `said` about the data are left out."""
     model, difference, changes = finding.model, finding.difference, finding.changes
     over = model.overall
     return {
@@ -146,7 +146,7 @@ def _bins(model: Audited) -> list[dict[str, Any]]:
 
 
 def _positive(one: ClassProbability) -> dict[str, Any]:
-    """A class's probability against its frequency, in the large and by bins."""
+    """A class's probability and its frequency, overall and by bins."""
 
     def curve(bins: Sequence[ProbabilityBin]) -> list[dict[str, Any]]:
         names = ("low", "high", "probability", "frequency", "verdict")
@@ -177,7 +177,7 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
 
 
 def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
-    """Points of the curve: radius 0, the greatest, and some between, after equally many steps."""
+    """Points of the curve: radius 0, the largest radius, and some between, equal steps apart."""
     if (curve := model.robust_accuracy) is None:
         return None
     last = len(curve.radii) - 1

@@ -1,4 +1,4 @@
-"""What an audit found, as Markdown: a table of all models, and a section for a model card."""
+"""An audit's findings as Markdown: a table of all models, and a section for a model card."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from arcal.report.markup import in_markdown
 
 
 def markdown(findings: Sequence[Finding], data: str) -> str:
-    """The summary as Markdown: a table of all models, then what stands out of each."""
+    """The summary as Markdown: a table of all models, then what stands out for each."""
     models = [one.model for one in findings]
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
@@ -47,7 +47,7 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
 
 
 def model_card(findings: Sequence[Finding], data: str) -> str:
-    """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
+    """A section for a model card: metadata that the Hugging Face Hub reads, then the summary."""
     metadata = ["---", "model-index:"]
     for model in (one.model for one in findings):
         metadata += [f"- name: {_quoted(model.name)}", "  results:", "  - task:"]
@@ -73,7 +73,7 @@ def model_card(findings: Sequence[Finding], data: str) -> str:
 
 
 def _number(value: float) -> str:
-    """A number as YAML writes it, to which `inf` and `1e-05` are text.
+    """A number in YAML, which would read `inf` and `1e-05` as text.
 
     >>> _number(0.0398), _number(1e-5), _number(math.inf)
     ('0.0398', '1.0e-05', '.inf')

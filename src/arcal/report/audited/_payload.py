@@ -1,4 +1,4 @@
-"""What the page is drawn from: the findings, every input, and the pictures of inputs."""
+"""The page's payload: the findings, every input, and the pictures of inputs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from arcal.report.explorer import column
 from arcal.report.images import make_sheets, perturbation_sheets
 
 LISTED = 50_000
-"""Inputs that a page lists at most: each takes some 130 bytes a model, and its picture."""
+"""The most inputs that a page lists; each takes some 130 bytes per model, plus its picture."""
 WORST = 100
-"""Of the most suspect, and of the most fragile, that are listed in any case."""
+"""The number of most suspect, and of most fragile, inputs that are always listed."""
 TOP = 5
-"""The classes of an input whose probabilities the page has."""
+"""The number of classes per input whose probabilities the page has."""
 PERTURBED = 500
-"""The least robust images whose perturbations the page shows."""
+"""The most images, the least robust ones, whose perturbations the page shows."""
 MOST_VALUES = 2_000_000
-"""The numbers of a table, or of its perturbed rows, that the page holds at most."""
+"""The most numbers of a table, or of its perturbed rows, that the page holds."""
 MOST_SHIFTED = 2_000_000
-"""The inputs under all corruptions together, of which the page says what becomes of each."""
+"""The most predictions on corrupted inputs, over all corruptions, that the page holds."""
 BATCH = 500
 EXACT = 2**53
-"""Whole numbers up to which a page tells one from the next: larger ids are shown as names."""
+"""JavaScript represents whole numbers exactly up to this; larger ids are shown as names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Shown:
     """N inputs by their `ids` int64 `(N,)`, as images, texts or rows of numbers.
 
     `part` has the images, `texts` the texts, and `read`, given positions `(B,)`, returns rows
-    `(B, C)` of these `columns`; what there is not is None. `parts` are the images as each model
-    takes them, if these are of other sizes than those of `part`, the first's.
+    `(B, C)` of these `columns`; the others are None. `parts` has the images for each model, if
+    models take other sizes than the first, whose images are in `part`.
     """
 
     ids: Tensor
@@ -52,9 +52,9 @@ class Shown:
 def payload(
     findings: Mapping[str, Any], models: Sequence[Audited], shown: Shown | None = None
 ) -> dict[str, Any]:
-    """`findings` as `audit.json` has them, with all inputs, or a sample of too many.
+    """`findings`, as in `audit.json`, with all inputs, or a sample if there are too many.
 
-    Without `shown` no picture, text or row of an input is in it.
+    Without `shown` it has no picture, text or row of any input.
     """
     first = models[0]
     rows = _listed_inputs(models)
@@ -95,7 +95,7 @@ def payload(
 
 
 def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:
-    """The inputs as rows of numbers; None for other inputs, and for more than the page holds."""
+    """The inputs as rows of numbers; None for other inputs, or if the page cannot hold so many."""
     if shown.columns is None or len(places) * len(shown.columns) > MOST_VALUES:
         return None
     assert shown.read is not None
@@ -139,7 +139,7 @@ def _model(
 
 
 def _under_shift(model: Audited, rows: Tensor, figures: Sequence[Any]) -> list[dict[str, Any]]:
-    """The figures under each corruption, with what is said of each input, unless that is much."""
+    """The figures under each corruption, with the prediction on each input if not too many."""
     if len(model.shifted) * len(rows) > MOST_SHIFTED:
         return list(figures)
     said: dict[tuple[str | None, int], dict[str, Any]] = {}
@@ -153,27 +153,28 @@ def _under_shift(model: Audited, rows: Tensor, figures: Sequence[Any]) -> list[d
 
 
 def _classes(Z: int) -> Any:
-    """What holds the numbers of Z classes, and -1."""
+    """The type of integer that holds the numbers of Z classes, and -1."""
     return "int16" if Z <= 2**15 else "int32"
 
 
 def _labels(model: Audited) -> Tensor:
-    """The label of each input; the page holds what a model answered against "right", class 0."""
+    """The label of each input; for answers it is 0, "right", with which the page compares them."""
     labels = model.predictions.labels
     return torch.zeros_like(labels) if model.predictions.answers else labels
 
 
 def _wrong(predictions: Predictions) -> Tensor | None:
-    """1 where an answer is wrong, 0 where it is right; None of other predictions."""
+    """1 for a wrong answer, 0 for a right one; None for other predictions."""
     return predictions.labels if predictions.answers else None
 
 
 def _said(
     blocks: Iterable[Tensor], prefix: str, answers: Tensor | None, fitted: Tensor | None = None
 ) -> dict[str, Any]:
-    """The most probable classes of each input; nothing of inputs that were `fitted` on.
+    """Prediction, confidence and most probable classes of each input.
 
-    Of `answers` it is what they are, and the confidence that they are right.
+    Inputs that were `fitted` on have no prediction and confidence. For `answers` the prediction is
+    whether the answer is right, and the confidence is that in its being right.
     """
     parts, Z = [], 0
     for log_p in blocks:
@@ -194,16 +195,16 @@ def _said(
 
 
 def _in_its_bin(confidence: Tensor) -> Tensor:
-    """In float32, where 0.6 is above 0.6, but in the bin of its reliability diagram."""
+    """Confidences in float32, but in the same bins: 0.6 in float32 is above 0.6 in float64."""
     rounded = confidence.float()
     beyond = bin_of(rounded.double(), BINS) > bin_of(confidence, BINS)
     return torch.where(beyond, torch.nextafter(rounded, torch.zeros((), device="cpu")), rounded)
 
 
 def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str, Any] | None:
-    """The least robust of the inputs that were kept as they are when perturbed, and are listed.
+    """The least robust listed inputs whose perturbed forms were kept.
 
-    They are images of `part`, as the model takes them, or without it rows of a table.
+    They are images of `part`, as the model takes them, or without `part` rows of a table.
     """
     if model.perturbed is None or model.robustness is None:
         return None
@@ -232,7 +233,7 @@ def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str,
 def _listed_inputs(models: Sequence[Audited]) -> Tensor:
     """The positions int64 `(n,)` of the inputs to list, ascending: all, or `LISTED` of them.
 
-    They are the worst of each model, and others drawn at random by their ids.
+    If not all, they are the worst of each model, and others drawn at random by their ids.
     """
     ids = models[0].predictions.ids
     if len(ids) <= LISTED:
@@ -247,7 +248,7 @@ def _listed_inputs(models: Sequence[Audited]) -> Tensor:
 
 
 def _in_words(n: int, models: Sequence[Audited]) -> str | None:
-    """Which inputs are listed if not all are."""
+    """A sentence on which inputs are listed; None if all are."""
     first = models[0].predictions
     if n == len(first.ids):
         return None

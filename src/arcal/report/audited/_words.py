@@ -1,4 +1,4 @@
-"""What an audit found, in sentences that say no more than the figures."""
+"""An audit's findings in sentences, which claim no more than the figures show."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,13 +30,13 @@ from arcal.report.audited._figures import Finding, worst_group
 from arcal.report.names import listed, noun, posthoc_names
 
 MISSED = 10
-"""Inputs of a class that is never predicted from which on it is said."""
+"""A class that is never predicted is mentioned if it has at least this many inputs."""
 NAMED = 3
-"""How many of such classes are named."""
+"""The most such classes that are named."""
 
 
 def headline(model: Audited) -> str:
-    """One sentence that needs no expert: how often it is right, how sure it says it is."""
+    """One sentence for everybody: how often the model is right, and how sure it says it is."""
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
     inputs = f"{over.n:,} {_one(model)}{'' if over.n == 1 else 's'}"
@@ -61,7 +61,7 @@ def headline(model: Audited) -> str:
 
 
 def notes(findings: Sequence[Finding]) -> list[str]:
-    """What a reader must know to read the page rightly, and which of several models is better."""
+    """What to know to read the page correctly, and which of several models is better."""
     models = [one.model for one in findings]
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
@@ -95,14 +95,14 @@ def notes(findings: Sequence[Finding]) -> list[str]:
 
 
 def _at_every_size(model: Audited) -> str:
-    """What robust accuracy makes of those that are right."""
+    """The clause on how robust accuracy counts inputs that are right without a distance."""
     if not (n := right_without_distance(model)):
         return ""
     return f", and the {n:,} of them that are right count in robust accuracy at every size"
 
 
 def summary(findings: Sequence[Finding], data: str) -> str:
-    """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
+    """Lines for a terminal: for each model its headline, what stands out, and what would help."""
     paragraphs = []
     for one in findings:
         model, over, answers = one.model, one.model.overall, one.model.predictions.answers
@@ -121,7 +121,7 @@ def summary(findings: Sequence[Finding], data: str) -> str:
 
 
 def stands_out(model: Audited) -> list[str]:
-    """Where it is wrong about itself, what to look at, and what would mend it."""
+    """Where the model is miscalibrated, what to look at, and what would help."""
     lines = []
     if (worst := worst_group(model.by_class)) and worst.verdict in MISCALIBRATED:
         lines.append(
@@ -165,7 +165,7 @@ def stands_out(model: Audited) -> list[str]:
 
 
 def _never_predicted(model: Audited) -> str | None:
-    """Which classes inputs are of and the model never predicts, most inputs first."""
+    """A line on classes that have inputs but are never predicted, those with most inputs first."""
     said, Z = model.predictions, len(model.classes)
     if said.answers:
         return None
@@ -181,15 +181,15 @@ def _never_predicted(model: Audited) -> str | None:
 
 
 def _multiplicity(groups: Sequence[Group]) -> str:
-    """That an interval is wider than the group's own, which says too much of the worst of many."""
+    """A clause: the interval is wider than the group's own, because it is the worst of many."""
     judged = sum(not one.few for one in groups)
     return f"; a wider interval, as it is the worst of {judged:,}" if judged > 1 else ""
 
 
 def _positive(model: Audited) -> str | None:
-    """Whether the probability of the positive class is too high or too low, or where.
+    """Whether, or where, the probability of the positive class is too high or too low.
 
-    That chance explains the difference is said only of a class that was asked for.
+    That chance explains the difference is said only of a class that the user named.
     """
     one = model.positive
     if one is None:
@@ -208,7 +208,7 @@ def _positive(model: Audited) -> str | None:
         where, right, whose = "", one, "the inputs"
     else:
         tested = [each for each in (one, *one.bins) if each.verdict != "too few"]
-        shares = jointly([each.frequency for each in tested])  # also of the one that stands out
+        shares = jointly([each.frequency for each in tested])  # for the one chosen, too
         judged = [
             replace(each, frequency=share)
             for each, share in zip(tested, shares, strict=True)
@@ -226,9 +226,9 @@ def _positive(model: Audited) -> str | None:
 
 
 def differs(from_first: Difference, *, answers: bool = False) -> str:
-    """Whether it is better than the first model, and by how much.
+    """Whether a model is better than the first, and by how much.
 
-    Of `answers` it also says which confidence tells right from wrong ones better, by the AURC.
+    For `answers` it also says, by the AURC, whose confidence better tells right from wrong ones.
     """
     than, right, loss, risk = from_first.than, from_first.accuracy, from_first.nll, from_first.aurc
     order = f", AURC {moved(risk, number, number(risk, '+'))}" if answers else ""
@@ -277,7 +277,7 @@ def advice(model: Audited) -> str:
 
 
 def _freer(model: Audited, best: Outcome | None = None) -> str:
-    """A calibrator that can change predictions and is beyond chance better than the best other."""
+    """A clause on a calibrator that can change predictions, if it is shown to beat the `best`."""
     free = [one for one in model.posthoc.outcomes.values() if not one.keeps_accuracy]
     better = [
         one

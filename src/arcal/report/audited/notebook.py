@@ -15,7 +15,7 @@ from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogra
 
 
 def notebook_html(models: Sequence[Audited], link: str) -> str:
-    """What a notebook shows of audited models: `link` is the address of their page."""
+    """The HTML that a notebook shows for audited models; `link` is the address of their page."""
     parts = []
     for i, model in enumerate(models):
         pictures = [("reliability", "How often it is right, by how sure it is", _reliability)]
