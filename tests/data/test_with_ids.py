@@ -50,7 +50,7 @@ def test_ids_that_do_not_fit_raise(ids, message):
 def test_inputs_that_are_no_pairs_raise():
     rows: list = [{"image": 1, "label": 0}, (1, 2, 3), 5]
     for position, kind in enumerate(("dict", "tuple", "int")):
-        with pytest.raises(ArcalError, match=f"input {position} is a {kind}"):
+        with pytest.raises(ArcalError, match=f"input {position} is an? {kind}"):
             WithIds(rows)[position]
 
 
