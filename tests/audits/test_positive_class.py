@@ -31,7 +31,7 @@ def test_a_class_is_called_by_its_name_alone():
     assert positive_class("dispute", NAMES) == 1
     assert positive_class(None, NAMES) is None
     assert positive_class(None, NAMES[:2]) == 1
-    with pytest.raises(ArcalError, match=r"positive is frauds, .* no such class: did you mean frau"):
+    with pytest.raises(ArcalError, match=r"positive is frauds, .* no such class: did you mean fr"):
         positive_class("frauds", NAMES)
     with pytest.raises(ArcalError, match="no such class: the classes are legitimate, dispute, fra"):
         positive_class("2", NAMES)
@@ -63,8 +63,8 @@ def test_a_class_that_was_asked_for_is_answered_even_if_chance_explains_it():
     text = " ".join(right.summary().split())
     share = right.models[0].positive.frequency
     assert (
-        f"its probability of fraud is 4.0 % on average, and {100 * share.value:.1f} % of the inputs "
-        f"[{100 * share.low:.1f}, {100 * share.high:.1f}] are fraud: chance explains the difference"
+        f"its probability of fraud is 4.0 % on average, and {100 * share.value:.1f} % of the "
+        f"inputs [{100 * share.low:.1f}, {100 * share.high:.1f}] are fraud: chance explains the difference"
     ) in text
 
 
