@@ -64,7 +64,8 @@ def test_a_class_that_was_asked_for_is_answered_even_if_chance_explains_it():
     share = right.models[0].positive.frequency
     assert (
         f"its probability of fraud is 4.0 % on average, and {100 * share.value:.1f} % of the "
-        f"inputs [{100 * share.low:.1f}, {100 * share.high:.1f}] are fraud: chance explains the difference"
+        f"inputs [{100 * share.low:.1f}, {100 * share.high:.1f}] are fraud: chance explains the "
+        "difference"
     ) in text
 
 
