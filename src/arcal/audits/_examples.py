@@ -280,7 +280,7 @@ def examples_or_loader(
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
     inputs = data[0] if isinstance(data, tuple) and len(data) == 2 else ()
-    raw = isinstance(inputs, list) and isinstance([*inputs, 0][0], str)
+    raw = isinstance(inputs, list) and isinstance(next(iter(inputs), None), str)
     if raw or isinstance(data, Texts):
         texts, labels = ("texts", "labels") if raw else ("texts.texts", "texts.labels")
         raise ArcalError(

@@ -130,7 +130,9 @@ class Block:
         """The block with these tensors, by the names of `tensors()`, and corruptions `panel`."""
         shifted = {where: tensors[f"{SHIFTED}{i}"] for i, where in enumerate(panel)}
         some = {
-            name.removeprefix(PERTURBED): one for name, one in tensors.items() if PERTURBED in name
+            name.removeprefix(PERTURBED): one
+            for name, one in tensors.items()
+            if name.startswith(PERTURBED)
         }
         own = {name: one for name, one in tensors.items() if name in cls.__annotations__}
         return cls(**own, shifted=shifted, perturbed=Perturbed(**some) if some else None)

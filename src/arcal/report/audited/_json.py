@@ -124,9 +124,9 @@ def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
     """The bins of the reliability diagram, each with the interval of its accuracy and a verdict."""
-    counts = reliability(model.predictions).count
     given = model.predictions, model.weights
     bins = reliability(*given)
+    counts = (bins if model.weights is None else reliability(model.predictions)).count
     low, high = accuracy_interval(bins)
     right, calibrated = bins.correct_sums.clamp(max=bins.count), counts_if_calibrated(*given)
     said, _ = verdicts(right, bins.count, bins.confidence, calibrated)

@@ -71,7 +71,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
         for one in findings
         if one.difference is not None
     ]
-    lines += {line: None for one in findings for line in same_inputs(one.changes)}
+    lines += dict.fromkeys(line for one in findings for line in same_inputs(one.changes))
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far confidence and accuracy are apart, on average over the "
