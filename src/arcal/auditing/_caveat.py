@@ -7,7 +7,7 @@ from typing import Literal
 from arcal.printable import printable
 
 Option = Literal["--classes", "--normalize"]
-"""Options of the command line that could mend what an audit suspects."""
+"""Command-line options that could fix what an audit suspects."""
 
 
 @dataclass(frozen=True)

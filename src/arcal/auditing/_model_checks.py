@@ -20,7 +20,7 @@ from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
 
 PLENTY = 8
-"""At most so many rows are run alone; with fewer rows, outputs in [0, 1] may be chance."""
+"""At most this many rows are run alone; with fewer, outputs in [0, 1] may be chance."""
 
 DEPENDENT = (
     "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "

@@ -167,7 +167,8 @@ def suspect_order(
       many would be right in less than one case in a thousand.
     - A part of it: two or more classes are predicted as each other, in a cycle. More than half of
       the inputs predicted as each class have the label of the next, and two thirds of all inputs in
-      the cycle do. With a chance of one half, so many would in less than one case in 1000 Z.
+      the cycle do. If each did with a chance of one half, so many would in less than one case in
+      1000 Z.
 
     Neither case applies to a model that is merely poor, always predicts one class, or guesses.
     Nothing is said of fewer than 30 inputs.

@@ -11,8 +11,7 @@ from arcal.calibration import auroc
 UNSURE = 0.75
 """The confidence below which at least some answers should be wrong."""
 EXPECTED = 10
-"""At least so many mistakes must be expected of unsure answers before their absence is
-suspicious."""
+"""The mistakes that must be expected of unsure answers before their absence is suspicious."""
 REVERSED = 1 / 3
 """Two classes with at most this AUROC seem to be swapped."""
 AT_THE_LIMIT = 0.1
