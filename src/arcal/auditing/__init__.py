@@ -1,40 +1,40 @@
-"""Auditing: what can be said of any classifier, whoever trained it, from its predictions.
+"""Auditing: what a classifier's predictions say about it, whoever trained it.
 
-_predictions   what it says of a set, and the ensemble of several
-_measures      a set that it is evaluated on, clean or corrupted; accuracy, ECE and the like of
-               it, and how much runs differ
-_other_data    images of another data set, and how well they are told from its own
-_subject       a classifier, or the runs of a training method, with all that is known of it
+_predictions   a classifier's predictions on a set, and the ensemble of several
+_measures      evaluation sets, clean or corrupted; accuracy, ECE and the like on a set, and how
+               much runs differ
+_other_data    images of another data set, and how well a model detects them
+_subject       a classifier, or the runs of a training method, with all that is known about it
 _shift         a figure of several runs; means over corrupted sets
-_reliability   its calibration by robustness level; the bins of the reliability diagrams
+_reliability   calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
-_few_errors    log-loss, Brier score, gap and AURC where few inputs are wrong
+_few_errors    intervals of log-loss, Brier score, gap and AURC if few inputs are wrong
 _overall       all figures of a set
-_grouping      inputs grouped by a column of values; one input drawn of each value
+_grouping      inputs grouped by a column of values; drawing one input of each value
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _positive      the probability of one class against its frequency
 _difference    how two models differ on the same inputs
 _paired        two methods over the same seeds
 _change        how a model's figures have changed since an audit of other inputs
-_acting        where it may act alone: accuracy by coverage, and thresholds
-_answers       a confidence alone and whether the answer was right
-_posthoc       the same subject, calibrated after training
-_zeros         what probabilities of 0 are taken for
-_choice        which calibrator to take, by _cross_validation of every one
+_acting        where a model may act alone: accuracy by coverage, and thresholds
+_answers       predictions from a confidence and whether the answer was right
+_posthoc       predictions and subjects, calibrated after training
+_zeros         small probabilities in place of exact zeros
+_choice        choosing a calibrator, by _cross_validation of all of them
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
-               inputs on another scale than in training
-_suspect_predictions  labels that are predictions, a softmax that was applied twice, and
-               two classes that are each other
-_suspects      labels to doubt, right answers that hang by a thread, and a row for every input
-_drift         inputs without labels that seem to be others than those with labels
-_caveat        what must be known of a model or its inputs before any figure of them is believed
+_suspect_order  an accuracy near chance, classes in another order, and inputs on another scale
+               than in training
+_suspect_predictions  labels that are predictions, a softmax that was applied twice, and two
+               classes that are swapped
+_suspects      labels to doubt, answers that are right but fragile, and a row for every input
+_drift         unlabelled inputs that seem to differ from the labelled ones
+_caveat        what a reader must know about a model or its inputs before trusting any figure
 _copies        rows of predictions that seem to be copies of others
 _audited       a classifier on one data set, with everything that an audit finds
-models         anything that gives logits becomes a model: _logits finds them in what it returns,
-               and _model_checks has what is asked of it
-_saved_predictions  logits or probabilities that somebody saved become predictions
+models         turns anything that returns logits into a model; _logits finds the logits in its
+               output, and _model_checks checks the model
+_saved_predictions  turns saved logits or probabilities into predictions
 
 Nothing here reads or writes a file.
 """

@@ -1,4 +1,4 @@
-"""Where a model may act alone: how often it is right where it is sure."""
+"""Where a model may act alone: how often it is right when it is confident."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from arcal.calibration import SelectiveAccuracy, Threshold, act_above, selective
 from arcal.calibration.resampled import Scores
 
 TARGETS = (0.9, 0.95, 0.99, 0.999)
-"""How often a model may have to be right where it acts alone."""
+"""The accuracies that may be required of a model where it acts alone."""
 
 POINTS = 100
-"""The coverages at which the curve is given, at most."""
+"""The curve is given at this many coverages at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Acting:
-    """How often a model is right on the inputs that it is sure of, and how sure that must be.
+    """How often a model is right on its most confident inputs, and how confident it must be.
 
-    The `curve` of accuracy over the share of inputs that it acts on, and for each of `TARGETS` the
-    confidence from which on it is shown to be right so often (`arcal.calibration.act_above`), or
-    None. Made by `acting`.
+    `curve` is the accuracy over the coverage, the share of inputs that the model acts on.
+    `thresholds` has, for each of `TARGETS`, the confidence from which on the model is shown to be
+    right that often (`arcal.calibration.act_above`), or None. Made by `acting`.
     """
 
     curve: SelectiveAccuracy
@@ -34,7 +34,7 @@ class Acting:
 
     @property
     def coverages(self) -> dict[str, float]:
-        """The share of inputs above each threshold by the figure's name, 0 where there is none."""
+        """The coverage above each threshold, by name of the figure; 0 without a threshold."""
         return {
             coverage_name(target): threshold.coverage if threshold else 0.0
             for target, threshold in self.thresholds.items()
@@ -42,7 +42,7 @@ class Acting:
 
 
 def coverage_name(target: float) -> str:
-    """What the coverage at which a model is right so often is called among an audit's figures.
+    """The name, among an audit's figures, of the coverage at which a target accuracy is met.
 
     >>> coverage_name(0.999)
     'coverage_at_99.9'

@@ -1,4 +1,4 @@
-"""Answers of which only a confidence is known, and whether each was right."""
+"""Answers for which only the confidence, and whether each was right, is known."""
 
 from typing import Any
 
@@ -18,18 +18,18 @@ RIGHT_OR_WRONG = ("right", "wrong")
 def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) -> Predictions:
     """Predictions from a confidence in each of N answers, and whether it was right.
 
-    For what gives one confidence and no probability of any other class: a language model's
-    answers, a detector's boxes, or a classifier of which only the predicted class was kept.
-    `confidence` `(N,)` is in [0, 1] and may be below one half; `correct` `(N,)` is bool, or 0 and
-    1; `ids` as for `as_predictions`. Every measure is then of these pairs:
+    Use this when there is one confidence and no probability of any other class: for a language
+    model's answers, a detector's boxes, or a classifier of which only the predicted class was
+    stored. `confidence` `(N,)` is in [0, 1] and may be below one half; `correct` `(N,)` is bool, or
+    0 and 1; `ids` as for `as_predictions`. Every measure is computed from these pairs:
 
         accuracy = mean correct,  log-loss = -mean log (c if correct, 1 - c otherwise),
         Brier = 2 mean (c - correct)^2
 
-    The Brier score is twice what is usual for a single probability, as it is for two classes. The
-    levels, classes and corruptions of a classifier's audit are not there. Calibrators cannot change
-    an answer, so any may be picked: see `arcal.calibrate`. No answers, confidences outside [0, 1]
-    or per cent, another shape, and `correct` that is neither raise `ArcalError`.
+    The Brier score is summed over both classes, so it is twice the usual one of a single
+    probability. The audit has no levels, classes or corruptions. Calibrators cannot change an
+    answer, so any may be picked: see `arcal.calibrate`. No answers, confidences outside [0, 1] or
+    in per cent, a wrong shape, and any other `correct` raise `ArcalError`.
 
     >>> answers = as_answers(confidence=[0.75, 0.25, 0.75], correct=[True, True, False])
     >>> answers.confidence.tolist(), answers.correct.tolist()
@@ -52,7 +52,7 @@ def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) 
 
 
 def _truths(correct: TensorLike) -> Tensor:
-    """0 and 1 as False and True; anything else as it is."""
+    """0 and 1 as False and True; anything else unchanged."""
     values = as_tensor(correct, "correct", must_be=TRUTHS)
     numbers = values.dtype != torch.bool and not values.is_complex()
     return values.bool() if numbers and ((values == 0) | (values == 1)).all() else values

@@ -1,4 +1,4 @@
-"""One audited classifier: its predictions on one data set, and what follows from them."""
+"""One audited classifier: its predictions on one data set, and the findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,15 +28,15 @@ from arcal.printable import printable
 from arcal.robustness import Robustness, levels
 
 MOST_CELLS = 1000
-"""Classes times levels above which there is no table of both: few cells would say anything."""
+"""With more classes times levels there is no table of both: few cells would get a verdict."""
 
 
 @dataclass(frozen=True, eq=False)
 class Perturbed:
-    """The n inputs whose perturbation was kept: what changes their prediction, at least distance.
+    """The n inputs whose perturbation was kept: the nearest one that changes the prediction.
 
     `ids` int64 `(n,)`; the perturbed `inputs`, which are images float16 `(n, C, H, W)` in [0, 1] or
-    rows float32 `(n, C)`; `logits` of them `(n, Z)`.
+    rows float32 `(n, C)`; their `logits` `(n, Z)`.
 
     >>> Perturbed(torch.arange(1), torch.zeros(1, 3, 2, 2).half(), torch.zeros(1, 4)).ids
     tensor([0])
@@ -49,17 +49,18 @@ class Perturbed:
 
 @dataclass(frozen=True, eq=False)
 class Audited:
-    """A classifier on N labelled inputs of Z `classes`, and what an audit finds there.
+    """A classifier on N labelled inputs of Z `classes`, and what an audit finds.
 
     Everything is in the order of `predictions.ids`; a `robustness` with other ids, or in another
-    order, raises `ArcalError`. `robustness`, `nearest` int64 `(N,)` (the class on the other side of
-    the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` and
-    `texts` of the inputs are None where they are unknown, as is the `norm` of distances, "l2" or
-    "linf"; `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
-    `validation`, or without it on halves of the inputs, unless `calibrators` is False. The
-    probability of `positive_class` is looked at, by default the second of two, none of more.
-    `facts` are for the page, `caveats` are said before any figure, and `options` of the command
-    line may be advised. Findings are computed when they are first wanted.
+    order, raises `ArcalError`. `nearest` int64 `(N,)` is the class on the other side of the nearest
+    boundary, -1 where none is known. `robustness`, `nearest`, `weights` float64 `(N,)` and the
+    inputs' `names` and `texts` are None if unknown, and so is the `norm` of the distances, "l2" or
+    "linf". `shifted`, `other` and `groupings` may be empty. `positive_class` is the class whose
+    probability is compared with its frequency: by default the second of two, and None of more.
+    Calibrators are fitted on `validation`, or on one half of the inputs if that is None; with
+    `calibrators` False there are none. `facts` are shown on the page, `caveats` come before any
+    figure, and `options` are the command-line options that the audit may suggest. Findings are
+    computed on first access.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -123,23 +124,23 @@ class Audited:
 
     @cached_property
     def level(self) -> Tensor | None:
-        """The robustness level of each input, int64 `(N,)`; None where nothing was ranked."""
+        """The robustness level of each input, int64 `(N,)`; None if nothing was ranked."""
         if self.robustness is None:
             return None
         return levels(self.robustness.robustness, self.predictions.ids, self.R)
 
     @cached_property
     def levels(self) -> tuple[Group, ...] | None:
-        """The figures by level, from the least robust; None where nothing was ranked."""
+        """The figures by level, the least robust first; None if nothing was ranked."""
         if self.robustness is None:
             return None
         return by_level(self.predictions, self.robustness.robustness, self.R, self.weights)
 
     @cached_property
     def robust_accuracy(self) -> RobustAccuracy | None:
-        """How many inputs stay right under any change up to a size.
+        """The share of inputs that stay right under any change up to a given size.
 
-        None without an attack's distances, and where inputs have weights, which it does not count.
+        None without an attack's distances, and if inputs have weights, which it does not support.
         """
         if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
             return None
@@ -147,29 +148,29 @@ class Audited:
 
     @cached_property
     def acting(self) -> Acting | None:
-        """Where it may act alone: how often it is right where it is sure.
+        """Where the model may act alone: how often it is right when it is confident.
 
-        None where inputs have weights, of which a threshold is not shown to be one.
+        None if inputs have weights: thresholds are shown to hold for unweighted inputs only.
         """
         return acting(self.predictions.scores) if self.weights is None else None
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:
-        """The figures of each predicted class; of answers there are none."""
+        """The figures of each predicted class; empty for answers."""
         if self.predictions.answers:
             return ()
         return by_class(self.predictions, self.classes, self.weights)
 
     @cached_property
     def positive(self) -> ClassProbability | None:
-        """The probability of `positive_class` against its frequency, or of the second of two."""
+        """The probability of `positive_class` against its frequency; None if there is no class."""
         if self.positive_class is None:
             return None
         return class_probability(self.predictions, self.positive_class, self.weights)
 
     @cached_property
     def by_grouping(self) -> tuple[tuple[Group, ...], ...]:
-        """The figures of the groups of each of the `groupings`."""
+        """The figures of every group, for each of the `groupings`."""
         return tuple(
             by_group(self.predictions, one.number, one.groups, self.weights)
             for one in self.groupings
@@ -177,7 +178,7 @@ class Audited:
 
     @cached_property
     def cells(self) -> tuple[tuple[Group, ...], ...]:
-        """A row for each predicted class of its figures by level; empty where there are none."""
+        """The figures by level, a row for each predicted class; empty if there are none."""
         if self.robustness is None or self.predictions.answers:
             return ()
         if len(self.classes) * self.R > MOST_CELLS:
@@ -187,38 +188,38 @@ class Audited:
 
     @cached_property
     def shift(self) -> Shift | None:
-        """The figures under the corruptions; None without any."""
+        """The figures under corruption; None without corrupted sets."""
         if not self.shifted:
             return None
         return under_shift(self.predictions, self.shifted, self.weights)
 
     @cached_property
     def posthoc(self) -> Halves:
-        """What calibrators do: fitted on `validation`, or on one half and shown on the other."""
+        """The effect of calibrators fitted on `validation`, or fitted on one half of the inputs."""
         if not self.calibrators:
             return Halves(0, 0)
         return posthoc_on_halves(self.predictions, self.validation, weights=self.weights)
 
     @cached_property
     def fitted_on(self) -> Tensor:
-        """Whether calibrators are fitted on each input, bool `(N,)`: on the first of two halves."""
+        """Whether calibrators are fitted on each input, bool `(N,)`: those of the first half."""
         first = self.posthoc.first
         return torch.zeros(len(self), dtype=torch.bool, device="cpu") if first is None else first
 
     @cached_property
     def inputs(self) -> Mapping[str, NDArray[Any]]:
-        """A row an input, the most suspect label first: see `per_input`."""
+        """One row per input, the most suspect label first: see `per_input`."""
         robustness = None if self.robustness is None else self.robustness.robustness
         return per_input(self.predictions, robustness, self.R, self.nearest, self.weights)
 
     @cached_property
     def suspects(self) -> Tensor:
-        """The positions of the inputs whose label is contradicted, the most suspect first."""
+        """The positions of the inputs whose label the model contradicts, the most suspect first."""
         return suspects(self.predictions)
 
     @cached_property
     def fragile(self) -> Tensor:
-        """The positions of inputs that are right and least robust, the most confident first."""
+        """The positions of the inputs that are right but least robust, the most confident first."""
         if self.robustness is None:
             return torch.zeros(0, dtype=torch.int64, device="cpu")
         return fragile(self.predictions, self.robustness.robustness, R=self.R)

@@ -1,4 +1,4 @@
-"""What must be known of a model or its inputs before any figure of them is believed."""
+"""What a reader must know about a model or its inputs before trusting any figure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ from typing import Literal
 from arcal.printable import printable
 
 Option = Literal["--classes", "--normalize"]
-"""Options of the command line that could mend what an audit suspects."""
+"""Command-line options that could fix what an audit suspects."""
 
 
 @dataclass(frozen=True)
 class Caveat:
-    """Something known before any figure, that must be said with them.
+    """Something that was known before any figure and must be reported with the figures.
 
-    `sentence` is for a summary; `title` and `fact` are for a page, where `fact` None is the
-    sentence. `about` says of what it is: "weights" that are drawn and not trained, "outputs" of
-    which several may be the logits, a "scale" of the inputs that seems another than in training, or
+    `sentence` goes into a summary; `title` and `fact` go on a page, where the sentence stands in if
+    `fact` is None. `about` is the subject: "weights" that are random and not trained, "outputs" of
+    which several may be the logits, a "scale" of the inputs that seems to differ from training, or
     the "data".
 
     >>> Caveat("Left out", "left out: 2 of 9 images", fact="2 of 9 images").about
@@ -29,13 +29,13 @@ class Caveat:
     about: Literal["weights", "outputs", "scale", "data"] = "data"
 
     def printable(self) -> "Caveat":
-        """The same, with each character that does not print as an escape."""
+        """The same caveat, with unprintable characters escaped."""
         fact = None if self.fact is None else printable(self.fact)
         return replace(self, sentence=printable(self.sentence), fact=fact)
 
 
 def facts_with(facts: Mapping[str, str], caveats: Iterable[Caveat]) -> dict[str, str]:
-    """The facts for a page by title, those of the caveats among them.
+    """The facts for a page by title, including those of the caveats.
 
     >>> facts_with({"Images": "resized"}, [Caveat("Left out", "left out: 2 images", "2 images")])
     {'Images': 'resized', 'Left out': '2 images'}

@@ -1,7 +1,7 @@
-"""How the figures of a model have changed since an audit of other inputs, and what chance explains.
+"""How a model's figures have changed since an audit of other inputs, beyond chance.
 
-The two audits share no input, so that nothing needs to be drawn again: the interval of a change
-follows from those of the two figures.
+The two audits share no input, so no bootstrap is needed: the interval of a change follows from the
+intervals of the two figures.
 """
 
 import math
@@ -28,21 +28,21 @@ SHARES = {
     "positive.frequency": ("positive.frequency", 1),
     "positive.gap": ("positive.frequency", -1),
 }
-"""The figures whose interval is that of a share: which, and -1 where it is subtracted."""
+"""Figures whose interval is that of a share: the share, and -1 if it is subtracted."""
 ROUNDING = 1e-9
 FEW_DOUBTS = 5
-"""Of n inputs with a mean confidence c, n (1 - c) are wrong if they are calibrated. Where these are
-fewer, c rests on some unsure inputs, of which by chance there may be none."""
+"""A calibrated model with mean confidence c is wrong on n (1 - c) of n inputs. If that is less than
+this number, c depends on a few unsure inputs, and a sample may by chance contain none."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What an audit says of a model, as far as an audit of other inputs can be compared with it.
+    """The part of a model's audit that can be compared with an audit of other inputs.
 
-    `figures` are by the names that conditions have, `groups` by the column they are of. `variances`
-    are those of what a gap is the mean of, from input to input: confidence minus 1 where it is
-    right and 0 where it is wrong; `group_variances` are the same of each group, by column and name,
-    and empty of an audit that was saved. Made by `standing`.
+    `figures` are by the names used in conditions, `groups` by column. `variances` are those, over
+    inputs, of the values whose mean is a gap: the confidence minus 1 where the model is right,
+    minus 0 where it is wrong. `group_variances` are the same within each group, by column and name;
+    they are empty for a saved audit. Made by `standing`.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Change:
-    """A figure `before` and `after`, and `by` how much it has changed, with its 95 % interval.
+    """A figure `before` and `after`, and `by` how much it has changed, with a 95 % interval.
 
-    `verdict` is "higher" or "lower" where chance does not explain the change: corrected by Holm's
-    method, so that where nothing has changed the chance of any such verdict among the figures, or
-    among the groups of a column, is at most 5 %. Groups in which an audit gives no verdict for few
-    inputs are "too few". `by.sign` is the answer for one figure that is looked at alone. Made by
+    `verdict` is "higher" or "lower" if chance does not explain the change. It is corrected by
+    Holm's method: if nothing has changed, the chance of any such verdict among the figures, or
+    among the groups of a column, is at most 5 %. It is "too few" for a group that is too small for
+    a verdict in either audit. `by.sign` is the answer for one figure considered alone. Made by
     `changes`.
     """
 
@@ -74,13 +74,13 @@ class Change:
 class Changes:
     """How a model's figures have changed since the audit called `since`, of `n` inputs.
 
-    There it is called `model`. `figures` are by name: accuracy, confidence, gap, nll, brier, aurc,
-    and of two classes positive.frequency and positive.gap. There is no change of an ECE, for the
-    reason that `Difference` gives, nor of the mean probability of a class, which is the sum of the
-    other two. `groupings` have "accuracy" and "gap" of each group that both audits have, by column
-    and group; of such a column `new` are the groups that the earlier audit did not have, and `gone`
-    those that it alone had. `same_inputs` says that the inputs seem to be the same, of which the
-    intervals make no use. Made by `changes`.
+    `model` is the model's name in that audit. `figures` are by name: accuracy, confidence, gap,
+    nll, brier, aurc, and for two classes positive.frequency and positive.gap. There is no change of
+    an ECE, for the reason given in `Difference`, nor of the mean probability of a class, which is
+    the sum of the other two. `groupings` have "accuracy" and "gap" of each group that both audits
+    have, by column and group. For each column, `new` are the groups that only the later audit has,
+    and `gone` those that only the earlier one had. `same_inputs` means that the inputs seem to be
+    the same, which the intervals do not use. Made by `changes`.
     """
 
     since: str
@@ -94,7 +94,7 @@ class Changes:
 
 
 def standing(model: Audited) -> Standing:
-    """What can be compared of a model that is audited here.
+    """The `Standing` of an audited model.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -125,7 +125,7 @@ def standing(model: Audited) -> Standing:
 
 
 def _variances_within(values: Tensor, w: Tensor, number: Tensor) -> list[float]:
-    """The variance of the values `(N,)` in each of the groups that they are in."""
+    """The variance of the values `(N,)` within each group."""
     whole = number.bincount(weights=w)
     mean = number.bincount(weights=w * values) / whole
     return (number.bincount(weights=w * (values - mean[number]).square()) / whole).tolist()
@@ -134,15 +134,15 @@ def _variances_within(values: Tensor, w: Tensor, number: Tensor) -> list[float]:
 def mover(after: Estimate, before: Estimate) -> Estimate:
     """How much a figure has changed between two independent sets of inputs, with its interval.
 
-    That is the method of variance estimates recovery (Zou and Donner, 2008). With the figures a and
-    b, and their own intervals (l_a, u_a) and (l_b, u_b), that of d = a - b is
+    This is the method of variance estimates recovery (MOVER; Zou and Donner, 2008). If the figures
+    a and b have the intervals (l_a, u_a) and (l_b, u_b), that of d = a - b is
 
         low  = d - sqrt((a - l_a)^2 + (u_b - b)^2)
         high = d + sqrt((u_a - a)^2 + (b - l_b)^2)
 
-    so it is as lopsided as they are, and needs nothing else. With Wilson's intervals of two shares
-    it is Newcombe's hybrid score interval (1998); those of arcal are exact ones, which makes it a
-    little wider. `n` is the smaller of the two.
+    It is as asymmetric as they are, and needs nothing else. With Wilson intervals of two shares it
+    is Newcombe's hybrid score interval (1998); arcal's intervals are exact, which makes it a little
+    wider. `n` is the smaller of the two.
 
     >>> change = mover(Estimate(0.80, 0.70, 0.87, 70), Estimate(0.60, 0.49, 0.70, 80))
     >>> round(change.value, 2), round(change.low, 3), round(change.high, 3)
@@ -157,14 +157,14 @@ def mover(after: Estimate, before: Estimate) -> Estimate:
 def changes(
     now: Standing, earlier: Standing, since: str = "the earlier audit", *, same_inputs: bool = False
 ) -> Changes:
-    """How the figures that both have differ, now minus earlier, and what chance does not explain.
+    """How the figures of two audits differ, now minus earlier, and which changes are not chance.
 
-    The interval of a figure is `mover`'s. That of a gap takes the confidences of one audit as
-    given, and those of other inputs are not: where they vary so much from input to input that a gap
-    varies more than the share it is held against, its interval is widened by that. A saved audit
-    does not say how much they vary within a group: it is taken to be as much as in the other audit.
-    That of a mean confidence whose inputs are too few, or too sure, to show how unsure others are
-    reaches as far as a share's.
+    Intervals are those of `mover`. Within one audit, the interval of a gap takes the confidences as
+    given, but here the inputs differ: if the confidences vary so much from input to input that a
+    gap varies more than the accuracy or frequency in it, the interval is widened by the excess. A
+    saved audit does not say how much they vary within a group, so the other audit's variance is
+    used. If the inputs are too few, or the model too sure, for a mean confidence to show how unsure
+    it is on others, its interval reaches as far as that of a share.
 
     >>> from arcal.auditing import as_predictions
     >>> old, new = (
@@ -207,7 +207,7 @@ def changes(
 
 @dataclass(frozen=True)
 class _Test:
-    """A figure `after` and `before`, and the shares that its interval is of, if it is of such."""
+    """A figure `after` and `before`, and the shares whose intervals it has, if any."""
 
     after: Estimate
     before: Estimate
@@ -218,7 +218,7 @@ class _Test:
 
     @classmethod
     def between(cls, name: str, now: Standing, earlier: Standing) -> "_Test":
-        """That of a figure of all inputs."""
+        """The test of a figure of all inputs."""
         after, before = (one.figures[name] for one in (now, earlier))
         if name == "confidence":
             (after, one), (before, other) = map(_with_doubts, (after, before))
@@ -233,10 +233,10 @@ class _Test:
 
 
 def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
-    """A mean confidence, and the share that its interval is that of, if it rests on few doubts.
+    """A mean confidence, widened to a share's interval if few inputs are in doubt; and that share.
 
-    Of all values in [0, 1] with this mean, 0 and 1 vary most, so that a share's interval is wide
-    enough.
+    Of all values in [0, 1] with this mean, zeros and ones vary most, so the interval of a share is
+    wide enough.
     """
     if not mean.n * (1 - mean.value) < FEW_DOUBTS:
         return mean, None
@@ -253,7 +253,7 @@ def _extra(variance: float | None, share: Estimate) -> float:
 def _tests(
     after: Group, before: Group, now: float | None, earlier: float | None
 ) -> tuple[_Test, _Test]:
-    """Those of the accuracy and the gap of a group; one variance stands for another not known."""
+    """The tests of a group's accuracy and gap; one variance stands in for an unknown other."""
     shares, few = (after.accuracy, before.accuracy), after.few or before.few
     now, earlier = earlier if now is None else now, now if earlier is None else earlier
     extra = _extra(now, after.accuracy), _extra(earlier, before.accuracy)
@@ -262,10 +262,10 @@ def _tests(
 
 
 def _changes(tests: Sequence[_Test]) -> list[Change]:
-    """Each change, with its interval, and a verdict that is corrected for all of them.
+    """Each change with its interval, and a verdict that is corrected for all of them.
 
-    Holm's method, step by step: of m figures whose change is not shown yet, those whose interval of
-    the confidence 1 - 0.05 / m leaves 0 out are shown next.
+    Holm's method, step by step: of the m changes that are not shown yet, those whose interval at
+    confidence 1 - 0.05 / m excludes 0 are shown next.
     """
     by = [mover(*ends) for ends in _at_significance(tests, SIGNIFICANCE)]
     said: list[Direction] = ["too few" if one.few else "not shown" for one in tests]
@@ -290,17 +290,18 @@ def _changes(tests: Sequence[_Test]) -> list[Change]:
 
 
 def _beyond(change: Estimate) -> int:
-    """The sign of a change that leaves 0 out by more than the rounding of sums."""
+    """The sign of a change whose interval excludes 0 by more than rounding, else 0."""
     return int(change.low > ROUNDING) - int(change.high < -ROUNDING)
 
 
 def _at_significance(
     tests: Sequence[_Test], significance: float
 ) -> list[tuple[Estimate, Estimate]]:
-    """Both figures of each test, after and before, with intervals that are so often wrong.
+    """Both figures of each test, after and before, with intervals at this significance.
 
     At 5 % these are their own, widened by what the confidences of other inputs add. At another
-    they reach farther by as much as the exact interval of the share does, or else a normal one.
+    significance they are stretched by the same factor as the exact interval of the share, or a
+    normal interval if there is no share.
     """
     z = float(ndtri(1 - significance / 2))
     known = [share for one in tests for share in one.shares if share is not None and share.n]

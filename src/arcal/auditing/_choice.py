@@ -1,4 +1,4 @@
-"""Which calibrator: every one fitted by cross-validation, and the one to take."""
+"""Choosing a calibrator: all are cross-validated, and one is picked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ from arcal.errors import ArcalError
 
 FOLDS = 5
 FEWEST = 20
-"""With fewer inputs a fold has next to none, and no interval excludes anything."""
+"""With fewer inputs the folds are almost empty, and no interval excludes anything."""
 DIRICHLET_CLASSES = 30
-"""Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
+"""With more classes, Dirichlet calibration is only tried if it is named: its matrix takes long."""
 VECTOR_NUMBERS = 2**25
-"""Inputs times classes up to which vector scaling is tried unless it is named: it is fitted six
-times by a hundred passes or more, and not picked, as it changes predictions."""
+"""With more inputs times classes, vector scaling is only tried if it is named: it is fitted six
+times with a hundred passes or more, and not picked, because it changes predictions."""
 
 OF_THE_TOP = ("irm", "smart", "ebs", "pts", "spline")
-"""Calibrators that look at which class is the most probable, which answers do not have."""
+"""Calibrators that look at which class is the most probable, which means nothing for answers."""
 NO_TOP = "it is of the more probable of several classes, and an answer has one confidence"
 
 ALL_RIGHT = (
@@ -46,13 +46,13 @@ ALL_RIGHT = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A calibrator, or none, and what it says of inputs that it was not fitted on.
+    """A calibrator, or none, and its figures on inputs that it was not fitted on.
 
-    `nll`, `ece`, `brier` and `accuracy` have the intervals of `Overall`; `change` is the log-loss
-    minus that without calibration, on the same draws, and `behind` that of the candidate minus that
-    of the best: of those that may be picked and lower the log-loss beyond chance, or else that may
-    be picked, the one with the lowest. `keeps_accuracy` says that it never changes a
-    prediction. Made by `choose_calibrator`.
+    `nll`, `ece`, `brier` and `accuracy` have the intervals of `Overall`. `change` is the log-loss
+    minus that without calibration, on the same draws, and `behind` is the log-loss minus that of
+    the best candidate. The best has the lowest log-loss of those that may be picked and lower it
+    beyond chance, or if none does, of all that may be picked. `keeps_accuracy` means that it never
+    changes a prediction. Made by `choose_calibrator`.
     """
 
     name: str
@@ -67,24 +67,26 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What cross-validation says of all calibrators, and the one that was picked.
+    """The cross-validated calibrators, and the one that was picked.
 
-    `before` is the model without one. `candidates` are by name, `refused` has the lines that say
-    why a calibrator could not be fitted. `picked` is, of those that never change a prediction and
-    lower the log-loss beyond chance, the simplest that is not shown to be worse than the best; None
-    if there is none: the uncalibrated model. Where only calibrators were named that can change
-    predictions, it is one of these by the same rule. `calibrator` is that one fitted on all inputs,
+    `before` is the model without a calibrator. `candidates` are by name, and `refused` says, by
+    name, why a calibrator was not tried or could not be fitted. Only calibrators that never change
+    a prediction may be picked, unless all that were tried can change one. Of `answers`
+    (`as_answers`) no calibrator changes any, so each may be picked. `picked` is the simplest that
+    lowers the log-loss beyond chance and is not shown to be worse than the best; None if there is
+    none, and the model stays uncalibrated. `calibrator` is the picked one fitted on all inputs,
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
-    was taken. Of `answers` (`as_answers`) no calibrator changes any, so that each may be picked.
-    `unseen` are the classes, counted from 0, that no input is of although the model holds them
-    possible: what may change predictions makes them improbable on all inputs.
+    was picked. `unseen` are the classes, counted from 0, that no input has although the model
+    considers them possible: a calibrator that may change predictions makes them improbable on all
+    inputs.
 
-    `acting` is from which confidence on the model with this calibrator may act alone, None if
-    inputs are weighted. A threshold is a promise of inputs to come, so it must not be read off
-    confidences that the labels had a hand in: a calibrator makes the very inputs that it was fitted
-    on look as right as they are. So each input counts with its confidence out of fold, from a
-    calibrator that never saw its label. That is not the calibrator that will be used, which saw a
-    quarter more inputs and differs from it by no more than the folds' differ from each other.
+    `acting` says from which confidence on the model with this calibrator may act alone; None if
+    inputs are weighted. A threshold is a promise about future inputs, so it must not be read off
+    confidences that were fitted to the labels: a calibrator makes its confidences match the
+    accuracy on the very inputs that it was fitted on. So each input counts with its out-of-fold
+    confidence, from a calibrator that never saw its label. The calibrator that will be used saw a
+    quarter more inputs, and differs from those of the folds by no more than they differ from each
+    other.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -113,7 +115,7 @@ class Choice:
 
 
 def usual_names(classes: int, *, answers: bool = False) -> list[str]:
-    """The calibrators that are tried unless some are named, the simplest first.
+    """The calibrators that are tried by default, the simplest first.
 
     >>> "dirichlet" in usual_names(10), "dirichlet" in usual_names(1000)
     (True, False)
@@ -133,13 +135,12 @@ def choose_calibrator(
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
-    """Fit every one of the `calibrators` on all folds but one, and show it on that one, in turn.
+    """Cross-validate the `calibrators`, each fold scored by fits on the others, and pick one.
 
-    The inputs are dealt out to the folds by id, each label's in turn. `calibrators` are keys of
-    `POSTHOC`, `usual_names` unless given. With `weights` `(N,)` each input counts as much, in the
-    fits and in the figures. `resamples` as in `overall`. Fewer than 20 inputs that count and an
-    unknown name raise `ArcalError`; what a calibrator refuses, of all inputs or of four folds, is
-    in `refused`.
+    The five folds are those of `folds_of`. `calibrators` are keys of `POSTHOC`, by default
+    `usual_names`. `weights` `(N,)` count in the fits and in the figures. `resamples` as in
+    `overall`. Fewer than 20 inputs with weight, and an unknown name, raise `ArcalError`. If a
+    calibrator cannot be fitted to all inputs or to four folds, `refused` says why.
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
@@ -179,7 +180,7 @@ stays as it is; give more inputs, some that it gets wrong'
     candidates = {name: candidate(name, keeps[name]) for name in fits}
     why = _why(picked, best, candidates, refused, may_change or predictions.answers)
     if predictions.scores.correct.all():
-        # An isotonic function or a spline has an optimum here: to be sure of everything.
+        # The optimum of an isotonic function or a spline would be full confidence in everything.
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else fits[picked]
@@ -206,9 +207,9 @@ stays as it is; give more inputs, some that it gets wrong'
 
 
 def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Predictions, Tensor]:
-    """The inputs that count, by id, so that figures are the same in any order, and their weights.
+    """The inputs with weight, sorted by id, and their weights.
 
-    Too few of them raise `ArcalError`.
+    The figures then do not depend on the order given. Too few inputs raise `ArcalError`.
     """
     w = as_weights(weights, len(predictions.ids))
     if not w.all():
@@ -225,7 +226,7 @@ def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Pred
 def _tried(
     predictions: Predictions, given: Sequence[str] | None
 ) -> tuple[list[str], dict[str, str]]:
-    """The calibrators to try, those `given` or else the usual, and why others of these are not."""
+    """The calibrators to try, those `given` or the usual, and why any of them are left out."""
     names, refused = list(dict.fromkeys(given or ())), dict[str, str]()
     if given is None:
         names = usual_names(Z := predictions.classes, answers=predictions.answers)
@@ -244,7 +245,7 @@ def _tried(
 
 
 def _unseen(predictions: Predictions) -> tuple[int, ...]:
-    """The classes that no input is of, but for those that are impossible on all inputs."""
+    """The classes that no input has, except those that are impossible for all inputs."""
     if predictions.answers:
         return ()
     seen = torch.bincount(predictions.labels, minlength=predictions.classes) > 0
@@ -269,7 +270,7 @@ def _why(
     refused: Mapping[str, str],
     any_one: bool,
 ) -> str:
-    """Why it was picked of `any_one`, or of those that keep every prediction."""
+    """Why it was picked, out of `any_one` or only of those that keep every prediction."""
     those = "those tried" if any_one else "those that keep every prediction"
     also = "that" if any_one else "and"
     if best is None:

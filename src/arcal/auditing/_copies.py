@@ -1,4 +1,4 @@
-"""Rows of predictions that seem to be copies of others, as a join by a key that repeats makes."""
+"""Rows of predictions that seem to be copies, such as a join on a repeated key makes."""
 
 import numpy as np
 import torch
@@ -6,24 +6,26 @@ import torch
 from arcal.auditing._predictions import Predictions
 
 SURE = 0.999
-"""Inputs of which a model is surer may all have one output, and are left alone."""
+"""Inputs with a higher confidence are left alone: they may all have the same output."""
 LEAST, MOST_MIXED = 20, 0.1
-"""Fewer rows that are alike show nothing; of copies, few share their outputs with another input."""
+"""Fewer rows with equal outputs show nothing. Of the groups of copies at most this share may be
+mixed: few copies have the outputs of a different input."""
 BEYOND = 4.0
-"""Standard deviations by which rows that are alike agree more often than inputs would by chance."""
+"""How many standard deviations above chance rows with equal outputs must agree."""
 
 
 def copies(predictions: Predictions) -> str | None:
-    """A sentence if many rows seem to be copies of others, of which intervals would be too narrow.
+    """A sentence if many rows seem to be copies, which would make intervals too narrow; or None.
 
-    Different inputs may have the very same outputs, as from a tree or where they are rounded. Some
-    of them are then right and others wrong. So rows of equal outputs are taken for copies if nearly
-    all of them, and nearly all that are wrong, are right together or wrong together, far more often
-    than m inputs are with the chance
+    Different inputs may have exactly the same outputs, for example from a decision tree or after
+    rounding. Then some of them are right and others wrong. So rows with equal outputs are taken for
+    copies only if nearly all of their groups are all right or all wrong, and nearly all wrong rows
+    are in groups that are all wrong. There must also be far more such groups than by chance. By
+    chance m inputs are all right or all wrong with the probability
 
         max(e^m + (1 - e)^m, c^m + (1 - c)^m),
 
-    with e the share of all such rows that is wrong and c the confidence in these.
+    with e the share of errors among all such rows, and c the mean confidence of the group.
 
     >>> from arcal.auditing import as_predictions
     >>> p = torch.linspace(0.5, 0.9, 50, dtype=torch.float64).repeat(2)

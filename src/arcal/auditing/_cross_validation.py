@@ -1,4 +1,4 @@
-"""Calibrators fitted on all inputs, and each input's scores by one that was fitted without it."""
+"""Cross-validated calibrators: fitted on all inputs, and scored on folds they have not seen."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,13 +20,13 @@ def cross_validated(
     progress: Callable[[int, int], object] = lambda done, total: None,
     weights: Tensor | None = None,
 ) -> tuple[dict[str, Calibrator], dict[str, Scores], dict[str, str]]:
-    """Each calibrator fitted on all inputs, and each input's scores by one fitted without it.
+    """Fit each calibrator on all inputs, and score each input by a fit that left it out.
 
-    `fold` is int64 `(N,)`: each of its numbers is left out in turn, and scored. What has been
-    fitted, its scores of all N inputs, and the lines that say why the others could not be fitted,
-    are by name. All calibrators are fitted to one part of the inputs before the next, so that they
-    share what they need of it. `progress` is told how many fits of all are done. `weights` `(N,)`
-    count in the fits.
+    `fold` int64 `(N,)` numbers the folds: each is left out in turn, and scored. Returned by name:
+    the fitted calibrators, their scores of all N inputs, and for each calibrator that could not be
+    fitted a line that says why. All calibrators are fitted to one part of the inputs before the
+    next part, so that they share intermediate results. `progress` is called with the number of fits
+    done and the total. `weights` `(N,)` count in the fits.
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.auditing._halves import folds_of

@@ -24,21 +24,22 @@ from arcal.errors import ArcalError
 class Difference:
     """The figures of a model minus those of another, `than`, on the same N inputs.
 
-    `accuracy` has Tango's score interval, with weights that of the effective number of inputs.
-    `gap` (confidence minus accuracy), `nll` (nats) and `brier` have the percentile one of a
-    bootstrap; that of `aurc` is normal, by the infinitesimal jackknife
-    (`calibration.selective.aurc_influence`). These four are wider where weights differ
-    (`calibration.weighted.widening`). With fewer than 100 errors they also allow for errors not
-    seen (`arcal.calibration.few_errors`), and that of `gap` reaches as far as the accuracy's. Both
-    models are drawn together, so inputs that are hard for both do not widen an interval: two
-    intervals that overlap may have a difference that leaves 0 out.
+    `accuracy` has Tango's score interval; with weights, that of the effective number of inputs.
+    `gap` (confidence minus accuracy), `nll` (nats) and `brier` have bootstrap percentile intervals;
+    that of `aurc` is normal, by the infinitesimal jackknife
+    (`calibration.selective.aurc_influence`). These four are wider if weights differ
+    (`calibration.weighted.widening`). With fewer than 100 inputs on which either model is wrong,
+    they also allow for errors not seen (`arcal.calibration.few_errors`), and that of `gap` reaches
+    as far as the accuracy's. Both models are drawn together, so inputs that are hard for both do
+    not widen an interval: that of the difference may exclude 0 even if the two models' own
+    intervals overlap.
 
-    `churn` is the share of inputs that the two predict otherwise; `negative_flips` is the share
-    that only `than` predicts rightly, and `positive_flips` the share that only this model does.
+    `churn` is the share of inputs on which the two predictions differ; `negative_flips` is the
+    share that only `than` gets right, and `positive_flips` the share that only this model does.
 
-    There is no difference of ECEs. Chance alone gives the less accurate of two calibrated models
-    the higher ECE, and the nearly calibrated one of any two a higher ECE than it has, by more than
-    an interval allows for. Made by `difference`.
+    There is no difference of ECEs. By chance alone the less accurate of two calibrated models gets
+    the higher ECE, and the ECE of a nearly calibrated model is too high, by more than an interval
+    allows for. Made by `difference`.
     """
 
     than: str
@@ -62,9 +63,9 @@ def difference(
 ) -> Difference:
     """How the figures of `predictions` differ from those of the `other` model, called `than`.
 
-    Both have the same ids and labels, in the same order, or `ArcalError` is raised; of answers each
-    is right or wrong by itself, and `churn` counts those that only one is right on. `weights` and
-    `resamples` are as of `overall`.
+    Both have the same ids and labels, in the same order, or `ArcalError` is raised. The labels of
+    answers, right or wrong, may differ, and `churn` counts the answers that only one model gets
+    right. `weights` and `resamples` as in `overall`.
 
     >>> from arcal.auditing import as_predictions
     >>> labels = [0] * 60 + [1] * 40
@@ -104,14 +105,14 @@ def difference(
 
 
 def _accuracy(gained: Tensor, lost: Tensor, weights: Tensor) -> Estimate:
-    """The difference of two accuracies by the inputs that one model alone is right on."""
+    """The difference of two accuracies, from the inputs that only one model gets right."""
     n = effective_of_pairs(weights, gained | lost)
     less, more = (weighted_mean(one, weights).item() * n for one in (lost, gained))
     return Estimate((more - less) / n, *tango(less, more, n), round(n))
 
 
 def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estimate:
-    """The AURC of the first of two models minus that of the other, by their influence."""
+    """The AURC of the first model minus that of the other, its interval by their influence."""
     w = as_weights(weights, len(both[0].correct))
     ours, theirs = ((one.confidence, one.correct) for one in both)
     value = aurc(*ours, weights=w) - aurc(*theirs, weights=w)
@@ -129,16 +130,16 @@ def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estima
 
 
 def _costs(scores: Scores, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The values `(N,)` that the AURC is the mean of, and those if the label were another."""
+    """The values `(N,)` whose mean is the AURC, and the values if each label were flipped."""
     cost = aurc_costs(scores.confidence, scores.correct, weights)
     return cost * ~scores.correct, cost * scores.correct
 
 
 def effective_of_pairs(weights: Tensor, differ: Tensor) -> float:
-    """How many pairs of equal weight tell as much of the difference of two accuracies.
+    """How many equally weighted pairs say as much about the difference of two accuracies.
 
-    The effective number, but where the inputs on which one model alone is right, `differ` `(N,)`,
-    weigh more than others, only as many as have the variance of their weighted share:
+    This is the effective number, unless the inputs that only one model gets right, `differ` bool
+    `(N,)`, weigh more than others. Then it is the n that gives their weighted share its variance:
 
         sum w d / (n sum w) = sum w^2 d / (sum w)^2
     """

@@ -1,4 +1,4 @@
-"""Whether inputs without labels seem to be others than those with labels."""
+"""Whether inputs without labels seem to differ from those with labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE
 
 
 def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> str | None:
-    """A sentence if a model's probabilities are distributed otherwise on other inputs, or None.
+    """A sentence if a model's probabilities are distributed differently on other inputs, or None.
 
     `labelled` `(N, Z)` and `others` `(M, Z)` are the log-probabilities of one model, `classes` the
-    names of the Z. The probability of each class is compared by the test of Kolmogorov and Smirnov;
-    the sentence is of the class that differs most. Of inputs that are drawn alike it is said in
-    less than one case of a thousand, corrected for the number of classes. A drift that the
-    probabilities do not show is not noticed, and nothing is said of fewer than 30 inputs.
+    Z names. The probability of each class is compared by a Kolmogorov-Smirnov test, and the
+    sentence names the class that differs most. Without a drift, fewer than one comparison in a
+    thousand gives a sentence, corrected for the number of classes. A drift that does not show in
+    the probabilities goes unnoticed, and so does any with fewer than 30 inputs on either side.
 
     >>> import torch
     >>> p = torch.linspace(0.01, 0.5, 300)
@@ -32,7 +32,7 @@ may not hold for these'
     from scipy.stats import ks_2samp  # takes a second to import
 
     Z = labelled.shape[1]
-    columns = [1] if Z == 2 else range(Z)  # of two, one says it all
+    columns = [1] if Z == 2 else range(Z)  # with two classes, one is enough
 
     def probabilities(z: int) -> list[Tensor]:
         return [log_p[:, z].double().exp().cpu() for log_p in (labelled, others)]

@@ -36,19 +36,19 @@ RANGES = {
     "difference.negative_flips": (0.0, 1.0),
     "difference.positive_flips": (0.0, 1.0),
 }
-"""What each figure can be; a change is a difference, too."""
+"""The range of each figure; a change counts as a difference."""
 
 SIGNIFICANCE = 0.05
-"""How often an interval, or a verdict where there is nothing, may be wrong."""
+"""How often an interval may be wrong, or a verdict be given where there is nothing."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure of a set of inputs, and the ends of its 95 % interval over draws of such inputs.
+    """A figure of a set of inputs, and its 95 % interval over random draws of such inputs.
 
-    `n` is the number of inputs it rests on. Of weighted inputs it is the effective number
-    (sum w)^2 / sum w^2, rounded, or fewer of an accuracy that rests on a few inputs that weigh much
-    and are not sure, or wrong. What cannot be told is nan, as are the ends of an infinite value.
+    `n` is the number of inputs it rests on. For weighted inputs it is the effective number
+    `(sum w)^2 / sum w^2`, rounded, or less for an accuracy that depends on a few heavy inputs that
+    are unsure or wrong. An unknown value is nan, and so are the ends of an infinite value.
 
     >>> gap = Estimate(0.06, low=0.01, high=0.11, n=200)
     >>> gap.sign, Estimate(0.06, low=-0.04, high=0.16, n=50).sign
@@ -67,25 +67,25 @@ class Estimate:
 
     @property
     def width(self) -> float:
-        """From end to end of the interval."""
+        """The width of the interval."""
         return self.high - self.low
 
     def reaching(self, low: float, high: float) -> "Estimate":
-        """The same with an interval that reaches at least as far as these ends."""
+        """The same figure, its interval extended to reach at least as far as these ends."""
         return replace(self, low=min(self.low, low), high=max(self.high, high))
 
     def named(self, name: str) -> dict[str, float]:
-        """The value and the ends, as figures of an audit are called: NAME, NAME.low, NAME.high."""
+        """The value and the ends by their names in an audit: NAME, NAME.low, NAME.high."""
         return {name: self.value, f"{name}.low": self.low, f"{name}.high": self.high}
 
 
 def from_draws(
     draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, biased: bool = False
 ) -> Estimate:
-    """A bootstrapped figure with its percentile interval, cut to the `ends` it has.
+    """A bootstrapped figure with its percentile interval, cut to the range `ends`.
 
-    If it is `biased`, as an ECE is, the interval is `outer`. It is stretched to a value that it
-    leaves out, which is then large by chance.
+    For a `biased` figure, such as an ECE, the interval is `outer`. A value outside the interval is
+    large by chance, and the interval is stretched to it.
     """
     value = draws.estimate
     if not math.isfinite(value):
@@ -99,9 +99,9 @@ def from_draws(
 def estimates(
     draws: Mapping[str, Bootstrap], names: Iterable[str], n: int, *, cut: bool = True
 ) -> dict[str, Estimate]:
-    """Figures with their intervals: outer of an ECE, percentile of others.
+    """Figures with their intervals: outer for an ECE, percentile for others.
 
-    They are cut to the range of each figure, or not, as those of changes are not.
+    They are cut to the range of each figure, unless `cut` is False, as it is for changes.
     """
     return {
         name: from_draws(draws[name], n, RANGES[name] if cut else None, biased="ece" in name)
@@ -110,14 +110,13 @@ def estimates(
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: float) -> Estimate:
-    """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
+    """A bootstrapped ECE, or smooth ECE: its outer interval, lowered if much of it may be chance.
 
-    It is `stretched` to the `gap`. 95 % of those of a calibrated model are below `chance`. Drawing
-    again adds less to the ECE of a calibrated model than the first drawing did, so that its
-    interval would leave 0 out in a third of all cases, and that of a smooth ECE in most. But the
-    ECE of a sample exceeds the true one by no more than that of what chance alone adds to the bins,
-    as distances do. So if it is up to twice `chance` the interval begins at what exceeds this, or
-    at 0.
+    It is `stretched` to the `gap`. 95 % of a calibrated model's ECEs are below `chance`. Resampling
+    adds less to the ECE of a calibrated model than the first sampling did, so its interval would
+    exclude 0 in a third of all cases, and that of a smooth ECE in most. But an ECE is a distance:
+    that of a sample exceeds the true one by at most the ECE of what chance alone adds to the bins.
+    So if the ECE is at most twice `chance`, the interval begins at the ECE minus `chance`, or at 0.
     """
     estimate = stretched(from_draws(draws, n, (0, 1), biased=True), gap, wrong)
     if not estimate.value <= 2 * chance:
@@ -126,10 +125,10 @@ def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: floa
 
 
 def stretched(ece: Estimate, gap: Estimate, wrong: float) -> Estimate:
-    """A bootstrapped ECE, or smooth ECE, of inputs of which so many are `wrong`.
+    """A bootstrapped ECE, or smooth ECE, its interval stretched if few inputs are `wrong`.
 
-    The draws know no error but those seen. An ECE is never less than the gap, either way, so if
-    fewer than 100 inputs are wrong the interval reaches up as far as that of the gap.
+    The draws contain no errors but those seen. An ECE is never less than the absolute gap, so if
+    fewer than 100 inputs are wrong its interval reaches up as far as that of the gap.
     """
     return replace(ece, high=max(ece.high, -gap.low, gap.high)) if wrong < ENOUGH else ece
 
@@ -143,7 +142,7 @@ def ece_estimate(
     weights: Tensor | None = None,
     resamples: int,
 ) -> Estimate:
-    """The same of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
+    """`ece_from` for inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
     gap = gap_of(confidence, correct, as_weights(weights, len(confidence)))
@@ -151,9 +150,9 @@ def ece_estimate(
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
-    """Shares `right / effective` of groups `(G,)` with Clopper and Pearson's exact intervals.
+    """Shares `right / effective` of groups `(G,)` with exact Clopper-Pearson intervals.
 
-    Both may be fractions, of weighted inputs. A group of no inputs is nan.
+    With weighted inputs both may be fractions. An empty group is nan.
     """
     low, high = exact_interval(right, effective)
     ends = zip(right.tolist(), effective.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -172,7 +171,7 @@ def accuracy_from(share: float, effective: float) -> Estimate:
 
 
 def farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float, float]]:
-    """By what factor the ends of exact intervals lie farther from each share than at 5 %.
+    """By what factors the ends of exact intervals are farther from each share than at 5 %.
 
     >>> [[round(one, 2) for one in pair] for pair in farther([accuracy_from(0.9, 100)], 0.05 / 10)]
     [[1.47, 1.28]]
@@ -188,10 +187,11 @@ def farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float
 
 
 def jointly(shares: Sequence[Estimate]) -> list[Estimate]:
-    """Shares of G groups whose intervals hold all of them at once in 95 % of draws.
+    """Shares of G groups with joint intervals: in 95 % of draws all of them hold at once.
 
-    Each is that of 1 - 0.05 / G (Bonferroni), so that it also holds for the group that was picked
-    because it stands out. Of one group it stays as it is; each has one input or more.
+    Each has the confidence 1 - 0.05 / G (Bonferroni), so it also holds for a group that was picked
+    because it stands out. The interval of a single group stays as it is. Each group has one input
+    or more.
 
     >>> one = accuracy_from(0.9, 100)
     >>> low, high = exact_interval(torch.tensor([90]), torch.tensor([100]), 1 - 0.05 / 2)
@@ -217,15 +217,15 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
 
 
 def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
-    """That of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
+    """The gap of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     right, sure = (weighted_mean(one, weights).item() for one in (correct, confidence))
     return gap_to(accuracy_from(right, effective_of(weights, confidence, correct)), sure)
 
 
 def effective_number(weights: Tensor) -> float:
-    """(sum w)^2 / sum w^2: the number of inputs if all weigh alike (Kish, 1965).
+    """The effective number (sum w)^2 / sum w^2 (Kish, 1965): N if all inputs weigh the same.
 
-    Of weights `(N,)`, floats of at least 0 and not all 0.
+    `weights` `(N,)` are floats, 0 or more and not all 0.
 
     >>> effective_number(torch.tensor([1.0, 1.0, 1.0, 0.0])), effective_number(torch.ones(4))
     (3.0, 4.0)
@@ -249,15 +249,16 @@ def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = N
 def effective_numbers(
     weights: Tensor, confidence: Tensor, groups: Tensor, G: int, correct: Tensor | None = None
 ) -> Tensor:
-    """How many inputs of equal weight would tell the accuracy of each of G groups as well, `(G,)`.
+    """How many equally weighted inputs would show each of G groups' accuracy as well, `(G,)`.
 
-    The effective number, but where the inputs that weigh most are the least sure, only as many as
-    have the variance of a calibrated model's weighted accuracy (as Korn and Graubard, 1998):
+    This is the effective number, unless the heaviest inputs are the least sure. Then it is the n at
+    which the accuracy has the variance of a calibrated model's weighted accuracy (as in Korn and
+    Graubard, 1998):
 
         m (1 - m) / n = sum w^2 c (1 - c) / (sum w)^2    with m = sum w c / sum w
 
-    A model may be sure where it should not be. So if it is given which inputs are `correct`, bool
-    `(N,)`, the number is at most the n at which the accuracy a has the variance that errors show:
+    A model may be sure where it should not be. So if `correct` bool `(N,)` is given, the number is
+    at most the n at which the accuracy a has the variance that the errors show:
 
         a (1 - a) / n = sum w^2 (correct - a)^2 / (sum w)^2
 
@@ -269,10 +270,10 @@ def effective_numbers(
         return torch.bincount(groups, weights=values, minlength=G)
 
     def fewer(n: Tensor, telling: Tensor) -> Tensor:
-        """As they are for equal weights, up to rounding, and where there is no variance."""
+        """`telling` where it is lower by more than rounding; n where there is no variance."""
         return torch.where(telling < (1 - 1e-9) * n, telling, n)
 
-    confidence = confidence.clamp(max=1)  # which rounding may exceed
+    confidence = confidence.clamp(max=1)  # rounding may exceed 1
     whole, variance = sums(weights), sums(weights.square() * confidence * (1 - confidence))
     n = whole.square() / sums(weights.square())
     sure, unsure = sums(weights * confidence), sums(weights * (1 - confidence))
@@ -288,9 +289,9 @@ def effective_numbers(
 def counted(
     confidence: Tensor, correct: Tensor, weights: Tensor, groups: Tensor, G: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of each of G groups, `(G,)`: how many are right, of how many, and the mean confidence.
+    """How many inputs of each of G groups are right, of how many, and the mean confidence, `(G,)`.
 
-    Last is how many they are if the model is calibrated, which what is right has no influence on.
+    Last comes how many they are if the model is calibrated, which does not depend on what is right.
     Numbers are those of `effective_numbers`, which has the same arguments.
     """
     whole, right, sure = (

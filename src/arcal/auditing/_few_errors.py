@@ -1,4 +1,4 @@
-"""Log-loss, Brier score, gap and AURC of a model, or less another's, where few inputs are wrong."""
+"""Intervals of log-loss, Brier score, gap and AURC, or their differences, with few errors."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ VALUES: Mapping[str, Callable[[Scores], tuple[Tensor, Tensor]]] = {
         scores.confidence - (~scores.correct).double(),
     ),
 }
-"""The values `(N,)` that each is the mean of, and those if the label of each input were another.
+"""The values `(N,)` whose mean each figure is, and the values if each label were flipped.
 
-It is then the predicted class of an input that is wrong, else the likeliest of the others.
+The flipped label of an input that is wrong is the predicted class, else the most probable other.
 """
 
 
@@ -33,9 +33,9 @@ def score_estimates(
     *scores: Scores,
     names: tuple[str, ...] = ("nll", "brier"),
 ) -> dict[str, Estimate]:
-    """Figures of a model's `scores`, or of its scores less another's, with their intervals.
+    """Figures of a model's `scores`, or of its scores minus another's, with their intervals.
 
-    They are those of the `draws`, percentile, and stretched where there are few errors.
+    These are the percentile intervals of the `draws`, stretched if there are few errors.
     """
     return {
         name: with_few_errors(
@@ -57,10 +57,10 @@ def with_few_errors(
     weights: Tensor,
     variance: float | None = None,
 ) -> Estimate:
-    """The interval of a figure with this `name`, stretched if fewer than 100 inputs are wrong.
+    """The figure called `name`, its interval stretched if fewer than 100 inputs are wrong.
 
-    It then reaches as far as `few_errors_interval` as well. The `values` are as in `VALUES`. Of
-    two models an input is wrong if either is.
+    It then also reaches as far as `few_errors_interval`, within the figure's range. The `values`
+    are as in `VALUES`. With two models, an input is wrong if either model is.
     """
     right = torch.stack([one.correct for one in scores]).all(0)
     if errors_of(right, weights) < ENOUGH and math.isfinite(estimate.value):
@@ -80,12 +80,12 @@ def with_few_errors(
 
 
 def _flipped_loss(scores: Scores) -> Tensor:
-    """At least so much; a confidence of 1 is taken to be rounded."""
+    """A lower bound; a confidence of 1 is taken to be rounded."""
     sure = scores.confidence.clamp(max=1 - 2**-53)
     return -torch.where(scores.correct, 1 - sure, sure).log()
 
 
 def _flipped_brier(scores: Scores) -> Tensor:
-    """At least so much."""
+    """A lower bound."""
     p = torch.where(scores.correct, 1 - scores.confidence, (-scores.loss).exp())
     return scores.brier + 2 * torch.where(scores.correct, 1, -1) * (scores.confidence - p)

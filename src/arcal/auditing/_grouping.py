@@ -1,4 +1,4 @@
-"""Groups of inputs by what is known of them, such as the hospital or the age of a patient."""
+"""Groups of inputs by what is known about them, such as the hospital or the age of a patient."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from arcal.printable import printable
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 MOST_NUMBERS, RANGES_OF_NUMBERS = 12, 5
-"""A column of more different numbers than the first is cut into so many ranges."""
+"""A column with more different numbers than the first is cut into as many ranges as the second."""
 TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"
-"""How times begin; more different ones than these numbers are grouped by their day."""
+"""How times begin. More than `MOST_NUMBERS` different times are grouped by day."""
 MOST_GROUPS = 1000
-"""More different texts than these are taken for names of the inputs."""
+"""A column with more different texts is taken for names of the inputs."""
 DRAW = 2
-"""The seed of `one_per`: another than that of the order in which inputs are audited."""
+"""The seed of `one_per`, different from that of the order in which inputs are audited."""
 NONE = "(none)"
 """The group of inputs without a value."""
 
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """N inputs in groups: `number` int64 `(N,)` has the place of each input's in `groups`.
+    """N inputs in groups: `number` int64 `(N,)` is the place of each input's group in `groups`.
 
     `name` says what the inputs are grouped by. Made by `grouping`.
     """
@@ -42,11 +42,11 @@ class Grouping:
     number: Tensor
 
     def rows(self, chosen: Tensor) -> "Grouping":
-        """The same of some of the inputs, by position int64 `(n,)`."""
+        """The same grouping of some of the inputs, by position int64 `(n,)`."""
         return Grouping(self.name, self.groups, self.number[chosen])
 
     def is_of(self, labels: Tensor) -> bool:
-        """Whether the groups are those of labels int64 `(N,)`, of which there are several.
+        """Whether groups and labels int64 `(N,)` correspond one to one, and there are several.
 
         >>> by = grouping("outcome", ["ill", "well", "ill"])
         >>> by.is_of(torch.tensor([1, 0, 1])), by.is_of(torch.tensor([1, 0, 0]))
@@ -57,13 +57,13 @@ class Grouping:
 
 
 def grouping(name: str, values: Any) -> Grouping:
-    """Inputs grouped by a value `(N,)` each: a list, an array, a tensor, or a column of a table.
+    """Group N inputs by a value each: a list, an array, a tensor, or a column of a table.
 
-    Texts, dates, booleans and up to 12 different numbers are groups of their own, in order. More
-    numbers are cut into five ranges that hold about as many inputs each, and more times, as in
-    2026-11-30T09:15:00Z, are grouped by their day, in the time zone they are written in. Inputs
-    without a value, with nan or a blank text are the last group. Values of mixed types, and texts
-    that are almost all different, raise `ArcalError`.
+    Each text, date, boolean or number is a group of its own, in order. More than 12 different
+    numbers are cut into five ranges with about as many inputs each, and more than 12 different
+    times, such as 2026-11-30T09:15:00Z, are grouped by day in the time zone they are written in.
+    Inputs with no value, nan or a blank text are the last group. Values of mixed types, and more
+    than 1,000 different texts, raise `ArcalError`.
 
     >>> grouping("hospital", ["north", "south", None, "north"]).groups
     ('north', 'south', '(none)')
@@ -85,7 +85,7 @@ def grouping(name: str, values: Any) -> Grouping:
                 "it name the inputs? Give a column with fewer"
             )
         shown = np.array([printable(text) for text in different], dtype=object)
-        names, group = np.unique(shown, return_inverse=True)  # one group where they read alike
+        names, group = np.unique(shown, return_inverse=True)  # one group for texts that print alike
         groups, place = names.tolist(), group[texts.indices.to_numpy(zero_copy_only=False)]
     without = groups.index(NONE) if NONE in groups else len(groups)
     number = torch.full((len(column),), without, device="cpu")
@@ -96,7 +96,7 @@ def grouping(name: str, values: Any) -> Grouping:
 
 
 def _by_day(texts: Any) -> Any:
-    """Texts that are more than a few different times as their days, any other as they are."""
+    """Texts cut to their days if they are more than a few different times; others unchanged."""
     few = pc.count_distinct(texts).as_py() <= MOST_NUMBERS
     if few or not pc.all(pc.match_substring_regex(texts, TIME)).as_py():
         return texts
@@ -104,12 +104,12 @@ def _by_day(texts: Any) -> Any:
 
 
 def groupings(by: Any, N: int | None) -> tuple[Grouping, ...]:
-    """A `grouping` of N inputs for each name; another number of values raises `ArcalError`.
+    """A `grouping` of N inputs for each name; a wrong number of values raises `ArcalError`.
 
-    Where N is None, it is as many as the first has.
+    If N is None, it is the number of values of the first.
 
-    `by` maps names to values, or is a table of pandas, polars or Arrow, for all of its columns, or
-    one named column of pandas or polars.
+    `by` maps names to values, or is a pandas, polars or Arrow table, of which all columns are used,
+    or one named column of pandas or polars.
 
     >>> [one.name for one in groupings({"sex": ["f", "m"], "age": [30, 40]}, 2)]
     ['sex', 'age']
@@ -136,16 +136,16 @@ def one_per(
     weights: TensorLike | None = None,
     name: str = "values",
 ) -> Tensor:
-    """Where one input of each value is, drawn at random: ascending int64 positions `(n,)`.
+    """Draw one input of each value at random: ascending int64 positions `(n,)`.
 
-    `values` `(N,)` are as of `grouping`, such as the patients that N images are of. Intervals,
-    tests and the folds of calibrators take each input as one of its own, which several of a patient
-    are not: they are alike. The draw goes by the `ids` int64 `(N,)`, by default 0 .. N-1, and not
-    by the order of the inputs. Inputs whose `weights` `(N,)` are 0 are only drawn of values that
-    have no others. A missing value, and another number of ids, raise `ArcalError`.
+    `values` `(N,)` are as in `grouping`, such as the patient of each of N images. Intervals, tests
+    and the folds of calibrators assume independent inputs, and several images of one patient are
+    not. The draw depends on the `ids` int64 `(N,)`, by default 0 .. N-1, and not on the order of
+    the inputs. An input whose weight in `weights` `(N,)` is 0 is only drawn if all others of its
+    value have weight 0, too. A missing value, and a wrong number of ids, raise `ArcalError`.
 
-    Figures are then of a patient, of which each counts as much however many images are of it. For
-    those of an image give each that is drawn the number of its patient's images as a weight.
+    Figures then describe patients, who all count the same however many images they have. To
+    describe images, weight each drawn image by its patient's number of images.
 
     >>> one_per(["Ann", "Bo", "Ann", "Bo", "Cy"])
     tensor([1, 2, 4])
@@ -169,7 +169,7 @@ def one_per(
 
 
 def _column(name: str, values: Any) -> pa.Array:
-    """The values as one Arrow array, in which nan is no value."""
+    """The values as one Arrow array, with null in place of nan and blank texts."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     elif isinstance(values, Tensor):
@@ -190,7 +190,7 @@ def _column(name: str, values: Any) -> pa.Array:
         if pa.types.is_null(column.type):
             column = column.cast(pa.string())
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            blank = pc.equal(pc.utf8_trim_whitespace(column), "")  # as a cell of a CSV without text
+            blank = pc.equal(pc.utf8_trim_whitespace(column), "")  # such as an empty cell of a CSV
             column = pc.if_else(blank, None, column)
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise ArcalError(f"{name} holds {column.type}: give texts, numbers or dates")
@@ -202,7 +202,7 @@ def _column(name: str, values: Any) -> pa.Array:
 
 
 def _number_groups(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
-    """The groups of numbers, and the place of each."""
+    """The groups of numbers, and the group of each number."""
     different, place = np.unique(values, return_inverse=True)
     if len(different) <= MOST_NUMBERS:
         words = [_in_words(value) for value in different]
@@ -215,7 +215,7 @@ def _number_groups(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
 
 
 def _ranges_in_words(ranges: Sequence[tuple[Any, Any]]) -> list[str]:
-    """The ranges, whose ends have the digits that tell all of them apart."""
+    """The ranges in words, with as many digits as it takes to tell all ends apart."""
     for digits in (6, 9, 12, 17):
         ends = [tuple(_in_words(end, digits) for end in range) for range in ranges]
         different = {end for range in ranges for end in range}

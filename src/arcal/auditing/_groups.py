@@ -34,32 +34,34 @@ MISCALIBRATED: tuple[Verdict, ...] = ("over-confident", "under-confident")
 """The verdicts that chance does not explain."""
 
 FEW = 0.21
-"""A group is too few if, were it calibrated, its accuracy's interval would be wider than this."""
+"""A group is too small if, were it calibrated, its accuracy's interval would be wider than this."""
 
 LEAST = 16
-"""A group of fewer inputs is too few however sure the model is of them."""
+"""A group of fewer inputs is too small however confident the model is."""
 
 
 @dataclass(frozen=True)
 class Group:
     """The figures of a group of `n` inputs, with 95 % intervals.
 
-    `accuracy` has Clopper and Pearson's exact interval. `gap` is `confidence`, the group's mean,
-    minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
-    given, and where all inputs are right the interval still allows for errors not seen. `ece` has
-    the outer bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
-    chance, and with fewer than 100 errors as far up as that of the gap; `ece_if_calibrated` is what
-    chance alone would give, see `Overall`. `share_of_errors` is the group's share of all errors,
-    nan if there is none. `recall`, of a class, is the accuracy on the inputs with this label.
+    `accuracy` has the exact Clopper-Pearson interval. `gap` is `confidence`, the group's mean,
+    minus the accuracy. Its interval follows from that of the accuracy: it takes the confidences as
+    given, and even if all inputs are right it allows for errors not seen. `ece` has the outer
+    bootstrap interval over draws within the group, cut to [0, 1]. It begins at 0 if the ECE may be
+    chance, and with fewer than 100 errors it reaches up as far as that of the gap.
+    `ece_if_calibrated` is what chance alone would give, see `Overall`. `share_of_errors` is the
+    group's share of all errors, nan if there are none. `recall`, for a class, is the accuracy on
+    the inputs with this label.
 
-    `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
-    have an interval wider than 21 points. That depends on how many inputs there are (some 95 at a
-    confidence of a half, 17 at one near 1) and not on how many are right, so it favours no verdict.
+    `few` means that the group is too small for a verdict or an ECE: even if its accuracy equalled
+    its mean confidence, the interval would be wider than 21 points. Only the number of inputs (some
+    95 at a confidence of a half, 17 near 1) and their confidence decide this, not how many are
+    right, so it favours neither verdict.
 
-    `p` is the two-sided binomial p-value of the gap, and `verdict` what it comes to: p-values are
-    corrected by Holm's method for all groups that are not few, so that if every group is
-    calibrated, the chance of any verdict but "not shown" is at most 5 %. `gap.sign` is the answer
-    for one group looked at alone. Made by `by_group`.
+    `p` is the two-sided binomial p-value of the gap. `verdict` follows from it by Holm's correction
+    for all groups that are not few: if every group is calibrated, the chance that any is called
+    over- or under-confident is at most 5 %. `gap.sign` is the answer for one group considered
+    alone. Made by `by_group`.
     """
 
     name: str
@@ -86,9 +88,10 @@ def by_group(
 ) -> tuple[Group, ...]:
     """The figures of each of G groups of inputs, in the order of their `names`.
 
-    `groups` int64 `(N,)` are 0 .. G-1, drawn up without a look at the labels if the verdicts are to
-    hold. An empty group has nan for figures. `weights` and `resamples` as in `overall`: the usual
-    number of draws is that of all N inputs. Other groups or weights raise `ArcalError`.
+    `groups` int64 `(N,)` are 0 .. G-1. The verdicts hold only if the groups were chosen without
+    looking at the labels. The figures of an empty group are nan. `weights` and `resamples` as in
+    `overall`, where the default number of draws is that for all N inputs. Other groups or weights
+    raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(150, 1)
@@ -133,9 +136,9 @@ def verdicts(
 ) -> tuple[list[Verdict], Tensor]:
     """The verdict of each of G groups `(G,)`, and the p-value of its gap before Holm's correction.
 
-    Of the `n` inputs of a group, of mean `confidence`, `right` are right; both may be fractions, of
-    weighted inputs. Whether they are few goes by `n_if_calibrated`, n unless given, on which what
-    is right has no influence.
+    A group has `n` inputs with a mean `confidence`, of which `right` are right; with weighted
+    inputs both numbers may be fractions. Whether a group is too small is decided by
+    `n_if_calibrated`, by default n, which does not depend on what is right.
 
     >>> right, n = torch.tensor([15.0, 50.0, 90.0]), torch.tensor([20.0, 100.0, 100.0])
     >>> verdicts(right, n, torch.tensor([0.75, 0.75, 0.875]))[0]
@@ -156,10 +159,10 @@ def verdicts(
 
 
 def with_joint_intervals(groups: Iterable[Group]) -> list[Group]:
-    """Those that are not few, with intervals of accuracy and gap that hold all at once.
+    """The groups that are not few, with intervals of accuracy and gap that hold all at once.
 
-    See `jointly`: where a group is looked at because it stands out among m, its own interval says
-    too much. Wherever there is a verdict, that of one group or more leaves a gap of 0 out.
+    See `jointly`: the own interval of a group that was picked because it stands out is too narrow.
+    If any group has a verdict, at least one joint interval excludes a gap of 0.
 
     >>> right, wrong = ([0] * 70 + [1] * 30, [0] * 60 + [1] * 40)
     >>> from arcal.auditing import as_predictions
@@ -185,10 +188,10 @@ def by_level(
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
-    """The groups of the `R` robustness levels, from "level 0", the least robust, on.
+    """The groups of the `R` robustness levels, from "level 0", the least robust, up.
 
     `robustness` `(N,)` is in the order of the predictions. Other arguments are those of `by_group`,
-    errors those of `levels`, too.
+    errors also those of `levels`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(300, 1)
@@ -208,10 +211,10 @@ def by_class(
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
-    """The groups of the inputs *predicted* to be of each class: what a user sees is a prediction.
+    """The groups of inputs by *predicted* class: a prediction is what a user sees.
 
     A group's accuracy is the share of these predictions that are right, and its `recall` the share
-    of the inputs with this label that are recognised. `classes` are the Z names; another number of
+    of the inputs with this label that are recognised. `classes` are the Z names; a wrong number of
     them raises `ArcalError`. Other arguments are those of `by_group`.
 
     >>> from arcal.auditing import as_predictions
@@ -239,10 +242,10 @@ def by_class_and_level(
     *,
     resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:
-    """A row for each predicted class of its inputs in each of the `R` robustness levels.
+    """A row for each predicted class: its inputs in each of the `R` robustness levels.
 
-    The levels are those of all inputs, and the verdicts are corrected for the number of all cells
-    that are not few. Arguments and errors are those of `by_class` and `by_level`.
+    The levels are those of all inputs, and the verdicts are corrected for all cells that are not
+    few. Arguments and errors are those of `by_class` and `by_level`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([[0.75, 0.25]] * 150 + [[0.0, 1.0]] * 50)
@@ -266,7 +269,7 @@ def _eces(
     gaps: Sequence[Estimate],
     resamples: int | None,
 ) -> dict[int, tuple[Estimate, Estimate]]:
-    """By group, of those chosen: the ECE, and what it is by chance."""
+    """The ECE of each chosen group, and what it would be by chance, by group."""
     if not len(chosen):
         return {}
     confidence, correct = predictions.confidence, predictions.correct
@@ -293,7 +296,7 @@ def _eces(
 
 
 def _named(predictions: Predictions, classes: Sequence[str]) -> int:
-    """Z, if there is a name for each class."""
+    """Z, after a check that there is a name for each class."""
     if len(classes) != predictions.classes:
         raise ArcalError(
             f"{len(classes)} class names for predictions of {predictions.classes}: name each"

@@ -1,4 +1,4 @@
-"""What calibration after training would do: fitted on some inputs, shown on others."""
+"""What calibration after training would do, if fitted on some inputs and shown on others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from arcal.errors import ArcalError
 from arcal.orders import random_order
 
 ENOUGH_TO_FIT = 100
-"""The fewest inputs to fit calibrators on, and to show them on: with fewer neither a fit nor an
+"""The fewest inputs to fit calibrators on, and to show them on: with fewer, neither a fit nor an
 interval says anything."""
 
 SIMPLEST_FIRST = (
@@ -41,15 +41,16 @@ SIMPLEST_FIRST = (
     "irova-ts",
     "dirichlet",
 )
-"""Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
+"""Of calibrators that the data cannot tell apart, the first of these is taken: it has the fewest
+ways to be wrong."""
 
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
-"""The post-hoc methods that are shown, the simplest first: fitted in no time, and what most people
-would use."""
+"""The post-hoc methods that are shown, the simplest first: quick to fit, and the ones that most
+people would use."""
 OF_ANSWERS = ("temperature", "vector", "irova-ts")
-"""The post-hoc methods of a confidence alone: a slope; two slopes and an offset, which is beta
-calibration and has Platt's in it; and any ascending function. None changes the answer, and the
-others look at the more probable of two classes, which is nothing here."""
+"""The post-hoc methods for a confidence alone: a slope; two slopes and an offset, which is beta
+calibration and includes Platt scaling; and any increasing function. None changes the answer. The
+other methods use which of two classes is more probable, which means nothing here."""
 
 FIGURES = ("ece", "nll", "accuracy")
 
@@ -58,9 +59,10 @@ FIGURES = ("ece", "nll", "accuracy")
 class BeforeAndAfter:
     """A figure `before` and `after` a calibrator, and the `change`, after minus before.
 
-    The change has the interval of paired draws: the same inputs before and after. That of an ECE is
-    not to be relied on: both ECEs are too large by chance, and not by as much, so that it held the
-    change of calibrated models in 72 to 90 % of draws only. Made by `posthoc_on_halves`.
+    The interval of the change is from paired draws: the same inputs before and after. That of an
+    ECE is not reliable: both ECEs are too large by chance, but not by the same amount, so the
+    interval contained the change of calibrated models in only 72 to 90 % of draws. Made by
+    `posthoc_on_halves`.
     """
 
     before: Estimate
@@ -70,13 +72,13 @@ class BeforeAndAfter:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A post-hoc method, and what it does to inputs that it was not fitted on.
+    """A post-hoc method, and its effect on inputs that it was not fitted on.
 
-    Of `ece` the interval is outer, before and after from 0 on if it may be chance; of `accuracy`
-    it is exact, of its change and of `nll` percentile; but for changes of an ECE or accuracy they
-    allow for errors not seen, as in `Overall`. `keeps_accuracy` says that the method never changes
-    a prediction; `changed` is the number of predictions that it did change. Made by
-    `posthoc_on_halves`.
+    The intervals of `ece` are outer, and before and after they begin at 0 if the ECE may be chance;
+    those of `accuracy` are exact; those of its change and of `nll` are percentile. Except for the
+    changes of ECE and accuracy, they allow for errors not seen, as in `Overall`. `keeps_accuracy`
+    means that the method never changes a prediction; `changed` is the number of predictions that it
+    did change. Made by `posthoc_on_halves`.
     """
 
     name: str
@@ -92,13 +94,13 @@ class Outcome:
 class Halves:
     """The usual post-hoc methods fitted on `fitted_on` inputs and shown on `shown_on` others.
 
-    `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
-    fitted. `too_small` is the line that says so where there are too few inputs for anything, and
-    then the rest is empty. `first` bool `(N,)` says which of all inputs are in the half fitted on,
-    None if there are no halves. `recommended` is the simplest method, by the order of `SHOWN`, that
-    is not shown to be worse than the best: of those that keep the accuracy, and whose change of the
-    log-loss on the inputs shown has its whole interval below 0, the one with the lowest. None if
-    there is none: leave it. Made by `posthoc_on_halves`.
+    `outcomes` are by name; `refused` says, by name, why a method could not be fitted. If there are
+    too few inputs for anything, `too_small` is a line that says so, and the rest is empty. `first`
+    bool `(N,)` marks the half of all inputs that the methods were fitted on, None if there are no
+    halves. `recommended` is picked from the methods that keep the accuracy and whose change of the
+    log-loss, on the inputs shown, has its whole interval below 0. It is the simplest of them, by
+    the order of `SHOWN`, that is not shown to be worse than the one with the lowest log-loss; None
+    if there is none, and the model is better left alone. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -117,12 +119,13 @@ def posthoc_on_halves(
     weights: Tensor | None = None,
     resamples: int | None = None,
 ) -> Halves:
-    """Fit every method of `SHOWN`, or of answers, on one half of the inputs; show it on the other.
+    """Fit the usual post-hoc methods on one half of the inputs, and show them on the other.
 
-    The halves are two folds of `folds_of`. Where there are `validation` predictions of other
-    inputs, the methods are fitted on these instead, and shown on all `predictions`. `weights`
-    `(N,)` count in the figures, and in the fit unless that is of `validation`. `resamples` as in
-    `overall`, of the inputs shown. Weights of another length raise `ArcalError`.
+    The methods are those of `SHOWN`, or for answers of `OF_ANSWERS`, and the halves are two folds
+    of `folds_of`. If there are `validation` predictions, of other inputs, the methods are fitted on
+    these and shown on all `predictions`. `weights` `(N,)` count in the figures, and in the fit
+    unless that is on `validation`. `resamples` as in `overall`, for the inputs shown. Weights of a
+    wrong length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -173,7 +176,7 @@ def posthoc_on_halves(
 
 
 def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
-    """The line on inputs that are too few: validation inputs, unless others are `shown_on`."""
+    """A line if there are too few inputs: in a half, or to validate on if `shown_on` is None."""
     if shown_on is None:
         if fitted_on >= ENOUGH_TO_FIT:
             return None
@@ -187,7 +190,7 @@ def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
 
 
 class Resampled:
-    """A model's figures on inputs, by `weights`, over `draws` that other models share."""
+    """A model's weighted figures on inputs, with intervals over `draws` shared by all models."""
 
     def __init__(
         self, scores: Scores, draws: Sequence[Tensor], weights: Tensor | None, resamples: int
@@ -223,11 +226,11 @@ def _moved(before: Resampled, after: Resampled) -> dict[str, BeforeAndAfter]:
 def simplest_of_the_best(
     losses: Mapping[str, float], behind: Callable[[str, str], Estimate]
 ) -> tuple[str | None, str | None]:
-    """The calibrator to take, and the best one, by the log-losses of those that keep the accuracy.
+    """The calibrator to take, and the best one, by the log-losses of those that may be picked.
 
-    `behind` tells by how much the log-loss of one is above that of another, or of "none". The best
-    has the lowest of those that lower it beyond chance, or else of all; taken is the simplest of
-    the former that is not shown to be worse than the best.
+    `behind(name, other)` is the log-loss of one minus that of the other, or of "none". The best has
+    the lowest log-loss of those that lower it beyond chance, or if none does, of all. The one to
+    take is the simplest that lowers it beyond chance and is not shown to be worse than the best.
     """
     helps = [name for name in losses if behind(name, "none").sign < 0]
     best = min(helps or losses, key=lambda name: losses[name], default=None)
@@ -236,7 +239,7 @@ def simplest_of_the_best(
 
 
 def complexity(name: str) -> int:
-    """The place of a calibrator among `SIMPLEST_FIRST`; those of others come last.
+    """The place of a calibrator in `SIMPLEST_FIRST`; others come last.
 
     >>> complexity("temperature"), complexity("mine")
     (0, 10)
@@ -247,9 +250,9 @@ def complexity(name: str) -> int:
 def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
     """The fold of each of N inputs, int64 `(N,)` in 0 .. folds-1.
 
-    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
-    seed, and dealt out in turn; the turns go on from label to label. The order of rows is
-    irrelevant.
+    The inputs of each label are put in a random order, drawn by hashing their ids `(N,)` with the
+    seed, and dealt out to the folds in turn; dealing goes on from label to label. The order of rows
+    is irrelevant.
 
     >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
     tensor([2, 2, 2])

@@ -1,4 +1,4 @@
-"""Logits out of whatever a classifier returns, an exported program among them."""
+"""Logits from whatever a classifier returns, including an exported program."""
 
 import sys
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from arcal.errors import ArcalError, a_type
 def logits_of(output: Any, classes: int | None = None) -> Tensor:
     """Logits `(N, Z)` from a tensor or array, a `ModelOutput`, a dict, or a tuple that holds them.
 
-    A binary classifier's single logit z, as `(N,)` or `(N, 1)`, becomes the two logits (0, z): the
-    softmax of these is `(1 - s(z), s(z))` with the sigmoid `s(z) = 1 / (1 + exp(-z))`. Of a dict
-    the entry `logits`, or the only one, is taken; of a tuple the only tensor `(N, Z)`, or the first
-    of several with the same Z, or of Z = `classes`; a scalar, as a loss is, and hidden states
-    `(N, L, H)` are passed over.
+    A binary classifier's single logit z, as `(N,)` or `(N, 1)`, becomes the two logits (0, z),
+    whose softmax is `(1 - s(z), s(z))` with the sigmoid `s(z) = 1 / (1 + exp(-z))`. Of a dict the
+    entry `logits`, or the only one, is taken. Of a tuple it is the only tensor `(N, Z)`, the first
+    of several with the same Z, or the first with Z = `classes`; scalars, such as a loss, and hidden
+    states `(N, L, H)` are ignored.
 
-    No floats, another rank, another number of classes than `classes`, or a tuple of tensors that
-    may all be logits, such as features and logits, raise `ArcalError`.
+    Anything but floats, a wrong rank, a number of classes other than `classes`, and a tuple of
+    tensors of different Z that may all be logits, such as features and logits, raise `ArcalError`.
 
     >>> import torch
     >>> logits_of({"logits": torch.tensor([2.0, -1.0])}).tolist()
@@ -47,7 +47,7 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
 
 
 def check_classes(logits: Tensor, classes: int | None) -> None:
-    """Refuse logits `(N, Z)` of another number of classes than the data's, if that is known."""
+    """Refuse logits `(N, Z)` whose number of classes is not that of the data, if it is known."""
     if classes is not None and logits.shape[1] != classes:
         raise ArcalError(
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
@@ -80,17 +80,17 @@ def _tensor_in(output: Any, classes: int | None) -> Tensor:
 
 
 def _from_array(array: np.ndarray) -> Any:
-    """A copy of numbers as NumPy, JAX or TensorFlow have them; of anything else, the array."""
+    """A tensor with a copy of the array's numbers; an array of anything else as it is."""
     if array.dtype.kind == "V" and array.dtype.names is None:  # as NumPy calls JAX's bfloat16
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         return array
     kind = np.dtype(np.float64) if array.dtype == np.longdouble else array.dtype.newbyteorder("=")
-    return torch.from_numpy(np.array(array, dtype=kind, order="C"))  # which reversed rows are not
+    return torch.from_numpy(np.array(array, dtype=kind, order="C"))  # no negative strides
 
 
 def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
-    """The logits among several outputs, or all outputs if there are none."""
+    """The logits among several outputs, else the first tensor, else all outputs."""
     tensors = [one for one in outputs if isinstance(one, Tensor) and one.ndim]
     fitting = perhaps_logits(outputs, classes)
     if len({one.shape[1] for one in fitting}) > 1:
@@ -103,7 +103,7 @@ def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
 
 
 def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
-    """The tensors `(N, Z)` of a tuple or list that may be its logits; none of anything else.
+    """The tensors `(N, Z)` in a tuple or list that may be the logits; none in anything else.
 
     >>> import torch
     >>> logits, loss = torch.tensor([[2.0, -1.0]]), torch.tensor(0.25)
@@ -118,10 +118,11 @@ def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
 
 
 def exported_module(program: ExportedProgram) -> nn.Module:
-    """The module of an exported program; if its batch size is fixed, one that takes any.
+    """The module of an exported program, taking batches of any size.
 
-    It is cut into batches of at most the largest size the program was exported for, and a batch
-    below the smallest is filled up with its last row; what comes back of the filling is left out.
+    Larger inputs are cut into batches of the largest size that the program was exported for. A
+    batch below the smallest size is padded with copies of its last row, whose logits are then
+    dropped.
     """
     least, most = _batch_sizes(program)
     module = program.module()
@@ -130,7 +131,7 @@ def exported_module(program: ExportedProgram) -> nn.Module:
 
 
 def _let_it_be_exported_again(module: Any) -> None:
-    """Detach constants out of place: `torch.export` writes it in place, and then refuses that."""
+    """Detach constants out of place: `torch.export` writes in-place detach, and then refuses it."""
     for node in module.graph.nodes:
         if node.target is torch.ops.aten.detach_.default:
             node.target = torch.ops.aten.detach.default
@@ -138,7 +139,7 @@ def _let_it_be_exported_again(module: Any) -> None:
 
 
 def _batch_sizes(program: ExportedProgram) -> tuple[int, int]:
-    """The least and the most rows the program takes, from the first of its inputs."""
+    """The fewest and the most rows that the program takes, read from its first tensor input."""
     names = program.graph_signature.user_inputs
     for node in program.graph.nodes:
         value = node.meta.get("val")
@@ -151,14 +152,15 @@ def _batch_sizes(program: ExportedProgram) -> tuple[int, int]:
             sizes = program.range_constraints.get(rows.node.expr)
             if sizes is None:
                 return 1, sys.maxsize
-            # torch writes 2 for sizes that may be 0 or 1 as well; its infinity has no int.
+            # torch writes 2 for sizes that may also be 0 or 1; its infinity does not convert to
+            # int.
             least = int(sizes.lower) if sizes.lower > 2 else 1
             return least, int(sizes.upper) if sizes.upper < sys.maxsize else sys.maxsize
     raise ArcalError("the exported program takes no tensor: export one that takes inputs (N, ...)")
 
 
 class _AnyBatch(nn.Module):
-    """A module of batches of `least` to `most` rows, called with any number of rows."""
+    """Calls a module that takes `least` to `most` rows with any number of rows."""
 
     def __init__(self, module: nn.Module, least: int, most: int):
         super().__init__()

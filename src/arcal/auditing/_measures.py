@@ -1,4 +1,4 @@
-"""From predictions on a set to figures: of every run and their ensemble, and how they differ."""
+"""From predictions on a set to figures: of each run, of their ensemble, and of their stability."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ from arcal.transforms.corruptions import CIFAR100_C_PAPER, CORRUPTIONS, EXTRA, I
 
 INTENSITIES = (1, 2, 3, 4, 5)
 TYPES = {"all": CORRUPTIONS, "standard": IMAGENET_C, "extra": EXTRA, "cifar100": CIFAR100_C_PAPER}
-"""Named sets of types: all 19; the 15 of ImageNet-C; the 4 left for choosing on validation; the 17
-of the paper's CIFAR-100-C."""
+"""Named sets of types: all 19; the 15 of ImageNet-C; the 4 extra ones, kept for choosing settings
+on validation images; the 17 of the paper's CIFAR-100-C."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class EvaluationSet:
 
     @property
     def name(self) -> str:
-        """What it is called in files, such as `test` or `test-gaussian_noise-3`."""
+        """Its name in files, such as `test` or `test-gaussian_noise-3`."""
         corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
         return self.part + corruption
 
     @property
     def is_shifted(self) -> bool:
-        """Whether it is a corrupted test set: what a mean over shift is taken over."""
+        """Whether it is a corrupted test set, one of those that means over shift are taken over."""
         return self.part == "test" and self.corruption is not None
 
 
@@ -64,7 +64,7 @@ CLEAN = EvaluationSet()
 
 @dataclass(frozen=True)
 class OverShift:
-    """The mean over all corrupted test sets: each set alike, and not the figure of their pool.
+    """The mean over all corrupted test sets, each with equal weight; not the figure of their pool.
 
     >>> OVER_SHIFT == OverShift(), OVER_SHIFT.name
     (True, 'shifted')
@@ -77,10 +77,10 @@ OVER_SHIFT = OverShift()
 
 
 def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
-    """The corrupted sets that `names` stand for, each once; all 95 without a name.
+    """The corrupted sets that `names` stand for, each once; all 95 if there are no names.
 
-    A name is a key of `TYPES` or a type of corruption, at all five intensities, or TYPE-INTENSITY;
-    hyphens and underscores are the same. An unknown one raises `ArcalError`.
+    A name is a key of `TYPES` or a type of corruption, both at all five intensities, or
+    TYPE-INTENSITY. Hyphens and underscores are the same. An unknown name raises `ArcalError`.
 
     >>> [one.name for one in shift_sets(["fog-3", "contrast-1"])]
     ['test-fog-3', 'test-contrast-1']
@@ -103,7 +103,7 @@ def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
 
 
 def without_extra(types: Sequence[str]) -> list[str]:
-    """The types without the four that settings are chosen with, on validation images.
+    """The types without the four extra ones, which settings are chosen with on validation images.
 
     >>> without_extra(["fog", "spatter", "contrast"])
     ['fog', 'contrast']
@@ -120,10 +120,10 @@ STABILITY = ("variance_all_classes", "variance_fixed_class", "variance_own_maxim
 class Measures:
     """The figures of n runs of one subject on one set.
 
-    `runs` has an entry a run: those of `figures`, and what else is known of it there. Of two runs
-    or more `ensemble` are the figures of their averaged probabilities, `stability` how much they
-    differ, and `stability_by_level` the same by level, R values each; of one they are empty. Made
-    by `measure`.
+    `runs` has one entry per run: those of `figures`, and whatever else is known of the run. For two
+    or more runs `ensemble` has the figures of their averaged probabilities, `stability` says how
+    much the runs differ, and `stability_by_level` the same by level, R values each. For one run
+    they are empty. Made by `measure`.
     """
 
     runs: tuple[Mapping[str, float], ...]
@@ -135,8 +135,8 @@ class Measures:
 def measure(runs: Sequence[Predictions], levels: Tensor | None = None, R: int = 10) -> Measures:
     """All figures of n runs on the same inputs.
 
-    `levels` int64 `(N,)` cut the inputs into `R`, for the stability by level. Errors are those of
-    `ensemble`.
+    `levels` int64 `(N,)`, one of `R` for each input, are for the stability by level. Errors are
+    those of `ensemble`.
 
     >>> from arcal.auditing import as_predictions
     >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -152,10 +152,11 @@ def measure(runs: Sequence[Predictions], levels: Tensor | None = None, R: int = 
 
 
 def figures(predictions: Predictions) -> dict[str, float]:
-    """Accuracy, mean confidence, their signed gap, ECE, NLL in nats, Brier score, AURC of a set.
+    """Accuracy, mean confidence, gap, ECE, NLL in nats, Brier score and AURC of a set, and more.
 
-    `gap` is confidence minus accuracy: positive is over-confident. AURC and the other calibration
-    errors, `OTHER_ECE`, are those of `arcal.calibration`; the last is what chance alone would give.
+    `gap` is confidence minus accuracy, so over-confidence is positive. AURC and the other
+    calibration errors, `OTHER_ECE`, are those of `arcal.calibration`; `ece_if_calibrated` is what
+    chance alone would give.
 
     >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
     >>> figures(sure)["accuracy"]
@@ -182,7 +183,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
 
 
 def ece_interval(predictions: Predictions) -> dict[str, float]:
-    """The ends of the ECE's 95 % interval over inputs: those that `overall` gives.
+    """The ends of the ECE's 95 % interval over inputs, as `overall` gives it.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
@@ -203,8 +204,9 @@ def stability(
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """How much two or more runs differ on a set (section 5.4): overall, and by level.
 
-    The variance in its three readings, and churn. `levels` int64 `(N,)` cut the inputs into `R`; by
-    level there is a list of R of each, or nothing without levels. Errors are those of `ensemble`.
+    The measures are the variance in its three readings, and churn. `levels` int64 `(N,)` gives one
+    of `R` levels for each input; by level each measure has a list of R values. Without levels there
+    is nothing by level. Errors are those of `ensemble`.
 
     >>> from arcal.auditing import as_predictions
     >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])

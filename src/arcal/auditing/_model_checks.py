@@ -1,4 +1,4 @@
-"""What is asked of a model before anything is computed with it."""
+"""Checks of a model before anything is computed with it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
 
 PLENTY = 8
-"""How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
+"""At most this many rows are run alone; with fewer, outputs in [0, 1] may be chance."""
 
 DEPENDENT = (
     "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
@@ -36,27 +36,29 @@ SQUEEZED = (
 
 @torch.no_grad()
 def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None = None) -> None:
-    """Refuse, in one line, a model that cannot be audited, by what it makes of one small batch.
+    """Refuse a model that cannot be audited, with a one-line reason, by trying one small batch.
 
-    `x` is a batch of inputs of any kind, `y` its labels `(N,)`, `classes` the number the data has.
-    Each of these raises `ArcalError`:
+    `x` is a batch of inputs of any kind, `y` its labels `(N,)`, `classes` the data's number of
+    classes. Each of these raises `ArcalError`:
 
-    - a module in training mode with layers for which it matters, such as dropout;
-    - NaN or infinity in the inputs; an error of the model's own, such as weights of another dtype;
-    - outputs that are no logits `(N, Z)`, of another dtype than the inputs, not finite, of another
-      number of classes, or probabilities;
+    - a module in training mode, if it has layers for which that matters, such as dropout;
+    - NaN or infinity in the inputs; an error in the model, for example because its weights have
+      another dtype;
+    - outputs that are not logits `(N, Z)`, have another dtype than the inputs, are not finite, have
+      a wrong number of classes, or are probabilities;
     - a model that writes into its inputs;
     - a label that is no class of the model;
     - a stochastic model: two calls with the same inputs differ;
-    - a row's logits that depend on the rest of the batch: they differ when all rows are turned by
-      one place, or when the row is run alone. So does a model that keeps something of each row,
-      such as a mask, to itself. A batch of one row cannot show it; 8 are plenty, and from 8 on
-      one output that lies in [0, 1] for all is taken for a probability.
+    - logits of a row that depend on the rest of the batch: they differ if all rows are rotated by
+      one place, or if the row is run alone. A model that itself keeps something for each row, such
+      as a mask, fails too. A batch of one row cannot show this; 8 are plenty. From 8 rows on, a
+      single output that lies in [0, 1] for all of them is taken for a probability.
 
-    Kernels sum in another order at another batch size, so the last two allow for rounding. With e
-    the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the weights, the floats of
-    the inputs, and the logits, it is `sqrt(e)` of the widest spread of a row's logits, half of the
-    digits (3.5e-4 in float32), or `10 e` of the largest logit if that is more.
+    Kernels sum in a different order at a different batch size, so the last two checks allow for
+    rounding. Let e be the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the
+    weights, the floats of the inputs, and the logits. The tolerance is `sqrt(e)`, half of the
+    digits (3.5e-4 in float32), times the widest spread of a row's logits, or `10 e` times the
+    largest logit if that is more.
 
     >>> from torch import nn
     >>> check_model(nn.Linear(3, 4), torch.rand(8, 3), classes=4)
@@ -95,7 +97,7 @@ softmax, or the logarithm
 
 
 class Around(nn.Module):
-    """A module of arcal's own around the user's `classifier`, whose layers have their names there.
+    """An arcal module around the user's `classifier`; layers are reported by their names in it.
 
     >>> from torch import nn
     >>> from arcal.auditing import as_model
@@ -121,7 +123,7 @@ def _acts_otherwise_in_training(layer: nn.Module) -> bool:
         return layer.track_running_stats
     if isinstance(layer, _DropoutNd):
         return layer.p > 0
-    dropout = getattr(layer, "dropout", 0)  # of recurrent layers and attention
+    dropout = getattr(layer, "dropout", 0)  # recurrent layers and attention have it
     return isinstance(layer, _BatchNorm) or (isinstance(dropout, float) and dropout > 0)
 
 
@@ -138,7 +140,7 @@ def _check_inputs(x: Inputs) -> None:
 
 
 def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
-    """Refuse what is no logits of this data."""
+    """Refuse anything that cannot be the logits of this data."""
     floats = {part.dtype for part in x.named.values() if part.is_floating_point()}
     returned = getattr(logits, "dtype", None)
     check_logits(logits, len(x), returned if returned in floats else next(iter(floats), None))
@@ -166,7 +168,7 @@ def _check_unchanged(given: Inputs, x: Inputs) -> None:
 def _check_rows(
     model: Model, x: Inputs, logits: Tensor, index: Tensor, allowed: float, how: str
 ) -> None:
-    """Refuse a model that says other things of some rows, by position, than among all of them."""
+    """Refuse a model whose logits of some rows, by position, differ from those among all rows."""
     try:
         some = model(x.rows(index).parts)
     except Exception as error:
@@ -192,7 +194,7 @@ def _check_same(
         )
     apart = (logits - expected).abs().amax(dim=1)
     if not (apart <= allowed).all():
-        worst = int(apart.argmax())  # NaN is the greatest
+        worst = int(apart.argmax())  # NaN counts as the largest
         raise ArcalError(
             f"{what} by {float(apart[worst]):.2g} in row {int(index[worst])}, where {allowed:.2g} "
             f"is rounding: {remedy}"

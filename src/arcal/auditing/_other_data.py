@@ -1,4 +1,4 @@
-"""Images of another data set: how well a model tells them from its own (section 5.5, Figure 4)."""
+"""Images of another data set: how well a model detects them (section 5.5, Figure 4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ BINS = 50
 class Separation:
     """How well one model tells the two data sets apart, in [0, 1]: 0.5 is chance.
 
-    The probability that an image of the model's own data is the more confident, or has the lower
-    entropy, of a random pair; a tie counts half. Made by `out_of_distribution`.
+    In a random pair with one image of each, the probability that the one of the model's own data
+    gets the higher confidence, or the lower entropy; a tie counts half. Made by
+    `out_of_distribution`.
     """
 
     auroc_confidence: float
@@ -30,12 +31,12 @@ class Separation:
 
 @dataclass(frozen=True, eq=False)
 class OutOfDistribution:
-    """Runs of a subject on the images of another data set, beside their own test set.
+    """Runs of a subject on the images of another data set, compared with their own test set.
 
-    `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
-    each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
-    one entry a run, and `ensemble` is all of them averaged, None for a single run. Made by
-    `out_of_distribution`.
+    `how` says how the images were processed, empty if they were not. `inside` and `outside`
+    `(n, BINS)` are each run's shares of images by predictive entropy, from 0 to log Z nats (Figure
+    4), on its own data and on the other. `runs` has one entry per run, and `ensemble` is that of
+    their averaged probabilities, None for a single run. Made by `out_of_distribution`.
     """
 
     name: str
@@ -57,8 +58,8 @@ def out_of_distribution(
 ) -> OutOfDistribution:
     """Compare each run's predictions on its own test set with those on other data, `name`.
 
-    As many of each, of the same classes; anything else raises `ArcalError`. With `weights` `(N,)`
-    each input of the test set counts as much.
+    Different numbers of runs, no runs, and different numbers of classes raise `ArcalError`.
+    `weights` `(N,)` are those of the inputs of the test set.
 
     >>> from arcal.auditing import as_predictions
     >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
@@ -86,7 +87,7 @@ def out_of_distribution(
 def separation(
     inside: Predictions, outside: Predictions, weights: Tensor | None = None
 ) -> Separation:
-    """AUROC of confidence and of entropy, of one model on two data sets, of `weights` inside."""
+    """One model's AUROC of confidence and of entropy on two data sets, with `weights` inside."""
     entropies = torch.cat([entropy(one.log_probabilities) for one in (inside, outside)])
     certainty = -_places(entropies)
     return Separation(
@@ -96,9 +97,9 @@ def separation(
 
 
 def _places(values: Tensor) -> Tensor:
-    """The place of each of `values` `(N,)` in their order, one for those a rounding apart.
+    """The rank of each of `values` `(N,)`, ascending; values within rounding share a rank.
 
-    The same probabilities, of other classes, are summed in another order.
+    Entropies of the same probabilities in another order of the classes differ by rounding.
 
     >>> _places(torch.tensor([0.3, 0.1, 0.1 + 0.2], dtype=torch.float64))
     tensor([1., 0., 1.], dtype=torch.float64)

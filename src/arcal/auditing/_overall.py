@@ -1,4 +1,4 @@
-"""What can be said of a set of predictions as a whole."""
+"""The figures of a set of predictions as a whole."""
 
 from dataclasses import dataclass
 
@@ -24,27 +24,27 @@ from arcal.calibration.resampled import resampled_scores
 from arcal.calibration.smooth import smooth_ece_by_chance
 
 SMOOTH = 200
-"""Draws of the smooth ECE by chance: it takes by far the longest, and only one end is wanted."""
+"""Draws of the smooth ECE by chance: few, as they are by far the slowest, for one end only."""
 
 
 @dataclass(frozen=True)
 class Overall:
     """The figures of N inputs, each with its 95 % interval.
 
-    `accuracy` has the exact interval, and `gap`, confidence minus accuracy, is positive if the
-    model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
-    takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
-    interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
-    `brier` (in [0, 2]) the percentile one; all but those of `accuracy` and `gap` are wider where
-    weights differ (`arcal.calibration.weighted.widening`). With fewer than 100 errors those of
-    `nll` and `brier` also allow for errors not seen (`arcal.calibration.few_errors`), and those of
-    the ECEs reach up as far as that of the gap, which an ECE is never less than. `aurc`, the area
-    under the risk-coverage curve (`arcal.calibration.aurc`), has that of
-    `arcal.calibration.aurc_interval`.
+    `accuracy` has the exact interval. `gap`, confidence minus accuracy, is positive if the model is
+    over-confident; its interval follows from that of the accuracy, so it takes the confidences as
+    given. `ece`, with 15 bins, and `smooth_ece` have the outer bootstrap interval, cut to [0, 1],
+    which begins at 0 if they may be chance. `confidence`, `nll` (nats) and `brier` (in [0, 2]) have
+    the percentile interval. `aurc`, the area under the risk-coverage curve
+    (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`. All intervals but
+    those of `accuracy` and `gap` are wider if weights differ
+    (`arcal.calibration.weighted.widening`). With fewer than 100 errors those of `nll` and `brier`
+    also allow for errors not seen (`arcal.calibration.few_errors`), and those of the ECEs reach up
+    as far as that of the gap, because an ECE is never less than the gap.
 
-    `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
-    of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
-    that end is not chance. Made by `overall`.
+    `ece_if_calibrated` is the ECE by chance alone, if every confidence were the probability of
+    being right: its mean, and an interval from 0 to the value that 95 % of such ECEs stay below. An
+    ECE above that end is not chance. Made by `overall`.
     """
 
     n: int
@@ -64,11 +64,11 @@ def overall(
 ) -> Overall:
     """The figures of a set of predictions, with intervals over draws of its inputs.
 
-    With `weights` `(N,)`, 0 or more, each input counts as much: in sums, means and bins; the exact
-    interval is that of the effective number of inputs, and a bootstrap draws inputs all alike, each
-    with its weight. `resamples` is the number of draws: unless given 1,000 of up to 100,000 inputs,
-    and fewer of more, 200 from 500,000 on (`usual_resamples`). Seconds for 10,000 inputs, whatever
-    the number of classes. Other weights, and no inputs, raise `ArcalError`.
+    With `weights` `(N,)`, 0 or more, sums, means and bins are weighted; the exact interval is that
+    of the effective number of inputs; and the bootstrap draws inputs with equal chances, each with
+    its weight. `resamples` is the number of draws, by default 1,000 for up to 100,000 inputs and
+    fewer for more, 200 from 500,000 on (`usual_resamples`). This takes seconds for 10,000 inputs,
+    whatever the number of classes. Other weights, and no inputs, raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)

@@ -1,4 +1,4 @@
-"""Two methods over the same seeds: by how much a figure differs, and whether by chance."""
+"""Two methods over the same seeds: how much a figure differs, and whether by chance."""
 
 import math
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from arcal.calibration import holm
 from arcal.errors import ArcalError
 
 TESTED = ("accuracy", "ece", "nll", "brier")
-"""What is compared unless told otherwise."""
+"""The measures that are compared by default."""
 
 ROUNDING = 1e-12
-"""Differences no farther apart are the same one: figures are sums of up to millions of numbers."""
+"""Differences no farther apart count as equal: figures are sums of up to millions of numbers."""
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """One figure of a method minus that of another one, seed by seed.
+    """One figure of a method minus that of another, seed by seed.
 
-    `ours` and `other` have the figures of n seeds in the same order, `mean` is that of their
+    `ours` and `other` have the figures of n seeds in the same order, `mean` is the mean of their
     differences, and `low` to `high` its 95 % interval by Student's t. `p` is the two-sided p-value
-    of the paired t-test, and `corrected` the same by Holm's method for all measures that were
-    compared. If all differences are the same and not 0, the interval is nan and `p` that of the
-    sign test. On `lower` of the seeds ours is the lower one. All is about other seeds of the same
-    data: about other test inputs the intervals of `difference` say more. Made by
+    of the paired t-test, and `corrected` the same after Holm's correction for all measures that
+    were compared. If all differences are the same and not 0, the interval is nan and `p` is that of
+    the sign test. `lower` counts the seeds for which ours is lower. All this is about other seeds
+    on the same data; for other test inputs see the intervals of `difference`. Made by
     `paired_differences`.
     """
 
@@ -52,11 +52,11 @@ def paired_differences(
     *,
     where: EvaluationSet | Literal["shift"] = CLEAN,
 ) -> dict[str, PairedDifference]:
-    """Compare two methods over the seeds that both have, by each of `measures`.
+    """Compare two methods by each of `measures`, over the seeds that both have.
 
     `where` is a set that both were evaluated on, or "shift" for the mean over all corrupted sets.
-    The p-values of all `measures` are one family. Fewer than two seeds that both have, and other
-    inputs, raise `ArcalError`.
+    The p-values of all `measures` are corrected as one family. Fewer than two common seeds, and
+    different inputs, raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = [[[z, 0.0]] * 4 for z in (3.0, 4.0, 5.0)]  # of three seeds
@@ -105,11 +105,12 @@ def paired_differences(
 
 
 def paired_t(differences: torch.Tensor) -> tuple[float, float, float, float]:
-    """Mean, the ends of its 95 % interval, and the two-sided p-value of differences `(n,)`.
+    """The mean of differences `(n,)`, the ends of its 95 % interval, and the two-sided p-value.
 
-    Differences that are all the same, up to rounding, do not show how much they vary, as those of
-    two or three accuracies on the same few inputs often are: the ends are then nan, and the p-value
-    is that of the sign test, 2^(1 - n). If all are 0, so are the ends, and the p-value is 1.
+    If all differences are the same, up to rounding, they do not show how much they vary; this is
+    common for two or three accuracies on the same few inputs. The ends are then nan, and the
+    p-value is that of the sign test, 2^(1 - n). If all are 0, so are the ends, and the p-value is
+    1.
 
     >>> [round(x, 3) for x in paired_t(torch.tensor([1.0, 2.0, 3.0]))]
     [2.0, -0.484, 4.484, 0.074]

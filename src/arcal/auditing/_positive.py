@@ -1,7 +1,7 @@
 """The probability of one class against its frequency: the calibration of a rare class, as a curve.
 
-Confidence pools both classes of a binary classifier, so that thousands of sure negatives hide a few
-positives. Here an input counts by the probability of one class, whatever is predicted.
+Confidence pools both classes of a binary classifier, so a few positives are hidden by thousands of
+sure negatives. Here each input counts with its probability of one class, whatever is predicted.
 """
 
 from collections.abc import Sequence
@@ -38,11 +38,11 @@ BINS = 15
 
 @dataclass(frozen=True)
 class ProbabilityBin:
-    """The `n` inputs to which a class is given a probability in (`low`, `high`].
+    """The `n` inputs whose probability of a class is in (`low`, `high`].
 
-    `probability` is their mean, and `frequency` the share of them that are of the class, with its
+    `probability` is its mean, and `frequency` the share of them that belong to the class, with an
     exact 95 % interval. `verdict` is "over-confident" if the probability is too high, and
-    "under-confident" if it is too low, as of a `Group`. Made by `calibration_curve`.
+    "under-confident" if it is too low, as in a `Group`. Made by `calibration_curve`.
     """
 
     low: float
@@ -66,18 +66,18 @@ def calibration_curve(
     bins: int = BINS,
     binning: Literal["mass", "width"] = "mass",
 ) -> tuple[ProbabilityBin, ...]:
-    """How often inputs are of a class, by the `probability` `(N,)` in [0, 1] that it was given.
+    """How often inputs belong to a class, by the `probability` `(N,)` in [0, 1] it was given.
 
-    `positive` `(N,)` bool says which inputs are of the class, N is at least 1. The bins are of
-    equal mass: each has about N/K of the inputs, or of their weight, for K = `bins`. A rare class
-    has nearly all probabilities near 0, where bins of equal width would put nearly all inputs into
-    the first and leave too few for a verdict in the others. With `binning="width"` they are
-    (k/K, (k+1)/K]. Equal probabilities share a bin, and bins without inputs are left out. Verdicts
+    `positive` `(N,)` bool says which inputs belong to the class; N is at least 1. The K = `bins`
+    bins are of equal mass: each has about N/K of the inputs, or 1/K of their weight. The
+    probabilities of a rare class are nearly all near 0, so bins of equal width would put nearly all
+    inputs into the first and leave too few for a verdict in the others. With `binning="width"` the
+    bins are (k/K, (k+1)/K]. Equal probabilities share a bin, and empty bins are left out. Verdicts
     are corrected for the number of bins. With `weights` `(N,)`, 0 or more, sums are weighted and
     the interval is that of the effective number of inputs.
 
-    Means and frequencies are those of scikit-learn's `calibration_curve`, whose "uniform" is width;
-    its "quantile" is mass where K divides N, and else may have the inputs on an edge in the next
+    Means and frequencies are those of scikit-learn's `calibration_curve`. Its "uniform" is width;
+    its "quantile" is mass if K divides N, and otherwise may put inputs on an edge into the next
     bin. Other values, and no inputs, raise `ArcalError`.
 
     >>> probability, positive = torch.tensor([0.1, 0.2, 0.3, 0.8]), [False, False, True, True]
@@ -97,15 +97,16 @@ def calibration_curve(
 class ClassProbability:
     """The probability of class `z` against its frequency, over `n` inputs, with 95 % intervals.
 
-    `frequency` is the share of the inputs that are of the class, with its exact interval, and `gap`
-    the mean `probability` minus it: calibration in the large. `ece` is the class's part of the
-    class-wise ECE (Kull et al., 2019), of 15 bins of equal width, and of two classes that itself;
-    `ece_if_calibrated` is what chance alone would give, see `Overall`.
+    `frequency` is the share of the inputs that belong to the class, with an exact interval. `gap`
+    is the mean `probability` minus the frequency: calibration in the large. `ece` is the class's
+    part of the class-wise ECE (Kull et al., 2019), with 15 bins of equal width; with two classes it
+    equals the class-wise ECE. `ece_if_calibrated` is what chance alone would give, see `Overall`.
 
-    `bins` is the `calibration_curve` by equal mass, and `bins_of_equal_width` the other one.
-    `verdict` is that of the gap, "over-confident" if the mean probability is too high; it and those
-    of `bins` are corrected together, so that `miscalibrated`, which says whether there is any, is
-    true of a calibrated model with a chance of at most 5 %. Made by `class_probability`.
+    `bins` is the `calibration_curve` by equal mass, and `bins_of_equal_width` that by equal width.
+    `verdict` is that of the gap, "over-confident" if the mean probability is too high. It is
+    corrected together with those of `bins`. `miscalibrated` says whether any of them finds a
+    miscalibration, which for a calibrated model has a chance of at most 5 %. Made by
+    `class_probability`.
     """
 
     z: int
@@ -138,9 +139,9 @@ def class_probability(
     *,
     resamples: int | None = None,
 ) -> ClassProbability:
-    """How the probability of class `z` and its frequency compare, in the large and by bins.
+    """How the probability of class `z` compares with its frequency, overall and by bin.
 
-    `weights` and `resamples` as in `overall`. A class that there is not raises `ArcalError`.
+    `weights` and `resamples` as in `overall`. A class that does not exist raises `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> rare = torch.tensor([[0.98, 0.02]] * 900 + [[0.4, 0.6]] * 100)
@@ -191,9 +192,9 @@ def class_probability(
 
 
 def positive_class(name: str | None, classes: Sequence[str]) -> int | None:
-    """The number of the class called `name`; without a name the second of two, and none of more.
+    """The number of the class called `name`; without a name, the second of two, else None.
 
-    A name that no class has, or several, raises `ArcalError`.
+    A name that no class or more than one class has raises `ArcalError`.
 
     >>> positive_class("fraud", ["fraud", "legitimate"]), positive_class(None, ["no", "yes"])
     (0, 1)
@@ -221,7 +222,7 @@ def probability_of(predictions: Predictions, z: int) -> Tensor:
 def _bin_numbers(probability: Tensor, high: Tensor) -> Tensor:
     """The bin of each probability by the ascending upper ends `(K,)` of bins, int64 `(N,)`.
 
-    One that rounding may have taken across an end is on it.
+    A probability that is above an end only by rounding counts as on it.
     """
     return torch.bucketize(probability.contiguous(), high[:-1] * (1 + ROUNDING), right=False)
 
@@ -244,7 +245,7 @@ def _upper_ends(p: Tensor, w: Tensor, bins: int, binning: str) -> Tensor:
     if binning == "mass":
         p_ascending, order = p.sort()
         reached = w[order].cumsum(0)
-        # the least probability up to which there is so much weight, which sums may round
+        # the lowest probability up to which there is this much weight; sums may be rounded
         first = torch.searchsorted(reached, inner * reached[-1] * (1 - ROUNDING))
         inner = p_ascending[first]
     high = torch.cat([inner, torch.ones(1, dtype=torch.float64, device="cpu")])

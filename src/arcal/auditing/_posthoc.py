@@ -12,10 +12,10 @@ from arcal.errors import ArcalError
 
 
 def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
-    """The post-hoc method of this name, fitted on what a run says of its validation images.
+    """The post-hoc method of this name, fitted on a run's predictions of its validation images.
 
-    The name is a key of `EVALUATED`. Of several members it is their average that is calibrated.
-    What cannot be fitted raises `ArcalError`, which names the `run`.
+    The name is a key of `EVALUATED`. If there are several members, their average is calibrated. If
+    the method cannot be fitted, `ArcalError` is raised and names the `run`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
@@ -33,7 +33,7 @@ def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
 def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     """The same inputs' calibrated log-probabilities as the logits of a single member.
 
-    float64 `(1, N, Z)`, whatever the number of members was.
+    The logits are float64 `(1, N, Z)`, however many members there were.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
@@ -47,9 +47,9 @@ def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
 
 
 def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Iterator[Tensor]:
-    """The calibrated log-probabilities of some rows after others, float64 `(n, Z)`.
+    """The calibrated log-probabilities, in blocks of rows, float64 `(n, Z)`.
 
-    Of a calibrator that sees one row at a time, as all of `CALIBRATORS` do.
+    The calibrator must treat each row by itself, as all of `CALIBRATORS` do.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
@@ -63,7 +63,7 @@ def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Itera
 
 
 def calibrated_subject(subject: Subject, name: str, calibrators: Sequence[Calibrator]) -> Subject:
-    """The subject with a calibrator for each of its runs, on all sets whose predictions it has.
+    """The subject with each run calibrated by its own calibrator, on all sets with predictions.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])

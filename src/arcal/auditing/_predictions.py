@@ -1,4 +1,4 @@
-"""What a classifier says of the inputs of one set."""
+"""A classifier's predictions on the inputs of one set."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,20 +17,20 @@ from arcal.logits import refuse_probabilities
 from arcal.orders import random_order
 
 PROBABILITIES = 1.02e-2
-"""How far from 0 the energies of probabilities may be, whose sums are off by 0.01."""
+"""How far from 0 the energies of probabilities may be: their sums may be off by 0.01."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What M members say of the N inputs of one set.
+    """The predictions of M members on the N inputs of one set.
 
-    `logits` are `(M, N, Z)`, float32, or float64 where more digits are known, as `as_predictions`
-    keeps them and `calibrated` gives them; `ids` and `labels` int64 `(N,)`. The members'
-    probabilities are averaged; a single model is an ensemble of one. Where a logit is -inf the
-    class is `impossible` for the input, as an option that a question does not have, or else its
-    probability was rounded to 0. Of `answers` only the confidence is known and whether each was
-    right: class 0 is that it was and is predicted whatever its probability, class 1 that it was
-    wrong (`as_answers`).
+    `logits` are `(M, N, Z)`, float32, or float64 if more digits are known: `as_predictions` keeps
+    float64 and `calibrated` returns it. `ids` and `labels` are int64 `(N,)`. The members'
+    probabilities are averaged; a single model is an ensemble of one. With `impossible`, a logit of
+    -inf means that the input cannot be of the class, such as an option that a question does not
+    have; otherwise it is a probability that was rounded to 0. With `answers`, only the confidence
+    is known and whether each answer was right (`as_answers`): class 0 is right and class 1 wrong,
+    and class 0 is always the predicted one, whatever its probability.
 
     >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> two.log_probabilities.exp()[0].tolist()
@@ -54,11 +54,11 @@ class Predictions:
 
     @cached_property
     def log_probabilities(self) -> Tensor:
-        """Log of the averaged probabilities, float64 `(N, Z)`: twice as large as the logits."""
+        """Log of the averaged probabilities, float64 `(N, Z)`: twice the memory of the logits."""
         return average(self.logits)
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Some of the rows at a time and their log-probabilities, without all in memory."""
+        """Slices of rows with their log-probabilities, one at a time to save memory."""
         known: Tensor | None = self.__dict__.get("log_probabilities")
         if known is None:
             refuse_probabilities(self.logits)
@@ -79,24 +79,25 @@ class Predictions:
 
     @cached_property
     def scores(self) -> Scores:
-        """What the figures need of the log-probabilities."""
+        """The values per input that the figures are computed from."""
         return scores_of((log_p for _, log_p in self.blocks()), self.labels, answers=self.answers)
 
     @cached_property
     def chance(self) -> Chance:
-        """Draws of what is right by chance, which the figures of all inputs and of groups share."""
+        """Draws of what is right by chance, shared by the figures of all inputs and of groups."""
         return Chance(self.confidence)
 
     @cached_property
     def order(self) -> Tensor:
-        """The positions int64 `(N,)` of the inputs in an order drawn by their ids."""
+        """The positions int64 `(N,)` of the inputs in a random order, drawn by their ids."""
         return random_order(self.ids, seed=0).argsort()
 
     @cached_property
     def energy(self) -> Tensor:
-        """-log sum exp of the logits, the mean over members, float64 `(N,)`; 0 of probabilities.
+        """-log sum exp of the logits, the mean over members, float64 `(N,)`; 0 for probabilities.
 
-        These are recognised by rows that all sum to 1, as nearly as `as_predictions` wants it.
+        Probabilities are recognised by rows that all sum to 1, within the tolerance of
+        `as_predictions`.
         """
         M, N, Z = self.logits.shape
         energy = torch.empty(N, dtype=torch.float64, device="cpu")
@@ -106,22 +107,22 @@ class Predictions:
 
     @property
     def predicted(self) -> Tensor:
-        """The most probable class, the first of equal ones, int64 `(N,)`; 0 of answers."""
+        """The most probable class, the first if several are, int64 `(N,)`; 0 for answers."""
         return self._top[0]
 
     @property
     def confidence(self) -> Tensor:
-        """The probability of that class, float64 `(N,)`."""
+        """The probability of the predicted class, float64 `(N,)`."""
         return self._top[1]
 
     @property
     def log_confidence(self) -> Tensor:
-        """Its logarithm, for the digits near 1, float64 `(N,)`."""
+        """The logarithm of the confidence, float64 `(N,)`: it keeps the digits near 1."""
         return self._top[2]
 
     @property
     def correct(self) -> Tensor:
-        """Whether that class is the label, bool `(N,)`."""
+        """Whether the predicted class is the label, bool `(N,)`."""
         return self.predicted == self.labels
 
     @property
@@ -138,7 +139,7 @@ class Predictions:
 def ensemble(runs: Sequence[Predictions]) -> Predictions:
     """The ensemble of all members of runs on the same inputs: their probabilities averaged.
 
-    No runs, other inputs, another order of them, or other labels or classes raise `ArcalError`.
+    No runs, or runs with different inputs, orders, labels or classes, raise `ArcalError`.
 
     >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> ensemble([one, one]).logits.shape
@@ -151,7 +152,7 @@ def ensemble(runs: Sequence[Predictions]) -> Predictions:
 
 
 def check_same_inputs(runs: Sequence[Predictions]) -> None:
-    """Refuse runs that are not all on the same inputs in the same order, or none."""
+    """Refuse runs that are not all on the same inputs in the same order, and no runs at all."""
     if not runs:
         raise ArcalError("there are no runs: give the predictions of at least one")
     for name in ("ids", "labels"):

@@ -1,6 +1,6 @@
 """A subject's calibration by confidence and by robustness level (Figures 1 and 2).
 
-Of the reliability diagrams, the numbers of each run alone and of all of a subject's runs averaged.
+The numbers of the reliability diagrams are those of each run, and of the average of all runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,10 @@ from arcal.robustness import levels
 
 
 def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reliability:
-    """Confidence and accuracy by bin, those of the ECE, of a model's predictions.
+    """Confidence and accuracy of a model's predictions in each bin of the ECE.
 
-    With `weights` `(N,)`, 0 or more, the counts are those of the intervals: the effective numbers
-    of inputs, which need not be whole, and the other sums as large a share of them as of the
-    weights.
+    With `weights` `(N,)`, 0 or more, the counts are the effective numbers of inputs, as for the
+    intervals, and need not be whole. The other sums are scaled to the counts.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -54,7 +53,7 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
 
 
 def counts_if_calibrated(predictions: Predictions, weights: Tensor | None = None) -> Tensor:
-    """The counts of `reliability` if every confidence is right, which no error has influence on.
+    """The counts of `reliability` if every confidence is right: they do not depend on the errors.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25]] * 3, labels=[0, 1, 1])
@@ -68,10 +67,9 @@ def counts_if_calibrated(predictions: Predictions, weights: Tensor | None = None
 
 
 def reliability_by_run(subject: Subject) -> list[Reliability]:
-    """Each run's predictions on the clean test set in the bins of the ECE.
+    """The `reliability` of each run on the clean test set.
 
-    Runs are not pooled: they see the same images, so that an interval of their pool would be too
-    narrow.
+    Runs are not pooled: they see the same images, so an interval of the pool would be too narrow.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -83,7 +81,7 @@ def reliability_by_run(subject: Subject) -> list[Reliability]:
 
 
 def ensemble_reliability(subject: Subject) -> Reliability | None:
-    """The same of the runs' averaged probabilities; None for a single run.
+    """The `reliability` of the runs' averaged probabilities; None for a single run.
 
     >>> from arcal.auditing import CLEAN, as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -96,7 +94,7 @@ def ensemble_reliability(subject: Subject) -> Reliability | None:
 
 
 def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
-    """Ends of each bin's 95 % interval of accuracy (Clopper, Pearson), `(K,)`; nan if empty.
+    """The ends of each bin's 95 % Clopper-Pearson interval of accuracy, `(K,)`; nan if empty.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -110,7 +108,7 @@ def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
 
 
 WEAKEST = 3
-"""The least robust levels whose mean gap is called out."""
+"""The number of least robust levels whose mean gap is reported."""
 
 
 OF_RUNS = ("accuracy", "confidence", "ece", "gap", "misclassified")
@@ -118,13 +116,14 @@ OF_RUNS = ("accuracy", "confidence", "ece", "gap", "misclassified")
 
 @dataclass(frozen=True)
 class LevelFigures:
-    """A subject on the clean test set by level 0 (least robust) .. R-1, each run by its own model.
+    """A subject's figures on the clean test set by level, from 0 (least robust) to R-1.
 
     `accuracy`, `confidence`, `ece`, `gap` and `misclassified` (share of the run's misclassified
-    images) are float64 `(n, R)` for n runs. `class_share` `(R, Z)` is the make-up of a level, the
-    mean over runs. `stability` is how much the runs differ, R values each, with one ranking for
-    all, their mean rank: the three readings of section 3.1's variance, of which `variance` `(R,)`
-    is the main one, the sum over classes, and churn. One run has none. Made by `figures_by_level`.
+    images) are float64 `(n, R)` for n runs, each with the levels of its own model. `class_share`
+    `(R, Z)` is the make-up of each level, mean over runs. `stability` is how much the runs differ,
+    R values for each measure, with the levels of their mean rank for all runs; it is empty for one
+    run. It has the three readings of section 3.1's variance and churn. `variance` `(R,)` is the
+    main reading, the sum over classes. Made by `figures_by_level`.
     """
 
     accuracy: Tensor
@@ -151,12 +150,12 @@ class LevelFigures:
 
     @property
     def gap_size(self) -> Spread:
-        """Mean over the levels of the size of the gap, where opposite signs do not cancel."""
+        """Mean over the levels of the absolute gap, so that opposite signs do not cancel."""
         return Spread.from_tensor(self.gap.abs().mean(dim=1))
 
 
 def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:
-    """A subject's figures by level; the images are cut into `R` levels, of `Z` classes.
+    """A subject's figures by level: images of `Z` classes are cut into `R` levels.
 
     A run without clean predictions or without robustness raises `ArcalError`.
 

@@ -23,23 +23,23 @@ def as_predictions(
 ) -> Predictions:
     """Predictions from saved logits or probabilities and labels: tensors, arrays or lists.
 
-    `logits` or `probabilities` are `(N, Z)`; `(M, N, Z)` of an ensemble's M members; or `(N,)` or
-    `(N, 1)` of a binary classifier, the logit z of class 1, which becomes (0, z), or its
-    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, or names among `classes`, which
-    are the Z classes in the order of the columns. `ids` are `(N,)` whole numbers that differ, 0 to
-    N-1 unless given.
+    `logits` or `probabilities` are `(N, Z)`; `(M, N, Z)` for an ensemble of M members; or `(N,)` or
+    `(N, 1)` for a binary classifier: the logit z of class 1, which becomes (0, z), or its
+    probability. `labels` `(N,)` are whole numbers from 0 to Z-1, or names among `classes`, the Z
+    class names in the order of the columns. `ids` `(N,)` are distinct whole numbers, by default 0
+    to N-1.
 
-    Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
-    than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
-    float64 stays, for confidences next to 1; all else becomes float32. A logit of -inf says that
-    the input cannot be of the class, such as an option that a question does not have, unless the
-    class is the label of such an input.
+    Probabilities are turned into logits by the logarithm. So a row whose sum is off 1 by at most
+    0.01, as in half precision, is normalised, and a probability of 0 becomes the logit -inf.
+    float64 is kept, for confidences close to 1; anything else becomes float32. A given logit of
+    -inf means that the input cannot be of the class, such as an option that a question does not
+    have, unless the label of any input has the logit -inf.
 
-    What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
-    outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
-    ids that repeat; numbers that are not whole; a wrong shape; no input at all; a table of pandas
-    or polars whose columns are called by the classes and are in another order; and one of pandas
-    whose rows are in another order than those of the labels, by their indexes.
+    These raise `ArcalError`, which names the first row: NaN; +inf, or nothing but -inf;
+    probabilities outside [0, 1] or with another sum; logits that look like probabilities; a label
+    that is not a class; repeated ids; numbers that are not whole; a wrong shape; no inputs; a
+    pandas or polars table whose columns are named after the classes but in another order; and a
+    pandas table whose index has the rows in another order than that of the labels.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -76,7 +76,7 @@ def as_predictions(
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:
-    """Refuse a table, as of pandas or polars, with a column for each class in another order."""
+    """Refuse a pandas or polars table that has a column for each class, but in another order."""
     columns = [*map(str, getattr(table, "columns", ()))]
     names = [*map(str, classes)]
     if columns != names and sorted(columns) == sorted(names):
@@ -87,10 +87,10 @@ def _check_columns(table: Any, classes: Sequence[str]) -> None:
 
 
 def check_rows(table: Any, labels: Any, remedy: str, *, of: str = "the labels") -> None:
-    """Refuse labels of pandas with the index of the table, but in another order.
+    """Refuse pandas labels that have the index of the table, but in another order.
 
-    An index that only counts the rows, as of a table made from an array, says nothing of them.
-    What is `of` the index is named, and `remedy` is the code that brings it in order.
+    An index that only counts the rows, as in a table made from an array, is ignored. The message
+    names what the labels are (`of`), and suggests `remedy`, code that puts both in one order.
 
     >>> check_rows([[30], [40]], [0, 1], "y.loc[X.index]")  # lists have no index
     """
@@ -112,7 +112,7 @@ def _counts(index: Any) -> bool:
 
 
 def _rows(values: Any, name: str) -> Tensor:
-    """Floats `(N, Z)`, `(M, N, Z)` or, of one column, `(N, 1)`."""
+    """Floats `(N, Z)` or `(M, N, Z)`; a single column is `(N, 1)`."""
     rows = as_tensor(values, name, copied=False)
     if rows.dtype == torch.bool:
         raise ArcalError(f"{name} are {rows.dtype}: give floats")
@@ -165,12 +165,12 @@ def _from_probabilities(p: Tensor) -> Tensor:
         "several classes may be true, give each as a binary classifier of its own"
     )
     _refuse(off, "the probabilities do not sum to 1", remedy)
-    p = p.log_()  # of the copy that was clamped
+    p = p.log_()  # in place: `p` is a copy, made by clamp
     return p if p.ndim == 3 else p.unsqueeze(0)
 
 
 def _refuse(wrong: Tensor, what: str, remedy: str = "leave such inputs out, or mend the model"):
-    """Name the first row, and the member where there are several, that is `wrong`."""
+    """Name the first row that is `wrong`, and its member if there are several."""
     if wrong.any():
         *member, row = wrong.nonzero()[0].tolist()
         of = f" of member {member[0]}" if member else ""

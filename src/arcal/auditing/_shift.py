@@ -1,8 +1,9 @@
 """Figures of several runs; under shift, means over types of corruption (Tables 3 and 5).
 
-A figure is of one set, and the mean is over sets: never the figure of their pool. `measure` is one
-of `MEASURES`, with a value for each of n runs, or for their `ensemble`, then n is 1; or one of
-`STABILITY`, a value for all runs together. Of a single run there is neither: n is 0.
+Figures are computed on each set and then averaged over sets; sets are never pooled. `measure` is
+one of `MEASURES`, with a value for each of n runs, or one for their `ensemble` (n is 1); or one of
+`STABILITY`, with one value for all runs together. A single run has no ensemble and no stability: n
+is 0.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Spread:
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation over runs, with n - 1; one run has none."""
+        """The standard deviation over runs, with n - 1 in the denominator; None for one run."""
         if len(self.values) < 2:
             return None
         return torch.tensor(self.values, dtype=torch.float64, device="cpu").std(correction=1).item()
@@ -46,7 +47,7 @@ class Spread:
 def on_set(
     subject: Subject, where: EvaluationSet, measure: str, *, ensemble: bool = False
 ) -> Tensor:
-    """The measure on one set, float64 `(n,)`; one that there is not raises `ArcalError`.
+    """The measure on one set, float64 `(n,)`; an unknown measure raises `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
@@ -71,9 +72,9 @@ def on_set(
 
 
 def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dict[str, Tensor]:
-    """By type of corruption the measure at intensities 1 to 5, float64 `(n, 5)`.
+    """The measure at intensities 1 to 5 by type of corruption, float64 `(n, 5)`.
 
-    nan where a set was not evaluated; no entry for a type of which none was.
+    It is nan where a set was not evaluated. A type without any evaluated set has no entry.
 
     >>> from arcal.auditing import as_predictions
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
@@ -95,9 +96,9 @@ def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dic
 
 
 def by_intensity(subject: Subject, measure: str, *, ensemble: bool = False) -> Tensor:
-    """The mean over all types that were evaluated, float64 `(n, 5)`.
+    """The mean at each intensity over all types that were evaluated, float64 `(n, 5)`.
 
-    nan where none was evaluated at an intensity. A subject without corrupted sets raises
+    It is nan at an intensity without any evaluated type. A subject without corrupted sets raises
     `ArcalError`.
 
     >>> from arcal.auditing import as_predictions, shift_sets
@@ -113,10 +114,10 @@ def by_intensity(subject: Subject, measure: str, *, ensemble: bool = False) -> T
 def over_shift(
     subject: Subject, measure: str, types: Sequence[str] | None = None, *, ensemble: bool = False
 ) -> Tensor:
-    """The mean over all types and intensities that were evaluated, every set alike, float64 `(n,)`.
+    """The mean over all types and intensities that were evaluated, float64 `(n,)`.
 
-    Of the measure `ece` it is the mean corruption ECE. A type that was not evaluated at all raises
-    `ArcalError`, and so does a subject without corrupted sets.
+    Every set has the same weight. For the measure `ece` it is the mean corruption ECE. A type that
+    was not evaluated at all raises `ArcalError`, and so does a subject without corrupted sets.
 
     >>> from arcal.auditing import as_predictions, shift_sets
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
@@ -145,10 +146,10 @@ def _stacked(subject: Subject, measure: str, types: Sequence[str] | None, ensemb
 class Means:
     """One measure of a subject's runs (a value each), or of all of them together (one value).
 
-    `by_intensity` has five entries, None where no type was evaluated. `overall` is over all
-    corrupted sets, and `standard` over those of the types that are not extra; None if there are no
-    sets, or none to tell apart. `by_type` `(5,)` are means over runs, nan where not evaluated. Made
-    by `means`.
+    `by_intensity` has five entries, None where no type was evaluated. `overall` is the mean over
+    all corrupted sets, None without any. `standard` is the mean over those of the types that are
+    not extra, None if there are no extra types or nothing else. `by_type` has means over runs
+    `(5,)`, nan where not evaluated. Made by `means`.
     """
 
     clean: Spread
@@ -167,7 +168,7 @@ class Means:
 
 
 def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | None:
-    """The measure on the clean set and its means under shift; None for what one run has not.
+    """The measure on the clean set and its means under shift; None if one run does not have it.
 
     >>> from arcal.auditing import as_predictions, shift_sets
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))

@@ -1,4 +1,4 @@
-"""A subject: one classifier, or the runs of one training method, and what is known of it."""
+"""A subject: one classifier, or the runs of one training method, and what is known about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,15 +21,15 @@ from arcal.errors import ArcalError
 from arcal.robustness import Robustness, levels, mean_rank
 
 R = 10
-"""Levels that figures by level are cut into, unless told otherwise."""
+"""The default number of robustness levels."""
 
 
 @dataclass(frozen=True)
 class Method:
     """How a subject was trained: a method of `arcal.methods` by name, with all its settings.
 
-    `members` are those of each run; `posthoc` is the calibration after training, a key of
-    `POSTHOC`; `details` tell it from another subject of the same method and settings.
+    `members` is the number of members of each run; `posthoc` is the calibration after training, a
+    key of `POSTHOC`; `details` tell the subject from others with the same method and settings.
 
     >>> Method("ar-adals", {"alpha": 0.2, "R": 10}, posthoc="temperature").label
     'ar-adals (alpha 0.2, R 10) + temperature'
@@ -43,7 +43,7 @@ class Method:
 
     @property
     def label(self) -> str:
-        """All of it in a line, such as `ar-adals (alpha 0.2, R 10) + temperature`."""
+        """All of it in one line, such as `ar-adals (alpha 0.2, R 10) + temperature`."""
         words = [f"{name} {_words(v)}" for name, v in self.settings.items() if v is not None]
         if self.members > 1:
             words.append(f"{self.members} members")
@@ -53,14 +53,14 @@ class Method:
 
 
 def _words(value: Any) -> str:
-    if isinstance(value, Mapping):  # a schedule by the first epoch of each value
+    if isinstance(value, Mapping):  # a schedule: each value by its first epoch
         return " then ".join(f"{v} from epoch {first}" for first, v in value.items())
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where one run comes from: its name, and facts to show, by title.
+    """Where one run comes from: its name, and facts to show by title.
 
     >>> Provenance("vanilla-s0", {"Network": "resnet20"}).facts["Network"]
     'resnet20'
@@ -72,13 +72,14 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One classifier, or n runs of one method that differ in nothing but their seeds.
+    """One classifier, or n runs of one method that differ only in their seeds.
 
-    `seeds`, `robustness`, `provenance` and what `predictions` and `measures` have of a set are in
-    the same order, an entry a run. `predictions` are there for the clean test set, and for others
-    where they were kept; `measures` are there for every set that was evaluated. `robustness` is of
-    the clean test set, each run's by its own model, and empty if nothing was scored. `soft_labels`
-    float64 `(epochs + 1, R)` are the correct class's after each epoch, mean over the runs.
+    `seeds`, `robustness`, `provenance`, and the entries of `predictions` and `measures` for each
+    set, have one entry per run in the same order. `predictions` are there for the clean test set,
+    and for other sets if they were kept; `measures` are there for every set that was evaluated.
+    `robustness` is that of the clean test set, by each run's own model, and empty if nothing was
+    scored. `soft_labels` float64 `(epochs + 1, R)` are the soft labels of the correct class after
+    each epoch, mean over the runs.
 
     >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
     >>> subject = Subject.from_predictions("mine", {CLEAN: [sure, sure]}, seeds=[(0,), (7,)])
@@ -107,10 +108,10 @@ class Subject:
         R: int = R,
         **about: Any,
     ) -> "Subject":
-        """A subject whose figures are computed from the predictions of its n runs on every set.
+        """A subject whose figures are computed from its n runs' predictions on every set.
 
-        Without `seeds` the runs are numbered from 0. The other arguments are those of the class.
-        Another number of runs on one set than of seeds or on another set raises `ArcalError`.
+        Without `seeds` the runs are numbered from 0. The other arguments are those of the class. If
+        the number of runs is not the same for all sets and the seeds, `ArcalError` is raised.
 
         >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
         >>> Subject.from_predictions("mine", {CLEAN: [sure]}).measures[CLEAN].runs[0]["accuracy"]
@@ -143,12 +144,12 @@ def measure_set(
     R: int = R,
     known: Sequence[Mapping[str, float]] = (),
 ) -> Measures:
-    """The figures of a subject's runs on one set; on the clean one with each ECE's interval.
+    """The figures of a subject's runs on one set; on the clean set with each ECE's interval.
 
-    `known` has what else is known of each run on the clean set, such as its `smoothing`.
+    `known` has other values for each run on the clean set, such as its `smoothing`.
 
-    By level, all runs share the levels of their mean rank, if the test images have been scored and
-    there are at least `R` of them.
+    There is a stability by level if the test images have been scored and there are at least `R` of
+    them. All runs then share the levels of their mean rank.
 
     >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
     >>> measures = measure_set(CLEAN, [sure], known=[{"smoothing": 0.1}])
@@ -170,10 +171,10 @@ def measure_set(
 
 
 def shared_levels(robustness: Sequence[Robustness], R: int, ids: Tensor | None = None) -> Tensor:
-    """The levels int64 `(N,)` of the test images that all runs share: by their mean rank.
+    """The levels int64 `(N,)` of the test images by the mean rank of all runs.
 
-    With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order. An
-    image without a score raises `ArcalError`, and so do fewer images than levels.
+    With `ids` `(N,)` only these images are ranked and cut into levels, in the order of `ids`. An
+    image without a score, and fewer images than levels, raise `ArcalError`.
 
     >>> from arcal.robustness import score
     >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])

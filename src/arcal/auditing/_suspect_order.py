@@ -1,4 +1,4 @@
-"""What to suspect: classes in another order, an accuracy near chance, inputs of another scale."""
+"""Suspicions: classes in another order, an accuracy near chance, inputs on another scale."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from arcal.attacks import Bounds, Inputs, InputsLike, Model, frozen
 from arcal.auditing._caveat import Option
 
 FEWEST = 30
-"""Inputs below which nothing is said: a good model of two classes could look the same."""
+"""With fewer inputs nothing is said: a good model of two classes could look the same."""
 SIGNIFICANCE = 1e-3
 HIGH = 2 / 3
-"""The share that is right in the other order, at least, before it is suspected."""
+"""At least this share must be right in another order before that order is suspected."""
 NAMED = 3
-"""Classes that the sentence names."""
+"""The most classes that the sentence names."""
 
 
 OF_A_CHANNEL = 30
-"""Numbers a channel below which nothing is said."""
+"""With fewer numbers per channel nothing is said."""
 
 FACTOR = 3.0
 
 
 class _Met(BaseException):
-    """The first batch norm was met; what comes after it need not run."""
+    """Raised at the first batch norm, so that the rest of the model does not run."""
 
     def __init__(self, layer: _BatchNorm, x: Tensor):
         self.layer, self.x = layer, x
@@ -41,15 +41,16 @@ def suspect_scale(
     *,
     bounds: Bounds = (0.0, 1.0),
 ) -> str | None:
-    """A sentence if a model's first batch norm meets another scale than in training, or None.
+    """A sentence if a model's first batch norm sees another scale than in training, or None.
 
-    `x` is a batch of inputs of any kind. In training batch norm kept the mean and variance of each
-    channel; here the deviations of the same channels are held against them, and the median of their
-    ratios is suspected if it is below 1/3 or above 3. To divide by the usual deviations, 0.2 to
-    0.27, is a factor of 4 to 5, left out or done twice. The sentence names the `option` of the
-    command line that could mend it, if one is given. Where no batch norm tells, images from 0 to
-    more than 2 are suspected to be pixels of 0 to 255, unless other `bounds` than [0, 1] are given.
-    Nothing is said of other inputs, or of fewer than 30 numbers a channel.
+    `x` is a batch of inputs of any kind. In training, batch norm recorded the variance of each
+    channel. The standard deviations of the channels in this batch are divided by the recorded ones,
+    and a median ratio below 1/3 or above 3 is suspicious. The usual normalisation divides by
+    deviations of 0.2 to 0.27, so leaving it out or doing it twice is a factor of 4 to 5. The
+    sentence names the command-line `option` that could fix it, if one is given. If there is no
+    trained batch norm, images that range from 0 to more than 2 are suspected to be pixels of 0 to
+    255, unless `bounds` other than [0, 1] are given. Nothing is said of other inputs, or with fewer
+    than 30 numbers per channel.
 
     >>> layer = nn.BatchNorm1d(1, momentum=None)
     >>> _ = layer(torch.linspace(-2, 2, 100)[:, None]), layer.eval()
@@ -88,7 +89,7 @@ def _suspect_pixels(x: Any, bounds: Bounds) -> str | None:
 
 @torch.no_grad()
 def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
-    """The first batch norm that inputs meet, and what it is given; None if it was never trained."""
+    """The first batch norm in the forward pass, and its input; None if it was never trained."""
 
     def stop(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
         assert isinstance(layer, _BatchNorm)
@@ -116,13 +117,13 @@ def _see(option: Option | None) -> str:
 
 
 def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None) -> str | None:
-    """A sentence if the accuracy on N inputs of Z classes is not clearly above 1/Z, otherwise None.
+    """A sentence if the accuracy on N inputs of Z classes is not clearly above 1/Z, else None.
 
-    Clearly is: guessing each class with probability 1/Z would be right as often or more often in
-    less than one case of a thousand (binomial, one-sided). A model whose classes are in another
-    order is as low, or lower. The sentence names the `option` of the command line that could mend
-    it, if one is given. Nothing is said of fewer than 30 inputs, nor does it allow for
-    classes of unequal size, where always naming the largest is better than 1/Z.
+    "Clearly" means that guessing each class with probability 1/Z would be right at least as often
+    in less than one case in a thousand (binomial, one-sided). A model whose classes are in another
+    order has such a low accuracy, or a lower one. The sentence names the command-line `option` that
+    could fix it, if one is given. Nothing is said of fewer than 30 inputs. Classes of unequal size
+    are not allowed for: always naming the largest is then better than 1/Z.
 
     >>> suspect_inputs(0.102, Z=10, N=1000)
     'the model is right on 10.2 % of 1,000 inputs, hardly more than chance (10 %): wrong labels, \
@@ -142,10 +143,10 @@ class order or normalisation, or too little training?'
 
 @dataclass(frozen=True)
 class SuspectedOrder:
-    """Why another order of the model's classes is suspected, and what it would be.
+    """Why the model's classes are suspected to be in another order, and in which.
 
-    `order[z]` is the class of the data that the model's class z seems to be; it is None if not all
-    of them are known. Made by `suspect_order`.
+    `order[z]` is the data's class that the model's class z seems to be; `order` is None if not all
+    classes are known. Made by `suspect_order`.
     """
 
     sentence: str
@@ -155,21 +156,22 @@ class SuspectedOrder:
 def suspect_order(
     predicted: Tensor, labels: Tensor, classes: Sequence[str]
 ) -> SuspectedOrder | None:
-    """Suspect that a model's classes are in another order than the data's, otherwise None.
+    """A suspicion that a model's classes are in another order than the data's, or None.
 
-    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names. The order is
-    suspected in one of two cases.
+    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names. There are two
+    cases.
 
-    - All of it: one-to-one from predicted classes to labels, the classes found on one half of the
-      inputs make at least two thirds of the other half right (both ways round), at least twice
-      what is right as it is, and as many in less than one case of a thousand if predictions said
-      nothing of the labels.
-    - Some of it: classes are predicted as each other, in a circle of two or more. More than half of
-      what is predicted as each has the label of the next, two thirds of all of them, and half would
-      be as many in less than one case of 1000 Z.
+    - The whole order: a one-to-one map from predicted classes to labels is found on each half of
+      the inputs and applied to the other half. It makes at least two thirds of the inputs right,
+      and at least twice as many as without it. If predictions said nothing about the labels, so
+      many would be right in less than one case in a thousand.
+    - A part of it: two or more classes are predicted as each other, in a cycle. More than half of
+      the inputs predicted as each class have the label of the next, and two thirds of all inputs in
+      the cycle do. If each did with a chance of one half, so many would in less than one case in
+      1000 Z.
 
-    Neither fits a model that is poor, that says one class of everything, or that guesses. Nothing
-    is said of fewer than 30 inputs.
+    Neither case applies to a model that is merely poor, always predicts one class, or guesses.
+    Nothing is said of fewer than 30 inputs.
 
     >>> labels = torch.arange(300) % 3
     >>> suspect_order(2 - labels, labels, ["cat", "dog", "fox"])
@@ -201,7 +203,7 @@ inputs instead of 33.3 %", order=(2, 1, 0))
 
 
 def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
-    """The label of each predicted class if another order of all makes most inputs right."""
+    """The label of each predicted class if a different whole order makes most inputs right."""
     N = len(labels)
     shuffled = torch.randperm(N, generator=torch.Generator().manual_seed(0), device="cpu")
     halves = shuffled[: N // 2], shuffled[N // 2 :]
@@ -219,7 +221,7 @@ def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
 
 
 def _one_to_one(predicted: Tensor, labels: Tensor) -> dict[int, int]:
-    """A label for each predicted class, the most frequent pairs first, each label once."""
+    """A label for each predicted class: greedily the most frequent pairs, each label once."""
     pairs, counts = _pairs(predicted, labels)
     order: dict[int, int] = {}
     taken: set[int] = set()
@@ -231,14 +233,14 @@ def _one_to_one(predicted: Tensor, labels: Tensor) -> dict[int, int]:
 
 
 def _pairs(predicted: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The pairs int64 `(2, n)` there are, in ascending order, and how often each is there."""
+    """The distinct pairs int64 `(2, n)`, in ascending order, and how often each occurs."""
     Z = int(labels.max()) + 1
     codes, counts = (predicted * Z + labels).unique(return_counts=True)
     return torch.stack([codes // Z, codes % Z]), counts
 
 
 def _circles(predicted: Tensor, labels: Tensor, Z: int) -> Mapping[int, int]:
-    """The label of each class that is predicted as another one in a circle."""
+    """The label of each class that is predicted as another one in a cycle."""
     pairs, counts = _pairs(predicted, labels)
     totals = predicted.bincount(minlength=Z)
     most = 2 * counts > totals[pairs[0]]

@@ -1,4 +1,4 @@
-"""What predictions look like where something went wrong before they were stored."""
+"""Signs in predictions that something went wrong before they were stored."""
 
 import math
 
@@ -11,18 +11,18 @@ from arcal.calibration import auroc
 UNSURE = 0.75
 """The confidence below which at least some answers should be wrong."""
 EXPECTED = 10
-"""Mistakes that are expected of unsure answers, at least, before their absence is suspected."""
+"""The mistakes that must be expected of unsure answers before their absence is suspicious."""
 REVERSED = 1 / 3
-"""The AUROC of two classes up to which they seem to be swapped."""
+"""Two classes with at most this AUROC seem to be swapped."""
 AT_THE_LIMIT = 0.1
-"""The share of inputs that lie near the limit at least, before it is taken for one."""
+"""At least this share of inputs must lie near the limit before it is taken for one."""
 
 
 def suspect_own_predictions(predictions: Predictions) -> str | None:
-    """A sentence if the labels seem to be the model's own predictions, otherwise None.
+    """A sentence if the labels seem to be the model's own predictions, else None.
 
-    They do if no input is wrong, not even of those on which the model is less than 75 % sure, where
-    its own confidence expects ten mistakes or more. Nothing is said of answers.
+    They do if no input is wrong although, by the model's own confidence, ten mistakes or more are
+    expected among the inputs on which it is less than 75 % sure. Nothing is said of answers.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25]] * 50 + [[0.375, 0.625]] * 50
@@ -45,11 +45,11 @@ labels its own predictions?'
 
 
 def suspect_softmax_twice(predictions: Predictions) -> str | None:
-    """A sentence if the probabilities seem to be a softmax of probabilities, otherwise None.
+    """A sentence if the probabilities seem to be a softmax of probabilities, else None.
 
-    Those have `p_max / p_min <= e` for every input, as probabilities differ by at most 1, and come
-    near it where the model is sure. Nothing is said of answers, of several members, and of fewer
-    than 30 inputs.
+    A softmax of probabilities has `p_max / p_min <= e` for every input, because probabilities
+    differ by at most 1, and comes close to e where the model is sure. Nothing is said of answers,
+    of several members, or of fewer than 30 inputs.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions
@@ -77,16 +77,16 @@ softmax applied twice?'
 
 
 def suspect_swapped(predictions: Predictions) -> str | None:
-    """A sentence if the probabilities of two classes seem to be each other's, otherwise None.
+    """A sentence if the probabilities of two classes seem to be swapped, else None.
 
-    They do if inputs of the second class get lower probabilities of it than the others do. With n
-    and m inputs of the classes, the AUROC A is at most 1/3 then, and
+    They do if inputs of the second class get lower probabilities of it than the other inputs. With
+    n and m inputs of the classes, the AUROC A must be at most 1/3, and the statistic
 
         (1/2 - A) / sqrt((n + m + 1) / (12 n m))
 
-    is larger in less than one case of a thousand (Mann-Whitney). Where the model is not clearly
-    right on more than half, `suspect_order` and `suspect_inputs` say it. Nothing is said of
-    answers, and of fewer than 30 inputs.
+    so large that chance exceeds it in less than one case in a thousand (Mann-Whitney). If the model
+    is not clearly right on more than half of the inputs, this is left to `suspect_order` and
+    `suspect_inputs`. Nothing is said of answers, or of fewer than 30 inputs.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions

@@ -1,7 +1,7 @@
-"""Inputs to look at: labels that a model contradicts, answers that hang by a thread; a row of each.
+"""Inputs to look at: labels that a model contradicts, fragile answers; and a row for each input.
 
-A model that was trained on an input may have learned its wrong label by heart: suspects are of
-inputs that it has not seen.
+A model may have memorised the wrong label of an input that it was trained on, so use inputs that it
+has not seen.
 """
 
 import numpy as np
@@ -19,9 +19,9 @@ from arcal.robustness import levels, rank
 def suspects(predictions: Predictions) -> Tensor:
     """The positions of the inputs whose label the model contradicts, the most suspect first.
 
-    int64 `(n,)`, of the rows of `predictions`, by the label's own probability, the lowest first; it
-    finds most of the labels that were replaced at random: docs/notebook/suspects.md. Equal ones
-    come by id.
+    The positions are int64 `(n,)`, among the rows of `predictions`. They are sorted by the
+    probability of the label, the lowest first; ties by id. This finds most of the labels that were
+    replaced at random: docs/notebook/suspects.md.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
@@ -32,9 +32,10 @@ def suspects(predictions: Predictions) -> Tensor:
 
 
 def suspicion(predictions: Predictions) -> Tensor:
-    """The place of each of N inputs from the most suspect, 0, to N-1, int64 `(N,)`.
+    """The rank of each of N inputs, from 0, the most suspect, to N-1, int64 `(N,)`.
 
-    First come those whose label is contradicted, then the others, each as in `suspects`.
+    First come the inputs whose label is contradicted, then the others, both in the order of
+    `suspects`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
@@ -48,9 +49,9 @@ def suspicion(predictions: Predictions) -> Tensor:
 def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
     """The positions of the inputs that are right and in the least robust of `R` levels.
 
-    int64 `(n,)`, of the rows of `predictions`: those with the highest confidence first, equal ones
-    by id. A small change would turn these answers, and the confidence does not tell. `robustness`
-    `(N,)` is in the order of the predictions; errors are those of `levels`.
+    The positions are int64 `(n,)`, among the rows of `predictions`, the highest confidence first;
+    ties by id. A small change would flip these answers, and the confidence does not show it.
+    `robustness` `(N,)` is in the order of the predictions; errors are those of `levels`.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions
@@ -72,7 +73,7 @@ def per_input(
     nearest: Tensor | None = None,
     weights: TensorLike | None = None,
 ) -> dict[str, NDArray]:
-    """Columns of one value for each of N inputs, the most suspect label first.
+    """Columns with one value for each of N inputs, the most suspect label first.
 
     | column | dtype | what it is |
     |---|---|---|

@@ -1,4 +1,4 @@
-"""The same inputs under several shifts: means over the sets, and what they have lost."""
+"""The same inputs under several shifts: means over the sets, and changes from the clean set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 class ShiftFigures:
     """Accuracy, confidence, gap (confidence minus accuracy), ECE, NLL and Brier score.
 
-    Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
-    percentile, and of the ECE outer. Where fewer than 100 inputs are wrong in any of the sets, all
-    but the confidence and a change of the ECE also allow for errors not seen
-    (`arcal.calibration.few_errors`). No interval of an ECE is held against chance here, as in
-    `Overall`: of a calibrated model it is too high. Made by `under_shift`.
+    For a single set the intervals are those of `Overall`. For a mean or a change they are bootstrap
+    intervals: outer for the ECE, percentile for the others. With fewer than 100 inputs that are
+    wrong in one set or more, all but those of the confidence and of a change of the ECE also allow
+    for errors not seen (`arcal.calibration.few_errors`). Unlike in `Overall`, the interval of an
+    ECE is not compared with chance: for a calibrated model it is too high. Made by `under_shift`.
     """
 
     accuracy: Estimate
@@ -51,11 +51,11 @@ class ShiftFigures:
 
 @dataclass(frozen=True)
 class Shift:
-    """N inputs clean and on S shifted sets: `mean` is over the sets, each alike.
+    """N inputs clean and on S shifted sets: `mean` is over the sets, with equal weights.
 
     `change` is the mean minus the clean figure, over the same draws of inputs, and `by_set` has the
-    figures of every set alone. The intervals are over draws of inputs, the same in all sets; the
-    sets are these, and not a draw from others. Made by `under_shift`.
+    figures of each set. The intervals are over draws of inputs, the same in all sets; the sets are
+    taken as fixed. Made by `under_shift`.
     """
 
     clean: ShiftFigures
@@ -71,9 +71,9 @@ def under_shift(
     *,
     resamples: int | None = None,
 ) -> Shift:
-    """Figures of the same inputs, clean and shifted, with intervals over draws of the inputs.
+    """Figures of the same inputs, clean and shifted, with intervals over draws of inputs.
 
-    Weights and draws, and how many, as in `overall`. No set, or one of other inputs, raises
+    `weights` and `resamples` as in `overall`. No sets, or a set of other inputs, raise
     `ArcalError`.
 
     >>> from arcal.auditing import as_predictions, shift_sets
@@ -114,7 +114,7 @@ def under_shift(
 def _alone(
     predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
 ) -> ShiftFigures:
-    """The figures of one set, their intervals as in `Overall`."""
+    """The figures of one set, with intervals as in `Overall`."""
     effective = effective_of(weights, predictions.confidence, predictions.correct)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
@@ -134,10 +134,11 @@ def _together(
     sets: Sequence[Scores],
     less: Sequence[Scores] = (),
 ) -> ShiftFigures:
-    """The mean over sets, less the clean one if it is given, with few errors allowed for.
+    """The mean over sets, minus the clean one if it is given, with few errors allowed for.
 
-    Its accuracy then reaches as far as an interval of shares of as many inputs, exact or of paired
-    ones. Inputs that are right in some of the sets vary less.
+    With few errors the interval of the accuracy reaches as far as one for shares of as many inputs:
+    exact, or for a change Tango's. That is wide enough: inputs that are right in only some of the
+    sets vary less.
     """
     every, figures = (*sets, *less), dict(bootstrapped)
     wrong = errors_of(torch.stack([one.correct for one in every]).all(0), weights)
@@ -170,7 +171,7 @@ def _together(
 
 
 def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
-    """The mean over sets of what `VALUES` has of each input."""
+    """The mean over sets of the `VALUES` of each input."""
     values, flipped = zip(*map(VALUES[name], sets), strict=True)
     return torch.stack(values).mean(0), torch.stack(flipped).mean(0)
 

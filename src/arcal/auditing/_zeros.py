@@ -1,4 +1,4 @@
-"""Predictions whose probabilities of exactly 0 are taken for small ones, and what is said of it."""
+"""Replacing probabilities of exactly 0 by small ones, with a line that says so."""
 
 import math
 import sys
@@ -10,18 +10,18 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration.zeros import Zeros
 
 FAR = 1000.0
-"""How far below the largest logit of a row one of -inf is taken to be: it has no probability."""
+"""How far below a row's largest logit a logit of -inf is put: its probability is then 0."""
 
 
 def without_zeros(
     predictions: Predictions, *, like: Predictions | None = None
 ) -> tuple[Predictions, str | None]:
-    """Predictions whose zeros are small, and what was done.
+    """Predictions with small probabilities in place of zeros, and a line that says what was done.
 
-    What a 0 stands for (`Zeros`) the predictions say themselves, or `like` where it is given: those
-    that a calibrator was fitted to, so that a row comes out the same among any others. Logits of
-    -inf whose classes are `impossible` stay without any probability. The line is None where nothing
-    was changed.
+    The value for a 0 (`Zeros`) is derived from the predictions, or from `like` if given: those that
+    a calibrator was fitted to, so that the result for a row does not depend on the other rows. If
+    classes are `impossible`, logits of -inf become finite, but their probability stays 0. The line
+    is None if nothing was changed.
 
     >>> from arcal.auditing import as_predictions
     >>> p = [[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]]
@@ -51,7 +51,7 @@ def without_zeros(
 
 
 def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
-    """What was done to n zeros; `decided` says that there is nothing but zeros and ones."""
+    """A line on n zeros; `decided` means that all probabilities are 0 or 1."""
     if decided:
         what = "confidence" if answers else "probability"
         return (
@@ -70,7 +70,7 @@ def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
 
 
 def _power(log_p: float) -> str:
-    """A probability in two digits, also one that is too small for a float.
+    """A probability in two digits, even if it is too small for a float.
 
     >>> _power(math.log(0.005)), _power(-745.0)
     ('0.005', '2.8e-324')
@@ -84,7 +84,7 @@ def _power(log_p: float) -> str:
 def _without_impossible(
     predictions: Predictions, known: Predictions
 ) -> tuple[Predictions, str | None]:
-    """Finite logits in place of -inf, with no probability, so that calibrators can be fitted."""
+    """Finite logits in place of -inf, but with probability 0, so that calibrators can be fitted."""
     z = predictions.logits
     wrong = z.isneginf() & ~known.logits.isneginf().all(dim=(0, 1))
     n = int(wrong.all(0).sum())

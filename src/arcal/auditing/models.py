@@ -1,4 +1,4 @@
-"""One door for classifiers: anything that gives logits becomes a model, or saved predictions."""
+"""The entry point for classifiers: anything that returns logits becomes a model."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,12 +17,12 @@ from arcal.networks.layers import in_rows, is_of_view
 
 __all__ = ["Classifier", "as_model", "as_predictions", "check_model", "suspect_outputs"]
 
-for leaf in ("logits_of", "_no_finer"):  # where a classifier is traced, as `folded` does
+for leaf in ("logits_of", "_no_finer"):  # for tracing a classifier, as `folded` does
     fx.wrap(leaf)
 
 
 class Classifier(Around):
-    """A module whose output is logits `(N, Z)`, whatever `classifier` makes of them.
+    """A module whose output is logits `(N, Z)`, whatever `classifier` returns.
 
     >>> import torch
     >>> model = as_model(torch.nn.Linear(3, 1))
@@ -31,7 +31,7 @@ class Classifier(Around):
     """
 
     takes_rows: bool = False
-    """Whether images are laid out as usual for it, never channels last: a call finds out."""
+    """Whether images must be contiguous, not channels last; set by the first call that needs it."""
 
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()
@@ -50,20 +50,20 @@ class Classifier(Around):
 
 
 def as_model(classifier: Any, *, classes: int | None = None) -> Model:
-    """A classifier of any kind as a model: a callable from inputs to logits `(N, Z)`.
+    """Turn a classifier of any kind into a model: a callable from inputs to logits `(N, Z)`.
 
     `classifier` is an `nn.Module`, a program of `torch.export`, or any callable. It may return
-    logits, or a `ModelOutput`, dict or tuple with logits; one logit of a binary classifier becomes
-    the two logits (0, z), whose softmax has the sigmoid of z as its second entry. Inputs that are a
-    dict are given to it as keywords, a tuple as arguments one after another. A program exported for
-    one batch size takes any: batches are filled up with a copy of their last row. Logits of float64
-    for inputs of float32, as `Calibrated` returns them, become float32.
+    logits, or a `ModelOutput`, dict or tuple with logits. The single logit z of a binary classifier
+    becomes the two logits (0, z): the second entry of their softmax is the sigmoid of z. A dict of
+    inputs is passed as keyword arguments, a tuple as positional arguments. A program exported for
+    one batch size takes any: batches are padded with copies of their last row. float64 logits for
+    float32 inputs, as from `Calibrated`, become float32.
 
-    A module stays one: `.eval()`, `.to()` and its weights are those of the classifier. `classes`,
-    if given, is how many every output must have. What is none of these raises `ArcalError`; what
-    the logits are like is for `check_model`; so does a model of transformers whose config says that
-    it is of regression, or of several labels an input. Predictions that are there already are for
-    `as_predictions`.
+    A module stays a module: `.eval()`, `.to()` and its weights are those of the classifier.
+    `classes`, if given, is the number that every output must have. Anything else raises
+    `ArcalError`, and so does a transformers model whose config says that it does regression or
+    multi-label classification. The logits themselves are checked by `check_model`. For saved
+    predictions use `as_predictions`.
 
     >>> import torch
     >>> one_logit = torch.nn.Linear(3, 1)
@@ -100,7 +100,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
 
 @torch.no_grad()
 def suspect_outputs(model: Model, x: InputsLike) -> str | None:
-    """A sentence if a module returns several tensors that may all be its logits for inputs `x`.
+    """A sentence if, for inputs `x`, a module returns several tensors that could be the logits.
 
     >>> class Two(nn.Module):
     ...     def forward(self, x):
@@ -123,7 +123,7 @@ alone if they are others'
 
 
 def _why_not(classifier: Any) -> str:
-    """Why something is no classifier, and what to give in place of it."""
+    """Why something is not a classifier, and what to give instead."""
     kind = type(classifier).__name__
     if hasattr(classifier, "predict_proba"):
         return (
@@ -144,7 +144,7 @@ def _why_not(classifier: Any) -> str:
 
 
 def _check_problem(network: nn.Module) -> None:
-    """Refuse what chooses no single class by its own config, as transformers writes it."""
+    """Refuse a model whose config, as in transformers, says that it does not choose one class."""
     problem = getattr(getattr(network, "config", None), "problem_type", None)
     if problem in ("regression", "multi_label_classification"):
         more = ": give each label as predictions of a binary classifier, by `as_predictions`"
@@ -155,7 +155,7 @@ def _check_problem(network: nn.Module) -> None:
 
 
 def _called_in_either_layout(classifier: Callable[..., Any], x: InputsLike) -> tuple[Any, bool]:
-    """The output for images laid out as they come, or else as usual; and whether it took that."""
+    """The output for images as they are, or else contiguous; and whether they had to be."""
     try:
         return _called(classifier, x), False
     except RuntimeError as error:
@@ -165,7 +165,7 @@ def _called_in_either_layout(classifier: Callable[..., Any], x: InputsLike) -> t
 
 
 def _parts(x: InputsLike) -> Any:
-    """What a classifier is given. It is not looked at more: it may be traced."""
+    """The argument for a classifier. It is not inspected further, because it may be traced."""
     return x.parts if isinstance(x, Inputs) else x
 
 
@@ -177,13 +177,13 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
 
 
 def _in_rows(x: InputsLike) -> InputsLike:
-    """Images laid out as usual in memory; other inputs as they are."""
+    """Images made contiguous in memory; other inputs unchanged."""
     parts = _parts(x)
     return x if isinstance(parts, Mapping | tuple | list) else in_rows(parts)
 
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
-    """Logits of float64 in float32, unless the inputs are float64 as well: attacks need one."""
+    """float64 logits as float32, unless any input is float64: attacks need a single dtype."""
     parts = _parts(x)
     if isinstance(parts, Tensor):
         parts = (parts,)

@@ -26,15 +26,15 @@ class Bootstrap:
     estimate: float
     """The figure on the rows as given."""
     samples: Tensor = field(repr=False)
-    """`(B,)` float64: the figure on B draws of the rows with replacement; nan of a draw on which
-    there is none, as of rows without weight, which does not count."""
+    """`(B,)` float64: the figure on B draws of the rows with replacement. A draw without a figure,
+    such as one of rows without weight, is nan and does not count."""
     confidence: float
     """The confidence of the intervals, within (0, 1)."""
     widening: float = field(default=1.0, repr=False)
-    """How many times as far from the estimate the ends are as those of the samples."""
+    """The factor by which the ends of the samples' interval are moved away from the estimate."""
 
     def __sub__(self, other: "Bootstrap") -> "Bootstrap":
-        """How much more it is than another figure of the same draws, draw by draw."""
+        """The difference from another figure on the same draws, draw by draw."""
         return Bootstrap(
             self.estimate - other.estimate,
             self.samples - other.samples,
@@ -63,7 +63,7 @@ class Bootstrap:
     def basic(self) -> tuple[float, float]:
         """The basic interval: the percentile interval reflected at the estimate.
 
-        Where the samples are biased upward, it lies as far below the estimate.
+        If the samples are biased upward, it lies as far below the estimate as they lie above.
         """
         low, high = self.percentile
         return 2 * self.estimate - high, 2 * self.estimate - low
@@ -76,10 +76,10 @@ class Bootstrap:
 
     @property
     def outer(self) -> tuple[float, float]:
-        """From the lower to the upper of the ends of `basic` and `shifted`: that of an ECE.
+        """The interval that spans `basic` and `shifted`: the one to use for an ECE.
 
-        `basic` takes it that the estimate is biased by as much as its samples are, `shifted` that
-        it is not biased.
+        `basic` assumes that the estimate is as biased as its samples, `shifted` that it is not
+        biased.
         """
         (low, high), (other_low, other_high) = self.basic, self.shifted
         return min(low, other_low), max(high, other_high)
@@ -115,13 +115,13 @@ def bootstrap(
     True
 
     Which interval to use: an ECE is biased upward, because chance alone opens gaps between accuracy
-    and confidence, and drawing again adds about as much once more. Its `percentile` interval is
-    therefore too high by up to twice the bias: it almost never contains 0, and it may miss the true
-    value and even the estimate. `basic` subtracts the bias twice. The second drawing adds more than
-    the first did where a model is a little off, and less where it is calibrated, so that the upper
-    end of `basic` may be too low, and its lower end too high. `outer` mends the first, and is the
-    interval to show for an ECE; for the second compare with `ece_if_calibrated`.
-    `debiased_squared` is unbiased, but its samples are not; use `shifted`:
+    and confidence, and resampling adds about as much again. Its `percentile` interval is therefore
+    too high by up to twice the bias: it almost never contains 0, and it may miss the true value and
+    even the estimate. `basic` subtracts the bias twice. Resampling adds more than the first
+    sampling did if a model is slightly miscalibrated, and less if it is calibrated, so the upper
+    end of `basic` may be too low, and its lower end too high. `outer` corrects the upper end, and
+    is the interval to show for an ECE; to judge the lower end, compare the ECE with
+    `ece_if_calibrated`. `debiased_squared` is unbiased, but its samples are not; use `shifted`:
 
     >>> def debiased(*rows):
     ...     return debiased_squared(Reliability().update(*rows))

@@ -1,4 +1,4 @@
-"""Bootstrap draws of the ECE, all at once: of the whole, and of many groups each by itself."""
+"""Bootstrap draws of the ECE, many at a time: of all inputs, and within each of many groups."""
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ def bootstrap_ece(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
-    """`bootstrap(ece, confidence, correct)` at 95 % in a fraction of the time: the same draws.
+    """`bootstrap(ece, confidence, correct)` at 95 %, on the same draws in a fraction of the time.
 
-    The samples agree to rounding. Errors are those of `ece` and `bootstrap`.
+    The samples agree up to rounding. Errors are those of `ece` and `bootstrap`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> low, high = bootstrap_ece(confidence, correct).outer
@@ -54,12 +54,12 @@ def bootstrap_ece_by_group(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """The ECE within each of `G` groups, and on draws that leave every group its size.
+    """The ECE within each of `G` groups, and on draws that keep the size of every group.
 
     `groups` `(N,)` are 0 .. G-1. With `weights` `(N,)` each bin and the whole are weighted sums,
-    sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn all alike, and each
-    brings its weight. Returns the ECEs `(G,)` and their `(resamples, G)` samples, float64 and nan
-    of an empty group. Many groups take as long as one. Errors are those of `by_level` and
+    sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn with equal chances,
+    and each keeps its weight. Returns the ECEs `(G,)` and their `(resamples, G)` samples, float64
+    and nan for an empty group. Many groups take as long as one. Errors are those of `by_level` and
     `bootstrap_ece`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
@@ -71,7 +71,7 @@ def bootstrap_ece_by_group(
     confidence = as_confidence(confidence)
     N = len(confidence)
     correct, groups = as_correct(correct, N), as_classes(groups, N, G, "groups")
-    order = groups.argsort(stable=True)  # which leaves the rows of each group in their order
+    order = groups.argsort(stable=True)  # keeps the order within each group
     confidence, correct, groups = confidence[order], correct[order], groups[order]
     weights = None if weights is None else as_weights(weights, N)[order]
     error = _GroupedError(confidence, groups, G, weights, bins)
@@ -91,11 +91,11 @@ def ece_by_chance(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Tensor:
-    """ECEs of each of `G` groups if every confidence were the chance of being right.
+    """ECEs of each of `G` groups by chance alone, if every confidence is the chance of being right.
 
-    `(resamples, G)` float64 draws of what `ece_if_calibrated` is the mean of; the arguments are
-    those of `bootstrap_ece_by_group`. A `Chance` of the confidences has a seed of its own, and
-    draws that other figures may share.
+    Returns `(resamples, G)` float64 draws; without weights their mean is about `ece_if_calibrated`.
+    The arguments are those of `bootstrap_ece_by_group`. If the confidences are given as a `Chance`,
+    its own seed counts, and its draws are shared with other figures.
 
     >>> groups = torch.zeros(200, dtype=torch.int64)
     >>> draws = ece_by_chance(torch.full((200,), 0.75), groups, 1, resamples=2000)
@@ -108,10 +108,10 @@ def ece_by_chance(
 
 
 class _GroupedError:
-    """The ECEs of groups, `(b, G)`, of residuals `(N, b)`, or of `(N, 1)` in draws `(N, b)`.
+    """Computes the ECEs of groups `(b, G)` from residuals `(N, b)`, or `(N, 1)` and draws `(N, b)`.
 
-    Draws are counts, how often each row is in each, and are overwritten. Sums go through the rows
-    in order, column by column: bin by bin they would jump all over the memory.
+    Draws are counts of how often each row is drawn, and are overwritten. Sums go through the rows
+    in order, column by column: bin by bin they would jump around in memory.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Expected calibration error (section 3): from running sums over bins, and of equal mass."""
+"""Expected calibration error (section 3): from running sums over bins, and with equal mass."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -50,12 +50,12 @@ class Reliability:
     """The sums behind a reliability diagram and its ECE, in O(K) memory.
 
     Bin k of the K = `bins` bins holds the confidences in (k/K, (k+1)/K], with edges and comparisons
-    in float64; one that is above an edge by less than 2**-46 is on it, as 0.6 should be after a
-    logarithm and its exponential, and one of exactly 0 belongs to the first bin. The state is three
+    in float64; a confidence above an edge by less than 2**-46 counts as on it, as 0.6 should after
+    a logarithm and its exponential, and exactly 0 belongs to the first bin. The state is three
     `(K,)` tensors, which can be added over batches and processes: `count` (int64),
     `confidence_sums` (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of
-    up to 2**23 float32 confidences of 1000 classes exactly, so that the result does not depend on
-    the batches or their order by a single bit; sums of float64 confidences agree up to rounding.
+    up to 2**23 float32 confidences of 1000 classes exactly, so the result is the same to the last
+    bit for any batches in any order; sums of float64 confidences agree up to rounding.
 
     >>> reliability = Reliability(bins=2)
     >>> batches = [([0.25, 0.75], [False, True]), ([0.875, 0.875], [True, False])]
@@ -95,7 +95,7 @@ class Reliability:
         return self
 
     def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, which stays as it is. Returns the object itself.
+        """Add the sums of `other`, which is left unchanged. Returns the object itself.
 
         Another number of bins raises `ArcalError`.
         """
@@ -141,7 +141,7 @@ class Reliability:
 
     @property
     def mce(self) -> float:
-        """The largest |acc(B_k) - conf(B_k)| of a bin that is not empty, in [0, 1].
+        """The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1].
 
         Errors are those of `ece`.
 
@@ -172,8 +172,8 @@ def ece(
     """Expected calibration error, in [0, 1] (section 3): sum_k |B_k|/N |acc(B_k) - conf(B_k)|.
 
     `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. With `weights`
-    `(N,)`, 0 or more, each input counts as much: sum_k |sum_i w_i (correct_i - confidence_i)| / sum
-    w, with the inner sum over bin k. Bins and errors are those of `Reliability`.
+    `(N,)`, 0 or more, it is sum_k |sum_i w_i (correct_i - confidence_i)| / sum w, with the inner
+    sum over bin k. Bins and errors are those of `Reliability`.
 
     >>> ece(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
     0.375
@@ -192,7 +192,7 @@ def ece(
 
 
 def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
-    """Root mean square calibration error: that of Hendrycks et al. (2019), in bins of equal width.
+    """Root mean square calibration error (Hendrycks et al., 2019) over bins of equal width.
 
     The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. Arguments
     and errors are those of `ece`; `debiased_squared` estimates its square without the bias.
@@ -206,9 +206,9 @@ def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
 def mce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
     """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
 
-    The largest |acc(B_k) - conf(B_k)| of the bins that are not empty, in [0, 1]. A bin with one
-    input has a gap of up to 1, so it says little where some have few. Arguments and errors are
-    those of `ece`.
+    The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1]. A bin with one
+    input has a gap of up to 1, so the MCE says little if some bins have few inputs. Arguments and
+    errors are those of `ece`.
 
     >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
     0.5
@@ -220,13 +220,12 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     """Expected calibration error over bins with equally many rows (Nguyen and O'Connor, 2015).
 
     sum_k 1/K |acc(B_k) - conf(B_k)| over K = `bins` bins, in [0, 1]; O(N) memory. `confidence`
-    `(N,)` and `correct` `(N,)` are those of `ece`, but of all inputs at once, because the edges of
-    the bins depend on all of them. Sorted by confidence, each bin gets exactly N/K rows; where K
-    does not divide N, a row on an edge is shared between two bins in proportion. Rows of equal
-    confidence, or apart by rounding alone, count as one block with their mean accuracy, and the
-    block is shared in the same way: so the order of the rows does not matter, and repeating every
-    row does not change the result.
-    No inputs, or fewer than one bin, raise `ArcalError`.
+    `(N,)` and `correct` `(N,)` are those of `ece`, but must hold all inputs at once, because the
+    edges of the bins depend on all of them. In order of confidence, each bin gets exactly N/K rows;
+    if K does not divide N, a row on an edge is split between two bins in proportion. Rows whose
+    confidences are equal up to rounding form one block with their mean accuracy, which is split in
+    the same way. So the order of the rows does not matter, and repeating every row does not change
+    the result. No inputs, or fewer than one bin, raise `ArcalError`.
 
     >>> confidence = torch.tensor([0.5, 0.5, 0.75, 0.875])
     >>> equal_mass_ece(confidence, torch.tensor([True, False, True, False]), bins=2)

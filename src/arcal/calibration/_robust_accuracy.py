@@ -1,4 +1,4 @@
-"""Robust accuracy: how many predictions are right and stay so within a radius."""
+"""Robust accuracy: the share of predictions that are right and stay so within a radius."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True)
 class RobustAccuracy:
-    """The share of N inputs that are right, with a distance above each of R radii.
+    """The share of N inputs that are right and whose distance is above each of R radii.
 
     `radii`, `accuracy` and the ends `low` and `high` of its exact 95 % interval are float64 `(R,)`.
-    `without_distance` inputs are right and have none, since the attack failed: they are counted at
-    every radius, also if the attack only failed for want of gradients.
+    `without_distance` inputs are right but have no distance because the attack failed. They are
+    counted at every radius, even if the attack only failed for lack of gradients.
 
     >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
     >>> curve.N, curve.accuracy, curve.low
@@ -39,11 +39,11 @@ def robust_accuracy(
 
     `robustness` `(N,)` are distances, +inf where an attack found nothing, and `correct` bool `(N,)`
     says which predictions are right. At radius 0 the curve is the accuracy. An attack's distances
-    are upper bounds, so the curve is one too: a better attack may lower it, and the interval is of
-    the draw of inputs alone. Without `radii` they are 0 and the distances found for right inputs,
-    in ascending order, so that the curve has all its steps.
+    are upper bounds, so the curve is one too: a better attack may lower it, and the interval only
+    accounts for the random draw of inputs. By default `radii` are 0 and the distances of the inputs
+    that are right, in ascending order, so that the curve has all its steps.
 
-    Distances that are NaN or negative, other lengths, and no inputs raise `ArcalError`.
+    Distances that are NaN or negative, different lengths, and no inputs raise `ArcalError`.
 
     >>> robustness = torch.tensor([0.1, 0.3, 0.2, torch.inf])
     >>> correct = torch.tensor([True, True, False, True])

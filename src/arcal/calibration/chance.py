@@ -1,4 +1,4 @@
-"""Draws of right and wrong by chance, made once for all figures that ask what chance would give."""
+"""Random draws of right and wrong, made once for all figures that compare with chance."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,10 @@ from arcal.calibration.draws import block_sizes, chance
 
 
 class Chance:
-    """Whether each of N rows is right on draws where its confidence is the chance of it.
+    """Random draws of which of N rows are right, if each confidence is the chance of being right.
 
-    The draws are those of `draws.chance` with this seed, made when they are first wanted and kept
-    as bits, N/8 bytes each: figures of the same `confidence` `(N,)` that share a `Chance` share its
-    draws.
+    The draws are those of `draws.chance` with this seed, made on first use and kept as bits, N/8
+    bytes each. Figures of the same `confidence` `(N,)` that share a `Chance` share its draws.
 
     >>> by_chance = Chance([0.5, 1.0])
     >>> (errors,) = by_chance.errors(3)
@@ -37,7 +36,7 @@ class Chance:
         A block reuses the memory of the one before it, and may be written to.
         """
         N, confidence = len(self.confidence), self.confidence.numpy()[:, None]
-        memory = np.empty((N, 0))  # allocating some for each block would take longest of all
+        memory = np.empty((N, 0))  # allocating it for each block would take most of the time
         for b, bits in self._of(resamples):
             if memory.shape != (N, b):
                 memory = np.empty((N, b))
@@ -45,10 +44,10 @@ class Chance:
             yield torch.from_numpy(np.subtract(right, confidence, out=memory))
 
     def _of(self, resamples: int) -> list[tuple[int, NDArray[np.uint8]]]:
-        """The blocks of so many draws: their number, and a bit for each row of each of them."""
+        """The blocks of `resamples` draws: the number in each, and a bit per row and draw."""
         N = len(self.confidence)
         sizes = list(block_sizes(N, resamples))
-        for known in self._drawn:  # of more draws they are the first, if blocks end there
+        for known in self._drawn:  # the first blocks of more draws, if they end there
             first = known[: len(sizes)]
             if [b for b, _ in first] == sizes:
                 return first

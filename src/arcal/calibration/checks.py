@@ -1,7 +1,7 @@
-"""Input checks shared by this package: of tensors, arrays and lists.
+"""Input checks shared by this package, for tensors, arrays and lists.
 
-Each returns its input as a tensor, detached and on the CPU, for exact sums.
-Whatever does not pass raises `ArcalError`.
+Most return their input as a tensor, detached and on the CPU, for exact sums. Whatever does not pass
+raises `ArcalError`.
 """
 
 import math
@@ -14,7 +14,7 @@ from arcal.arrays import TensorLike, as_float64, as_tensor, has_float64, row_blo
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
-"""Rounding can take a float32 softmax, or a mean of several, this far out of [0, 1]: clipped."""
+"""Rounding can take a float32 softmax, or a mean of several, this far outside [0, 1]; clipped."""
 
 UNNORMALISED = 1e-2
 """Probabilities of two decimals, or rounded to bfloat16, sum to 1 within this; sigmoids and logits
@@ -27,7 +27,7 @@ TRUTHS = (
     "True or False, not text: pass predictions == labels, or True for each yes and False for each "
     "no"
 )
-"""What confidences must be, and what says whether predictions are correct."""
+"""For error messages: what confidences must be, and what `correct` must be."""
 
 
 def as_confidence(confidence: TensorLike) -> Tensor:
@@ -42,14 +42,14 @@ def as_confidence(confidence: TensorLike) -> Tensor:
 
 
 def as_scores(values: TensorLike, name: str) -> Tensor:
-    """`(N,)` real numbers as float64, infinite too, but not nan."""
+    """`(N,)` real numbers as float64, which may be infinite but not nan."""
     values = as_tensor(values, name)
     if values.ndim != 1:
         raise ArcalError(
             f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
             f"{tuple(values.shape)}: flatten it"
         )
-    values = values.detach().cpu().double().contiguous()  # torch warns of others as it searches
+    values = values.detach().cpu().double().contiguous()  # else torch warns in searches
     if values.isnan().any():
         position = int(values.isnan().nonzero()[0])
         raise ArcalError(f"{name} is nan at {position}: look for predictions that are nan")
@@ -89,21 +89,22 @@ def as_probabilities(
 
 
 def sum_to_one(rows: Tensor) -> Tensor:
-    """Which rows `(..., Z)` sum to 1 as nearly as rounding leaves it: to 0.99 to 1.01.
+    """Which rows `(..., Z)` sum to 1 up to rounding, from 0.99 to 1.01.
 
-    1.01 - 1 is a little more than 0.01 in floats.
+    In floats 1.01 - 1 is a little more than 0.01, and is allowed.
     """
     return (rows.sum(-1) - 1).abs() <= UNNORMALISED + ROUNDING
 
 
 def check_log_probabilities(log_p: Tensor, name: str) -> None:
-    """Logarithms `(N, Z)` of rows that sum to 1, up to rounding to the digits they have."""
+    """Refuse all but logarithms `(N, Z)` of rows that sum to 1, up to rounding in their dtype."""
     if log_p.ndim == 2 and all(_normal(log_p[some]) for some in row_blocks(*log_p.shape)):
         return
     log_p = log_p.detach().cpu()
     coarse = log_p.is_floating_point() and torch.finfo(log_p.dtype).bits < 32
     if coarse and log_p.ndim == 2:
-        # A logarithm is off by eps |log p| / 2, and the sum by that times the entropy at most.
+        # A logarithm is off by up to eps |log p| / 2, so the sum by up to eps / 2 times the
+        # entropy.
         rounding = torch.finfo(log_p.dtype).eps * math.log(max(log_p.shape[1], 2))
         if ((log_p.double().exp().sum(1) - 1).abs() <= UNNORMALISED + rounding).all():
             log_p = log_p.double().log_softmax(1)
@@ -118,7 +119,7 @@ def check_log_probabilities(log_p: Tensor, name: str) -> None:
 
 
 def _normal(rows: Tensor) -> bool:
-    """Whether it is plain, with little memory, that these rows are all right."""
+    """Whether a check that takes little memory already shows that these rows are valid."""
     rows = rows.detach()
     p = (rows.double() if has_float64(rows.device) else rows.float()).exp()
     return bool((p <= 1).all() and sum_to_one(p).all())
@@ -141,7 +142,7 @@ def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tens
 
 
 def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]:
-    """Successes and trials as float64 of one shape, the former within 0 .. the latter."""
+    """Successes and trials as float64 of one shape, with 0 <= successes <= trials."""
     x, n = as_float64(successes, "successes"), as_float64(count, "count")
     if x.shape != n.shape:
         raise ArcalError(
@@ -158,7 +159,7 @@ def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]
 
 
 def check_bins(bins: int) -> None:
-    """Refuse what is no number of bins."""
+    """Refuse anything but a whole number of bins, 1 or more."""
     if not isinstance(bins, Integral) or bins < 1:
         raise ArcalError(
             f"bins must be at least 1 and a whole number, not {bins}: the usual number is 15"
@@ -166,9 +167,9 @@ def check_bins(bins: int) -> None:
 
 
 def as_weights(weights: TensorLike | None, n: int) -> Tensor:
-    """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0.
+    """Weights of `(N,)` inputs as float64, all 1 if None; not negative, and not all 0.
 
-    Their squares, which intervals are made of, are finite.
+    Intervals need their squares, so the largest weight must lie between 1e-100 and 1e100.
     """
     if weights is None:
         return torch.ones(n, dtype=torch.float64, device="cpu")
@@ -203,7 +204,7 @@ def as_integers(values: TensorLike, name: str) -> Tensor:
 def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
     """Values of any shape in [0, 1], up to rounding, as float64."""
     values = as_float64(values, name)
-    low, high = values.aminmax() if values.numel() else (0.0, 1.0)  # nan if one of them is
+    low, high = values.aminmax() if values.numel() else (0.0, 1.0)  # nan if any value is
     if low >= 0 and high <= 1:
         return values
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):

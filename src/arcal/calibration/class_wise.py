@@ -1,4 +1,4 @@
-"""Class-wise expected calibration error, of the probabilities of all classes."""
+"""Class-wise expected calibration error: that of the probabilities of all classes."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -62,7 +62,7 @@ class ClassWise:
             )
         labels = as_classes(labels, N, Z)
         first = self.bins * torch.arange(Z, device="cpu")
-        rows = max(BLOCK // Z, self.bins)  # of fewer, to add up all bins would take longest
+        rows = max(BLOCK // Z, self.bins)  # fewer, and adding up the bins dominates
         for some, own in zip(probabilities.split(rows), labels.split(rows), strict=True):
             cell = bin_of(some, self.bins) + first
             self.count += self._sums(cell)
@@ -71,7 +71,7 @@ class ClassWise:
         return self
 
     def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, which stays as it is. Returns the object itself.
+        """Add the sums of `other`, which is left unchanged. Returns the object itself.
 
         Another number of classes or bins raises `ArcalError`.
         """

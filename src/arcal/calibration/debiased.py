@@ -1,7 +1,7 @@
 """Calibration errors with less bias, and the ECE that chance alone produces.
 
 With few rows, the ECE is too large: chance alone opens gaps between accuracy and confidence. These
-functions take the sums of a `Reliability` and concern the binned error, in which P(B_k) is the
+functions take the sums of a `Reliability` and estimate the binned error, in which P(B_k) is the
 probability of bin k. Errors that cancel within a bin stay hidden, however many rows there are.
 """
 
@@ -63,7 +63,7 @@ def debiased_ece(reliability: Reliability) -> float:
 def ece_if_calibrated(reliability: Reliability) -> float:
     """The expected ECE of a perfectly calibrated model with these counts and confidences.
 
-    An ECE of N rows that is no larger does not show any miscalibration. sum_k 1/N E|X_k - n p|, in
+    An ECE that is no larger shows no miscalibration. The value is sum_k 1/N E|X_k - n p|, in
     [0, 1/2], with X_k binomial with n = |B_k| and p = conf(B_k), by de Moivre's formula. Because
     confidences within a bin differ, this is an upper bound, and a close one (Hoeffding, 1956). Do
     not subtract it from an ECE: the bias for a miscalibrated model is smaller. Without inputs

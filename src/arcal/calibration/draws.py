@@ -1,6 +1,6 @@
 """Draws of the rows with replacement, many at a time, as counts: how often each row was drawn.
 
-A figure that is made of sums over rows is then one product of a matrix with the counts.
+A figure that is computed from sums over rows is then a matrix product with the counts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,8 @@ MOST, LEAST, MANY = 1000, 200, 100_000
 def usual_resamples(N: int) -> int:
     """How many draws of N inputs an interval uses: 1,000 up to 100,000 inputs.
 
-    Beyond, as many as draw 10^8 inputs in all, but at least 200: the interval is narrow by then,
-    and each of its ends known to a tenth of its half-width.
+    For more inputs it is 10^8 / N, but at least 200: by then the interval is narrow, and each end
+    is known to a tenth of its half-width.
 
     >>> [usual_resamples(N) for N in (100, 100_000, 200_000, 1_000_000)]
     [1000, 1000, 500, 200]
@@ -38,13 +38,13 @@ def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
     tensor([3., 3.], dtype=torch.float64)
     """
     generator = torch.Generator().manual_seed(seed)
-    whole = _whole_numbers(N)  # half as wide, they are counted faster, and as many are drawn
+    whole = _whole_numbers(N)  # int32 is counted faster, and draws the same numbers
     for b in block_sizes(N, resamples):
         yield _counts(torch.randint(N, (b, N), generator=generator, dtype=whole, device="cpu"))
 
 
 def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
-    """The blocks of `drawn_counts`, to be used again: uint8, in one piece of memory.
+    """The blocks of `drawn_counts`, stored for reuse: uint8, in one piece of memory.
 
     >>> (counts,) = stored_counts(3, resamples=2, seed=0)
     >>> counts.dtype, counts.double().equal(next(drawn_counts(3, resamples=2, seed=0)))
@@ -62,7 +62,7 @@ def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
     """All blocks `(b, *shape)` as one float64 tensor `(resamples, *shape)`, allocated at once.
 
     Small results kept between large temporary ones would fragment memory: with many inputs the
-    process takes many times of what is in use.
+    process would take many times what is in use.
     """
     rows, first = torch.empty(resamples, *shape, dtype=torch.float64, device="cpu"), 0
     for block in blocks:
@@ -72,9 +72,9 @@ def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
 
 
 def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator[Tensor]:
-    """The blocks of `drawn_counts`, where each of `G` groups is drawn from itself: sizes stay.
+    """Blocks as from `drawn_counts`, with each of `G` groups drawn from itself, so sizes stay.
 
-    `groups` `(N,)` are 0 .. G-1. It takes least time where they are in ascending order.
+    `groups` `(N,)` are 0 .. G-1. It is fastest if they are in ascending order.
 
     >>> (counts,) = counts_within(torch.tensor([0, 1, 0]), 2, resamples=4, seed=0)
     >>> counts[1], counts[0] + counts[2]
@@ -98,7 +98,7 @@ def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator
 
 
 def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
-    """Whether each row is right where its confidence is the chance of it: `(N, b)` bool blocks.
+    """Whether each row is right, if its confidence is the chance of that: `(N, b)` bool blocks.
 
     >>> (right,) = chance(torch.tensor([0.0, 1.0]), resamples=3, seed=0)
     >>> right
@@ -106,7 +106,7 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
             [ True,  True,  True]])
     """
     N, generator = len(confidence), torch.Generator().manual_seed(seed)
-    # allocating memory for each block would take longest of all
+    # allocating memory for each block would take most of the time
     memory = torch.empty(0, dtype=torch.float64, device="cpu")
     for b in block_sizes(N, resamples):
         if memory.shape != (N, b):
@@ -115,7 +115,7 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
 
 
 def block_sizes(N: int, resamples: int) -> Iterator[int]:
-    """How many draws of N rows are in each of the blocks that they come in.
+    """The number of draws in each block, for `resamples` draws of N rows.
 
     >>> list(block_sizes(BLOCK // 4, resamples=10))
     [4, 4, 2]
@@ -134,7 +134,7 @@ def _whole_numbers(N: int) -> torch.dtype:
 
 def _counts(rows: Tensor) -> Tensor:
     b, N = rows.shape
-    if b == 1:  # of many rows: no copies
+    if b == 1:  # many rows: no copies
         return torch.bincount(rows[0], minlength=N).double()[:, None]
     cells = rows + N * torch.arange(b, dtype=rows.dtype, device="cpu")[:, None]
     return torch.bincount(cells.flatten(), minlength=b * N).view(b, N).T.contiguous().double()

@@ -10,15 +10,15 @@ from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
 NORMALISED = 2.0**-21
-"""How far from 0 rounding in float32 takes the log-sum-exp of log-probabilities."""
+"""How far from 0 float32 rounding can take the log-sum-exp of log-probabilities."""
 
 
 def average(logits: TensorLike) -> Tensor:
     """Log of the members' mean probability, `(N, Z)` float64, from their logits `(M, N, Z)`.
 
     log 1/M sum_m softmax(logits_m): probabilities are averaged, not logits, and computed as
-    logarithms so that nothing underflows. A single model is an ensemble with M = 1, and gives its
-    log-softmax to the last bit; rows that are one already, up to the rounding of float32, stay as
+    logarithms so that nothing underflows. A single model is an ensemble with M = 1, and the result
+    is exactly its log-softmax. Rows that are a log-softmax already, up to float32 rounding, stay as
     they are, so that equal probabilities stay equal. A logit of -inf is a probability of 0; nan,
     +inf, or a row of only -inf raises `ArcalError`, and so do probabilities.
 
@@ -42,7 +42,7 @@ def average(logits: TensorLike) -> Tensor:
 
 
 def averaged(logits: Tensor) -> Tensor:
-    """`average` of some of the rows, of a shape that is known to be right.
+    """`average` of some of the rows, without a check of their shape.
 
     >>> import torch
     >>> averaged(torch.zeros(1, 1, 2)).exp()

@@ -6,19 +6,19 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 ENOUGH = 100
-"""With so many errors a bootstrap, or a normal interval, needs no allowance for more."""
+"""With this many errors a bootstrap or normal interval needs no allowance for errors not seen."""
 
 SCARCE = 20
-"""With no more errors than this, one more may be at any input, drawn at random from all."""
+"""With at most this many errors, one more may be at any input, drawn at random from all."""
 
 
 def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
-    """How many inputs are wrong, or what they are worth if they are weighted.
+    """How many inputs are wrong, or their effective number if they are weighted.
 
-    That is the smaller of two numbers, with the `weights` `(N,)`, 0 or more, and the sum E over
-    inputs that are wrong: (E w)^2 / E w^2, as a few errors that weigh much are few, however many
-    others there are; and E w / m with m = sum w^2 / sum w, the weight of an input drawn by the
-    weights, as many errors that weigh little do not show how often those are wrong that weigh much.
+    With `weights` `(N,)`, 0 or more, and E the sum over inputs that are wrong, this is the smaller
+    of two numbers. (E w)^2 / E w^2 is small if a few heavy errors dominate, however many others
+    there are. E w / m, with m = sum w^2 / sum w the mean weight of an input drawn by weight, is
+    small if the errors are light: they do not show how often heavy inputs are wrong.
 
     >>> import torch
     >>> correct = torch.tensor([False, False, True])
@@ -46,25 +46,25 @@ def few_errors_interval(
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the mean of `values` that allows for errors not seen.
 
-    A mean that rests on few errors is a sum of Poisson counts, each of a value of its own. With y
-    the mean of values of one sign, v its variance, and G(q; y, v) the quantile of the gamma
-    distribution of this mean and variance,
+    A mean that rests on few errors is treated as a sum of Poisson counts, each times a value of its
+    own. With y the mean of the values of one sign, v its variance, and G(q; y, v) the quantile of
+    the gamma distribution with this mean and variance,
 
         low = G(0.025; y, v),   high = G(0.975; y + m, v + m2)
 
     as if there had been one more error, of mean cost m and mean squared cost m2 (Fay and Feuer,
-    1997; Tiwari, Clegg and Zou, 2006). An error costs the `flipped` value of its input, the one
-    with another label. The input is drawn by the weights, as those that weigh much stand for many,
-    and by the model's own `chance` of being wrong, or by the weights alone, which costs more where
-    the model is sure. The larger mean counts; the latter is multiplied by (20 / E)^2 if there are
-    E > 20 errors, which show by themselves what errors cost. E is `errors_of`, by the weights or by
-    their squares, which variances go by, whichever is less.
+    1997; Tiwari, Clegg and Zou, 2006). An error costs the `flipped` value of its input, the value
+    with another label. Each of m and m2 is the larger of two means over inputs. One draws inputs by
+    weight and by the model's own `chance` of being wrong. The other draws them by weight alone,
+    which costs more where the model is sure, and is multiplied by (20 / E)^2 if there are E > 20
+    errors: these show by themselves what errors cost. E is `errors_of`, by the weights or by their
+    squares, which variances depend on, whichever is less.
 
-    The positive and the negative part of a difference have such an interval each, and the distances
-    of their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
+    The positive and the negative part of a difference each have such an interval, and the distances
+    to their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
 
     All are `(N,)`: `wrong` bool, the others float64, `weights` with a sum above 0. `variance` is
-    that of the mean, if it is not a mean of independent values.
+    that of the mean, needed if the values are not independent.
 
     >>> import torch
     >>> wrong = torch.arange(1000) < 3  # of which Clopper and Pearson say .0006 to .0087
@@ -74,18 +74,18 @@ def few_errors_interval(
     (0.0006, 0.0088)
     """
     there = weights > 0
-    values, flipped = (one.where(there, 0) for one in (values, flipped))  # they may be infinite
+    values, flipped = (one.where(there, 0) for one in (values, flipped))  # 0 x inf is nan
     w = weights / weights.sum()
     mean = (w * values).sum()
     apart = (w * (values - mean)).square().sum().item() if variance is None else variance
     square = (w * values).square().sum().item()
     scale = apart / square if square > 0 else 0.0
     E, by_squares = errors_of(~wrong, w), errors_of(~wrong, w.square())
-    E = by_squares if by_squares < (1 - 1e-9) * E else E  # as it is of equal weights
+    E = by_squares if by_squares < (1 - 1e-9) * E else E  # E for equal weights
     anywhere = min(1.0, SCARCE / max(E, 1)) ** 2
 
     def beyond(sign: int) -> tuple[float, float]:
-        """How far the part of one sign may be below and above what it is."""
+        """How far the part of one sign may be below and above its value."""
         part, unseen = ((sign * w * one).clamp(min=0) for one in (values, flipped))
         y, v = part.sum().item(), scale * part.square().sum().item()
         m, m2 = (anywhere * (w * power).sum().item() for power in (unseen, unseen.square()))

@@ -1,4 +1,4 @@
-"""Intervals and tests of a probability, such as the accuracy in a bin, and of many at once."""
+"""Intervals and tests for a probability, such as the accuracy in a bin, and for many at once."""
 
 import math
 
@@ -16,7 +16,7 @@ def clopper_pearson(
 ) -> tuple[Tensor, Tensor]:
     """The exact confidence interval of a probability (Clopper and Pearson, 1934).
 
-    From `successes` out of `count` trials, integer tensors of one shape, such as `correct_sums` and
+    `successes` out of `count` trials are integer tensors of one shape, such as `correct_sums` and
     `count` of a `Reliability`. Returns the lower and upper ends, float64 of that shape. For any
     count, the interval contains the true probability with a probability of at least `confidence`.
     It starts at 0 without successes, ends at 1 without failures, and is [0, 1] without trials.
@@ -32,10 +32,11 @@ def clopper_pearson(
 def exact_interval(
     successes: TensorLike, count: TensorLike, confidence: float = 0.95
 ) -> tuple[Tensor, Tensor]:
-    """`clopper_pearson` of counts that may be fractions, such as the effective numbers of weights.
+    """`clopper_pearson` for counts that may be fractions, such as effective numbers of inputs.
 
-    Of N rows with weights w the effective number is (sum w)^2 / sum w^2 (Kish, 1965), and the
-    successes are as large a share of it as their weights are of all (Korn and Graubard, 1998).
+    For N rows with weights w the effective number is (sum w)^2 / sum w^2 (Kish, 1965), and the
+    successes are the same share of it as their weights are of all weights (Korn and Graubard,
+    1998).
 
     >>> exact_interval(torch.tensor(1.5), torch.tensor(3.0))
     (tensor(0.0387, dtype=torch.float64), tensor(0.9613, dtype=torch.float64))
@@ -64,17 +65,17 @@ def tango(
 ) -> tuple[float, float]:
     """The score interval of the difference of two accuracies on the same N inputs (Tango, 1998).
 
-    Of the N inputs, `only_first` are those that only the first model predicts rightly, c, and
-    `only_second` those that only the second does, b; the difference, second minus first, is
-    (b - c) / N. Returns the ends, in [-1, 1], of all differences d that are not rejected by
+    Of the N inputs, only the first model gets c = `only_first` right, and only the second b =
+    `only_second`; the difference, second minus first, is (b - c) / N. Returns the ends, in [-1, 1],
+    of all differences d that are not rejected, which are those with
 
         |b - c - N d| <= z sqrt(N (2 q + d (1 - d)))
 
-    with z the normal quantile of the `confidence`, within (0, 1), and q the likeliest share of
-    inputs that only the first predicts rightly if the difference is d. At d = 0 the test is
-    McNemar's. The interval is not a point if the two are right on the same inputs: it is then
-    [-z^2, z^2] / (N + z^2). Counts may be fractions, of weighted inputs; those that are negative or
-    more than N, and no inputs, raise `ArcalError`.
+    where z is the normal quantile for the `confidence`, within (0, 1), and q the maximum likelihood
+    estimate, given d, of the share of inputs that only the first model gets right. At d = 0 the
+    test is McNemar's. If both models are right on the same inputs, the interval is not a point but
+    [-z^2, z^2] / (N + z^2). Counts may be fractions for weighted inputs. Negative counts, counts
+    above N, and no inputs raise `ArcalError`.
 
     >>> low, high = tango(only_first=20, only_second=40, N=1000)
     >>> round(low, 4), round(high, 4)
@@ -109,10 +110,10 @@ def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike
     """Two-sided p-values, float64, of `successes` out of `count` trials at a `probability`.
 
     Twice the smaller of P(X <= successes) and P(X >= successes), at most 1: below 0.05 exactly
-    where `clopper_pearson` at 95 % leaves the probability out. If the chances of the trials differ
-    and `probability` is their mean, as a mean confidence is, the p-value errs on the large side
-    (Hoeffding, 1956). All three have one shape; counts may be fractions, such as effective numbers,
-    for which the incomplete beta function stands for the sums. Without trials it is 1.
+    where `clopper_pearson` at 95 % excludes the probability. If the chances of the trials differ
+    and `probability` is their mean, as a mean confidence is, the p-value is conservative
+    (Hoeffding, 1956). All three have one shape. Counts may be fractions, such as effective numbers:
+    the sums are incomplete beta functions, which take them. Without trials the p-value is 1.
 
     >>> binomial_p(torch.tensor([9, 7]), torch.tensor([10, 10]), torch.tensor([0.5, 0.5]))
     tensor([0.0215, 0.3438], dtype=torch.float64)
@@ -135,10 +136,11 @@ def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike
 
 
 def holm(p: TensorLike) -> list[float]:
-    """p-values corrected by Holm's step-down method for how many they are, in the same order.
+    """p-values corrected for their number by Holm's step-down method, in the same order.
 
-    Whatever is true and however they depend on each other, the chance that any true hypothesis ends
-    below 0.05 is at most 0.05 (Holm, 1979). Numbers outside [0, 1], and nan, raise `ArcalError`.
+    Whichever hypotheses are true and however the tests depend on each other, the chance that any
+    true hypothesis ends below 0.05 is at most 0.05 (Holm, 1979). Numbers outside [0, 1], and nan,
+    raise `ArcalError`.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -44,9 +44,9 @@ def auroc(
 
     `scores_in` `(N,)` and `scores_out` `(M,)` are larger for inputs that appear in-distribution: 1
     is perfect separation, 0.5 none. Ties, which are frequent where confidence saturates at 1.0,
-    count half; scores may be infinite. Pairs are counted in integers, so the result has one
-    rounding. With `weights` `(N,)` of the former, 0 or more, each of these counts as much. Empty
-    scores, nan or another shape raise `ArcalError`.
+    count half; scores may be infinite. Pairs are counted in integers, so the result is rounded only
+    once. `weights` `(N,)`, 0 or more, are those of `scores_in`. Empty scores, nan or a wrong shape
+    raise `ArcalError`.
 
     >>> auroc(torch.tensor([0.75, 1.0]), torch.tensor([0.5, 0.75]))
     0.875
@@ -66,10 +66,10 @@ def entropy_shares(
 ) -> Tensor:
     """The share of entropies `(N,)` in each of K = `bins` bins of [0, log Z] nats, float64 `(K,)`.
 
-    The bins are of equal width; the last one includes log Z. With `weights` `(N,)`, 0 or more, the
-    shares are of their sum. Of no entropies they are nan. An
-    entropy that is nan or outside the interval by more than rounding, another shape, fewer than
-    two classes or no bins raise `ArcalError`.
+    The bins are of equal width; the last one includes log Z. With `weights` `(N,)`, 0 or more, they
+    are shares of the total weight. Without entropies they are nan. An entropy that is nan or
+    outside the interval by more than rounding, a wrong shape, fewer than two classes or no bins
+    raise `ArcalError`.
 
     >>> entropy_shares(torch.tensor([0.0, 0.25, 0.5, 1.0]), Z=3, bins=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)

@@ -22,8 +22,8 @@ def nll(
     `log_probabilities` `(N, Z)` are the log-softmax of a model's logits or the `average` of an
     ensemble; probabilities would underflow where the loss is largest. `labels` `(N,)` are integers
     in 0 .. Z-1. Nothing is clipped: a true class of probability 0 makes the mean infinite. With
-    `weights` `(N,)`, 0 or more, each input counts as much in the mean. No inputs, weights that are
-    none, or anything that is not a log-softmax, raise `ArcalError`.
+    `weights` `(N,)`, 0 or more, the mean is weighted. No inputs, invalid weights, or anything that
+    is not a log-softmax, raise `ArcalError`.
 
     >>> nll(torch.tensor([[0.5, 0.5], [0.0, 1.0]]).log(), torch.tensor([0, 1]))  # (log 2) / 2
     0.34657...
@@ -42,9 +42,9 @@ def brier(
     """Brier score 1/N sum_i sum_z (p_i[z] - [z = y_i])^2 of probabilities `(N, Z)`, in [0, 2].
 
     `labels` `(N,)` are integers in 0 .. Z-1. The sum is over all classes, as Brier (1950) defined
-    it; the version with one term per input is half of it for two classes. With `weights` `(N,)`,
-    0 or more, each input counts as much in the mean. No inputs, weights that are none, or anything
-    that is not probabilities, raise `ArcalError`.
+    it; the version with one term per input is half of it for two classes. With `weights` `(N,)`, 0
+    or more, the mean is weighted. No inputs, invalid weights, or anything that is not
+    probabilities, raise `ArcalError`.
 
     >>> brier(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), torch.tensor([0, 1]))
     0.25
@@ -60,7 +60,7 @@ def _mean(losses: Tensor, weights: TensorLike | None) -> float:
     if weights is None:
         return losses.mean().item()
     w = as_weights(weights, len(losses))
-    return weighted_mean(losses.where(w > 0, 0), w).item()  # where nothing counts, inf is no nan
+    return weighted_mean(losses.where(w > 0, 0), w).item()  # else 0 x inf would be nan
 
 
 def _as_labels(labels: TensorLike, N: int, Z: int) -> Tensor:

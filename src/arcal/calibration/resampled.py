@@ -23,10 +23,10 @@ BINS = 15
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """All that figures need of N inputs' probabilities, whatever the number of classes.
+    """The values of N inputs that figures need, whatever the number of classes.
 
     `predicted` int64, `correct` bool, and float64 `confidence`, `loss` (the log-loss in nats, inf
-    of a label of probability 0) and `brier` (in [0, 2]), all `(N,)`. Made by `scores_of`.
+    if the label has probability 0) and `brier` (in [0, 2]), all `(N,)`. Made by `scores_of`.
     """
 
     predicted: Tensor
@@ -39,7 +39,7 @@ class Scores:
 def predicted_of(log_p: Tensor, answers: bool = False) -> Tensor:
     """The most probable class of each row `(n, Z)`, the first of equal ones, int64 `(n,)`.
 
-    Of `answers` it is class 0, that the answer is right, whatever its probability.
+    For `answers` it is class 0, that the answer is right, whatever its probability.
 
     >>> predicted_of(torch.tensor([[0.25, 0.75]]).log())
     tensor([1])
@@ -89,15 +89,14 @@ def resampled_scores(
     weights: TensorLike | None = None,
     smooth: bool = True,
 ) -> dict[str, Bootstrap]:
-    """The figures of N inputs by name, with what they are on draws of the inputs.
+    """The figures of N inputs by name, with their values on draws of the inputs.
 
     The names are accuracy, confidence, gap (confidence minus accuracy), ece, nll, brier, and
     smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
-    `drawn_counts` gives them: the same draws for two sets of predictions of the same inputs make
-    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean,
-    and on a draw of none that weighs anything all figures are nan; intervals are wider by the
-    `arcal.calibration.weighted.widening` of the weights. Draws of another number of inputs raise
-    `ArcalError`.
+    `drawn_counts` gives them: if two models' predictions of the same inputs get the same draws,
+    their samples are paired. With `weights` `(N,)` every sum and mean is weighted, and intervals
+    are wider by the `arcal.calibration.weighted.widening` of the weights; on a draw without any
+    weight all figures are nan. Draws of another number of inputs raise `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
@@ -110,7 +109,7 @@ def resampled_scores(
     columns += [torch.where(impossible, 0, scores.loss), impossible.double()]
     means, residual = w * torch.stack(columns), w * (right - confidence)
     cell = bin_of(confidence, BINS).numpy(), np.arange(N)
-    # by columns, as the draws are read from first to last then
+    # by columns, so that the draws are read in order
     bins = csc_array((residual.numpy(), cell), shape=(BINS, N))
     nodes = grid(confidence, residual).tocsc() if smooth else None
 
@@ -133,7 +132,7 @@ def resampled_scores(
             "brier": squares / whole,
         }
         if nodes is not None:
-            share = torch.where(whole > 0, whole, 1).numpy()  # 0 in a draw of none that weighs
+            share = torch.where(whole > 0, whole, 1).numpy()  # 0 in a draw without weight
             smooth_errors.add(np.asarray(nodes @ counts.numpy() / share))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())

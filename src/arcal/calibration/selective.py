@@ -1,6 +1,6 @@
-"""Selective prediction: how often a model is right where it is sure, and how sure that must be.
+"""Selective prediction: accuracy on the most confident inputs, and thresholds that ensure it.
 
-A model that *acts* only on inputs of at least some confidence leaves the others to somebody else.
+A model *acts* only on inputs of at least some confidence and leaves the others to somebody else.
 Its coverage is the share of inputs that it acts on.
 """
 
@@ -26,18 +26,18 @@ STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """The coverages at which `act_above` begins to test thresholds."""
 
 TESTED = 1000
-"""Thresholds that `act_above` tests at most, at coverages with about equal steps between them."""
+"""The most thresholds that `act_above` tests, at about equally spaced coverages."""
 
 NORMAL = 1.959964
-"""The normal distribution has 95 % within so many standard deviations."""
+"""95 % of a normal distribution lie within this many standard deviations."""
 
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """The accuracy on those of N inputs whose confidence is at least each of T thresholds.
+    """The accuracy on the inputs, out of N, whose confidence reaches each of T thresholds.
 
-    `threshold` descends; `coverage` is the share of inputs that reach it; `accuracy` is that on
-    them, and `low` and `high` are the ends of its exact 95 % interval. All are float64 `(T,)`.
+    `threshold` descends; `coverage` is the share of inputs that reach it; `accuracy` is their
+    accuracy, and `low` and `high` are the ends of its exact 95 % interval. All are float64 `(T,)`.
 
     >>> confidence = torch.tensor([0.5, 0.75, 0.75, 1.0])
     >>> curve = selective_accuracy(confidence, torch.tensor([False, True, False, True]))
@@ -59,10 +59,10 @@ def selective_accuracy(
     """The curve of accuracy over coverage: the complement of the risk-coverage curve.
 
     `confidence` `(N,)` may be any score that is larger where the model is surer, such as a distance
-    to the boundary, infinite too; `correct` bool `(N,)` says which predictions are right. The
-    thresholds are all different confidences, or with `points` only as many, at coverages with about
-    equal steps between them, the last one 1. Inputs of equal confidence, up to a rounding of 2**-46
-    of it, are accepted together. No inputs, nan, and other shapes or types raise `ArcalError`.
+    to the boundary, and may be infinite; `correct` bool `(N,)` says which predictions are right.
+    The thresholds are all different confidences, or at most `points` of them at about equally
+    spaced coverages, of which the last is 1. Inputs of equal confidence, up to a relative rounding
+    of 2**-46, are accepted together. No inputs, nan, and wrong shapes or types raise `ArcalError`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 101), torch.arange(101) > 50
     >>> curve = selective_accuracy(confidence, correct, points=2)
@@ -86,11 +86,11 @@ def aurc(
 
         AURC = sum_i w_i r(c_i) / sum_i w_i,   r(t) = sum_{c_j >= t} w_j e_j / sum_{c_j >= t} w_j
 
-    with the errors e, 1 where a prediction is wrong: the share of errors among the inputs at least
-    as sure as each, on average. It is 0 if all are right and 1 if all are wrong, and falls as the
-    model becomes more accurate and as its confidence orders its errors better; a confidence that
-    orders them by chance has the error rate. Arguments as `selective_accuracy`; with `weights`
-    `(N,)`, 0 or more, each input counts as much.
+    where e is 1 for a wrong prediction, else 0: the mean over inputs of the error rate among all
+    inputs that are at least as confident. It is 0 if all are right and 1 if all are wrong. It falls
+    as the model becomes more accurate and as its confidence ranks its errors better; a confidence
+    that ranks them at random has the error rate as its AURC. Arguments as in `selective_accuracy`;
+    `weights` `(N,)` are 0 or more.
 
     >>> aurc([0.9, 0.8, 0.7, 0.6], torch.tensor([True, True, True, False]))
     0.0625
@@ -101,15 +101,15 @@ def aurc(
 def aurc_influence(
     confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
 ) -> Tensor:
-    """By how much each input, counted more often, would raise the `aurc`: `(N,)` float64, sum 0.
+    """How much each input would raise the `aurc` if it counted more: `(N,)` float64, sum 0.
 
-    The derivative by how often input k is counted, with the symbols of `aurc`:
+    The derivative with respect to how often input k is counted, in the notation of `aurc`:
 
         U_k = w_k / W [r(c_k) - AURC + sum_{c_i <= c_k} w_i (e_k - r(c_i)) / W(c_i)]
 
     where `W(t) = sum_{c_j >= t} w_j` and W is the sum of all. By the infinitesimal jackknife
-    (Jaeckel, 1972) sum_k U_k^2 is the variance of the AURC over draws of inputs, and of two scores
-    of the same inputs sum_k (U_k - V_k)^2 that of the difference. Arguments are those of `aurc`.
+    (Jaeckel, 1972) sum_k U_k^2 is the variance of the AURC over draws of inputs, and for two scores
+    of the same inputs sum_k (U_k - V_k)^2 is that of the difference. Arguments are those of `aurc`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
     >>> aurc_influence(confidence, correct).square().sum().sqrt()  # the standard error
@@ -121,8 +121,8 @@ def aurc_influence(
 def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> Tensor:
     """How much an error at each input costs, `(N,)`: the `aurc` is the weighted mean of e_k cost_k.
 
-    With the symbols of `aurc_influence`, cost_k = sum_{c_i <= c_k} w_i / W(c_i), the most where the
-    model is sure.
+    In the notation of `aurc_influence`, cost_k = sum_{c_i <= c_k} w_i / W(c_i), which is largest
+    where the model is sure.
     """
     return _aurc(confidence, correct, weights).costs
 
@@ -132,12 +132,12 @@ def aurc_interval(
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
-    Normal in the logit of the AURC, with the variance that `aurc_influence` gives: it stays within
-    [0, 1], and reaches further up than down where errors are few. Unequal weights widen it there
-    (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one more
-    among any inputs (`arcal.calibration.few_errors`). Where all inputs are right, or all wrong, it
-    is the exact interval of the error rate, which is the AURC of a confidence that orders errors by
-    chance. Arguments are those of `aurc`.
+    It is normal in the logit of the AURC, with the variance that `aurc_influence` gives, so it
+    stays within [0, 1], and reaches further up than down if errors are few. Unequal weights widen
+    it (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one
+    more error at any input (`arcal.calibration.few_errors`). If all inputs are right, or all wrong,
+    it is the exact interval of the error rate, which is the AURC of a confidence that ranks errors
+    at random. Arguments are those of `aurc`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
     >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
@@ -161,10 +161,10 @@ def aurc_interval(
 
 @dataclass(frozen=True)
 class Threshold:
-    """A confidence from which on a model is right at least so often: see `act_above`.
+    """A confidence from which on a model reaches an `accuracy`: see `act_above`.
 
-    `coverage` is the share of inputs that reach it, `n` their number, and `share_right` how many of
-    these are right.
+    `coverage` is the share of inputs that reach it, `n` their number, and `share_right` the share
+    of these that are right.
 
     >>> act_above(torch.ones(1000), torch.arange(1000) > 0, accuracy=0.99).share_right
     0.999
@@ -182,22 +182,22 @@ def act_above(
 ) -> Threshold | None:
     """The lowest confidence above which predictions are shown to be right often enough.
 
-    Act on an input like these N, drawn from where they were, if its confidence is at least the
-    threshold: the chance is at most `significance` that the model is right on less than a share of
-    `accuracy` of the inputs it then acts on. None if no threshold was shown to be one; to show it
-    takes, at an accuracy of 0.99 and a `significance` of 0.05, at least 459 inputs, all of them
-    right.
+    Act on new inputs, drawn from the same distribution as these N, whose confidence is at least the
+    threshold. Then the chance is at most `significance` that the model is right on less than a
+    share of `accuracy` of the inputs that it acts on. The result is None if no threshold passes the
+    test. At an `accuracy` of 0.99 and a `significance` of 0.05 this takes at least 459 inputs, all
+    of them right.
 
-    Thresholds are tested from the top down. Of the n inputs that reach one, e are predicted wrong,
-    and it passes if so few are unlikely at a lower accuracy,
+    Thresholds are tested from the top down. If n inputs reach a threshold, and e of them are wrong,
+    it passes if so few errors are unlikely at a lower accuracy,
 
         P(X <= e) <= significance / 5    for X ~ Binomial(n, 1 - accuracy).
 
     Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
     sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
-    Lei, 2021), whose error is that of the five together however many thresholds there are. Given
-    the confidences, errors of unequal chances are less spread than X (Hoeffding, 1956), so the test
-    errs on the safe side.
+    Lei, 2021). The chance of an error is that of the five starts together, however many thresholds
+    there are. Given the confidences, the number of errors varies less than X if their chances are
+    unequal (Hoeffding, 1956), so the test is conservative.
 
     Arguments as `selective_accuracy`; `accuracy` and `significance` lie within (0, 1). Anything
     else, and no inputs, raise `ArcalError`.
@@ -235,7 +235,7 @@ def act_above(
 def _by_confidence(
     confidence: TensorLike, correct: TensorLike
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The descending order `(N,)`, both in that order, and the last place of each confidence."""
+    """The descending order `(N,)`, both arguments in it, and the last place of each confidence."""
     confidence = as_scores(confidence, "confidence")
     right = as_correct(correct, len(confidence))
     if not len(confidence):
@@ -247,7 +247,7 @@ def _by_confidence(
 
 
 def _evenly(count: Tensor, N: int, points: int) -> Tensor:
-    """Positions in ascending `count` `(T,)` of the first to reach each of `points` shares of N."""
+    """Where ascending `count` `(T,)` first reaches each of `points` equally spaced shares of N."""
     if not isinstance(points, Integral) or points < 1:
         raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
     wanted = torch.arange(1, points + 1, dtype=torch.float64, device="cpu") / points * N
@@ -265,9 +265,9 @@ class _AURC(NamedTuple):
 def _aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None) -> _AURC:
     order, _, right, last = _by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
-    block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # of equal confidence
+    block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # equal confidences
     total, wrong = w.cumsum(0)[last][block], (w * e).cumsum(0)[last][block]
-    risk = (wrong / total).nan_to_num(0)  # before the first that weighs anything
+    risk = (wrong / total).nan_to_num(0)  # before any weight
     value = weighted_mean(risk, w)
     first = F.pad(last[:-1] + 1, (1, 0))[block]
     share = (w / total).nan_to_num(0)

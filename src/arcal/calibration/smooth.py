@@ -1,4 +1,4 @@
-"""Smooth calibration error: no bins, and a bandwidth that the data itself gives."""
+"""Smooth calibration error: no bins, and a bandwidth set by the data itself."""
 
 import math
 
@@ -14,17 +14,17 @@ from arcal.calibration.checks import as_confidence, as_correct, as_weights
 from arcal.errors import ArcalError
 
 CELLS = 4096
-"""Cells of the grid on [0, 1]: confidences are divided between the two nodes beside them."""
+"""Cells of the grid on [0, 1]: each confidence is divided between the two nodes beside it."""
 
 TOGETHER = 64
 """Columns whose fixed points are found together."""
 FINENESS = 10
-"""Nodes to each bandwidth s, at least: what is smoothed by s is known from its values there."""
+"""The fewest nodes per bandwidth s: they are enough for a function that is smoothed by s."""
 TOLERANCE = 1e-8
 NOTHING = 1e-12
 STEPS = 60
 GONE = 9
-"""A cosine whose frequency times s is more is shrunk below rounding, to less than 1e-17."""
+"""If the frequency of a cosine times s is more than this, smoothing leaves less than 1e-17."""
 
 Array = NDArray[np.float64]
 
@@ -38,13 +38,13 @@ def smooth_ece(
 
         r_s(t) = sum_i w_i K_s(t, conf_i) (correct_i - conf_i),    sum_i w_i = 1,
 
-    smECE_s is the integral of |r_s| over [0, 1]. K_s is the normal density reflected at 0 and 1
-    until it lies in between. smECE_s never rises with s, so there is one s with smECE_s = s: that
-    is the smECE. Unlike an ECE it moves little when a confidence does.
+    smECE_s is the integral of |r_s| over [0, 1]. K_s is the normal density, reflected at 0 and 1
+    into the interval. smECE_s never rises with s, so there is exactly one s with smECE_s = s, and
+    this s is the smECE. Unlike an ECE it moves little when a confidence moves little.
 
-    `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; `weights` `(N,)` are the rows', by
-    default all alike. Computed on a grid, by cosine transforms, it is exact to about 1e-6 for 1e-3
-    and more. Bad input, and no inputs, raise `ArcalError`.
+    `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; `weights` `(N,)` are those of the
+    inputs, by default equal. The smECE is computed on a grid by cosine transforms, and is exact to
+    about 1e-6 if it is 1e-3 or more. Bad input, and no inputs, raise `ArcalError`.
 
     >>> import torch
     >>> right = torch.arange(1000) % 4 > 0  # an accuracy of 0.75, at whatever confidence
@@ -70,10 +70,11 @@ def smooth_ece_by_chance(
     resamples: int = 200,
     seed: int = 0,
 ) -> Tensor:
-    """Smooth calibration errors if every confidence were the chance of being right.
+    """Smooth calibration errors by chance alone, if every confidence is the chance of being right.
 
-    `(resamples,)` float64; `confidence` and `weights` as in `smooth_ece`, with the same errors. A
-    `Chance` of the confidences has a seed of its own, and draws that other figures may share.
+    `(resamples,)` float64; `confidence` and `weights` as in `smooth_ece`, with the same errors. If
+    the confidences are given as a `Chance`, its own seed counts, and its draws are shared with
+    other figures.
 
     >>> draws = smooth_ece_by_chance(torch.full((200,), 0.75))
     >>> round(draws.mean().item(), 2), (2 / torch.pi * 0.75 * 0.25 / 200) ** 0.5  # E|normal|
@@ -89,9 +90,9 @@ def smooth_ece_by_chance(
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:
-    """`(CELLS + 1, N)`: the `amounts` `(N,)`, each divided between the nodes beside its confidence.
+    """The `amounts` `(N,)`, each split between the nodes beside its confidence, `(CELLS + 1, N)`.
 
-    Its parts have the confidence as their mean position.
+    The weighted mean position of the two parts is the confidence.
     """
     position = confidence.numpy() * CELLS
     left = np.minimum(position.astype(np.int64), CELLS - 1)
@@ -102,7 +103,7 @@ def grid(confidence: Tensor, amounts: Tensor) -> csr_array:
 
 
 class FixedPoints:
-    """The `fixed_point` of columns that come a few at a time: it is found of many together."""
+    """The `fixed_point` of columns that arrive a few at a time, solved for many together."""
 
     def __init__(self) -> None:
         self._waiting, self._n = np.empty((TOGETHER, CELLS + 1)), 0
@@ -131,20 +132,20 @@ class FixedPoints:
 def fixed_point(residuals: Array) -> Array:
     """The s with smECE_s = s of each row of residuals on the nodes `(b, CELLS + 1)`: `(b,)`.
 
-    Smoothing shrinks each of the cosines by a factor of its own. The search is the secant's, in the
-    logarithm of s, within a bracket (the Illinois algorithm), and now and then its middle. A row is
-    left alone once its s is known to `TOLERANCE`.
+    Smoothing multiplies each cosine by its own factor. The search is the secant method in the
+    logarithm of s, within a bracket (the Illinois algorithm), with a bisection every fourth step. A
+    row is done once its s is known to `TOLERANCE`.
     """
     halved = residuals / 2  # a cosine transform of type 1 counts the first and the last once
     halved[:, [0, -1]] *= 2
     cosines = _cosines(halved)
 
     def excess(log_s: Array, rows: NDArray[np.int64]) -> Array:
-        """Log smECE_s - log s: falling, by at least as much as log s rises."""
+        """Log smECE_s - log s, which falls by at least as much as log s rises."""
         return np.log(np.maximum(_smoothed(cosines, np.exp(log_s), rows), NOTHING)) - log_s
 
-    # |mean residual| <= smECE_s <= the sum of the sizes of what lies on the nodes; and where
-    # smECE_s < s, the s that is looked for lies between the two.
+    # |mean residual| <= smECE_s <= the sum of absolute values on the nodes; and if smECE_s < s, the
+    # fixed point lies between the two.
     low = np.log(np.maximum(np.abs(residuals.sum(axis=1)), NOTHING))
     high = np.log(np.maximum(np.abs(residuals).sum(axis=1), NOTHING))
     rest = np.arange(len(low))
@@ -200,11 +201,11 @@ def _smoothed(cosines: Array, s: Array, rows: NDArray[np.int64]) -> Array:
 def _integral_of_size(values: Array) -> Array:
     """The integral over [0, 1] of the absolute value of smooth rows, from equally spaced nodes.
 
-    It is the trapezoid rule's, where a row changes sign within a cell, from a to -b, less
+    This is the trapezoidal rule, minus, for each cell in which a row changes sign from a to -b,
 
         h (a b / (a + b) - (a + b) / 6),
 
-    h the width of the cell: the error of the rule at a kink, by Euler and Maclaurin.
+    with h the width of the cell: the rule's error at a kink, by the Euler-Maclaurin formula.
     """
     size, negative = np.abs(values), values < 0
     total = size.sum(axis=1) - (size[:, 0] + size[:, -1]) / 2

@@ -1,4 +1,4 @@
-"""Means over inputs that count by their weights."""
+"""Weighted means over inputs, and how weights widen an interval."""
 
 from scipy.special import stdtrit
 from torch import Tensor
@@ -16,28 +16,29 @@ def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def weighted_deviation(values: Tensor, weights: Tensor) -> Tensor:
-    """The root of the weighted mean square of values minus their weighted mean.
+    """The weighted standard deviation: the root of the weighted mean squared deviation.
 
     >>> import torch
     >>> weighted_deviation(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 1.0]))
     tensor(1.5000)
     """
-    if (weights == 1).all():  # to the bit what torch says
+    if (weights == 1).all():  # exactly torch's result
         return values.std(0, correction=0)
     return weighted_mean((values - weighted_mean(values, weights)).square(), weights).sqrt()
 
 
 def widening(weights: Tensor) -> float:
-    """How many times as far the ends of an interval lie because inputs weigh `weights` `(N,)`.
+    """The factor by which unequal `weights` `(N,)` widen an interval.
 
-    How much a weighted mean varies is told by the squares of w times a residual, and where few
-    inputs weigh much by few of these, as of as many inputs of equal weight as
+    The variance of a weighted mean is estimated from the squares of w times a residual. If a few
+    inputs have most of the weight, a few squares decide, and the estimate is only as good as that
+    from n inputs of equal weight, with
 
         n = (sum w^2)^2 / sum w^4
 
     (Satterthwaite, 1946). So the factor is t(n) / t(N), with t the 97.5 % quantile of Student's t,
-    as Korn and Graubard (1998) have it of a share. It is 1 of equal weights, and inputs without
-    weight do not count in N.
+    as in Korn and Graubard (1998) for a share. It is 1 for equal weights, and inputs without weight
+    do not count in N.
 
     >>> import torch
     >>> widening(torch.full((100,), 7.0)), widening(torch.tensor([1.0] * 100 + [0.0] * 900))

@@ -1,23 +1,24 @@
 """Calibration of predictions after training, fitted on validation predictions. Contents:
 
-calibrator             what all of them take and give
-calibration_set        what they are fitted to, checked once for all
+calibrator             the base class: what every calibrator takes and returns
+calibration_set        what calibrators are fitted to, checked once for all
 temperature            temperature scaling: one parameter
-ensemble_temperature   ETS: a mixture with what was predicted and with the uniform distribution
-isotonic               IRM, one monotone function for all classes; IROvA-TS, one a class
+ensemble_temperature   ETS: a mixture with the given prediction and the uniform distribution
+isotonic               IRM, one monotone function for all classes; IROvA-TS, one per class
 vector_scaling         a scale and an offset for each class
 dirichlet              a matrix and offsets, with ODIR regularisation
 smart                  a temperature by the logit gap
 ebs                    a temperature by the energy of the logits
 pts                    a temperature by the largest log-probabilities
-spline                 the confidence by a spline, the prediction as it was
+spline                 a spline for the confidence, which keeps the prediction
 registry               all of them by name
-thresholded            how many unlabelled inputs are right, by a threshold on a score
-batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated; of a set
-calibrated             a classifier and its calibrator as one module, and an image seen twice
+thresholded            the accuracy on unlabelled inputs, by a threshold on a score
+batch_temperature      a temperature by unlabelled inputs, and an estimate of their accuracy
+calibrated             a classifier and its calibrator as one module; averaging over mirrored images
 
-Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
-then measured. A new one is one file and a line in the registry; one of your own needs `register`.
+Each calibrator is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on
+the inputs that are then measured. A new calibrator takes one file and a line in the registry; one
+of your own takes `register`.
 """
 
 from arcal.calibration.posthoc.batch_temperature import (

@@ -1,4 +1,4 @@
-"""Linear maps of log-probabilities, fitted by a penalised NLL: what vector and Dirichlet share."""
+"""Linear maps of log-probabilities, fitted by a penalised NLL, for vector scaling and Dirichlet."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from arcal.calibration.posthoc.calibration_set import (
 from arcal.errors import ArcalError
 
 LOWEST = -50.0
-"""The smallest log-probability that a linear map sees, so that one of -inf is finite."""
+"""The smallest log-probability that a linear map sees, so that -inf becomes finite."""
 
 
 class Parameters(NamedTuple):
@@ -27,7 +27,7 @@ class Parameters(NamedTuple):
 
 
 def bounded(log_p: Tensor) -> Tensor:
-    """Log-probabilities of `LOWEST` at the least.
+    """Log-probabilities, at least `LOWEST`.
 
     >>> bounded(torch.tensor([-torch.inf, -1.0]))
     tensor([-50.,  -1.])
@@ -38,9 +38,10 @@ def bounded(log_p: Tensor) -> Tensor:
 def as_linear_examples(
     log_p: LogProbabilities, labels: TensorLike, weights: TensorLike | None
 ) -> CalibrationSet:
-    """Logarithms `(N, Z)` that may be -inf, but not of a label, labels and weights `(N,)`.
+    """A checked set of log-probabilities `(N, Z)`, which may be -inf, but not for a label.
 
-    No inputs, and labels of a single class, raise `ArcalError`.
+    `labels` and `weights` are `(N,)`. No inputs, labels of a single class, and a label of
+    log-probability -inf raise `ArcalError`.
     """
     given = as_calibration_set(log_p, labels, weights)
     log_p, labels = given.log_p, given.labels
@@ -68,11 +69,11 @@ def fit_linear(
     slopes: Callable[[Tensor, Tensor], Tensor],
     penalty: Callable[[Parameters], Tensor],
 ) -> Parameters:
-    """The parameters with the lowest weighted sum of the NLL, plus the penalty, from `start` on.
+    """The parameters with the lowest weighted sum of the NLL plus the penalty, found from `start`.
 
     `scores` maps log-probabilities `(n, Z)` to logits, linear in W and b, so that with a convex
-    penalty there is one optimum, which L-BFGS finds. `slopes` gives the gradient in W from that in
-    the logits `(n, Z)` and the log-probabilities.
+    penalty there is one optimum, which L-BFGS finds. `slopes` computes the gradient in W from the
+    gradient in the logits `(n, Z)` and the log-probabilities.
     """
     N, Z = log_p.shape
     n, alike = weights.sum().item(), bool((weights == 1).all())

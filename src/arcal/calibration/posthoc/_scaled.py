@@ -1,7 +1,8 @@
-"""Log-probabilities divided by temperatures: the best one for all, and losses at one per input.
+"""Log-probabilities divided by temperatures: the best single one, and losses at one per input.
 
-All of them need only log S(beta) = log sum_j exp(beta d_j) of an input, with beta = 1 / T and
-d_j = z_j - max z: at 1 / T it gives the log-loss and the confidence, at 2 / T the squared error.
+For each input, everything follows from log S(beta) = log sum_j exp(beta d_j), with beta = 1 / T and
+d_j = z_j - max z: at 1 / T it gives the log-loss and the confidence, and with 2 / T also the
+squared error.
 """
 
 import math
@@ -19,16 +20,16 @@ STEPS = 200
 CONSTANT = 1e-9
 """Smaller differences of log-probabilities, or shares of their mean, are rounding."""
 ORDER = 16
-"""The last term of the series of S around a known beta, an even number."""
+"""The order of the series of S around a known beta, an even number."""
 REMAINDER = 1e-14
-"""Of the series, as a share of S, at most."""
+"""The largest remainder of the series, as a share of S."""
 
 
 def worse_than_uniform(z: Tensor, labels: Tensor, weights: Tensor) -> bool:
-    """Whether every temperature is worse than probabilities that are all alike.
+    """Whether no temperature is better than the uniform distribution.
 
-    The log-loss is convex in 1 / T, and so it is if it does not fall from 1 / T = 0 on: where the
-    labels' log-probabilities are in the mean no higher than the others'.
+    The log-loss is convex in 1 / T, so this is the case if it does not fall at 1 / T = 0: if the
+    labels' log-probabilities are on average no higher than those of the other classes.
     """
     labelled, mean_z = z.gather(1, labels[:, None])[:, 0], z.mean(1)
     above = weighted_mean(labelled - mean_z, weights)
@@ -36,9 +37,9 @@ def worse_than_uniform(z: Tensor, labels: Tensor, weights: Tensor) -> bool:
 
 
 def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
-    """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)`, labels and weights `(N,)`.
+    """The temperature of `fit_temperature`, for finite log-probabilities `z` `(N, Z)`.
 
-    The weights are above 0.
+    `labels` and `weights` are `(N,)`, and the weights are above 0.
     """
     labelled, highest, N = z.gather(1, labels[:, None])[:, 0], z.amax(1), len(labels)
     _check_has_optimum(z, labels, weights, labelled, highest)
@@ -75,7 +76,7 @@ def best_temperature(z: Tensor, labels: Tensor, weights: Tensor) -> float:
 def _check_has_optimum(
     z: Tensor, labels: Tensor, weights: Tensor, labelled: Tensor, highest: Tensor
 ) -> None:
-    """Refuse inputs for which no temperature has the lowest NLL."""
+    """Refuse inputs for which no temperature minimises the NLL."""
     N = len(labels)
     if (highest - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
@@ -98,16 +99,16 @@ def _check_has_optimum(
 
 
 class Tempered:
-    """N inputs whose log-probabilities `z` `(N, Z)`, finite, are divided by temperatures.
+    """N inputs whose finite log-probabilities `z` `(N, Z)` are divided by temperatures.
 
     For every r, with x_j = beta d_j,
 
         S(beta (1 + r)) = sum_k M_k r^k / k!,   M_k = sum_j x_j^k exp(x_j).
 
-    So a beta near one for which an input's M are known takes `ORDER` + 1 numbers of it in place of
-    Z classes. It is near where the rest of the series is below `REMAINDER` of S; otherwise M are
-    found anew, of such inputs alone. A search for parameters of temperatures ends in small steps,
-    and passes over all classes once or twice in all.
+    So near a beta for which an input's M_k are known, S needs only these `ORDER` + 1 numbers and
+    not Z classes. Near means that the rest of the series is below `REMAINDER` of S. For inputs that
+    are farther away, and only for these, the M_k are computed anew. A search for parameters of
+    temperatures ends in small steps, so it goes through all classes only once or twice.
     """
 
     def __init__(self, z: Tensor, labels: Tensor):
@@ -116,7 +117,7 @@ class Tempered:
         self.once, self.twice = _Series(z, self.top), _Series(z, self.top)
 
     def log_loss(self, T: Tensor) -> Tensor:
-        """-log softmax(z / T)[y] of each input `(N,)`, whose gradient flows to `T` `(N,)` alone.
+        """-log softmax(z / T)[y] of each input `(N,)`; gradients flow only to `T` `(N,)`.
 
         >>> T = torch.ones(1, requires_grad=True)
         >>> z = torch.tensor([[3.0, 1.0]], dtype=torch.float64).log()
@@ -128,7 +129,7 @@ class Tempered:
         return _LogSum.apply(beta, self.once) - beta * self.own
 
     def squared_error(self, T: Tensor) -> Tensor:
-        """sum_j (softmax(z / T)_j - [j = y])^2 of each input `(N,)`; the same otherwise.
+        """sum_j (softmax(z / T)_j - [j = y])^2 of each input `(N,)`; gradients flow only to `T`.
 
         >>> z = torch.tensor([[3.0, 1.0]], dtype=torch.float64).log()
         >>> Tempered(z, torch.tensor([0])).squared_error(torch.ones(1).double())
@@ -155,7 +156,7 @@ class _LogSum(torch.autograd.Function):
 
 
 class _Series:
-    """S of each of N inputs around a beta of its own."""
+    """The series of S for each of N inputs, around its own beta."""
 
     def __init__(self, z: Tensor, top: Tensor):
         self.z, self.top = z, top
@@ -182,7 +183,7 @@ class _Series:
         terms = torch.ones(ORDER + 1, len(rows), dtype=torch.float64, device="cpu")
         for k in range(1, ORDER + 1):
             terms[k] = p.mul_(x).sum(1) / whole / math.factorial(k)
-        # The terms after the last fall by half each at least: their sum is no more than the last.
+        # Each later term is at most half the one before it, so their sum is at most the last term.
         small = (REMAINDER / terms[ORDER]).pow(1 / ORDER)
         halving = (ORDER + 1) / (2 * x.amin(1).abs())
         self.reach[rows] = torch.minimum(small, halving)

@@ -1,4 +1,4 @@
-"""A temperature that a small network gives for each input: what SMART and PTS share."""
+"""A temperature for each input from a small network: what SMART and PTS share."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,17 +19,17 @@ from arcal.calibration.posthoc.calibrator import (
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
-"""Of half the squared weights against the sum of the NLL: a normal prior of deviation 1."""
+"""The factor of half the squared weights next to the sum of the NLL: a normal prior."""
 STEPS = 50
 LEAST = 0.05
-"""Temperatures are this share of the network's output at least: none is 0."""
+"""Every temperature is at least this share of softplus(b), b the output's bias: none is 0."""
 
 
 class TemperatureNetwork(Calibrator):
-    """log q = log p / T(features) + constant, T by `temperatures` of standardised features.
+    """log q = log p / T(features) + constant, with T the `temperatures` of standardised features.
 
-    A row is divided by one number above 0, so predictions and accuracy stay as they are. Buffers
-    are `mean` and `scale` `(F,)`, and `weight_i`, `bias_i` of each of the layers.
+    Each row is divided by a positive number, so predictions and accuracy stay as they are. Buffers
+    are `mean` and `scale` `(F,)`, and `weight_i` and `bias_i` of each layer.
     """
 
     keeps_order = True
@@ -71,11 +71,11 @@ class TemperatureNetwork(Calibrator):
 
 
 def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """T `(N, 1)` by a network h of tanh, of `features` `(N, F)` of mean 0 and deviation 1.
+    """T `(N, 1)` from a tanh network h of `features` `(N, F)` with mean 0 and deviation 1.
 
         T = softplus(h(features)) + LEAST softplus(b),   b the bias of the output
 
-    `layers` are weights `(out, in)` and biases `(out,)`, the last of one output.
+    `layers` are weights `(out, in)` and biases `(out,)`, the last with one output.
 
     >>> zero = torch.zeros(1, 2), torch.tensor([0.5413])
     >>> temperatures(torch.ones(3, 2), [zero])[:, 0]
@@ -88,16 +88,16 @@ def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> T
 
 
 def _affine(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`features @ weight.T + bias`, the same bits wherever the features lie in memory.
+    """`features @ weight.T + bias`, with the same bits wherever the features lie in memory.
 
-    A matrix product's sums go by the alignment of what it multiplies.
+    The order of the sums in a matrix product depends on the alignment of its operands.
     """
     columns = zip(features.unsqueeze(2).unbind(1), weight.unbind(1), strict=True)
     return sum((column * w for column, w in columns), start=bias)
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + e^x), of operations that onnxruntime has for float64.
+    """log(1 + e^x), from operations that onnxruntime has for float64.
 
     >>> softplus(torch.zeros(1))
     tensor([0.6931])
@@ -106,7 +106,7 @@ def softplus(x: Tensor) -> Tensor:
 
 
 class _LBFGS(torch.optim.LBFGS):
-    """The same without torch's compiler, which takes seconds to be told not to compile these."""
+    """torch's L-BFGS, without the wrappers that spend seconds on keeping its compiler away."""
 
     add_param_group = unwrap(torch.optim.LBFGS.add_param_group)
     zero_grad = unwrap(torch.optim.LBFGS.zero_grad)
@@ -120,13 +120,13 @@ def fit_network(
     features_of: Callable[[Tensor], Tensor],
     widths: Sequence[int],
 ) -> list[Tensor]:
-    """The network that `STEPS` of L-BFGS at most reach, from one temperature for all.
+    """Fit the network by at most `STEPS` of L-BFGS, from one temperature for all inputs.
 
-    They lower the mean log-loss plus `PRIOR` / 2N times the sum of squared weights.
-    `features_of` makes features `(N, F)` of log-probabilities `(N, Z)`; `widths` are those of the
-    hidden layers. Returned are their mean and scale `(F,)`, 1 where a feature is a constant, and
-    each layer's weights and biases. The first weights are drawn from a fixed seed, so equal inputs
-    give equal networks. Errors are those of `fit_temperature`.
+    The objective is the mean log-loss plus `PRIOR` / 2N times the sum of squared weights.
+    `features_of` computes features `(N, F)` from log-probabilities `(N, Z)`; `widths` are those of
+    the hidden layers. Returns the features' mean and scale `(F,)`, the scale 1 for a constant
+    feature, and each layer's weights and biases. The initial weights are drawn with a fixed seed,
+    so equal inputs give equal networks. Errors are those of `fit_temperature`.
     """
     given = as_calibration_set(log_p, labels, weights)
     T, features = given.T, features_of(given.finite[0])
@@ -141,7 +141,7 @@ def fit_network(
         bias = torch.randn(outputs, generator=generator, dtype=torch.float64, device="cpu")
         layers.append((drawn / math.sqrt(inputs), bias))
     least = T / (1 + LEAST)
-    start = least + math.log(-math.expm1(-least))  # whose softplus, with LEAST of it, is T
+    start = least + math.log(-math.expm1(-least))  # (1 + LEAST) softplus(start) = T
     last = torch.zeros(1, sizes[-1], dtype=torch.float64, device="cpu")
     layers.append((last, torch.tensor([start], dtype=torch.float64, device="cpu")))
     parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]

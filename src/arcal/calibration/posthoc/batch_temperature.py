@@ -1,9 +1,9 @@
-"""A temperature for each batch of unlabelled inputs, and the accuracy it is likely to have.
+"""A temperature for each batch of unlabelled inputs, and an estimate of its accuracy.
 
 The accuracy is estimated by average thresholded confidence (`AccuracyByThreshold`), with the
 negative entropy after temperature scaling as the score, and the batch gets the temperature at which
-its mean confidence is the estimate. `BatchTemperature` follows a stream; `TemperatureByBatch` cuts
-a set into batches and treats each alone, to show what the method is worth on a test set.
+its mean confidence equals the estimate. `BatchTemperature` follows a stream; `TemperatureByBatch`
+cuts a set into batches and treats each alone, to evaluate the method on a test set.
 """
 
 import math
@@ -29,10 +29,9 @@ from arcal.errors import ArcalError
 
 WINDOW = 1000
 SHRINK = 25
-"""A batch is shrunk towards the validation temperature as if by so many more inputs."""
+"""A batch is shrunk towards the validation temperature as if it had this many more inputs."""
 FARTHEST = 20.0
-"""A batch's temperature is at most the validation temperature times this, and at least that
-divided by it."""
+"""A batch's temperature lies within this factor of the validation temperature, up or down."""
 EXACT = 1e-12
 """The tolerance of the logarithm of a batch's temperature."""
 NOTHING_LIKE = (
@@ -43,17 +42,18 @@ NOTHING_LIKE = (
 
 @dataclass(frozen=True)
 class Today:
-    """What `n` unlabelled inputs say: the last ones, if more have been seen than the window.
+    """Estimates from `n` unlabelled inputs: the last ones, if more than the window have been seen.
 
     `accuracy` is an estimate, with the ends `low` and `high` of a 95 % interval over draws of such
-    inputs and of validation inputs. It is right if, as among validation inputs, as many are wrong
-    though sure as are right though unsure. If inputs are merely less sure, and at each score right
-    as often as before, estimate and interval are too low; if the model has become wrong and stayed
-    sure, as by a broken feature, they are too high. `confidence` is the mean at the validation
-    temperature, and `T` the temperature at which it equals the accuracy, shrunk towards the
-    validation temperature for a small `n`. Of answers (`arcal.auditing.as_answers`) `confidence` is
-    that after the calibrator that was picked, and `T` is nan. `doubt` is a line if the inputs are
-    so far from the validation inputs that neither may hold, else None.
+    inputs and of validation inputs. It is right if sure but wrong inputs are as many as unsure but
+    right ones, as among validation inputs. If the model is merely less sure, but at each score
+    right as often as before, estimate and interval are too low. If it has become wrong but stayed
+    sure, for example because a feature is broken, they are too high. `confidence` is the mean
+    confidence at the validation temperature, and `T` the temperature at which it equals the
+    accuracy, shrunk towards the validation temperature for a small `n`. For answers
+    (`arcal.auditing.as_answers`) `confidence` is that after the calibrator that was picked, and `T`
+    is nan. `doubt` is a line if the inputs are so far from the validation inputs that neither
+    figure may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
     True
@@ -70,15 +70,15 @@ class Today:
 
 @dataclass(eq=False, repr=False)
 class BatchTemperature:
-    """Temperature scaling that follows the inputs, without a label.
+    """Temperature scaling that follows the inputs, without labels.
 
-    `T` is the validation temperature, and `by_threshold` says what share of inputs is right, by the
-    negative entropy at that temperature; `classes` is Z. The last `window` inputs count, and
-    `shrink` more that stand for the validation temperature. `zeros` are what probabilities of 0,
-    whose logarithm is -inf, are taken for, as among the validation inputs; None leaves them.
+    `T` is the validation temperature, and `by_threshold` estimates the share of inputs that are
+    right from the negative entropy at that temperature; `classes` is Z. The last `window` inputs
+    count, and `shrink` more that stand for the validation temperature. `zeros` replace
+    probabilities of 0, whose logarithm is -inf, as among the validation inputs; None leaves them.
 
-    The classes must be the validation inputs', in about the same shares: on inputs of other
-    classes the estimate means nothing, which `Today.doubt` says where it shows.
+    The inputs must have the classes of the validation inputs, in about the same shares. On inputs
+    of other classes the estimate means nothing, and `Today.doubt` says so if it shows.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> z = 4 * torch.randn(3000, 4, generator=generator)
@@ -104,7 +104,7 @@ class BatchTemperature:
             raise ArcalError(line)
         self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
-        self._updating = Lock()  # two threads would each put a batch behind the same window
+        self._updating = Lock()  # else two threads could extend the same window
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_updating"}
@@ -118,14 +118,14 @@ class BatchTemperature:
 
     @property
     def accuracy(self) -> float:
-        """That of the validation inputs."""
+        """The accuracy on the validation inputs."""
         return self.by_threshold.accuracy
 
     def update(self, log_p: TensorLike) -> Today:
-        """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
+        """Add a batch `(B, Z)` of log-probabilities, and return the estimates for the window.
 
-        No inputs, another number of classes than the validation inputs', and what is no log-softmax
-        raise `ArcalError`, and nothing is taken in. Threads may call it at the same time.
+        No inputs, another number of classes than in validation, and anything but a log-softmax
+        raise `ArcalError`, and nothing is added. Threads may call it at the same time.
         """
         log_p = self._checked(log_p)
         with self._updating:
@@ -137,7 +137,7 @@ class BatchTemperature:
         return today
 
     def estimate(self, log_p: TensorLike) -> Today:
-        """What `update` says of these inputs alone; nothing is taken in."""
+        """The estimates of `update` for these inputs alone; nothing is added to the window."""
         return self._estimate(self._checked(log_p))
 
     def _estimate(self, log_p: Tensor) -> Today:
@@ -150,15 +150,15 @@ class BatchTemperature:
         return Today(n, share, low, high, confidence, T, doubt)
 
     def __call__(self, log_p: TensorLike) -> Tensor:
-        """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before.
+        """Log-probabilities `(N, Z)` at the window's temperature; at first, at that of validation.
 
-        They are on the CPU, wherever `log_p` is. What `update` refuses raises `ArcalError`, but for
+        They are on the CPU, wherever `log_p` is. What `update` refuses raises `ArcalError`, except
         no inputs.
         """
         return self.temperature(self._mended(as_tensor(log_p, "log_p").cpu()))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""
+        """The fitted values and the window's log-probabilities `(n, Z)`, as tensors."""
         fitted = self.by_threshold
         thresholds = [
             [one.score, one.ties] for one in (fitted.threshold, fitted.loosest, fitted.strictest)
@@ -182,9 +182,9 @@ class BatchTemperature:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> "BatchTemperature":
-        """The stream of a `state_dict`, which goes on where that one was.
+        """Restore a stream from its `state_dict`, to go on where it was.
 
-        Tensors that are none of a stream's raise `ArcalError`.
+        Tensors that are not those of a stream raise `ArcalError`.
         """
         names = ("recent", "thresholds", "T", "accuracy", "window", "shrink")
         if missing := [name for name in names if name not in state]:
@@ -192,7 +192,7 @@ class BatchTemperature:
         recent, thresholds, *numbers = (state[name] for name in names)
         if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
             raise ArcalError("its tensors have other shapes: pass what state_dict gave")
-        zeros = None  # a stream of an earlier version left them
+        zeros = None  # earlier versions left zeros as they are
         if "least" in state and "masked" in state:
             if state["masked"].shape != recent.shape[1:]:
                 raise ArcalError("its tensors have other shapes: pass what state_dict gave")
@@ -250,10 +250,10 @@ def fit_batch_temperature(
     shrink: float = SHRINK,
     zeros: Zeros | None = None,
 ) -> BatchTemperature:
-    """The temperature and the threshold of validation inputs `(N, Z)` with labels `(N,)`.
+    """Fit temperature and threshold to validation log-probabilities `(N, Z)` and labels `(N,)`.
 
-    With `weights` `(N,)` each counts as much, and the ends are those of the effective number. What
-    `fit_temperature` refuses raises `ArcalError`. `zeros` are what probabilities of 0 are taken for
+    `weights` `(N,)` say how much each input counts, and intervals are those of the effective
+    number. What `fit_temperature` refuses raises `ArcalError`. `zeros` replace probabilities of 0
     in these inputs and in those that follow.
 
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
@@ -272,7 +272,7 @@ def fit_batch_temperature(
 
 
 def score(log_p: Tensor, T: float = 1.0) -> Tensor:
-    """The negative entropy `(N,)` of log-probabilities `(N, Z)` at T, 0 where one class has all.
+    """The negative entropy `(N,)` of log-probabilities `(N, Z)` at T, 0 if one class is certain.
 
     >>> score(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
     tensor([-0.6931,  0.0000])
@@ -301,15 +301,16 @@ def confidences(log_p: Tensor, T: float) -> Tensor:
 
 
 def _by_rows(what: Callable[[Tensor], Tensor], log_p: Tensor) -> Tensor:
-    """What there is to say of each row, some rows after others, so that copies stay small."""
+    """A function of the rows, applied to blocks of rows so that copies stay small."""
     return torch.cat([what(log_p[some]) for some in row_blocks(*log_p.shape)])
 
 
 def confident_at(log_p: Tensor, target: float, least: float, most: float) -> float:
-    """The temperature within the ends at which the mean confidence is nearest to `target`.
+    """The temperature from `least` to `most` at which the mean confidence is nearest to `target`.
 
-    The mean confidence falls as the temperature rises, so there is one, or it is at an end. A
-    service asks at every batch, of the whole window: Brent's method looks at it ten times or so.
+    The mean confidence falls as the temperature rises, so there is one solution, or it is at an
+    end. A service solves this for the whole window at every batch: Brent's method takes ten
+    evaluations or so.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log()
     >>> round(confident_at(log_p, 0.75, 0.1, 10.0), 4)
@@ -333,12 +334,12 @@ SEED = 0
 
 
 class TemperatureByBatch(Calibrator):
-    """Each batch of inputs at the temperature that it asks for.
+    """Each batch of inputs at a temperature of its own.
 
-    Batches are drawn by a fixed seed, because data are often in the order of their classes, and the
-    estimate is of a batch with about the shares of the validation inputs. The last one may be
-    smaller. No class overtakes another. Unlike other calibrators it looks at more than one row, so
-    that an input may come out differently in another set; and so it is not among `CALIBRATORS`.
+    Batches are drawn with a fixed seed, because data are often sorted by class, and the estimate
+    needs batches with about the class shares of the validation inputs. The last one may be smaller.
+    No class overtakes another. Unlike other calibrators it looks at more than one row, so the
+    result for an input depends on its set; this is why it is not among `CALIBRATORS`.
 
     >>> z = 4 * torch.randn(3000, 4, generator=torch.Generator().manual_seed(0))
     >>> labels = (z / 2).softmax(1).multinomial(1, generator=torch.Generator().manual_seed(1))
@@ -352,7 +353,7 @@ class TemperatureByBatch(Calibrator):
     keeps_order = True
 
     def __init__(self, today: BatchTemperature, batch: int = BATCH):
-        super().__init__(T=fitted(today.T, "T", ndim=0))  # whose device and dtype are its own
+        super().__init__(T=fitted(today.T, "T", ndim=0))  # sets device and dtype
         if batch < 1:
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
         self.today: BatchTemperature = today
@@ -372,7 +373,7 @@ class TemperatureByBatch(Calibrator):
 def fit_by_batch(
     log_p: TensorLike, labels: TensorLike, *, weights: TensorLike | None = None
 ) -> TemperatureByBatch:
-    """Fitted by `fit_batch_temperature`, to log-probabilities `(N, Z)` and labels `(N,)`.
+    """Fit by `fit_batch_temperature`, to log-probabilities `(N, Z)` and labels `(N,)`.
 
     >>> fit_by_batch(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1]).batch
     100

@@ -1,4 +1,4 @@
-"""A classifier with something around it: its calibrator behind it, or a mirror before it."""
+"""A classifier and its calibrator as one module, or a classifier that sees an image twice."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,17 +16,17 @@ from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
 MANY = 8
-"""Rows of logits that do not all happen to sum to 1."""
+"""This many rows of logits do not all sum to 1 by chance."""
 ROUNDING = 1e-5
-"""By how much of itself a float32 model's Brier score may differ from batch size to batch size."""
+"""The relative amount by which a float32 model's Brier score may vary with the batch size."""
 
 
 @dataclass(frozen=True)
 class FittedTo:
-    """What a calibrated classifier says of all inputs that its calibrator was fitted to.
+    """A calibrated classifier's figures on the inputs that its calibrator was fitted to.
 
-    By `inputs`, how many there are, on how many it is `right`, and its mean `brier` score they are
-    told again, in whatever order and from whatever source they come.
+    They identify these inputs, in any order and from any source: `inputs` is their number, `right`
+    how many of them are classified correctly, and `brier` the mean Brier score.
 
     >>> FittedTo(900, 700, 0.31234).are(FittedTo(900, 700, 0.31235))
     False
@@ -38,7 +38,7 @@ class FittedTo:
 
     @classmethod
     def from_scores(cls, scores: Scores) -> "FittedTo":
-        """Of the classifier's scores of the inputs.
+        """From the classifier's scores of the inputs.
 
         >>> from arcal.calibration.resampled import scores_of
         >>> FittedTo.from_scores(scores_of([torch.tensor([[0.75, 0.25]]).log()], [1]))
@@ -47,7 +47,7 @@ class FittedTo:
         return cls(len(scores.correct), int(scores.correct.sum()), float(scores.brier.mean()))
 
     def are(self, others: "FittedTo") -> bool:
-        """Whether these are the same inputs: models in float32 round a little by batch."""
+        """Whether these are the same inputs, with an allowance for rounding in float32 models."""
         same = (self.inputs, self.right) == (others.inputs, others.right)
         return same and math.isclose(self.brier, others.brier, rel_tol=ROUNDING)
 
@@ -55,13 +55,13 @@ class FittedTo:
 class Calibrated(nn.Module):
     """Images in, calibrated log-probabilities out: q = c(log softmax f(x)).
 
-    A logarithm of probabilities serves as logits, so this is a classifier like `model`, a module or
-    a function, which takes `x` `(N, ...)` and returns logits `(N, Z)`. It returns the calibrator's
-    dtype, float64 as fitted, so that confident probabilities do not all become 1;
-    `.to(torch.float32)` makes both modules float32, which is what an attack wants of float32
-    images. On a device without float64, such as Apple's GPUs, the calibrator becomes float32.
-    `fitted_to` is what it says of the inputs that the calibrator was fitted to, if that is known:
-    `arcal.audit` of these inputs says that others will look worse.
+    Log-probabilities serve as logits, so this is a classifier like `model`, a module or a function
+    that takes `x` `(N, ...)` and returns logits `(N, Z)`. The result has the calibrator's dtype,
+    float64 as fitted, so that confident probabilities do not all become 1. `.to(torch.float32)`
+    makes both modules float32, as attacks on float32 images need it. On a device without float64,
+    such as Apple's GPUs, the calibrator becomes float32. `fitted_to` identifies the inputs that the
+    calibrator was fitted to, if they are known: an `arcal.audit` of these inputs says that others
+    will look worse.
 
     `torch.export.export` exports it as one program, which needs no arcal to run:
 
@@ -93,10 +93,10 @@ class Calibrated(nn.Module):
     def forward(self, x: Tensor | np.ndarray | Mapping[str, Tensor]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
-        For a model that takes several tensors, `x` has them by name. The calibrator's errors are
-        raised; a model that does not return logits `(N, Z)`, or returns probabilities of at least
-        `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model. An array is
-        taken as a tensor, and float64 as float32 by a module without weights in float64.
+        For a model that takes several tensors, `x` has them by name. Errors are those of the
+        calibrator; a model that does not return logits `(N, Z)`, or returns probabilities of at
+        least `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model. An array
+        becomes a tensor, and float64 inputs become float32 for a module without float64 weights.
         """
         if isinstance(x, np.ndarray):
             x, held = as_tensor(x, "inputs", copied=False), next(self.parameters(), None)
@@ -128,9 +128,9 @@ class Calibrated(nn.Module):
 class Mirrored(nn.Module):
     """The mean of the probabilities of an image and its mirror image, as logarithms.
 
-    log q(x) = log 1/2 (p(x) + p(mirror x)) of images `(N, C, H, W)`, with p = softmax f. It is a
-    classifier like `model`, of twice the passes: it is often right where one view is not, and less
-    sure; it is calibrated as an ensemble is, after averaging.
+    log q(x) = log 1/2 (p(x) + p(mirror x)) for images `(N, C, H, W)`, with p = softmax f. This is a
+    classifier like `model`, but takes two passes. It is often right where one view is not, and less
+    sure. It is calibrated like an ensemble, after averaging.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> x = torch.tensor([[[[0.0, 1.0]]]])

@@ -14,14 +14,14 @@ from arcal.errors import ArcalError
 
 
 class CalibrationSet:
-    """Log-probabilities `(N, Z)` and labels `(N,)`, and what several fits need of them.
+    """Log-probabilities `(N, Z)` and labels `(N,)`, with intermediate results that fits share.
 
-    Every fit takes one in place of log-probabilities, with its `labels` beside it, and gives the
-    same calibrator, without repeating work that another fit has done.
-    `log_p` are float64, with rows that sum to 1, as `average` gives them; others are checked by
-    `as_calibration_set`. `weights` `(N,)`, 0 or more, say how much each input counts: those of 0
-    are left out of `log_p` and `labels`, and the rest are scaled to a sum of n, the effective
-    number (sum w)^2 / sum w^2, which is what a penalty is weighed against.
+    Every fit takes a set and its `labels` in place of log-probabilities and labels, and returns the
+    same calibrator without repeating what another fit has computed. `log_p` are float64 and
+    normalised, as `average` gives them; `as_calibration_set` checks others. `weights` `(N,)`, 0 or
+    more, say how much each input counts. Inputs of weight 0 are left out of `log_p` and `labels`,
+    and the other weights are scaled to a sum of n, the effective number `(sum w)^2 / sum w^2`,
+    which a penalty is weighed against.
 
     >>> from arcal.calibration.posthoc import POSTHOC, as_calibration_set
     >>> given = as_calibration_set(torch.tensor([[0.9, 0.1]] * 4).log(), torch.tensor([0, 0, 0, 1]))
@@ -32,7 +32,7 @@ class CalibrationSet:
     def __init__(self, log_p: Tensor, labels: Tensor, weights: Tensor | None = None):
         self.inputs: int = len(log_p)
         self.counted: Tensor = torch.arange(self.inputs, device="cpu")
-        with torch.inference_mode(False):  # a fit follows gradients
+        with torch.inference_mode(False):  # fits need gradients
             self.log_p: Tensor = log_p.clone() if log_p.is_inference() else log_p
             self.labels: Tensor = labels.clone() if labels.is_inference() else labels
             self.weights: Tensor = as_weights(weights, self.inputs)
@@ -58,15 +58,16 @@ class CalibrationSet:
         return weighted_mean(values, self.weights)
 
     def deviation(self, values: Tensor) -> Tensor:
-        """The weighted standard deviation of the same."""
+        """The weighted standard deviation of values `(N,)`, or of each column `(N, F)`."""
         return weighted_deviation(values, self.weights)
 
     @cached_property
     def possible(self) -> tuple[Tensor, Tensor, Tensor]:
         """The log-probabilities and labels without masked classes, and which classes are left.
 
-        A class is masked if it is -inf in every row. Labels `(N,)` are numbered without these, and
-        `classes` `(Z',)` are the old numbers. A masked label, and no inputs, raise `ArcalError`.
+        A class is masked if it is -inf in every row. Labels `(N,)` are renumbered without masked
+        classes, and `classes` `(Z',)` are the old numbers. A label of a masked class, and no
+        inputs, raise `ArcalError`.
         """
         log_p, labels = self.log_p, self.labels
         if len(self) == 0:
@@ -86,7 +87,7 @@ class CalibrationSet:
 
     @cached_property
     def finite(self) -> tuple[Tensor, Tensor]:
-        """The same log-probabilities and labels; another -inf raises `ArcalError`."""
+        """The log-probabilities and labels of `possible`; any -inf in them raises `ArcalError`."""
         log_p, labels, _ = self.possible
         if log_p.amin() == -torch.inf:
             row = int(log_p.isinf().any(1).nonzero()[0])
@@ -114,10 +115,10 @@ LogProbabilities = TensorLike | CalibrationSet
 def as_calibration_set(
     log_p: LogProbabilities, labels: TensorLike, weights: TensorLike | None = None
 ) -> CalibrationSet:
-    """Log-probabilities `(N, Z)`, labels and weights `(N,)`, checked; a calibration set as it is.
+    """A checked set of log-probabilities `(N, Z)`, labels and weights `(N,)`; a set as it is.
 
-    Rows that do not sum to 1, nan, labels that are no classes, negative weights, and labels or
-    weights beside another set raise `ArcalError`.
+    Rows that do not sum to 1, nan, labels that are not classes, negative weights, and a set with
+    other labels than its own, or with weights, raise `ArcalError`.
 
     >>> given = as_calibration_set(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
     >>> round(given.T, 4), as_calibration_set(given, given.labels) is given

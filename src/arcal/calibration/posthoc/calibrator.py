@@ -1,4 +1,4 @@
-"""What every post-hoc calibrator takes and gives."""
+"""What every post-hoc calibrator takes and returns."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,23 +17,23 @@ Given = ParamSpec("Given")
 Fitted = TypeVar("Fitted")
 
 FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-"""What fitted values can be; what is calculated with them is float32 or float64."""
+"""The dtypes of fitted values; calculations with them are in float32 or float64."""
 LOOKED_AT = 100
-"""Rows of which it is checked that a calibrator returns log-probabilities."""
+"""The first rows of a calibrator's result that are checked to be log-probabilities."""
 ROUNDED = 1e-3
-"""How far rows may be from summing to 1 without a word, when something is fitted to them."""
+"""How far sums of rows may be from 1 before a fit warns, or a calibrator's result is refused."""
 
 
 class Calibrator(nn.Module):
-    """A fitted map from log-probabilities to calibrated ones, and where it asks, of the energy.
+    """A fitted map from log-probabilities, and the energy if it needs it, to calibrated ones.
 
-    It sees one row at a time and no label. Of an ensemble it takes the log of the averaged
-    probabilities, what `average` gives: the ensemble is calibrated, not its members.
+    It maps each row by itself, without labels. For an ensemble it takes the log of the averaged
+    probabilities, as `average` gives it: the ensemble is calibrated, not its members.
 
-    A subclass sets `kind`. Its constructor takes the fitted values by the names of the buffers that
-    this one makes of them, so that kind and `state_dict()` are all of a calibrator; numbers become
-    float64. `calibrate` is the map, or `calibrate_by_energy` of one that sets `needs_energy`. What
-    it returns are log-probabilities `(N, Z)`, or `ArcalError` is raised.
+    A subclass sets `kind`. Its constructor takes the fitted values under the names of the buffers
+    that the base constructor makes of them, so that `kind` and `state_dict()` define a calibrator;
+    numbers become float64. The map is `calibrate`, or `calibrate_by_energy` if the class sets
+    `needs_energy`. It must return log-probabilities `(N, Z)`, or `ArcalError` is raised.
 
     >>> class Powered(Calibrator):
     ...     "log q = power log p + constant."
@@ -52,7 +52,7 @@ class Calibrator(nn.Module):
     """Its name in `POSTHOC` and `CALIBRATORS`, and in a file that holds it."""
 
     needs_energy: ClassVar[bool] = False
-    """Whether it has to be given the logits' energy; then `calibrate_by_energy` is the map."""
+    """Whether it needs the energy of the logits; then `calibrate_by_energy` is the map."""
 
     keeps_order: ClassVar[bool] = False
     """Whether no class overtakes another, so that predictions and accuracy stay as they are."""
@@ -62,7 +62,7 @@ class Calibrator(nn.Module):
         for name, value in values.items():
             given = isinstance(value, Tensor)
             tensor = value if given else torch.tensor(value, dtype=torch.float64, device="cpu")
-            if tensor.untyped_storage().nbytes() > tensor.nbytes:  # else all of it would be saved
+            if tensor.untyped_storage().nbytes() > tensor.nbytes:  # else the whole storage is saved
                 tensor = tensor.clone()
             self.register_buffer(name, tensor)
 
@@ -75,10 +75,10 @@ class Calibrator(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it calculates in and returns: that of its fitted values, float32 at the least.
+        """The dtype of calculations and results: that of the fitted values, but at least float32.
 
-        float64 as fitted, until it is moved by `.to(torch.float32)` or the like, or to a device
-        without float64, such as Apple's GPUs, which makes it float32.
+        It is float64 as fitted, until the calibrator is moved by `.to(torch.float32)` or the like,
+        or to a device without float64, such as Apple's GPUs, which makes it float32.
         """
         for value in chain(self.parameters(), self.buffers()):
             if value.is_floating_point():
@@ -89,15 +89,15 @@ class Calibrator(nn.Module):
         """Calibrated log-probabilities `(N, Z)`, of `dtype`, from those of a classifier `(N, Z)`.
 
         `energy` `(N,)` is -log sum exp of the same inputs' logits. Gradients flow to `log_p`. Rows
-        that do not sum to 1, nan, another device than the calibrator's, and energy that is missing
-        though needed or has another length raise `ArcalError`. Values are not checked in a compiled
+        that do not sum to 1, nan, another device than the calibrator's, and energy that is needed
+        but missing, or has a wrong length, raise `ArcalError`. Values are not checked in a compiled
         or exported program, where nan gives nan.
         """
         log_p = as_tensor(log_p, "log_p")
         if not torch.compiler.is_compiling():
             self._check_device(log_p)
             check_log_probabilities(log_p, "log_p")
-        log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
+        log_p = log_p.to(self.dtype).log_softmax(1)  # removes what float32 left in the sum
         if self.needs_energy:
             energy = as_energy(energy, log_p.shape[0], self.kind)
             calibrated = self.calibrate_by_energy(log_p, energy.to(log_p))
@@ -108,7 +108,7 @@ class Calibrator(nn.Module):
         return calibrated
 
     def calibrate(self, log_p: Tensor) -> Tensor:
-        """The map itself, of `log_p` `(N, Z)` in `dtype`, each row's probabilities of sum 1."""
+        """The map itself, of `log_p` `(N, Z)` in `dtype`, with probabilities that sum to 1."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
 
     def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class Calibrator(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
 
     def _apply(self, fn, recurse=True):
-        """In float32 on a device that has no float64, such as Apple's GPUs."""
+        """Become float32 on a device without float64, such as Apple's GPUs."""
 
         def there(tensor: Tensor) -> Tensor:
             stays = tensor.dtype != torch.float64 or leads_to_float64(fn, tensor.device)
@@ -145,7 +145,7 @@ class Calibrator(nn.Module):
 
 
 def with_gradients(fit: Callable[Given, Fitted]) -> Callable[Given, Fitted]:
-    """A fit that follows gradients wherever it is called, as it may be under `torch.no_grad`.
+    """Enable gradients in a fit, wherever it is called, even under `torch.no_grad`.
 
     >>> @with_gradients
     ... def fit(log_p):
@@ -166,19 +166,19 @@ def with_gradients(fit: Callable[Given, Fitted]) -> Callable[Given, Fitted]:
 
 
 def _usable(value: object) -> object:
-    """What a gradient can be taken with: of a tensor of inference mode, a copy."""
+    """The value, or a copy of a tensor from inference mode, so that gradients can be taken."""
     return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
 
 
 def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Tensor:
-    """A fitted value for a buffer: a copy, of floating point and finite, of `ndim` dimensions.
+    """A fitted value for a buffer: a copy, floating-point and finite, with `ndim` dimensions.
 
     A tensor keeps its dtype, numbers become float64. Anything else raises `ArcalError`.
 
     >>> fitted(2.5, "T", ndim=0)
     tensor(2.5000, dtype=torch.float64)
     """
-    with torch.inference_mode(False):  # for gradients that are to flow through the calibrator
+    with torch.inference_mode(False):  # so that gradients can flow through the calibrator
         tensor = (
             value.detach().clone()
             if isinstance(value, Tensor)
@@ -195,9 +195,9 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
 
 
 def divided(log_p: Tensor, T: Tensor) -> Tensor:
-    """Log p / T + constant, of log-probabilities `(N, Z)` and temperatures `(N, 1)` above 0.
+    """Log p / T + constant, for log-probabilities `(N, Z)` and temperatures `(N, 1)` above 0.
 
-    A class that cannot be, of -inf, stays so, and adds no inf x 0 to the gradient of T.
+    An impossible class stays -inf, and adds no inf x 0 to the gradient of T.
 
     >>> divided(torch.tensor([[0.9, 0.1, 0.0]]).log(), torch.tensor([[2.0]])).exp()
     tensor([[0.7500, 0.2500, 0.0000]])
@@ -207,7 +207,7 @@ def divided(log_p: Tensor, T: Tensor) -> Tensor:
 
 
 def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
-    """The energy `(N,)`, -log sum exp of the logits, that a method of this kind needs; finite.
+    """The energy `(N,)`, -log sum exp of the logits, checked for a method that needs it.
 
     >>> as_energy(None, 3, "ebs")
     Traceback (most recent call last):
@@ -216,7 +216,7 @@ def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     if energy is None:
         raise ArcalError(f"{kind} needs the energy of the logits of each input: pass energy=")
     energy = as_tensor(energy, "energy")
-    if torch.compiler.is_compiling():  # nothing is counted or looked at in an exported program
+    if torch.compiler.is_compiling():  # an exported program checks nothing
         return energy
     if energy.shape != (N,) or not energy.is_floating_point():
         raise ArcalError(
@@ -230,9 +230,10 @@ def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
 
 
 def as_log_probabilities(log_p: TensorLike) -> Tensor:
-    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be.
+    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is an impossible class.
 
-    Rows that are off by more than `ROUNDED`, as if they were rounded, are scaled with a warning.
+    Rows are normalised. Sums that are off by more than `ROUNDED`, as if rounded, give a warning,
+    unless the dtype explains them.
     """
     log_p = as_tensor(log_p, "log_p")
     coarse = torch.finfo(log_p.dtype).bits < 32 if log_p.is_floating_point() else False

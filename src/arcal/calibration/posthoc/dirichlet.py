@@ -17,23 +17,23 @@ from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradie
 from arcal.errors import ArcalError
 
 LEFT_OUT = 3
-"""One of so many inputs of each label is left out, to choose the strength by.
+"""One in this many inputs of each label is left out, to choose the strength by.
 
-They are taken in the order of the label's probability: the same in any order of the rows, and as
-hard as the others."""
+They are taken in the order of the label's probability, so they are the same for any order of the
+rows, and as hard as the others."""
 STRENGTHS = (10.0, 1.0, 0.1)
-"""Of lambda = mu, from the strongest; each fit begins where the one before it ended."""
+"""Values of lambda = mu, the strongest first; each fit begins where the one before it ended."""
 FEW = 300
-"""Numbers in W and b up to which Newton's method is used, whose matrix has the square of them."""
+"""With at most this many numbers in W and b, Newton's method is used: its matrix is quadratic."""
 STEPS, HALVED, OPTIMAL = 100, 30, 1e-13
-"""Newton steps at most, halvings of each, and twice the distance in the objective from the optimum
-that is near enough."""
+"""The most Newton steps, the most halvings of each, and the tolerance: twice the distance of the
+objective from its optimum."""
 
 
 class Dirichlet(Calibrator):
-    """log q = W log p + b + constant: every class's probability bears on every other's.
+    """log q = W log p + b + constant: each class's probability affects all others.
 
-    The paper's linear parametrisation. `W` is `(Z, Z)` and `b` `(Z,)`; other shapes, and
+    This is the paper's linear parametrisation. `W` is `(Z, Z)` and `b` `(Z,)`; other shapes, and
     predictions of another number of classes, raise `ArcalError`. It can change predictions, and so
     accuracy.
 
@@ -74,20 +74,20 @@ def fit_dirichlet(
 
         lambda / (Z (Z - 1)) sum_{i != j} W_ij^2  +  mu / Z sum_j b_j^2
 
-    `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
-    a third of each label's inputs, left out, and then all are fitted. A class that is -inf in every
-    row is left out. Labels `(N,)` of a single class, and one whose log-probability is -inf, raise
-    `ArcalError`.
+    `strength` is lambda = mu. By default it is chosen from `STRENGTHS` by the log-loss on a third
+    of each label's inputs, which are left out for this; then all inputs are fitted. A class that is
+    -inf in every row is left out. Labels `(N,)` of a single class, and a label whose
+    log-probability is -inf, raise `ArcalError`.
 
-    With many classes it takes long: each of up to four fits takes up to 500 steps, and each step
-    two products of the log-probabilities with a matrix `(Z, Z)`, for 1,000 classes minutes.
+    With many classes it is slow: each of up to four fits takes up to 500 steps, and each step two
+    products of the log-probabilities with a matrix `(Z, Z)`. For 1,000 classes this takes minutes.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     given = as_linear_examples(log_p, labels, weights)
-    # A masked class would be a constant column, whose weights are offsets that cost nothing.
+    # A masked class would be a constant column, whose weights act as offsets without a penalty.
     log_p, labels, classes = given.possible
     if strength is None:
         strength = _strength(log_p, labels, given.weights)
@@ -132,7 +132,7 @@ def _newton(z: Tensor, labels: Tensor, w: Tensor, strength: float, start: Parame
 
         g_k = sum w (p_k - y_k) x,   H_kl = sum w (p_k [k = l] - p_k p_l) x x^T,
 
-    to which the penalty adds c V and c, c being its weight of each number. Steps are halved until
+    to which the penalty adds c V and c, with c its factor for each number. Steps are halved until
     the objective falls.
     """
     N, Z = z.shape
@@ -171,13 +171,13 @@ def _newton(z: Tensor, labels: Tensor, w: Tensor, strength: float, start: Parame
 
 def _strength(log_p: Tensor, labels: Tensor, weights: Tensor) -> float:
     own = log_p.gather(1, labels[:, None])[:, 0]
-    # A number that other rows do not have, where all else is equal.
+    # A number that tells rows apart if all else is equal.
     mixed = bounded(log_p) @ torch.arange(log_p.shape[1], device="cpu").double().cos()
-    by = (mixed, weights, log_p.amax(1), own, labels)  # the last first
+    by = (mixed, weights, log_p.amax(1), own, labels)  # the last key counts first
     order = np.lexsort([key.numpy() for key in by])
     out = torch.empty(len(labels), dtype=torch.bool, device="cpu")
     out[torch.from_numpy(order)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
-    if len(labels[~out].unique()) < 2:  # such as three inputs, of which one is of its class alone
+    if len(labels[~out].unique()) < 2:  # such as three inputs, one of them alone in its class
         return STRENGTHS[0]
     linear, losses = _identity(log_p.shape[1]), {}
     for strength in STRENGTHS:

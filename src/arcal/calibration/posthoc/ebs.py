@@ -19,9 +19,9 @@ from arcal.calibration.weighted import weighted_deviation, weighted_mean
 from arcal.errors import ArcalError
 
 LEAST = 0.1
-"""The lowest temperature, as a share of T: the paper has no such end, and may divide by 0."""
+"""The lowest temperature, as a share of T: the paper has no such bound, and may divide by 0."""
 LARGEST = 10.0
-"""Of theta, as in the published code, in units of the densities' own heights."""
+"""The largest theta, as in the published code, in units of the densities' heights."""
 
 
 class EnergyScaling(Calibrator):
@@ -29,11 +29,11 @@ class EnergyScaling(Calibrator):
 
     T(E) = T - theta_1 N(E; mean_1, sd_1) + theta_2 N(E; mean_2, sd_2), at least `LEAST` T, with the
     densities of the energies of validation inputs that are classified correctly (1) and wrongly
-    (2). `theta` is not negative. A row is divided by one number above 0, so predictions and
+    (2). `theta` is not negative. Each row is divided by a positive number, so predictions and
     accuracy stay as they are. `T` is a scalar, `mean`, `sd` and `theta` are `(2,)`; others raise
     `ArcalError`.
 
-    The energy is in the logits and not in probabilities: it is passed beside these.
+    The energy cannot be computed from probabilities, so it is passed along with them.
 
     >>> ebs = EnergyScaling(2.0, mean=(-5.0, -2.0), sd=(1.0, 1.0), theta=(0.0, 0.0))
     >>> ebs(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-3.0])).exp()
@@ -81,11 +81,11 @@ def fit_ebs(
     energy: TensorLike | None = None,
     weights: TensorLike | None = None,
 ) -> EnergyScaling:
-    """T by `fit_temperature`, the densities by moments, then theta of the lowest squared error.
+    """T by `fit_temperature`, the densities by moments, then theta by the lowest squared error.
 
-    The paper adds inputs of other classes to the wrong ones where it has some; here are none. What
-    `fit_temperature` refuses, `energy` `(N,)` that is missing, and one that is the same for all
-    inputs, as that of probabilities is, raise `ArcalError`.
+    The paper adds inputs of other classes, if it has any, to the wrong ones; here there are none.
+    What `fit_temperature` refuses, a missing `energy` `(N,)`, an energy that is the same for all
+    inputs, as it is for probabilities, and no correct input raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> energy = torch.tensor([-5.0, -4.0, -5.0, -1.0])
@@ -108,8 +108,8 @@ def fit_ebs(
     sd = spread.maximum(0.1 * given.deviation(E))  # a group of one has a density, too
     right, wrong = densities(E, mean, sd)
 
-    # What is searched for is theta times the densities' heights, which is in temperatures whatever
-    # the units of the energies: in theta itself the slope is so small that a search stops at once.
+    # The search is for theta times the densities' heights, which is a temperature whatever the
+    # units of the energies: in theta itself the slope is so small that a search stops at once.
     height = 1 / (sd * math.sqrt(2 * math.pi))
 
     def objective(change: object) -> tuple[float, object]:

@@ -17,10 +17,10 @@ from arcal.errors import ArcalError
 class EnsembleTemperature(Calibrator):
     """q = w_1 p^(1/T) + w_2 p + w_3 / Z, with p^(1/T) normalised.
 
-    A class that cannot be, of log-probability -inf, stays so. Each part keeps the order of the
-    classes, so predictions and accuracy stay as they are. `T` and
-    `weights` `(3,)` are kept as tensors; a T that is not above 0, and weights that are negative or
-    do not sum to 1, raise `ArcalError`.
+    An impossible class, of log-probability -inf, stays so. Each part keeps the order of the
+    classes, so predictions and accuracy stay as they are. `T` and `weights` `(3,)` are kept as
+    tensors; a T that is not above 0, and weights that are negative or do not sum to 1, raise
+    `ArcalError`.
 
     >>> mixed = EnsembleTemperature(2.0, (0.5, 0.3, 0.2))(torch.tensor([[0.9, 0.1]]).log())
     >>> mixed.exp()  # .5 x .75 + .3 x .9 + .2 / 2
@@ -42,7 +42,7 @@ class EnsembleTemperature(Calibrator):
     def calibrate(self, log_p: Tensor) -> Tensor:
         parts = _parts(log_p, self.T)
         log_w = self.weights.to(log_p).log()[:, None, None]
-        masked = log_p.isneginf()  # before the sum: the gradient of one of -inf alone is nan
+        masked = log_p.isneginf()  # before the sum: the gradient of a sum of -inf alone is nan
         q = (parts + log_w).masked_fill(masked, 0).logsumexp(0)
         return q.masked_fill(masked, -torch.inf).log_softmax(1)
 
@@ -56,8 +56,8 @@ def fit_ensemble_temperature(
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
-    score) for either; its demonstration takes squared error for both. Here T is that of temperature
-    scaling, by NLL, which has one optimum; in the weights the squared error is convex, and they are
+    score) for either; its demonstration uses squared error for both. Here T is that of temperature
+    scaling, by NLL, which has one optimum. The squared error is convex in the weights, which are
     found exactly. Errors are those of `fit_temperature`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -80,16 +80,16 @@ def fit_ensemble_temperature(
 
 def _parts(log_p: Tensor, T: Tensor | float) -> Tensor:
     """Logarithms of the three parts, `(3, N, Z)`."""
-    # Normalised twice: one rounding more, but the figures are those of earlier versions to the bit.
+    # Normalised twice: one more rounding, but the same bits as in earlier versions.
     tempered = (log_p.log_softmax(1) / T).log_softmax(1)
-    # The uniform part is over the classes that can be.
+    # The uniform part is over the possible classes.
     share = log_p.isfinite().sum(1, keepdim=True).to(log_p) / log_p.shape[1]
     uniform = (-math.log(log_p.shape[1]) - share.log()).expand_as(log_p)
     return torch.stack([tempered, log_p, uniform])
 
 
 def _on_simplex(G: Tensor, c: Tensor) -> Tensor:
-    """The weights w >= 0 of sum 1 with the lowest wGw - 2cw: the best of all faces' optima."""
+    """The weights w >= 0 of sum 1 with the lowest wGw - 2cw: the best optimum of all faces."""
     best, lowest = torch.zeros(3, dtype=torch.float64, device="cpu"), math.inf
     scale = G.diagonal().mean()
     for size in (1, 2, 3):

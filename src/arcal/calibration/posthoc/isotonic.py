@@ -16,15 +16,15 @@ from arcal.calibration.posthoc.temperature import as_temperature
 from arcal.errors import ArcalError
 
 COLUMNS = 8
-"""Classes whose probabilities are taken from a matrix at a time: a cache line's."""
+"""How many classes are taken from a matrix at a time: a cache line."""
 MANY = 5000
-"""Values from which on a table of what lies between them is worth making."""
+"""With at least this many values, a table of what lies between them pays."""
 BITS = 39
-"""Last bits of a float64 that do not count in that table: 13 of the fraction do."""
+"""The last bits of a float64, which that table ignores: 13 bits of the fraction are left."""
 SLOPE = 1e-9
-"""Of the line added to a monotone function to make it strictly so, as in the published code."""
+"""The slope of the line that makes a monotone function strictly so, as in the published code."""
 AHEAD = 2.0**-22
-"""By this share a logarithm differs from another in float32 as well, whatever its rounding."""
+"""Logarithms that differ by this share also differ in float32, whatever the rounding."""
 
 
 class MultiClassIsotonic(Calibrator):
@@ -35,8 +35,8 @@ class MultiClassIsotonic(Calibrator):
 
     It keeps the order of the classes, except that float64 may no longer tell apart two classes
     whose probabilities differ by less than 1e-7. In float32 the slope is lost in rounding: classes
-    between which f is flat become equally probable. The predicted class alone stays ahead of the
-    others, by `AHEAD` of the logarithm at least, so that predictions and accuracy stay as they are.
+    between which f is flat become equally probable. Only the predicted class is kept ahead of the
+    others, by at least `AHEAD` of the logarithm, so that predictions and accuracy stay as they are.
 
     >>> halved = MultiClassIsotonic(x=torch.tensor([0.2, 0.8]), y=torch.tensor([0.1, 0.3]))
     >>> halved.double()(torch.tensor([[0.9, 0.1]]).log()).exp()  # .3 : .1
@@ -65,9 +65,9 @@ class MultiClassIsotonic(Calibrator):
 def fit_irm(
     log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
 ) -> MultiClassIsotonic:
-    """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
+    """Isotonic regression of "is it the label?" on the probability, all N Z pairs in one fit.
 
-    Labels `(N,)` of a single class raise `ArcalError`.
+    No inputs, and a -inf in a class that is not -inf in every row, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
@@ -87,9 +87,9 @@ def fit_irm(
 
 
 class OneVsAllIsotonic(Calibrator):
-    """IROvA-TS: temperature scaling, then a function f_z of its own for each class, normalised.
+    """IROvA-TS: temperature scaling, then a separate function f_z for each class, normalised.
 
-    q_z = (f_z(p_z) + SLOPE p_z) / constant, with p of temperature `T`. Row z of `x` and `y`
+    q_z = (f_z(p_z) + SLOPE p_z) / constant, with p at temperature `T`. Row z of `x` and `y`
     `(Z, K)` has the knots of f_z, as in `MultiClassIsotonic`, the last one repeated where f_z has
     fewer than K. Other knots, a T that is not above 0, and predictions of another number of classes
     raise `ArcalError`. It can change predictions, and so accuracy.
@@ -125,8 +125,8 @@ def fit_irova_ts(
 ) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
-    Of two classes the functions come out the same at any temperature, so that it is 1 where none is
-    better than the uniform distribution. A class without a validation input, and what else
+    With two classes the functions come out the same at any temperature, so T is 1 if none is better
+    than the uniform distribution. A class without a validation input, and anything else that
     `fit_temperature` refuses, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -163,11 +163,11 @@ def fit_irova_ts(
 
 
 def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
-    """The non-decreasing function of p with the least squared error to 1 at `hits`, else to 0.
+    """The non-decreasing function of p with the least squared error to 1 at `hits`, 0 elsewhere.
 
-    `p` are blocks `(n,)`, of which `hits` `(m,)` are some, all of [0, 1]. Equal p are one point, up
-    to rounding; then pool adjacent violators. Returned are knots and their values, both float64
-    `(K,)`: the ends of what was pooled.
+    `p` are blocks `(n,)` in [0, 1], and `hits` `(m,)` are some of their values. Values that are
+    equal up to rounding form one point; then adjacent violators are pooled. Returns knots and their
+    values, both float64 `(K,)`: the ends of the pools.
 
     >>> p = torch.tensor([0.1, 0.2, 0.3, 0.4])
     >>> _, y = fit_isotonic([p], p[[1, 3]])
@@ -177,7 +177,7 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     x, right = np.unique(hits.double().numpy(), return_counts=True)
     start, x = _equal(x)
     right = np.add.reduceat(right, start)
-    # Points without a hit, between two with one, are pooled in any case: their number and ends do.
+    # Points without a hit, between two with one, are always pooled: their number and ends suffice.
     m, points = len(start), _Points(x)
     for block in p:
         points.add(block.double().numpy())
@@ -191,7 +191,7 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fit_weighted(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of p `(n,)` that weigh `w` `(n,)`, above 0, of which `hits` weigh `hit_w` `(m,)`.
+    """`fit_isotonic` of p `(n,)` with weights `w` `(n,)` above 0, and `hits` with `hit_w` `(m,)`.
 
     >>> p, w = torch.tensor([0.1, 0.2]), torch.tensor([3.0, 1.0])
     >>> fit_weighted(p, w, p[:1], w[:1])  # 3 hits in 4
@@ -206,13 +206,13 @@ def fit_weighted(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Ten
 
 
 def _equal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of the points of ascending `x` begins, equal but for rounding; ends `(2, m)`."""
+    """Where each group of ascending `x` that are equal up to rounding begins; ends `(2, m)`."""
     start = np.flatnonzero(np.append(True, x[1:] > x[:-1] * (1 + ROUNDING)))
     return start, np.stack([x[start], x[np.append(start[1:], 0) - 1]])
 
 
 def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Knots and values of the pools of points of weight `n`, ascending, that have `(2, m)` ends."""
+    """Knots and values of the pools of ascending points with weights `n` and `ends` `(2, m)`."""
     from scipy.optimize import isotonic_regression  # takes a fifth of a second to import
 
     pooled = isotonic_regression(share, weights=n)
@@ -224,20 +224,20 @@ def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor,
 
 
 class _Points:
-    """How many p are at each of m ascending `x`, and between them, and the ends of these groups.
+    """Counts p at each of m ascending `x` and between them, and finds the ends of these groups.
 
-    The `x` `(2, m)` are the least and the largest of what is equal but for rounding.
+    `x` `(2, m)` are the least and the largest of values that are equal up to rounding.
 
     Sorting would take most of the time of a regression of millions of p. So p below the first x are
-    only counted, and where there are many x a table says by the first bits of p between which x it
-    lies. What is left, p whose first bits are also an x's, is sorted.
+    only counted, and if there are many x a table finds, from the first bits of p, between which x
+    it lies. The rest, p that share their first bits with an x, are sorted.
     """
 
     def __init__(self, x: np.ndarray):
         m = x.shape[1]
         self.low, self.high = x[0] * (1 - ROUNDING / 4), x[1] * (1 + ROUNDING / 4)
         self.rest, self.table = [np.empty(0)], None
-        self.between = np.zeros(m + 2, dtype=np.int64)  # the last of those in `rest`
+        self.between = np.zeros(m + 2, dtype=np.int64)  # the last counts those in `rest`
         self.first, self.last = np.full(m + 1, np.inf), np.full(m + 2, -np.inf)
         if m >= MANY:
             low, high = _key(self.low), _key(self.high)
@@ -248,7 +248,7 @@ class _Points:
             self.table = np.where(there, m + 1, left).astype(np.int32)
 
     def add(self, p: np.ndarray) -> None:
-        """Some more p of [0, 1], up to rounding."""
+        """Add p in [0, 1], up to rounding."""
         if not len(p):
             return
         if self.table is None:
@@ -267,9 +267,9 @@ class _Points:
         self.rest.append(p[rest])
 
     def counted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The numbers `(m,)` at and `(m + 1,)` between the x, and the least and largest of these.
+        """The numbers of p `(m,)` at the x and `(m + 1,)` between, and the ends of those between.
 
-        The least are those of groups that a pool can begin with: the first, and what is sorted.
+        The least p is only found for groups that a pool can begin with: the first, and sorted ones.
         """
         between, last = self.between[:-1], self.last[:-1]
         ascending = np.sort(np.concatenate(self.rest))
@@ -299,7 +299,7 @@ def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """
     p = torch.maximum(p, x[:, :1])
     last = x.shape[1] - 1
-    if torch.compiler.is_exporting():  # ONNX knows no search, and counts the knots that are passed
+    if torch.compiler.is_exporting():  # ONNX has no search: count the knots passed
         passed = (p[..., None] >= x[:, None]).sum(2)
     else:
         passed = torch.searchsorted(x, p, right=True)  # nan is beyond the last
@@ -317,15 +317,15 @@ def _strict_log(f: Tensor, log_p: Tensor) -> Tensor:
     positive = f > 0
     log_f = torch.where(positive, f, 1).log()  # no logarithm of 0, whose gradient is not finite
     log_f = torch.where(positive, torch.logaddexp(log_f, line), line)
-    return log_f.masked_fill(log_p.isneginf(), -torch.inf)  # a class that cannot be stays so
+    return log_f.masked_fill(log_p.isneginf(), -torch.inf)  # an impossible class stays so
 
 
 def _ahead(log_q: Tensor, log_p: Tensor) -> Tensor:
-    """Logarithms of q in which the predicted class is ahead of the others, if only by rounding."""
+    """Logarithms of q with the predicted class ahead of the others, if only just."""
     predicted = log_p == log_p.amax(1, keepdim=True)
     others = log_q.masked_fill(predicted, -torch.inf).amax(1, keepdim=True)
     others = others.clamp(min=-1e30)  # not -inf, and logarithms are not above 0
-    least = others - AHEAD * others  # times 1 - AHEAD is times 1 to the optimiser of ONNX
+    least = others - AHEAD * others  # ONNX's optimiser takes a factor 1 - AHEAD for 1
     return log_q.where(~predicted, log_q.maximum(least))
 
 

@@ -18,11 +18,11 @@ class ParameterizedTemperature(TemperatureNetwork):
 
         T(z^s) = softplus(g(x)) + 0.05 softplus(b),   x = (z^s - mean) / scale
 
-    with a network g of two hidden layers of 5 units of tanh, of the standardised K largest
-    log-probabilities, 10 or as many as there are classes, -50 at the least, and b the bias of its
-    output, which keeps T from 0. A row is divided by one number above 0, so predictions and
-    accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and `weight_i`, `bias_i` of the
-    three layers; others raise `ArcalError`.
+    with g a tanh network with two hidden layers of 5 units, and b the bias of its output, which
+    keeps T above 0. The inputs of g are the standardised K largest log-probabilities, at least -50
+    each; K is 10, or the number of classes if that is smaller. Each row is divided by a positive
+    number, so predictions and accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and
+    `weight_i`, `bias_i` of the three layers; others raise `ArcalError`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -59,11 +59,11 @@ class ParameterizedTemperature(TemperatureNetwork):
 def fit_pts(
     log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
 ) -> ParameterizedTemperature:
-    """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
+    """Fit the network by at most 50 steps of L-BFGS, from one temperature for all inputs.
 
-    They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N, and
-    often end before its minimum. The paper minimises the squared error; the log-loss is what
-    calibrators are chosen by here. Errors are those of `fit_temperature`.
+    The objective is the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over
+    N; the steps often end before its minimum. The paper minimises the squared error, but here
+    calibrators are chosen by the log-loss. Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
@@ -79,7 +79,7 @@ def fit_pts(
 
 
 def largest(log_p: Tensor, K: int) -> Tensor:
-    """The `K` largest log-probabilities of each row, descending, `(N, K)`, -50 at the least.
+    """The `K` largest log-probabilities of each row, descending, `(N, K)`, at least -50.
 
     >>> import torch
     >>> largest(torch.tensor([[-3.0, -torch.inf, -0.1]]), 3)

@@ -1,4 +1,4 @@
-"""Every post-hoc method by its name: how it is fitted, and what it is made of."""
+"""Every post-hoc method by its name: how it is fitted, and its class."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ from arcal.errors import ArcalError, a_type
 
 
 class Fit(Protocol):
-    """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`, or a set of both.
+    """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`, or a `CalibrationSet`.
 
-    Those that need it take the energy of the logits `(N,)`; the others ignore it. With `weights`
-    `(N,)` each input counts as much.
+    Methods that need the energy of the logits `(N,)` take it; the others ignore it. `weights`
+    `(N,)` say how much each input counts.
     """
 
     def __call__(
@@ -63,7 +63,7 @@ _EVERY: tuple[tuple[type[Calibrator], Callable[..., Calibrator]], ...] = (
 
 
 def _as_fit(kind: type[Calibrator], fit: Callable[..., Calibrator]) -> Fit:
-    """Called as all are: those that do not need the energy do not see it."""
+    """A fit with the common signature; methods that do not need the energy do not get it."""
     if kind.needs_energy:
         return fit
     return lambda log_p, labels, /, *, energy=None, weights=None: fit(
@@ -72,29 +72,29 @@ def _as_fit(kind: type[Calibrator], fit: Callable[..., Calibrator]) -> Fit:
 
 
 POSTHOC: dict[str, Fit] = {kind.kind: _as_fit(kind, fit) for kind, fit in _EVERY}
-"""What fits a method, by the method's name."""
+"""The function that fits each method, by its name."""
 
 EVALUATED: dict[str, Fit] = {
     **POSTHOC,
     TemperatureByBatch.kind: _as_fit(TemperatureByBatch, fit_by_batch),
 }
-"""Those of `POSTHOC`, and what can be evaluated but not put into a model, as it sees a batch."""
+"""`POSTHOC`, and a method that can be evaluated but not put into a model: it sees a batch."""
 
 CALIBRATORS: dict[str, type[Calibrator]] = {kind.kind: kind for kind, _ in _EVERY}
-"""What a method fits, by the same name."""
+"""The class that each method fits, by the same name."""
 
 
 _OWN = frozenset(EVALUATED)
 
 
 def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> None:
-    """Make a calibrator of your own known by its `kind`, until this process ends.
+    """Register a calibrator of your own under its `kind`, until this process ends.
 
     Then `arcal.calibrate(..., calibrators=[kind])` compares it with the others, and it can be saved
     and loaded. `fit` is called with log-probabilities float64 `(N, Z)` and labels int64 `(N,)`, and
-    with `energy=` `(N,)` if the class sets `needs_energy`; where inputs are weighted with
-    `weights=` `(n,)`, too, of the inputs whose weight is not 0. Set `keeps_order` only of a class
-    that never changes a prediction. A kind that arcal has itself raises `ArcalError`.
+    with `energy=` `(N,)` if the class sets `needs_energy`. If inputs are weighted it also gets
+    `weights=` `(N,)`, and inputs of weight 0 are left out. Set `keeps_order` only for a class that
+    never changes a prediction. A built-in kind raises `ArcalError`.
 
     >>> import torch
     >>> class Flattened(Calibrator):
@@ -160,11 +160,11 @@ OTHERWISE = {
     "beta": "of two classes vector is beta calibration",
     "matrix": "dirichlet is matrix scaling of log-probabilities",
 }
-"""What others call calibrators, or some near them."""
+"""Other names of calibrators, or of methods close to them."""
 
 
 def also_called(name: str) -> str:
-    """What to add of a name that others use.
+    """What an error message adds on a name that others use.
 
     >>> also_called("Isotonic"), also_called("magic")
     ('; irm and irova-ts are isotonic regression', '')

@@ -18,11 +18,11 @@ class Smart(TemperatureNetwork):
 
         T(g) = softplus(h(x)) + 0.05 softplus(b),   x = (g - mean) / scale
 
-    with a network h of one hidden layer of tanh, of the standardised gap, and b the bias of its
-    output, which keeps T from 0. A row is divided by one number above 0, so predictions and
-    accuracy stay as they are. The gap between log-probabilities is that between logits, and counts
-    up to 1000. Buffers are `mean` and `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)` of
-    the hidden layer, `weight_2` `(1, H)` and `bias_2` `(1,)`; others raise `ArcalError`.
+    with h a tanh network with one hidden layer, of the standardised gap, and b the bias of its
+    output, which keeps T above 0. Each row is divided by a positive number, so predictions and
+    accuracy stay as they are. The gap is the same between log-probabilities as between logits, and
+    is cut at 1000. Buffers are `mean` and `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)`
+    of the hidden layer, `weight_2` `(1, H)` and `bias_2` `(1,)`; others raise `ArcalError`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -53,11 +53,11 @@ class Smart(TemperatureNetwork):
 def fit_smart(
     log_p: LogProbabilities, labels: TensorLike, *, weights: TensorLike | None = None
 ) -> Smart:
-    """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
+    """Fit the network by at most 50 steps of L-BFGS, from one temperature for all inputs.
 
-    They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N. The
-    paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
-    chosen by here. Errors are those of `fit_temperature`.
+    The objective is the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over
+    N. The paper minimises a soft-binned ECE; the log-loss is a proper score, and calibrators are
+    chosen by it here. Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)

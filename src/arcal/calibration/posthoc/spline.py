@@ -13,9 +13,9 @@ from arcal.calibration.posthoc.isotonic import interpolate
 from arcal.errors import ArcalError
 
 KNOTS = 6
-"""Of the spline, as in the paper."""
+"""The number of knots of the spline, as in the paper."""
 POINTS = 100
-"""At which its slope is stored; in between, the map is linear."""
+"""The points at which its slope is stored; in between, the map is linear."""
 ENDS = 1e-5
 """A calibrated confidence lies this far from 0 and from 1, whatever the slope of the spline is."""
 
@@ -23,12 +23,12 @@ ENDS = 1e-5
 class Spline(Calibrator):
     """The confidence s becomes gamma(s); the other classes share 1 - gamma(s) as they did 1 - s.
 
-    gamma is linear between its knots `x` `(K,)`, ascending in [0, 1], with values `y` `(K,)`
-    there, too, and flat beyond them. Other knots raise `ArcalError`.
+    gamma is linear between its knots `x` `(K,)`, ascending in [0, 1], with values `y` `(K,)` in
+    [0, 1], and flat beyond them. Other knots raise `ArcalError`.
 
     The paper calibrates the confidence alone. Here the prediction has to stay, so gamma(s) is at
-    least what makes the second class as probable: with r = p_2nd / (1 - s), r / (1 + r). Above it
-    no class overtakes another; at it the first two are equal, up to one part in a million.
+    least r / (1 + r), with r = p_2nd / (1 - s), which makes the second class equally probable.
+    Above it no class overtakes another; at it the first two are equal, up to one part in a million.
 
     >>> spline = Spline(x=torch.tensor([0.2, 0.8]), y=torch.tensor([0.3, 0.6])).double()
     >>> spline(torch.tensor([[0.8, 0.15, 0.05]]).log()).exp()
@@ -74,11 +74,10 @@ def fit_spline(
 
     h is the natural cubic spline with h(0) = 0 and 6 knots at equal distances that has the least
     squared distance to the cumulative accuracy h(t_i) = 1/W sum_{j <= i} w_j [input j is right],
-    with W the sum of the weights, 1 each unless given: where scores are calibrated its slope is the
-    score. Equal scores count as right alike, as often as they are on average. The knots of gamma
-    are 100 of the scores, or all if they are fewer.
-    There is an optimum for any labels, also where all inputs are right. Fewer inputs than twice the
-    knots raise `ArcalError`.
+    with W the sum of the weights, 1 each by default. If scores are calibrated, its slope is the
+    score. Equal scores all count with their mean accuracy. The knots of gamma are 100 of the
+    scores, or all if there are fewer. There is an optimum for any labels, even if all inputs are
+    right. Fewer inputs than twice the knots raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(400, 2)
     >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)
@@ -114,7 +113,7 @@ def fit_spline(
 
 
 def _by_score(s: Tensor, values: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each score once, up to rounding, which of them each row has, and its rows' mean value."""
+    """Each distinct score, up to rounding; which of them each row has; and their mean values."""
     first = F.pad(differ(s), (1, 0), value=True)
     group = first.cumsum(0) - 1
     nothing = torch.zeros(int(first.sum()), dtype=s.dtype, device="cpu")

@@ -9,10 +9,10 @@ from arcal.errors import ArcalError
 
 
 class Temperature(Calibrator):
-    """log q = log p / T + constant: above T = 1 a classifier becomes less sure, below more so.
+    """log q = log p / T + constant: T above 1 makes a classifier less sure, T below 1 more so.
 
     No class overtakes another, so predictions and accuracy stay as they are. `T`, a number or a
-    scalar tensor, is kept as a scalar tensor; what is not above 0 raises `ArcalError`.
+    scalar tensor, is kept as a scalar tensor; one that is not above 0 raises `ArcalError`.
 
     >>> import torch
     >>> scaled = Temperature(2.0)(torch.tensor([[0.9, 0.1]]).log())
@@ -47,11 +47,11 @@ def fit_temperature(
 ) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
 
-    With `weights` `(N,)`, 0 or more, each input counts as much, here as in every other fit.
+    `weights` `(N,)`, 0 or more, say how much each input counts, here as in every other fit.
 
     The NLL is convex in beta = 1/T: its slope is the mean over inputs of E_p[z] - z_label, and its
     curvature the mean of Var_p[z], with p = softmax(beta z). So there is one optimum, and Newton's
-    method within a bracket finds it, beta to a relative 1e-10. There is none, and `ArcalError` is
+    method within a bracket finds beta to a relative 1e-10. There is none, and `ArcalError` is
     raised, if no input has a class above its label (the NLL falls as T goes to 0), if all classes
     are equally probable everywhere, or if the uniform distribution is as good as any temperature.
 

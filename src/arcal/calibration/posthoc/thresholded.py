@@ -1,8 +1,8 @@
-"""Average thresholded confidence: how many unlabelled inputs a classifier is right on.
+"""Average thresholded confidence: an estimate of the accuracy on unlabelled inputs.
 
 ATC (Garg, Balakrishnan, Lipton, Neyshabur, Sedghi, ICLR 2022): the share of inputs whose score
-reaches a threshold estimates the accuracy, where the threshold is the one that reproduces the
-accuracy of labelled inputs. A score is anything that is higher where the classifier is surer.
+reaches a threshold estimates the accuracy. The threshold is the one that reproduces the accuracy on
+labelled inputs. A score is anything that is higher where the classifier is surer.
 """
 
 import math
@@ -24,8 +24,8 @@ TIE = 1e-9
 class ScoreThreshold:
     """A score, and the share of the inputs with this very score that counts as reaching it.
 
-    Where many inputs have one score, as those of a tree or of rounded probabilities do, no
-    threshold between scores is reached by a given share of them.
+    If many inputs have one score, as from a tree or rounded probabilities, no threshold between
+    scores is reached by exactly a given share of them.
 
     >>> ScoreThreshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
     0.5
@@ -35,7 +35,7 @@ class ScoreThreshold:
     ties: float
 
     def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
-        """The share of inputs with scores `(N,)` that reach it, of those that weigh so much."""
+        """The share of inputs with scores `(N,)` that reach it, or their share of the weight."""
         above, same = _above_and_at(self.score, scores)
         reach = above.double() + self.ties * same.double()
         if weights is None:
@@ -45,9 +45,9 @@ class ScoreThreshold:
 
 @dataclass(frozen=True)
 class AccuracyByThreshold:
-    """The threshold that as many labelled inputs reach as are right, which is their `accuracy`.
+    """The threshold that is reached by as many labelled inputs as are right, their `accuracy`.
 
-    `loosest` and `strictest` are the ends it may have, by Tango's 95 % interval of the accuracy
+    `loosest` and `strictest` are the ends of its range, by Tango's 95 % interval of the accuracy
     minus the share that reaches it.
 
     Made by `fit_accuracy_by_threshold`.
@@ -65,7 +65,7 @@ class AccuracyByThreshold:
     def estimate(self, scores: Tensor) -> tuple[float, float, float]:
         """The accuracy of unlabelled inputs with scores `(N,)`, and the ends of its 95 % interval.
 
-        It is over draws of such inputs and of the labelled ones.
+        The interval is over draws of such inputs and of the labelled ones.
         """
         scores = scores.double()
         share = self.threshold.share(scores)
@@ -78,10 +78,10 @@ class AccuracyByThreshold:
 def fit_accuracy_by_threshold(
     scores: TensorLike, correct: TensorLike, weights: TensorLike | None = None
 ) -> AccuracyByThreshold:
-    """That of labelled inputs with scores `(N,)`, of which the `correct` bool `(N,)` are right.
+    """The threshold for labelled inputs with scores `(N,)`, where `correct` `(N,)` bool are right.
 
-    With `weights` `(N,)`, at least 0, each counts as much, and all as many as their effective
-    number. No inputs, nan, and other shapes raise `ArcalError`.
+    `weights` `(N,)`, 0 or more, say how much each input counts, and their total is the effective
+    number. No inputs, nan, and wrong shapes raise `ArcalError`.
 
     >>> scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
     >>> fitted = fit_accuracy_by_threshold(scores, [True, True, True, False])
@@ -104,7 +104,7 @@ def fit_accuracy_by_threshold(
     reached = w[order].cumsum(0)
 
     def reached_by(share: float) -> ScoreThreshold:
-        """What this share of the labelled inputs reach."""
+        """The threshold that this share of the labelled inputs reach."""
         k = round(share * n) if weights is None else share * n
         if not k > TIE:
             return ScoreThreshold(math.inf, 0.0)
@@ -115,7 +115,7 @@ def fit_accuracy_by_threshold(
 
     threshold = reached_by(accuracy)
     sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
-    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right and do not reach it
+    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right but below it
     loosest, strictest = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
     return AccuracyByThreshold(threshold, loosest, strictest, accuracy)
 

@@ -15,13 +15,13 @@ from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradie
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
-"""How strong the penalty is: of a normal distribution of deviation 1 / sqrt(PRIOR)."""
+"""The strength of the penalty: that of a normal prior with deviation 1 / sqrt(PRIOR)."""
 
 
 class VectorScaling(Calibrator):
     """log q_j = w_j log p_j + b_j + constant: a scale and an offset for each class.
 
-    It is fitted on log-probabilities and not on logits, which have a constant more that softmax
+    It is fitted on log-probabilities and not on logits, which may contain a constant that softmax
     does not see. `w` and `b` are `(Z,)`; other shapes, and predictions of another number of
     classes, raise `ArcalError`. It can change predictions, and so accuracy.
 
@@ -56,9 +56,9 @@ def fit_vector(
 ) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
-    The penalty draws it towards temperature scaling, by as much as one input or two do; without
-    one, a class that no input is of would have no optimum. Labels `(N,)` of a single class, and
-    one whose log-probability is -inf, raise `ArcalError`.
+    The penalty pulls the fit towards temperature scaling, as strongly as an input or two; without
+    it, there would be no optimum for a class that no input has. Labels `(N,)` of a single class,
+    and a label whose log-probability is -inf, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)
