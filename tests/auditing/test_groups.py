@@ -7,7 +7,15 @@ import pytest
 import torch
 from scipy.stats import beta, binom, binomtest
 
-from arcal.auditing import LEAST, Predictions, by_class, by_group, by_level
+from arcal.auditing import (
+    LEAST,
+    Predictions,
+    as_predictions,
+    by_class,
+    by_group,
+    by_level,
+    overall,
+)
 from arcal.auditing._estimate import accuracies, counted, effective_numbers
 from arcal.auditing._groups import by_class_and_level, verdicts
 from arcal.errors import ArcalError
@@ -284,6 +292,26 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
         assert one.share_of_errors == pytest.approx(other.share_of_errors)
         assert one.accuracy.n < one.n  # a repeated input is no second one
         assert one.accuracy.width > other.accuracy.width
+
+
+def test_the_ece_of_a_weighted_group_is_as_unsure_as_that_of_its_inputs_alone():
+    """A hundred light errors do not show how often the few heavy inputs are wrong."""
+    N = 3000
+    draw = torch.Generator().manual_seed(0)
+    p = 0.55 + 0.4 * torch.rand(N, generator=draw, dtype=torch.float64)
+    labels = (torch.rand(N, generator=draw) < 0.15).long()
+    said = as_predictions(probabilities=torch.stack([p, 1 - p], dim=1), labels=labels)
+    heavy = (torch.arange(N) % 50 == 0) & (labels == 0)
+    weights = torch.where(heavy, 40.0, 1.0)
+    half = torch.arange(N) % 2
+    groups = by_group(said, half, ("even", "odd"), weights)
+    for g, group in enumerate(groups):
+        alone = overall(said.rows(half == g), weights[half == g])
+        assert group.ece is not None
+        assert group.ece.high == pytest.approx(alone.ece.high, rel=0.06)
+    heavier = groups[0]
+    assert int((labels[half == 0] == 1).sum()) > 100
+    assert heavier.ece.high >= max(-heavier.gap.low, heavier.gap.high)
 
 
 def test_equal_weights_and_the_order_of_the_rows_change_nothing():

@@ -24,7 +24,9 @@ from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance, 
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_weights
 from arcal.calibration.draws import usual_resamples
+from arcal.calibration.few_errors import errors_of
 from arcal.calibration.intervals import binomial_p
+from arcal.calibration.weighted import widening
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 
@@ -276,7 +278,6 @@ def _eces(
     number = torch.full((len(gaps),), -1, device="cpu")
     number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
-    errors = ~correct if weights is None else ~correct & (weights > 0)
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
     weights = None if weights is None else weights[rows]
@@ -285,13 +286,19 @@ def _eces(
     drawn = predictions.chance if rows.all() else Chance(confidence[rows])
     chance = ece_by_chance(drawn, *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    wrong = torch.bincount(groups[errors], minlength=len(gaps))
+    order = within[0].argsort(stable=True)
+    sizes = torch.bincount(within[0], minlength=len(chosen)).tolist()
+    rights = correct[rows][order].split(sizes)
+    weighing = [None] * len(chosen) if weights is None else weights[order].split(sizes)
     eces = {}
     for i, g in enumerate(chosen.tolist()):
         n = gaps[g].n
         calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n)
-        draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
-        eces[g] = ece_from(draws, n, calibrated.high, gaps[g], int(wrong[g])), calibrated
+        w = weighing[i]
+        wider = 1.0 if w is None else widening(w)
+        draws = Bootstrap(value[i].item(), samples[:, i], 0.95, wider)
+        wrong = errors_of(rights[i], w)
+        eces[g] = ece_from(draws, n, calibrated.high, gaps[g], wrong), calibrated
     return eces
 
 

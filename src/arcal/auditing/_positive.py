@@ -29,7 +29,7 @@ from arcal.calibration.bins import ROUNDING
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
-from arcal.calibration.weighted import weighted_mean
+from arcal.calibration.weighted import weighted_mean, widening
 from arcal.errors import ArcalError
 from arcal.printable import first_few, printable
 
@@ -164,7 +164,7 @@ def class_probability(
     value, samples = bootstrap_ece_by_group(p, positives, everything, 1, **options)
     chance = ece_by_chance(p, everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
-    draws = Bootstrap(value.item(), samples[:, 0], 0.95)
+    draws = Bootstrap(value.item(), samples[:, 0], 0.95, widening(w))
     rarer = min(errors_of(~positives, w), errors_of(positives, w))
     high = _upper_ends(p, w, BINS, "mass")
     k = _bin_numbers(p, high)
