@@ -191,7 +191,7 @@ def locked(
 
     Several processes can hold a `shared` lock. The block gets whether the lock is held: without
     `wait`, False if others hold it. The lock is released when the process ends, however it ends. On
-    Windows, which has no such lock, it is never held; on a file system without locks, it raises
+    Windows, which has no such lock, it is never held; a file system without locks raises
     `ArcalError`. In both cases a lock that is not `needed` counts as held. A symbolic link at
     `path` raises `ArcalError`: nothing is opened through it.
 

@@ -1,8 +1,8 @@
 """Attacks: the smallest perturbation that changes a model's own prediction.
 
-An attack is a frozen dataclass that holds its settings, called as `attack(model, x, bounds) ->
-Adversarial`. To run a part of its inputs it calls `rows(model, index)(x[index])`, so that a mask or
-anything else that belongs to a row follows it.
+An attack is a frozen dataclass that holds its settings, and is called as
+`attack(model, x, bounds) -> Adversarial`. To run a part of its inputs it calls
+`rows(model, index)(x[index])`, so that a mask or anything else that belongs to a row follows it.
 """
 
 from dataclasses import asdict

@@ -90,10 +90,10 @@ def shortest_into(
     """The shortest `d` `(B, D)` in L2 with `offset_k + normal_k.d <= 0` for all k that are `on`.
 
     Returns also whether `d` satisfies this, bool `(B,)`, or only comes near, and the multipliers.
-    Offsets, `on` and the initial multipliers `u` are `(B, T)`, normals `(B, T, D)`; `low <= d <=
-    high`, both `(B, D)`. This is Hildreth's method (1957) with a box: `d = clip(-sum_k u_k
-    normal_k)`, and each `u_k >= 0` in turn is made as large as its own plane needs. Each such
-    update climbs the dual,
+    Offsets, `on` and the initial multipliers `u` are `(B, T)`, normals `(B, T, D)`;
+    `low <= d <= high`, both `(B, D)`. This is Hildreth's method (1957) with a box:
+    `d = clip(-sum_k u_k normal_k)`, and each `u_k >= 0` in turn is made as large as its own plane
+    needs. Each such update climbs the dual,
 
         min_d |d|^2 / 2 + sum_k u_k (offset_k + normal_k.d),    low <= d <= high,
 

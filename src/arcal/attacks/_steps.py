@@ -52,8 +52,7 @@ class Steps:
         return torch.where(back, self.towards[active], j), d
 
     def _shorter(self, active: Tensor) -> Tensor:
-        """The last steps halved, or midway to the `safe` ones where half would be shorter than
-        those.
+        """The last steps halved, or midway to the `safe` ones where half would be shorter.
 
         Half may be shorter where a crossing nearer than the safe step is known.
         """
@@ -65,8 +64,7 @@ class Steps:
     def arrive(
         self, active: Tensor, j: Tensor, point: Tensor, d: Tensor, ahead: Tensor, deep: Tensor
     ) -> Tensor:
-        """Record the `point` `(B, ...)` where the steps `d` led; returns whether it crossed,
-        `(B,)`.
+        """Record the `point` `(B, ...)` where the steps `d` led; returns whether they crossed.
 
         `ahead` `(B,)` is its lead, negative once it has crossed, and `deep` `(B,)` whether it is
         too far beyond the boundary.

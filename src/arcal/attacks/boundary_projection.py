@@ -37,8 +37,8 @@ ROUNDS = 3
 """How often a search starts again because half of the way crosses already."""
 
 MOST_HALVINGS, BISECTIONS = 100, 20
-"""The most halvings until the half does not cross (float32 has no smaller share), and what
-follows."""
+"""The most halvings until the half does not cross (float32 has no smaller share), and the
+bisections that follow."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class BoundaryProjection:
     All this finds a boundary that no small step improves, which need not be the nearest one. Images
     have too many directions to look elsewhere, and their nearest boundaries are mostly found all
     the same. In few dimensions boundaries lie on all sides, and passes cost little. So inputs of at
-    most 64 entries get one more turn for each 8 passes of the budget. Each turn runs 64 points
+    most 64 entries get one turn for each 8 passes of the budget. Each turn runs 64 points
     spread over a ball around x and begins `starts` searches, of 16 passes each, from the most
     promising of them: with the defaults at most 784 more passes, and 384 forward passes. `starts=0`
     leaves them out. They also find boundaries behind a region without gradient.
@@ -258,11 +258,10 @@ class BoundaryProjection:
     def _search_before(
         self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest crossing, and all passes, after searching again where half of the way
-        crosses.
+        """The nearest crossing, and all passes, after new searches where half of the way crosses.
 
-        The new searches begin where bisection finds a crossing: at `h` of the way, with none at `h
-        / 2`.
+        The new searches begin where bisection finds a crossing, at `h` of the way, with none at
+        `h / 2`.
         """
         left = torch.arange(len(x), device=x.device)
         nearest, none = torch.where(nearest.isnan(), x, nearest), nearest.isnan()

@@ -96,7 +96,7 @@ def _ends(bounds: Any) -> Bounds:
 
 
 def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
-    """What to do with inputs `(N, ...)` outside their bounds: images show their scaling."""
+    """What to do with inputs `(N, ...)` outside their bounds: images hint at their scaling."""
     if x.ndim == 4 and x.shape[1] in (1, 3) and bounds == (0, 1):
         if x.min() < 0:
             return (

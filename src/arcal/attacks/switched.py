@@ -25,8 +25,7 @@ _SWITCHES: dict[tuple[int, str], _Switch] = {}
 
 @contextmanager
 def switched(settings: Sequence[Setting]) -> Iterator[None]:
-    """Set attributes in this order; the last block that wants one so sets it back, in reverse
-    order.
+    """Set attributes in this order; the last block that wants one so restores it, in reverse.
 
     An attribute that already has its value is left alone.
 

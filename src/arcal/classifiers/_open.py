@@ -64,7 +64,7 @@ def open_classifier(
     `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), and replaces
     what the configuration says.
 
-    Nothing is downloaded, and only tensors are unpickled. Any fault raises `ArcalError` with one
+    Nothing is downloaded, and only tensors are unpickled. Any problem raises `ArcalError` with one
     line: what, where, what to do.
 
     >>> code = "from torch import nn; network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))"

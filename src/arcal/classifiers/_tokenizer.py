@@ -16,8 +16,7 @@ Text = str | tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
-    """Turns texts into `inputs_embeds` float `(N, length, D)`, `attention_mask` and others, by
-    name.
+    """Turns texts into a dict: `inputs_embeds` float `(N, length, D)`, `attention_mask` and others.
 
     Without `embeddings` there is `input_ids` int64 `(N, length)` instead, which cannot be
     perturbed.

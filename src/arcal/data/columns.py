@@ -19,7 +19,7 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 ID = "id"
 WHOLE, ZEROS_BEFORE = r"^-?\d{1,18}$", r"^0\d+$"
-"""Text ids that are whole numbers. One with leading zeros is a name, as 007 is, as are all then."""
+"""Text ids that are whole numbers, unless one has leading zeros, as 007: then all are names."""
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 UNLABELLED = "unlabelled"

@@ -97,7 +97,7 @@ HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).
 
 
 def read_header(source: Path | BinaryIO, where: str) -> Header:
-    """The header of an image; one that cannot be read raises `ArcalError` that names it `where`."""
+    """The header of an image; an unreadable one raises `ArcalError`, in which `where` names it."""
     with opened_image(source, where) as image:
         _check_depth(image)
         turn = _orientation(image)

@@ -192,8 +192,7 @@ class InMemory(Labelled):
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
-    """Raise unless a part has one of its `rows`, a label and, if there are any, a weight for each
-    id.
+    """Raise unless a part has one of its `rows`, a label and any weight for each id.
 
     `what` says what the rows are, for messages.
     """

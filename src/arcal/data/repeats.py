@@ -24,8 +24,7 @@ class Repeats(NamedTuple):
     pair: tuple[int, int]
 
     def sentence(self, of: str, name: Callable[[int], str]) -> str:
-        """A line about these inputs `of` a data set; `name` gives the name of the one at a
-        position.
+        """A line about these inputs `of` a data set; `name` gives the name at a position.
 
         >>> Repeats(4, 2, (0, 3)).sentence("the 60 images", lambda i: f"{i}.png")
         '4 of the 60 images occur more than once, and 2 of these have several labels, which \

@@ -31,7 +31,7 @@ def open_calibrator(spec: str) -> OwnCalibrator:
 
     The name is a subclass of `Calibrator` that the file registers by
     `arcal.calibration.posthoc.register`, or that has a `fit`, a `staticmethod` or `classmethod`
-    called with log-probabilities and labels. Code runs because it is named here. Any fault raises
+    called with log-probabilities and labels. The code is run. Any problem raises
     `ArcalError` with one line.
 
     >>> code = '''

@@ -207,7 +207,7 @@ def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
 
 
 def _normalized(network: nn.Module, usual: Normalization, shape: Shape) -> nn.Module:
-    """The network after its normalisation, the mean over channels if their number differs."""
+    """The network after its normalisation, averaged over channels if their number differs."""
     if len(usual.mean) not in (1, shape[0]):
         mean, std = (sum(each) / len(each) for each in (usual.mean, usual.std))
         usual = Normalization((mean,), (std,))

@@ -37,7 +37,7 @@ class NamedInCode:
 def named_in_code(spec: str) -> NamedInCode:
     """Run or import the code that a name stands in, and look the name up.
 
-    Code runs because it is named here, with the working folder and the file's own folder
+    The code is run, with the working folder and the file's own folder
     importable; any error in it becomes one line with the file and line where it happened.
     """
     source, _, name = spec.rpartition(":")
@@ -193,8 +193,7 @@ _FOLDERS: set[Path] = set()
 
 
 def _make_first(folder: Path) -> None:
-    """Import from this folder first, and import again what a file elsewhere imported by such a
-    name.
+    """Import from this folder first, and forget what files elsewhere imported by its names.
 
     Two files to compare often are in copies of one project, each beside its own `model.py`.
     """

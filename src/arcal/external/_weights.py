@@ -52,8 +52,7 @@ class Weights:
         return ", ".join((self.path.name, f"SHA-256 {self.digest[:16]}", *self.changes))
 
     def without_prefixes(self, known: Callable[[str], bool]) -> "Weights":
-        """The weights with prefixes removed until `known` is true of a name, if that can be
-        reached.
+        """The weights with prefixes removed until `known` is true of a name, if it can be.
 
         The usual prefixes are removed, or else the only one of all names, or of names that are
         `known`.

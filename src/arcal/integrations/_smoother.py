@@ -42,7 +42,7 @@ class Smoother:
     inputs within `bounds`. Several processes share the work.
 
     Ids come first in a batch `(ids, inputs, labels)`, as from `arcal.data.WithIds`, or under the
-    key `ids` in a batch that is a dict. `plain` is the training set without augmentation, with the
+    key that `ids` names in a dict. `plain` is the training set without augmentation, with the
     same ids, to be ranked; by default the training set itself. `batch` is the number of examples
     scored at once. `added` is what `arcal.methods.additions` adds to training batches of images,
     such as `{"augmix": 12}` or `{"mixup": 0.2}`, see `augmented_loss`.

@@ -63,8 +63,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @classmethod
     def assembled(cls, estimator: Any, calibrator: Calibrator | None, zeros: Zeros) -> Self:
-        """Combine a fitted estimator with a calibrator that was fitted to its predictions
-        elsewhere.
+        """Combine a fitted estimator with a calibrator fitted to its predictions elsewhere.
 
         `zeros` say how its probabilities of 0 were replaced there.
 

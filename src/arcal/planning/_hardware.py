@@ -22,8 +22,7 @@ PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 @dataclass(frozen=True)
 class Line:
-    """One quantity: its value in `unit`, and its formula in the names of other lines, or its
-    source.
+    """One quantity: its value in `unit`, and its formula by names of other lines, or its source.
 
     Units are FLOP, FLOP/s, B, h, s, or nothing for a number.
 

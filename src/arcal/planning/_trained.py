@@ -101,7 +101,7 @@ class Training:
 
     @property
     def _batch(self) -> int:
-        """The batch size for trials: the recipe's, or fewer large images."""
+        """The batch size for trials: the recipe's, or less for large images."""
         x = torch.zeros(1, *self.shape, device="cpu")
         return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
 

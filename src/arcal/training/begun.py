@@ -50,8 +50,7 @@ def begun_before(runs: Iterable[Run], root: Path, data: Data) -> Iterator[str]:
 def _unfinished(
     run: Run, root: Path, config: dict[str, Any], *but: str
 ) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """Unfinished runs that differ from this one only in the entries `but`, and their
-    configurations.
+    """Unfinished runs that differ from this one only in `but`, and their configurations.
 
     There are none if this run has begun.
     """

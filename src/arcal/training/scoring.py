@@ -88,7 +88,7 @@ def score_run(
                 scoring.alone()
             else:
                 scoring.together(fabric)
-    elif (left := path.with_suffix(SHARDS)).exists():  # by a process killed after merging
+    elif (left := path.with_suffix(SHARDS)).exists():  # left by a process killed after merging
         with locked(_lock(path)):
             shutil.rmtree(left, ignore_errors=True)
     scores = load_scores(path, scoring.fingerprint)
