@@ -25,9 +25,9 @@ def open_attack(spec: str) -> Any:
 
     The name is an attack (an object or function that is called with a model, inputs `(N, ...)` and
     their bounds), or a class or function that returns one when called without arguments. The code
-    is run. An attack of arcal's own, with settings, is returned as it is; any
-    other becomes an `OwnAttack`, which knows the text of its file and of the files that it imports
-    from its own folder or the working folder. Any problem raises `ArcalError` with one line.
+    is run. An attack of arcal's own, with settings, is returned as it is; any other becomes an
+    `OwnAttack`, which knows the text of its file and of the files that it imports from its own
+    folder or the working folder. Any problem raises `ArcalError` with one line.
 
     >>> from pathlib import Path
     >>> _ = Path("mine.py").write_text("def noise(model, x, bounds): ...")

@@ -31,8 +31,8 @@ def open_calibrator(spec: str) -> OwnCalibrator:
 
     The name is a subclass of `Calibrator` that the file registers by
     `arcal.calibration.posthoc.register`, or that has a `fit`, a `staticmethod` or `classmethod`
-    called with log-probabilities and labels. The code is run. Any problem raises
-    `ArcalError` with one line.
+    called with log-probabilities and labels. The code is run. Any problem raises `ArcalError`
+    with one line.
 
     >>> code = '''
     ... from arcal.calibration.posthoc import Calibrator

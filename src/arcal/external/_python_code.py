@@ -37,8 +37,8 @@ class NamedInCode:
 def named_in_code(spec: str) -> NamedInCode:
     """Run or import the code that a name stands in, and look the name up.
 
-    The code is run, with the working folder and the file's own folder
-    importable; any error in it becomes one line with the file and line where it happened.
+    The code is run, with the working folder and the file's own folder importable; any error in it
+    becomes one line with the file and line where it happened.
     """
     source, _, name = spec.rpartition(":")
     where = expanded(source)
