@@ -5,9 +5,9 @@ prediction, see where the model is miscalibrated, and train better calibrated mo
 (Qin, Wang, Beutel and Chi, "Improving Calibration through the Relationship with Adversarial
 Robustness", NeurIPS 2021).
 
-This file is the table of contents; what it names is imported when it is first used, since torch
-takes seconds. All but `audit` and `calibrate` works on tensors and knows nothing about data sets,
-run folders or the command line: for those see `arcal.data`, `arcal.training` and
+This file is the table of contents. Each name is imported on first use, because importing torch
+takes seconds. Everything but `audit` and `calibrate` works on tensors and knows nothing about data
+sets, run folders or the command line: for those see `arcal.data`, `arcal.training` and
 `arcal.evaluation`.
 
 Is a classifier more over-confident where it is less robust? From the confidences, the robustness
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         transforms as transforms,
     )
 
-    # Any classifier, any data: where is it wrong about how sure it is, and how to mend it
+    # Any classifier, any data: where its confidence is wrong, and how to calibrate it
     from arcal.audits import Audit, Calibration, audit, calibrate  # isort: skip
 
     # Section 4: label smoothing by adversarial robustness
@@ -150,7 +150,7 @@ _MODULES = (
 )
 
 
-if not TYPE_CHECKING:  # to a type checker a name that is not here is an error
+if not TYPE_CHECKING:  # type checkers report a name that is not here
 
     def __getattr__(name: str) -> Any:
         # `arcal.data` works after `import arcal`, and is imported only then.

@@ -41,7 +41,7 @@ def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
 
 
 def alpha_by_first_epoch(alpha: Any) -> dict[int, float]:
-    """A positive number as the schedule `{0: alpha}`; a schedule `{first epoch: alpha}` as it is.
+    """The schedule `{first epoch: alpha}`; a positive number becomes `{0: alpha}`.
 
     Epochs may be strings, as JSON stores them; anything else raises `ArcalError`.
 
@@ -67,20 +67,20 @@ def joint_step(
 ) -> Tensor:
     """New soft labels `(R,)` in [low, 1], from each level's gap and the variance of that gap.
 
-    `soft_label`, `gap` and `variance` are float64 `(R,)`, a gap being confidence minus accuracy.
+    `soft_label`, `gap` and `variance` are float64 `(R,)`; a gap is confidence minus accuracy.
 
     When all labels move together, a network's confidence follows one to one. When one level moves
     alone, it follows only as far as the network can tell which level an input belongs to, and a gap
-    that does not close would be added up epoch after epoch. So only the mean label follows Eq. 3.
+    that does not close would accumulate epoch after epoch. So only the mean label follows Eq. 3.
     The deviation q_r of a level's label from the mean label approaches a target instead: minus the
     deviation d_r of the level's gap from the mean gap, shrunk by B:
 
         mean p <- mean p - alpha mean gap        q_r <- q_r + alpha (-B d_r - q_r)
 
     B is `shared_signal`, the part of the gaps' spread that is not the noise of a small validation
-    set. Labels beyond 1 or `low` are clipped, and the others shift so that the mean is preserved
-    (`with_sum`): what a level at its bound cannot take, the others do, and nothing accumulates.
-    With R = 1 this is Eq. 3.
+    set. Labels beyond 1 or `low` are clipped, and the others shift to preserve the mean
+    (`with_sum`): they absorb what a level at its bound cannot, and nothing accumulates. With R = 1
+    this is Eq. 3.
 
     >>> labels, gap = torch.tensor([0.5, 0.75]), torch.tensor([0.25, -0.25])
     >>> joint_step(labels, gap, variance=torch.zeros(2), alpha=0.5, low=0.1)
@@ -109,7 +109,7 @@ def shared_signal(gap: Tensor, variance: Tensor) -> float:
 
 
 def with_sum(label: Tensor, total: float, low: float) -> Tensor:
-    """The labels `(R,)` in [low, 1] nearest to `label` with the sum `total`, or closest to it.
+    """The labels `(R,)` in [low, 1] nearest to `label` whose sum is, or comes closest to, `total`.
 
     The Euclidean projection `clip(label + mu, low, 1)`. The sum is piecewise linear in mu, with
     breakpoints where a label reaches a bound, so mu is interpolated between them.

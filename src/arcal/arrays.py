@@ -1,4 +1,4 @@
-"""Arrays of other libraries, taken wherever tensors are."""
+"""Arrays of other libraries, accepted wherever tensors are."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError, first_line
 
 TensorLike = Tensor | np.ndarray | Sequence[Any]
-"""A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
+"""A tensor, or anything numpy turns into an array of numbers: an array, a list, a table column."""
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
-"""Torch can do little with these: they become int64."""
+"""Torch supports few operations on these, so they become int64."""
 
 MOST = "the largest possible is 2**63 - 1"
 
 BLOCK = 2**17
-"""Numbers of a large matrix that are worked on at a time: they stay in a processor's cache, and no
-second matrix is ever in memory. Larger ones took three times as long, most of it for new memory."""
+"""How many numbers of a large matrix to process at a time: a block stays in a processor's cache,
+and there is never a second matrix in memory. Larger blocks took three times as long, mostly to
+allocate memory."""
 
 
 def as_tensor(
@@ -31,12 +32,12 @@ def as_tensor(
     copied: bool = True,
     must_be: str = "numbers, not text: pass numbers, such as each name's place in a list",
 ) -> Tensor:
-    """A tensor as it is; anything else copied into one, with numpy's dtype for it.
+    """Return a tensor as it is; copy anything else into one, with the dtype numpy gives it.
 
-    Only unsigned integers of more than a byte become int64, of a tensor, too. So Python's floats
-    become float64 and its integers int64. Unless it is to be `copied`, an array that torch can use
-    as it lies in memory, or in a mapped file, is shared. What is no array of numbers raises
-    `ArcalError`, which says of text what it `must_be`.
+    Python's floats become float64 and its integers int64. Unsigned integers wider than a byte
+    become int64, in tensors too. Without `copied`, an array that torch can use as it lies in
+    memory, or in a mapped file, is shared. Anything but an array of numbers raises `ArcalError`;
+    for text, the message says what the values `must_be`.
 
     >>> as_tensor([0.25, 0.5])
     tensor([0.2500, 0.5000], dtype=torch.float64)
@@ -78,13 +79,13 @@ def as_tensor(
             "list of numbers"
         )
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    with catch_warnings():  # what is shared is read, and not written to
+    with catch_warnings():  # a shared array is only read, never written
         filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
 
 
 def row_blocks(N: int, width: int) -> Iterator[slice]:
-    """Slices of N rows of this width, some `BLOCK` numbers each.
+    """Slices of N rows of this width, about `BLOCK` numbers each.
 
     >>> [(some.start, some.stop) for some in row_blocks(N=300, width=1000)]
     [(0, 131), (131, 262), (262, 300)]
@@ -94,7 +95,7 @@ def row_blocks(N: int, width: int) -> Iterator[slice]:
 
 
 def has_float64(device: torch.device) -> bool:
-    """Whether a device has float64, which Apple's GPUs do not.
+    """Whether a device supports float64; Apple's GPUs do not.
 
     >>> has_float64(torch.device("cpu"))
     True
@@ -106,20 +107,20 @@ def has_float64(device: torch.device) -> bool:
 
 
 def leads_to_float64(fn: Callable[[Tensor], Tensor], device: torch.device) -> bool:
-    """Whether a module that is moved by `fn` from this device comes to one that has float64.
+    """Whether `fn` moves a module from this device to one that supports float64.
 
     >>> leads_to_float64(Tensor.half, torch.device("cpu"))
     True
     """
-    # Whatever torch's default dtype is: one of float64 could not be moved to find out.
+    # float32, whatever torch's default dtype: a float64 tensor might not be movable.
     return has_float64(fn(torch.empty(0, dtype=torch.float32, device=device)).device)
 
 
 def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
-    """A tensor of the CPU's on a device, of another dtype if one is given.
+    """Move a CPU tensor to a device, and to another dtype if one is given.
 
-    Only CUDA is not waited for: what is copied to Apple's GPUs without waiting may be overwritten
-    before it gets there (pytorch/pytorch#83015).
+    Only copies to CUDA are asynchronous: on Apple's GPUs the source may be overwritten before it
+    arrives (pytorch/pytorch#83015).
 
     >>> moved(torch.tensor([1, 2]), "cpu", torch.float32)
     tensor([1., 2.])
@@ -128,9 +129,10 @@ def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None 
 
 
 def no_finer_than(model: object, tensor: Tensor) -> Tensor:
-    """A tensor of float64 in float32 if not all of the model's weights are float64.
+    """Convert a float64 tensor to float32 unless all of the model's weights are float64.
 
-    Anything else stays as it is, and so does what is for a function, whose weights are not seen.
+    Other tensors are returned as they are. So is any tensor for a function, whose weights are
+    unknown.
 
     >>> x = torch.zeros(2, 3, dtype=torch.float64)
     >>> no_finer_than(nn.Linear(3, 2), x).dtype, no_finer_than(nn.Linear(3, 2).double(), x).dtype
@@ -149,9 +151,9 @@ def bytes_of(tensor: Tensor) -> memoryview:
 
 
 def digest_state(digest: "hashlib._Hash", model: object) -> None:
-    """Add to a digest a module's tensors, whether they are saved with it or not.
+    """Add a module's tensors to a digest, including buffers that are not saved with it.
 
-    Of another callable, nothing is added.
+    Any other callable adds nothing.
     """
     if not isinstance(model, nn.Module):
         return
@@ -172,7 +174,7 @@ def ascending(ids: Tensor) -> Tensor:
 
 
 def places_of(ids: Tensor, known: Tensor) -> Tensor:
-    """The place of each of these ids `(B,)` among unique `known` ones `(N,)`; -1 of an unknown one.
+    """The place of each id `(B,)` among the unique `known` ids `(N,)`; -1 for an unknown id.
 
     >>> places_of(torch.tensor([8, 3, 7]), torch.tensor([5, 3, 8]))
     tensor([ 2,  1, -1])
@@ -185,7 +187,7 @@ def places_of(ids: Tensor, known: Tensor) -> Tensor:
 
 
 def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
-    """A float64 tensor on the CPU, detached, of any numbers.
+    """Any numbers as a detached float64 tensor on the CPU.
 
     >>> as_float64(torch.tensor([1, 2]))
     tensor([1., 2.], dtype=torch.float64)

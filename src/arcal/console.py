@@ -1,9 +1,9 @@
-"""Progress in the terminal, and what a command says beside it.
+"""Progress in the terminal, and other messages for the user.
 
 Progress bars and sentences for people go to standard error, tables and JSON to standard output, so
 that a command's result can be piped. This file draws the bars; `arcal.report.terminal` prints the
-tables. What only some want to know, such as where something was read, is logged by Python's
-`logging` under the name `arcal`, and `--verbose` shows it.
+tables. Details that only some users want, such as where something was read, are logged with
+Python's `logging` under the name `arcal`; `--verbose` shows them.
 """
 
 import logging
@@ -42,7 +42,7 @@ epochs: logging.Logger = logging.getLogger("arcal.epochs")
 
 
 class _Shown(logging.Handler):
-    """What is logged, as lines above a bar that is being drawn."""
+    """Prints log messages above the bar that is being drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
         line = printable(record.getMessage())
@@ -53,7 +53,7 @@ class _Shown(logging.Handler):
 def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
     """While the block runs, draw no progress if `quiet`, and show what is logged if `verbose`.
 
-    Each epoch is shown also where there is no terminal, unless `quiet`.
+    Without a terminal, every epoch is shown as well, unless `quiet`.
 
     >>> with say_less_or_more(quiet=False, verbose=True):
     ...     log.isEnabledFor(logging.INFO)
@@ -79,13 +79,13 @@ def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
 
 
 class Bar(Protocol):
-    """What is told how much is done of how much there is."""
+    """Receives progress: how much is done, and how much there is in total."""
 
     def __call__(self, done: int, total: int) -> None:
-        """So much is done."""
+        """Report that `done` of `total` units are done."""
 
     def skipped(self, done: int, total: int) -> None:
-        """The same, and the last of it was no work."""
+        """Report the same, where the last of these units took no work."""
 
 
 class _Rate(ProgressColumn):
@@ -108,7 +108,7 @@ class _Lines:
 
     def __call__(self, done: int, total: int) -> None:
         if self.before is None or done < self.now[0]:
-            # what an earlier, killed command or another piece of work has done is not of this rate
+            # the rate leaves out what an earlier, killed command or another piece of work did
             self.before, self.started = done, monotonic()
         self.now = done, total
         if monotonic() - self.said >= EVERY:
@@ -133,7 +133,7 @@ class _Lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def last(self) -> None:
-        if self.reported not in ((0, 0), self.now):  # only where a line has been there before
+        if self.reported not in ((0, 0), self.now):  # only after an earlier line
             self.say()
 
 
@@ -157,11 +157,11 @@ class _Drawn:
 def bar(description: str, unit: str) -> Iterator[Bar]:
     """A progress bar on standard error with the rate in `unit` per second and the time left.
 
-    The block gets a function to call with how much is done and how much there is in total. Its
-    `skipped` is called with the same where the last of it was no work, such as what an earlier,
-    killed command has done: the rate is that of the rest. When the block raises, the bar
-    disappears, so that the error message is the only line left. Where standard error is no
-    terminal, such as in a log file, there is a line every `EVERY` seconds.
+    The block gets a function to call with the units done and the total. It calls that function's
+    `skipped` instead where the last units took no work, such as those that an earlier, killed
+    command had done: they do not count towards the rate. When the block raises, the bar disappears,
+    so that only the error message is left. Where standard error is not a terminal, such as a log
+    file, a line is printed every `EVERY` seconds.
 
     >>> with bar("scoring", "images") as progress:
     ...     for done in range(5):
@@ -175,7 +175,7 @@ def bar(description: str, unit: str) -> Iterator[Bar]:
 
 
 class _Stage:
-    """Counts what a bar is told, for a line at its end."""
+    """Counts the progress reported to a bar, for a line at its end."""
 
     def __init__(self, inner: Bar):
         self.inner, self.started = inner, monotonic()

@@ -36,7 +36,7 @@ ADAPTIVE: dict[str, Any] = {
     "update": "joint",
 }
 RANKING = BoundaryProjection(budget=8, reach=1.3)
-"""Ranks the test images; levels of training images are cut by an attack of twice as many passes."""
+"""Ranks the test images. Training levels come from an attack with twice as many passes."""
 
 SHIFT = EvaluationSet(corruption="gaussian_noise", intensity=3)
 AUDITED = 2000
@@ -44,7 +44,7 @@ AUDITED = 2000
 AUDIT = BoundaryProjection(budget=16)
 
 THREE_WORKERS = Compute(workers=3, threads=1)
-"""One more than two cores: neither waits while the last of an odd number of runs ends."""
+"""One more than two cores, so that neither idles while the last of an odd number of runs ends."""
 
 
 def demo(
@@ -56,14 +56,14 @@ def demo(
 ) -> tuple[list[Subject], Path, Path]:
     """Train, evaluate, report and audit under `out`.
 
-    Returns the evaluated runs, the report's page, and that of the audit, in which vanilla and
-    AR-AdaLS of the first seed stand side by side.
+    Returns the evaluated runs, the report page and the audit page. The audit compares vanilla and
+    AR-AdaLS of the first seed.
 
-    `vanilla` says on which images, and how long, all three methods train; its seeds are replaced by
-    `seeds`. Label smoothing's epsilon is chosen by validation ECE on the first seed, from three
-    tries (it goes on upward while its best is the last); AR-AdaLS has nothing to choose, its alpha
-    follows from the number of epochs. The test set is read only once all is trained. What is there
-    already is not done again.
+    `vanilla` defines the images and the length of training for all three methods; its seeds are
+    replaced by `seeds`. Label smoothing's epsilon is chosen by validation ECE on the first seed,
+    from three tries (and larger ones as long as the last is the best). AR-AdaLS has nothing to
+    choose: its alpha follows from the number of epochs. The test set is read only after all
+    training. Whatever is already in `out` is not done again.
     """
     data, root = vanilla.load(), out / "runs"
     vanilla = replace(vanilla, seeds=seeds[:1])
@@ -99,7 +99,7 @@ def demo(
 
 
 def _audit(folders: list[RunFolder], data: Data, work: Path) -> Audit:
-    """What `arcal audit RUN RUN DATA` would find of these runs."""
+    """The result of `arcal audit RUN RUN DATA` for these runs."""
     examples = Examples.from_part(data.test).first(AUDITED)
     settings = Settings(attack=AUDIT, panel=panel_for(None, examples))
     jobs = []

@@ -8,7 +8,7 @@ from torch import Tensor, distributed
 from arcal.errors import ArcalError
 
 ALIKE = 0.01
-"""How far apart confidences of one input are in batches of other sizes, even in half precision."""
+"""The most that one input's confidence differs between batch sizes, even in half precision."""
 
 
 def processes() -> tuple[int, int]:
@@ -23,10 +23,10 @@ def processes() -> tuple[int, int]:
 
 
 def from_all(value: Any) -> list[Any]:
-    """What every process passed, in the order of their ranks; each has to call this.
+    """The values that all processes pass, in the order of their ranks; each process must call this.
 
-    Values are pickled between the processes, so they can differ in length. Tensors are to be on the
-    CPU; with NCCL each process first needs `torch.cuda.set_device`, which trainers call.
+    Values are pickled between the processes, so they can differ in length. Tensors must be on the
+    CPU. With NCCL each process must first call `torch.cuda.set_device`, as trainers do.
 
     >>> from_all(torch.tensor([7, 8]))
     [tensor([7, 8])]
@@ -40,10 +40,10 @@ def from_all(value: Any) -> list[Any]:
 
 
 def each_id_once(ids: Tensor, *columns: Tensor) -> list[Tensor]:
-    """Rows ascending by id, the first one of each: `ids` int64 `(N,)` and columns `(N, ...)`.
+    """Rows sorted by id, the first row of each id: `ids` int64 `(N,)` and columns `(N, ...)`.
 
-    A sampler that gives every process equally many examples pads with examples that are there
-    already, which would count twice.
+    A sampler that gives every process the same number of examples pads with repeated ones, which
+    would otherwise count twice.
 
     >>> each_id_once(torch.tensor([8, 7, 8]), torch.tensor([0.25, 0.5, 0.25]))
     [tensor([7, 8]), tensor([0.5000, 0.2500])]
@@ -56,10 +56,10 @@ def each_id_once(ids: Tensor, *columns: Tensor) -> list[Tensor]:
 
 
 def check_alike(ids: Tensor, confidence: Tensor, correct: Tensor) -> None:
-    """Raise `ArcalError` if ids `(N,)` are not of one example each, such as places in a batch.
+    """Raise `ArcalError` if several examples share an id, as places in a batch do, in ids `(N,)`.
 
-    An example that a sampler padded with is predicted alike each time: `confidence` and `correct`
-    `(N,)` of several examples are not.
+    When a sampler pads with an example, its predictions agree; `confidence` and `correct` `(N,)` of
+    different examples do not.
 
     >>> ids, correct = torch.tensor([7, 8, 8]), torch.tensor([True, True, True])
     >>> check_alike(ids, torch.tensor([0.9, 0.25, 0.25]), correct)

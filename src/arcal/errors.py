@@ -16,7 +16,7 @@ class ArcalError(ValueError):
 
 
 class ModelInputError(ArcalError):
-    """A model fails on inputs like those it is given: most likely they have another shape.
+    """A model fails on its inputs, most likely because of their shape.
 
     >>> issubclass(ModelInputError, ArcalError)
     True

@@ -27,7 +27,7 @@ except ImportError:  # Windows has no fcntl: there, only one process may train o
 
 
 def expanded(path: Path | str) -> Path:
-    """The path with `~` written out; no such user, or a loop of links, raises `ArcalError`.
+    """The path with `~` expanded; an unknown user, or a loop of links, raises `ArcalError`.
 
     >>> expanded("~/nets") == Path.home() / "nets"
     True
@@ -46,8 +46,9 @@ def expanded(path: Path | str) -> Path:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with the path of a temporary file, then rename that file to `path`.
 
-    Missing folders are made. When `write` raises, the temporary file is removed and whatever `path`
-    held before stays. What killed processes of this machine have left of the same file is removed.
+    Missing folders are created. When `write` raises, the temporary file is removed and `path` keeps
+    what it held before. Temporary files for the same path that killed processes left on this
+    machine are removed.
 
     >>> write_whole(Path("notes/hello.txt"), lambda path: path.write_text("hello"))
     >>> Path("notes/hello.txt").read_text()
@@ -68,7 +69,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         _replace(temporary, path)
     except OSError as error:
-        if error.filename is None and error.errno is not None:  # such as of a full disk
+        if error.filename is None and error.errno is not None:  # such as for a full disk
             error.filename = str(path)
         raise
     finally:
@@ -76,7 +77,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 WAITS = (0.01, 0.1, 1.0) if os.name == "nt" else ()
-"""Seconds between attempts to replace a file: on Windows none can be while another reads it."""
+"""Seconds between attempts to replace a file: Windows refuses while another process reads it."""
 
 
 def _replace(temporary: Path, path: Path) -> None:
@@ -90,11 +91,11 @@ def _replace(temporary: Path, path: Path) -> None:
 
 
 HOST = blake2b(platform.node().encode(), digest_size=3).hexdigest()
-"""Part of the name of a temporary file: only its own machine knows whether a process still runs."""
+"""Part of a temporary file's name: only its own machine knows whether a process still runs."""
 
 
 def _runs(process: str) -> bool:
-    """Whether a process of this number runs on this machine, or may run."""
+    """Whether a process with this id runs, or may run, on this machine."""
     if os.name != "posix" or not process.isdecimal():
         return True
     try:
@@ -115,12 +116,12 @@ NO_ARRAY = (
     TokenError,
     AttributeError,
     KeyError,
-    RuntimeError,  # NotImplementedError among them: how a member of an archive is packed
+    RuntimeError,  # NotImplementedError included: an archive's unsupported compression method
     BadZipFile,
     struct.error,
     zlib.error,
 )
-"""What NumPy raises when a file is no `.npy` or `.npz`: it evaluates the header as a literal."""
+"""What NumPy raises for a file that is not `.npy` or `.npz`: it evaluates the header."""
 
 MARKS = {
     ".html": b'<meta name="generator" content="arcal">',
@@ -129,11 +130,11 @@ MARKS = {
     ".safetensors": b"arcal ",  # in the header's metadata, which comes first
     ".parquet": b"arcal",  # a key of the schema's metadata
 }
-"""By the ending of a file, what says that arcal wrote it."""
+"""By file extension, the bytes that show that arcal wrote a file."""
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Whatever is none raises `ValueError`, brackets without end too.
+    """Parse a JSON text; invalid JSON, or JSON nested too deeply, raises `ValueError`.
 
     >>> parse_json("[1, 2]")
     [1, 2]
@@ -147,7 +148,7 @@ def parse_json(text: str | bytes) -> Any:
 def check_replaceable(path: Path) -> None:
     """Raise `ArcalError` if there is a file at `path` that arcal did not write.
 
-    What users name may be a file of theirs, which nothing here may replace.
+    A path that users name may be a file of their own, which must not be replaced.
 
     >>> _ = Path("mine.json").write_text('{"seeds": [0, 1]}')
     >>> check_replaceable(Path("mine.json"))
@@ -174,12 +175,12 @@ def _is_marked(path: Path) -> bool:
 
     try:
         return mark in (pq.read_schema(path).metadata or {})
-    except (ArrowException, OSError, ValueError):  # ValueError of names that are not UTF-8
+    except (ArrowException, OSError, ValueError):  # ValueError: names that are not UTF-8
         return False
 
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-"""What some network file systems answer."""
+"""Errors from file systems without locks, such as some network file systems."""
 
 
 @contextmanager
@@ -188,11 +189,11 @@ def locked(
 ) -> Iterator[bool]:
     """Hold a lock on the file `path` while the block runs; other processes wait for it.
 
-    Several can hold a `shared` one. The block gets whether it is held: without `wait` it is not
-    where others hold it. The lock is released when the process ends, however it ends. Windows has
-    no such lock, and a file system without locks raises `ArcalError`; one that is not `needed`
-    counts as held there. A symbolic link at `path` raises `ArcalError`: nothing is opened through
-    it.
+    Several processes can hold a `shared` lock. The block gets whether the lock is held: without
+    `wait`, False if others hold it. The lock is released when the process ends, however it ends. On
+    Windows, which has no such lock, it is never held; a file system without locks raises
+    `ArcalError`. In both cases a lock that is not `needed` counts as held. A symbolic link at
+    `path` raises `ArcalError`: nothing is opened through it.
 
     >>> with locked(Path("notes/.lock")):
     ...     pass  # no other process is in such a block
@@ -243,7 +244,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write a text as UTF-8, with the same ends of lines on every system.
+    r"""Write a text as UTF-8, with the same line endings on every system.
 
     >>> write_text(Path("notes/mean.txt"), "0.5 ± 0.1")
     >>> Path("notes/mean.txt").read_bytes()

@@ -1,4 +1,4 @@
-"""Batches of labelled inputs, in the forms in which loaders yield them."""
+"""Batches of labelled inputs, in the forms that loaders yield."""
 
 from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
@@ -24,12 +24,13 @@ from arcal.labels import as_whole_numbers
 
 
 def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
-    """Batches of a pair `(x, labels)` of arrays, of a data set or a part; anything else as it is.
+    """Split a pair `(x, labels)` of arrays, a data set or a part into batches; keep anything else.
 
-    They are in the order of the data, each of as many inputs as `usual_batch` says. Of a part of
-    `arcal.data` they have its ids, and images are in [0, 1]. A data set that is not `labelled` is
-    one of inputs, with or without labels. A path, what cannot be iterated over, and a data set
-    without a length or of what cannot be put into batches, raise `ArcalError` with the `name`.
+    Batches are in the order of the data and hold as many inputs as `usual_batch` says. Those of a
+    part of `arcal.data` have its ids, and images in [0, 1]. The items of a data set are inputs with
+    labels or, if not `labelled`, with or without. A path, an object that cannot be iterated over,
+    and a data set that has no length or whose items do not form batches raise `ArcalError`.
+    Messages call the data by its `name`.
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
@@ -69,7 +70,7 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
 
 
 def _collated(items: list[Any]) -> Any:
-    """Items of a data set as a batch; those that cannot be one raise `ArcalError`."""
+    """Items of a data set as one batch; items that do not form one raise `ArcalError`."""
     try:
         return default_collate(items)
     except (TypeError, RuntimeError) as error:
@@ -91,15 +92,15 @@ def _batches_of_images(part: Any) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 
 
 LABELS = ("labels", "label")
-"""What collators of transformers, and data sets of its hub, call them."""
+"""The keys of labels in transformers' collators and in data sets of its hub."""
 
 
 def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
-    """The ids, the inputs and the labels of a batch, int64 `(B,)` on the CPU but for the inputs.
+    """The ids, inputs and labels of a batch; ids and labels are int64 `(B,)` on the CPU.
 
-    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels`, or `label`, and perhaps
-    `ids`, in which all else is the inputs. Without ids they are numbered from `seen` on. Anything
-    else, and ids or labels that are not one whole number for each input, raise `ArcalError`.
+    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels` or `label`, perhaps `ids`,
+    and the inputs under all other keys. Inputs without ids are numbered from `seen` on. Anything
+    else, and ids or labels that are not one whole number per input, raise `ArcalError`.
 
     >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
     >>> ids, labels
@@ -141,7 +142,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
 
 
 def inputs_alone(batch: Any) -> Inputs:
-    """The inputs of a batch with or without labels, which are not looked at.
+    """The inputs of a batch; its labels, if there are any, are ignored.
 
     A batch is as in `unpacked`, or the inputs alone: a tensor, a tuple or list of one, or a dict.
 
@@ -193,14 +194,14 @@ def draws_order(loader: Any) -> bool:
     >>> draws_order(DataLoader(range(9), shuffle=True)), draws_order(DataLoader(range(9)))
     (True, False)
     """
-    in_turn = (SequentialSampler, BatchSampler)  # the latter as the one that it cuts into batches
+    in_turn = (SequentialSampler, BatchSampler)  # BatchSampler: its order is its sampler's
     return any(
         isinstance(one, Sampler) and not isinstance(one, in_turn) for one in _samplers(loader)
     )
 
 
 def _samplers(loader: Any) -> list[Any]:
-    """What chooses the inputs of a loader, none of a stream's."""
+    """The samplers that choose a loader's inputs; none for a stream."""
     if isinstance(getattr(loader, "dataset", None), IterableDataset):
         return []
     outer = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
@@ -208,7 +209,7 @@ def _samplers(loader: Any) -> list[Any]:
 
 
 class Copies:
-    """Refuses a loader that yields inputs more than once, where no ids would tell.
+    """Refuses a loader that yields inputs more than once without ids to tell them apart.
 
     >>> from torch.utils.data import TensorDataset, WeightedRandomSampler
     >>> data = TensorDataset(torch.rand(4, 3), torch.arange(4) % 2)
@@ -247,7 +248,7 @@ class Copies:
 
 
 def refuse_repeats(ids: Tensor, known: set[int]) -> None:
-    """Add ids `(B,)` to those that are known already; one that occurs twice raises an error.
+    """Add ids `(B,)` to the known ones; an id that occurs twice raises `ArcalError`.
 
     >>> refuse_repeats(torch.tensor([7, 8]), known=set())
     """
@@ -262,12 +263,12 @@ def refuse_repeats(ids: Tensor, known: set[int]) -> None:
 
 BATCH, LEAST = 100, 8
 SMALL = 3 * 64 * 64
-"""The numbers of an input up to which `BATCH` are run at a time. A batch of photographs, with all
-that its gradient needs, would take more memory than many computers have."""
+"""The most numbers an input may have for a CPU to run `BATCH` inputs at a time. That many
+photographs, with all that their gradient needs, would take more memory than many computers have."""
 
 
 def usual_batch(x: InputsLike, device: torch.device) -> int:
-    """How many of these inputs are run at a time: on a CPU fewer of large ones.
+    """How many of these inputs to run at a time: on a CPU, fewer large ones.
 
     >>> cpu = torch.device("cpu")
     >>> usual_batch(torch.zeros(1, 3, 32, 32), cpu), usual_batch(torch.zeros(1, 3, 224, 224), cpu)

@@ -1,4 +1,4 @@
-"""Labels and ids as whole numbers, whatever they come in."""
+"""Labels and ids as whole numbers, whatever form they come in."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
 
 
 def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tensor:
-    """The labels of N inputs, int64 `(N,)` in 0 .. Z-1; of outputs in `one_column` Z is 2."""
+    """The labels of N inputs, int64 `(N,)` in 0 .. Z-1; `one_column` of outputs means Z = 2."""
     labels = as_whole_numbers(values, N, "labels")
     wrong = (labels < 0) | (labels >= Z)
     if wrong.any():
@@ -38,14 +38,14 @@ def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tenso
 
 
 def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
-    """Labels that are names as their places in `classes`; other labels as they are.
+    """Turn names into their places in `classes`; return other labels as they are.
 
     >>> numbered(["dog", "cat", "dog"], ("cat", "dog"))
     [1, 0, 1]
     """
     try:
         first = [] if isinstance(labels, Tensor) else np.asarray(labels[:1], dtype=object).flat
-    except (TypeError, IndexError, KeyError, ValueError):  # no row of labels, which is said later
+    except (TypeError, IndexError, KeyError, ValueError):  # not a row of labels: reported later
         return labels
     if not any(isinstance(one, str) for one in first):
         return labels
@@ -63,7 +63,7 @@ def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
 
 
 def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
-    """One whole number for each of N inputs, int64 `(N,)`, also of a column `(N, 1)`."""
+    """One whole number for each of N inputs, int64 `(N,)`, from `(N,)` or a column `(N, 1)`."""
     numbers = as_tensor(values, name)
     numbers = numbers[:, 0] if numbers.shape == (N, 1) else numbers
     if numbers.shape != (N,):

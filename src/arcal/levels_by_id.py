@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 
 ALIKE = 30
-"""Batches one after another whose ids are 0, 1, ..: no shuffled loader gives two, but a step that
-looks at a batch several times may."""
+"""So many batches in a row with the ids 0, 1, .. are refused: a shuffled loader does not yield even
+two, but a step that uses a batch several times may."""
 
 
 class ById(nn.Module):
     """Values looked up by example id. Every buffer has one row per example.
 
-    Among them are the `ids`, int64 `(N,)`, ascending, possibly sparse.
+    One of them is `ids`, int64 `(N,)`, ascending, possibly sparse.
     """
 
     ids: Tensor
@@ -26,7 +26,7 @@ class ById(nn.Module):
         return places, self.ids[places] == ids
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
-        for name, buffer in self._buffers.items():  # as long as the saved data set, not as before
+        for name, buffer in self._buffers.items():  # sized as in the saved state, not as before
             if prefix + name in state_dict and buffer is not None:
                 loaded = torch.empty_like(state_dict[prefix + name], device=buffer.device)
                 setattr(self, name, loaded)
@@ -34,7 +34,7 @@ class ById(nn.Module):
 
 
 def _check_whole(numbers: Tensor, name: str, give: str = "whole numbers") -> None:
-    """Refuse floats and booleans; an empty list has no dtype of its own."""
+    """Refuse floats and booleans, but not an empty list, which has no dtype of its own."""
     if len(numbers) and (numbers.is_floating_point() or numbers.dtype == torch.bool):
         raise ArcalError(f"{name} are {numbers.dtype}: give {give}")
 
@@ -111,7 +111,7 @@ class LevelsById(ById):
         return self(ids)
 
     def _look_for_places(self, ids: Tensor) -> None:
-        """Refuse training ids that are 0 to n - 1 in batch after batch, where there are more."""
+        """Refuse training ids that are 0 to n - 1 in batch after batch, though there are more."""
         n = len(ids)
         if self.part != "train" or not 1 < n < len(self.ids):
             return

@@ -1,4 +1,4 @@
-"""Logits, told from probabilities that somebody passes for them."""
+"""Tells logits from probabilities that are passed in their place."""
 
 import torch
 from torch import Tensor
@@ -6,14 +6,14 @@ from torch import Tensor
 from arcal.errors import ArcalError
 
 ROUNDED = 1e-3
-"""How far from 1 a row of probabilities may sum: those of half precision are rounded."""
+"""How far from 1 a row of probabilities may sum: half precision rounds them."""
 
 
 def are_probabilities(logits: Tensor) -> bool:
-    """Whether all rows `(..., Z)` lie in [0, 1] and sum to 1, as a softmax's do and logits' do not.
+    """Whether all rows `(..., Z)` lie in [0, 1] and sum to 1, as a softmax's do but logits do not.
 
-    A second softmax would take them for logits without an error: every input then has nearly the
-    same confidence, little above 1 / Z.
+    A second softmax would accept them without an error, and every input would get nearly the same
+    confidence, little above 1 / Z.
 
     >>> import torch
     >>> are_probabilities(torch.tensor([[2.0, -1.0]]).softmax(dim=1))

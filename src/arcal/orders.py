@@ -3,11 +3,11 @@
     attack      the distance an attack finds; the paper's order, and the only one that is a distance
     gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
     margin      the logit margin alone
-    confidence  the log-odds log p / (1 - p) of the predicted class's probability p, which have the
-                same order; it saturates on training data (footnote 1)
+    confidence  the predicted class's probability p, ranked by its log-odds log p / (1 - p); it
+                saturates on training data (footnote 1)
     random      none: the control
 
-All but `attack` are rankings: their unit means nothing and nothing is verified.
+All but `attack` are mere rankings: their values have no unit, and nothing is verified.
 """
 
 from hashlib import sha256
@@ -23,7 +23,7 @@ from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 FORWARD = ("margin", "confidence", "random")
-"""The orders that only run the model: they take inputs of whole numbers, such as token ids."""
+"""The orders that only run the model, so that inputs may be whole numbers, such as token ids."""
 TINY = 1e-15
 """Gradient entries below this lose digits in float32 when they are squared."""
 
@@ -43,10 +43,10 @@ def check_order(order: str, more: str = "") -> None:
 def ranking(
     model: Model, x: Tensor, ids: Tensor, order: str, seed: int, *, check: bool
 ) -> tuple[Tensor, Tensor]:
-    """The logits `(B, Z)` of a batch, and what an order other than `attack` ranks it by, `(B,)`.
+    """The logits `(B, Z)` of a batch, and the values `(B,)` that an order but `attack` ranks by.
 
-    `x` `(B, ...)` are what the model takes, and `seed` is for the order `random` alone. With
-    `check` the model has to say of a part of the batch what it says of the whole.
+    `x` `(B, ...)` are the model's inputs; `seed` is used by the order `random` alone. With `check`,
+    the model must give a part of the batch the same logits as in the whole batch.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])  # the inputs are the logits
     >>> ranking(torch.nn.Identity(), x, torch.tensor([7, 8]), "margin", seed=0, check=True)[1]
@@ -93,7 +93,7 @@ def gradient_order(model: Model, x: Tensor) -> tuple[Tensor, Tensor]:
     gradient = gradient_to(x, lead)
     lead, gradient = lead.detach(), gradient.flatten(1)
     norm, largest = gradient.norm(dim=1), gradient.abs().amax(dim=1)
-    tiny = (largest > 0) & (largest < TINY)  # their squares would be 0, and all of them tie at inf
+    tiny = (largest > 0) & (largest < TINY)  # their squares underflow to 0: all would tie at inf
     scaled = gradient / torch.where(tiny, largest, 1)[:, None]
     norm = torch.where(tiny, largest * scaled.norm(dim=1), norm)
     norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them."""
+"""Processes that end when their parent process ends."""
 
 import os
 import time
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def end_with_parent() -> None:
-    """End this process, which multiprocessing started, as soon as the one that started it ends.
+    """End this process, which multiprocessing started, as soon as its parent process ends.
 
-    A killed process cannot end those it started, and one that waits for another, or computes, would
-    not notice. In a process that multiprocessing did not start nothing happens.
+    A killed process cannot end its children, and a child that computes or waits for another process
+    would not notice. Does nothing in a process that multiprocessing did not start.
 
     >>> end_with_parent()
     """
@@ -20,9 +20,9 @@ def end_with_parent() -> None:
 
 
 def end_with_launcher() -> None:
-    """End this process as soon as the one that started it ends, whichever program that is.
+    """End this process as soon as its parent process ends, whichever program that is.
 
-    To be called where it must not outlive that: a shell with `nohup` is to be outlived.
+    Not for a process that may outlive its parent, such as one that a shell starts with `nohup`.
     """
     Thread(target=_exit_without, args=(os.getppid(),), daemon=True).start()
 

@@ -1,17 +1,17 @@
-"""Text that came with data, without what a terminal or a page would take for an order."""
+"""Text that came with data, without characters that a terminal or a page would act on."""
 
 import unicodedata
 from collections.abc import Sequence
 
 ORDERS = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
-"""Control characters, halves of characters, what stands for nothing, and breaks of lines."""
+"""Control characters, surrogates, private or unassigned characters, and line separators."""
 
 TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Marks that turn the direction of what follows, so that it reads as something else."""
+"""Marks that change the direction of text, so that it reads as something else."""
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, with each character that does not print as an escape.
+    r"""The text on one line, with unprintable characters escaped.
 
     Names of classes, files and columns may hold sequences that clear a terminal or rename its
     window, and control characters make an SVG invalid.
@@ -25,7 +25,7 @@ def printable(text: str) -> str:
 
 
 def first_few(names: Sequence[str], most: int = 8) -> str:
-    """The first of many names for a message, with dots where there are more.
+    """The first few of many names, for a message, with dots if there are more.
 
     >>> first_few(["cat", "dog", "fox"], most=2), first_few(["", "label"])
     ('cat, dog, ...', '(no name), label')
@@ -41,7 +41,7 @@ def _escaped(character: str) -> str:
 
 
 def one_line(message: object) -> str:
-    r"""The same of a message that may be several lines; of a traceback, its last.
+    r"""A message of several lines as one printable line; of a traceback, only its last line.
 
     >>> one_line("the first\n  and the second")
     'the first and the second'
@@ -53,7 +53,7 @@ def one_line(message: object) -> str:
 
 
 def printable_lines(text: str) -> str:
-    r"""A text of several lines, each of them printable.
+    r"""A text of several lines, each made printable.
 
     >>> printable_lines("one\ntwo\x07")
     'one\ntwo\\x07'

@@ -1,8 +1,8 @@
 """Adversarial robustness of a data set, and the levels it is cut into (section 3).
 
-The robustness of an input is the norm, L2 unless the attack has another, of the smallest
-perturbation found that changes the model's own prediction. Levels come from ranking by it, or by
-one of the cheaper `arcal.orders`.
+The robustness of an input is the norm (L2 unless the attack has another) of the smallest
+perturbation found that changes the model's own prediction. Levels are cut from the ranking by it,
+or by one of the cheaper `arcal.orders`.
 """
 
 import inspect
@@ -36,19 +36,19 @@ from arcal.orders import FORWARD, check_order, ranking
 TAKES_KEYWORDS = "a model that takes several inputs is wrapped: arcal.auditing.as_model(model)"
 
 Attack = Callable[..., Adversarial]
-"""`attack(model, x, bounds)`; one that can start from given points also takes `start=`, and one
-that runs a part of its inputs calls `rows(model, index)(x[index])`. What it returns is checked by
-`arcal.attacks.adversarial.as_adversarial`."""
+"""A callable `attack(model, x, bounds)`. One that can start from given points also takes `start=`,
+and one that runs a part of its inputs calls `rows(model, index)(x[index])`. Its result is checked
+by `arcal.attacks.adversarial.as_adversarial`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """The robustness of N inputs of one data set by one order.
+    """The robustness of the N inputs of a data set, by one order.
 
     `ids`, `predicted`, `labels`, `passes` int64 `(N,)`; `robustness` float32 `(N,)`, greater is
     more robust. For the order `attack` it is a distance, `+inf` where the attack failed; `success`
-    bool `(N,)` says where it did not and `reason`, in a line, why some failed. For the others,
-    which attack nothing, `success` is None.
+    bool `(N,)` says where it succeeded, and `reason`, in one line, why it failed elsewhere. The
+    other orders attack nothing, and `success` is None.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
     >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
@@ -96,18 +96,19 @@ def score(
 ) -> Robustness:
     """Score every input of a data set by an order of `arcal.orders`.
 
-    `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
-    `bounds` on the model's device; x may be a dict or tuple of tensors, of which the floating-point
-    one is perturbed, see `Inputs`; a module without weights in float64 gets float64 as float32.
-    The orders margin, confidence and random take token ids as well. Batches `(x, labels)`
-    get their positions as ids; a loader that shuffles has to give ids. A data set, a pair
-    `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`. `attack` is an
-    attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`; `seed` is for
-    the order `random` alone. The model runs in evaluation mode and is left as it was.
+    `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, with labels in [0, Z) and x within
+    `bounds`, on the model's device. x may be a dict or tuple of tensors, of which the
+    floating-point one is perturbed (see `Inputs`). Float64 inputs become float32 unless the
+    module's weights are float64. The orders margin, confidence and random take token ids as well.
+    Batches `(x, labels)` get their positions as ids; a loader that shuffles must yield ids. A data
+    set, a pair `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`.
+    `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
+    `seed` is used by the order `random` alone. The model runs in evaluation mode and is left as it
+    was.
 
-    To score again after the model has changed a little: `start` maps ids `(B,)` to earlier
-    adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them,
-    and `keep` gets the ids and the `Adversarial` of every batch.
+    To score again after the model has changed a little, `start` maps ids `(B,)` to earlier
+    adversarial points `(B, ...)`, NaN where there is none; the attack must be able to start from
+    points. `keep` is called with the ids and the `Adversarial` of every batch.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
     >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
@@ -191,7 +192,7 @@ def _identified(
 
 
 def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[Model, Tensor]:
-    """The model as a function of one tensor, and that tensor: what is attacked, or the rows."""
+    """The model as a function of one tensor, and that tensor: the attacked one, or positions."""
     if order in FORWARD and inputs.are_whole_numbers:
         rows = PositionModel(model, inputs)
         return rows, rows.positions
@@ -202,7 +203,7 @@ def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[
 
 @contextmanager
 def _noting(n: int, x: Tensor, *, wrapped: bool) -> Iterator[None]:
-    """A block whose errors, of the model or about what it returns, name the batch."""
+    """Name the batch in errors raised in the block, by the model or about what it returns."""
     try:
         yield
     except Exception as error:
@@ -230,12 +231,12 @@ def distance(
     bounds: Bounds = (0.0, 1.0),
     attack: Attack | str | None = None,
 ) -> float:
-    """The robustness of the model's prediction on one input `x` `(...)`, as in `score` float32.
+    """The robustness of the model's prediction on one input `x` `(...)`, in float32 as in `score`.
 
-    The norm of the smallest perturbation found that changes the prediction, or with a `target` that
-    changes it to this class, which must not be the prediction; +inf if none was found. With a class
-    `y` it is the robustness of the prediction y: 0 if the model does not predict y. `attack` is
-    `BoundaryProjection`, in L2, unless another is given.
+    It is the norm of the smallest perturbation found that changes the prediction, or +inf if none
+    was found. With a `target` the perturbation must change the prediction to this class, which must
+    not be the prediction already. With a class `y` it is the robustness of the prediction y: 0 if
+    the model does not predict y. `attack` is `BoundaryProjection`, in L2, unless another is given.
 
     >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
     >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)

@@ -35,8 +35,8 @@ def soften(labels: TensorLike, epsilon: Tensor | float, Z: int) -> Tensor:
     """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, float `(N, Z)`, each row summing to 1.
 
     `labels` are whole numbers `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
-    Another epsilon, or what are no class numbers, raises `ArcalError`. `smooth_cross_entropy` is
-    the loss with these targets and does not build them.
+    Another epsilon, or labels that are not class numbers, raise `ArcalError`.
+    `smooth_cross_entropy` is the loss with these targets and does not build them.
 
     >>> soften(torch.tensor([2, 0]), torch.tensor([0.0, 0.3]), Z=3)
     tensor([[0.0000, 0.0000, 1.0000],
@@ -83,9 +83,9 @@ def smooth_cross_entropy(
     `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each
     class, and the mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`, all of the logits' dtype, but float32 at least. Another reduction, an epsilon or
-    a weight of another shape, or, on the CPU, an epsilon outside [0, 1] or a label that is no class
-    raises `ArcalError`.
+    returns `(N,)`, in the logits' dtype but at least float32. Another reduction, an epsilon or a
+    weight of the wrong shape and, on the CPU, an epsilon outside [0, 1] or a label that is not a
+    class raise `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -108,7 +108,7 @@ def smooth_cross_entropy(
         class_losses = class_losses * weight
     try:
         correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
-    except RuntimeError:  # torch's own check, which costs nothing more; a GPU has another
+    except RuntimeError:  # torch's own check, at no extra cost; a GPU has another
         _check_classes(labels, logits.shape[1])
         raise
     uniform = epsilon * class_losses.mean(dim=1)
@@ -137,11 +137,12 @@ class AdaptiveLabelSmoothing(nn.Module):
     With `R > 1`, `assign` stores the level of every example by its id, and `forward` and `update`
     look levels up by id; an id without a level raises `ArcalError`.
 
-    The module may stay on the CPU while the model is on another device, and does where that has no
-    float64. Ids passed on the CPU, as data loaders yield them, avoid a synchronisation with the
+    The module may stay on the CPU while the model is on another device, and does so if that device
+    has no float64. Ids passed on the CPU, as data loaders yield them, avoid a synchronisation with
+    the
     device. Soft labels stay float64 when a parent module is converted to another type.
     `state_dict` holds Z, the soft labels, the epoch and the levels; with alpha "auto", also call
-    `begin` to resume. A state of another Z or R raises `ArcalError`.
+    `begin` to resume. A state with another Z or R raises `ArcalError`.
 
     >>> loss = AdaptiveLabelSmoothing(Z=10, R=2, alpha=0.5)
     >>> loss.assign("train", torch.tensor([0, 1, 2]), torch.tensor([0, 1, 1]))
@@ -238,7 +239,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         """The loss of a batch: logits `(N, Z)`, labels and ids whole numbers `(N,)`.
 
         `ids` may be left out when `R = 1`. A wrong shape, an unknown id, probabilities in the first
-        batch or, on the CPU, a label that is no class raise `ArcalError`.
+        batch or, on the CPU, a label that is not a class raise `ArcalError`.
         """
         if logits.ndim != 2 or logits.shape[1] != self.Z:
             raise ArcalError(
@@ -277,24 +278,23 @@ class AdaptiveLabelSmoothing(nn.Module):
 
         For every validation example, `confidence` float `(N,)` is the probability of the predicted
         class, `correct` bool `(N,)` says whether that class is right, and `ids` int64 `(N,)` (not
-        needed when `R = 1`) gives its level. An id that occurs again counts once; examples that are
-        missing get a warning. The gap of level r is `conf(S_r) - acc(S_r)`, float64 in [-1, 1]; a
-        level without validation examples has a gap of 0 and keeps its soft label.
+        needed when `R = 1`) gives its level. A repeated id counts once; missing examples cause a
+        warning. The gap of level r is `conf(S_r) - acc(S_r)`, float64 in [-1, 1]; a level without
+        validation examples has a gap of 0 and keeps its soft label.
 
-        Where `torch.distributed` runs several processes, every one of them has to call this, each
-        with the predictions it made: all are gathered, so that soft labels are those of a single
-        process on the whole validation set, and the same everywhere. With `gathered` each process
-        passes all of them already, and nothing is exchanged. Without ids, what a sampler pads with
-        counts twice.
+        Where `torch.distributed` runs several processes, every process must call this with its own
+        predictions: all are gathered, so that every process gets the soft labels of a single
+        process on the whole validation set. With `gathered`, each process already passes all of
+        them, and nothing is exchanged. Without ids, examples that a sampler pads with count twice.
 
-        Other shapes, no prediction at all, a confidence outside [0, 1], an unknown id or one of
+        Other shapes, no predictions at all, a confidence outside [0, 1], an unknown id or an id of
         several examples raise `ArcalError`, in all processes.
         """
         share = confidence, correct, ids
         mine = [None if x is None else as_tensor(x).detach().cpu() for x in share]
         shares = [mine] if gathered else from_all(mine)
         confidence, correct, ids = _joined(shares)
-        # On the CPU: a GPU adds in any order, and soft labels are to be the same in all processes.
+        # On the CPU: a GPU adds in any order, and soft labels must be the same in all processes.
         r = self._levels(self.validation_levels.all_levels, ids, len(confidence)).cpu()
         soft = self.soft_label.cpu()
         difference, alpha = confidence.double() - correct.double(), self.alpha_now()
@@ -367,7 +367,7 @@ def _check_epsilon(epsilon: Tensor | float, labels: Tensor) -> None:
                 f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
                 f"example {tuple(labels.shape)}"
             )
-        if epsilon.device.type != "cpu" or not epsilon.numel():  # on a device to look is to wait
+        if epsilon.device.type != "cpu" or not epsilon.numel():  # looking means waiting
             return
         low, high = epsilon.aminmax()  # nan if one of them is
     if not (low >= 0 and high <= 1):
@@ -394,7 +394,7 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
     confidence, correct = torch.cat(columns[0]), torch.cat(columns[1])
     if any(ids is None for ids in columns[2]):
         return confidence, correct, None
-    ids = torch.cat([some for some in columns[2] if len(some)])  # an empty list is of floats
+    ids = torch.cat([some for some in columns[2] if len(some)])  # an empty list has become floats
     check_alike(ids, confidence, correct)
     ids, confidence, correct = each_id_once(ids, confidence, correct)
     return confidence, correct, ids

@@ -1,7 +1,7 @@
 """Attacks: the smallest perturbation that changes a model's own prediction.
 
-An attack is a frozen dataclass of its settings and a callable
-`attack(model, x, bounds) -> Adversarial`. One that runs a part of its inputs calls
+An attack is a frozen dataclass that holds its settings, and is called as
+`attack(model, x, bounds) -> Adversarial`. To run a part of its inputs it calls
 `rows(model, index)(x[index])`, so that a mask or anything else that belongs to a row follows it.
 """
 
@@ -23,7 +23,7 @@ ATTACKS: dict[str, Any] = {
     "carlini-wagner": CarliniWagner(),
     "carlini-wagner-gradient": CarliniWagner(initial_c="gradient", search_steps=2),
 }
-"""Attacks by name: ours, ours where a ranking is all that is wanted, the paper's, and the paper's
+"""Attacks by name: ours, ours with fewer passes for rankings alone, the paper's, and the paper's
 from a better c, for fewer passes."""
 
 
@@ -39,9 +39,9 @@ def attack_named(name: str) -> Any:
 
 
 def as_attack(attack: Any = None) -> Any:
-    """The attack itself: one given by its name, and the default where none is given.
+    """The attack itself, looked up if it is a name; the default one if None.
 
-    A class in place of one of its objects raises `ArcalError`, and so does an unknown name.
+    A class in place of an instance, or an unknown name, raises `ArcalError`.
 
     >>> as_attack("carlini-wagner") == CarliniWagner()
     True
@@ -60,7 +60,7 @@ def as_attack(attack: Any = None) -> Any:
 
 
 def name_of(attack: Any) -> str:
-    """The name of this attack in `ATTACKS`; settings other than there come after the name.
+    """The name of this attack in `ATTACKS`, followed by the settings that differ from it.
 
     >>> name_of(BoundaryProjection())
     'boundary-projection'
@@ -81,10 +81,10 @@ def name_of(attack: Any) -> str:
 
 
 def settings_of(attack: Any) -> dict[str, Any]:
-    """An attack's kind and settings: what its results depend on beside the model and the data.
+    """An attack's kind and settings: what its results depend on besides the model and the data.
 
-    The version of one that has a version is among them, and a norm other than L2: results that
-    name none are from before there was a choice.
+    They include the version of an attack that has one, and a norm other than L2: results without a
+    norm are from before there was a choice.
 
     >>> settings_of(BoundaryProjection(budget=100))
     {'kind': 'BoundaryProjection', 'version': 2, 'budget': 100, 'classes': 9, 'reach': 1.5, ...}

@@ -1,4 +1,4 @@
-"""The region of a target that several planes bound, and the shortest step into it."""
+"""The region of a target class, bounded by several planes, and the shortest step into it."""
 
 import torch
 from torch import Tensor
@@ -8,24 +8,24 @@ from arcal.attacks.adversarial import Aim
 from arcal.attacks.norms import Bounds, Norm
 
 CYCLES = 100
-"""How often all planes get their turn, at most."""
+"""The most cycles in which each plane gets its turn."""
 
 TRIED, SHRUNK = 10, 0.9
-"""Without bounds: planes are missed by this share of before after so many cycles, or are empty."""
+"""Without bounds: a region is empty if so many cycles do not shrink the miss to this share."""
 
 NEAR = 1e-4
 """The share of an offset by which a step may miss a plane."""
 
 TRIES = 3
-"""How often a way beyond the planes is sought that is not much longer than it should be."""
+"""How often a step beyond the planes is shortened that is much longer than it should be."""
 
 
 class Region(Planes):
     """Planes of the classes that were ahead of the target, and the step behind all of them.
 
     on    (N, T)  the planes that bound the region as far as it is known
-    turn  (N, T)  when each was last visited; the one longest ago makes room for another class
-    u     (N, T)  the planes' multipliers at the last step, from which the next are sought
+    turn  (N, T)  when each was last visited; the oldest makes room for another class
+    u     (N, T)  the planes' multipliers at the last step, where the search for the next begins
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
@@ -37,10 +37,10 @@ class Region(Planes):
         self.u = torch.zeros_like(offset)
 
     def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
-        """The steps `(B, D)` a little beyond all planes, longer by that share `(B,)`.
+        """The steps `(B, D)` a little beyond all planes, longer by the share `beyond` `(B,)`.
 
-        In a corner a step grows by more than the planes move, and they are moved by less then. The
-        column `(B,)` is of no importance: what is met there says whose plane is visited.
+        In a corner a step grows by more than the planes move, so the planes are moved by less. The
+        column `(B,)` does not matter: `met` says whose plane is visited.
         """
         offset, normal, on = self.offset[active], self.normal[active], self.on[active]
         sides = self._sides(active)
@@ -62,10 +62,10 @@ class Region(Planes):
         return torch.zeros_like(active), d
 
     def aimed_at(self, active: Tensor, j: Tensor) -> None:
-        """The lead over the target counts, whichever class has it."""
+        """None: the lead over the target counts, whichever class has it."""
 
     def met(self, active: Tensor, j: Tensor, aim: Aim, z: Tensor) -> Tensor:
-        """The columns `(B,)` of the classes ahead of the target, or next to it, in `z` `(B, Z)`."""
+        """The columns `(B,)` of the target's strongest rivals in the logits `z` `(B, Z)`."""
         k = aim.rivals(z, 1).squeeze(1)
         here = self.k[active] == k.unsqueeze(1)
         new = ~here.any(dim=1)
@@ -89,14 +89,15 @@ def shortest_into(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The shortest `d` `(B, D)` in L2 with `offset_k + normal_k.d <= 0` for all k that are `on`.
 
-    Also whether it is, bool `(B,)`, and not only near to that, and the multipliers. Offsets, `on`
-    and multipliers `u` to begin with are `(B, T)`, normals `(B, T, D)`; `low <= d <= high`, both
-    `(B, D)`. Hildreth's method (1957), with a box: `d = clip(-sum_k u_k normal_k)`, and each
-    `u_k >= 0` in turn is made as large as its own plane needs. All this climbs the dual,
+    Returns also whether `d` satisfies this, bool `(B,)`, or only comes near, and the multipliers.
+    Offsets, `on` and the initial multipliers `u` are `(B, T)`, normals `(B, T, D)`;
+    `low <= d <= high`, both `(B, D)`. This is Hildreth's method (1957) with a box:
+    `d = clip(-sum_k u_k normal_k)`, and each `u_k >= 0` in turn is made as large as its own plane
+    needs. Each such update climbs the dual,
 
         min_d |d|^2 / 2 + sum_k u_k (offset_k + normal_k.d),    low <= d <= high,
 
-    and so does a step of Newton's method after each cycle, or it is not taken.
+    and so must the step of Newton's method after each cycle: otherwise it is not taken.
 
     >>> normal, none = torch.tensor([[[-1.0, 0.0], [1.0, -1.0]]]), torch.full((1, 2), torch.inf)
     >>> planes = torch.tensor([[1.0, 0.0]]), normal, torch.tensor([[True, True]])
@@ -109,13 +110,13 @@ def shortest_into(
     columns = on.any(dim=0).nonzero().squeeze(1).tolist()
     bent = {k: _bends(normal[:, k], low, high) for k in columns}
     scale = offset.abs().clamp(min=tiny)
-    going = torch.ones_like(on[:, 0])  # each by itself, whatever the others of its batch do
+    going = torch.ones_like(on[:, 0])  # each on its own, whatever the rest of its batch does
     before = torch.full_like(offset[:, 0], torch.inf)
     farthest = low.square().maximum(high.square()).sum(dim=1) / 2
     boxed = farthest.isfinite()
 
     def evaluated(u: Tensor) -> tuple[Tensor, ...]:
-        """-d without the box, d, what planes lack there, by what share one is missed; the dual."""
+        """-d without the box; d; what planes lack there; the largest relative miss; the dual."""
         behind = torch.einsum("bt,btd->bd", u, normal)
         d = (-behind).clamp(low, high)
         lacking = offset + torch.linalg.vecdot(normal, d.unsqueeze(1))
@@ -136,36 +137,37 @@ def shortest_into(
         better = going & (evaluated(jumped)[4] > climbed)
         u, last = torch.where(better.unsqueeze(1), jumped, u), dual
         behind, d, lacking, missed, dual = evaluated(u)
-        # it climbs as long as that helps, and to |d|^2 / 2 if there is such a d
+        # if there is such a d, the dual climbs no higher than |d|^2 / 2
         going = going & (missed >= NEAR) & (dual > last) & (dual <= farthest)
         if cycle % TRIED == TRIED - 1:
             going, before = going & (boxed | (missed <= SHRUNK * before)), missed
         if not going.any():
             break
     there = (~on | (lacking <= NEAR * offset.abs())).all(dim=1)
-    return d, there, torch.where(there.unsqueeze(1), u, start)  # without room they only grow
+    return d, there, torch.where(there.unsqueeze(1), u, start)  # in an empty region they only grow
 
 
 def _jump(u: Tensor, lacking: Tensor, normal: Tensor, some: Tensor, free: Tensor) -> Tensor:
-    """The multipliers at which `some` planes lack nothing, if all entries stay `free` or not.
+    """The multipliers at which `some` planes lack nothing, if the `free` entries stay the same.
 
-    It is one step of Newton's method, which leads on where planes meet at a sharp angle and their
-    turns hardly do.
+    This is one step of Newton's method. It gets ahead where planes meet at a sharp angle and taking
+    turns hardly does.
     """
     n = normal * some.unsqueeze(2)
     gram = torch.einsum("btd,bsd->bts", n * free.unsqueeze(1), n)
     least = 1e-6 * gram.diagonal(dim1=1, dim2=2).amax(dim=1, keepdim=True) + 1e-12
-    diagonal = torch.where(some, least, 1)  # of no plane 1
+    diagonal = torch.where(some, least, 1)  # 1 for the other planes
     wanted = torch.where(some, lacking, 0)
     more, _ = torch.linalg.solve_ex(gram + diagonal.diag_embed(), wanted)
     return (u + more).clamp(min=0)
 
 
 def _bends(n: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What `_behind_one` needs of the normals, whatever the other planes do.
+    """What `_behind_one` needs from the normals, whatever the other planes do.
 
-    First the sides of the box that each entry leaves, and those that it arrives at, `(B, 2 D)`; by
-    how much the slope rises or falls there; and up to which slope, `(B,)`, no step helps.
+    First the sides of the box that each entry leaves, and those that it arrives at, `(B, 2 D)`;
+    then by how much the slope rises or falls there; and the slope, `(B,)`, up to which no step
+    helps.
     """
     up, square = n > 0, n.square()
     ends = torch.cat([torch.where(up, high, low), torch.where(up, low, high)], dim=1)
@@ -184,9 +186,9 @@ def _behind_one(
 ) -> Tensor:
     """The least `t >= 0` with `offset + n.clip(-others - t n) <= 0`.
 
-    All are `(B,)` or `(B, D)`, and `_bends`. The sum falls with t and is linear between the values
-    at which an entry leaves one side of the box or arrives at the other. Where it stays above 0, t
-    is as large as helps.
+    All are `(B,)` or `(B, D)`; the last three are from `_bends`. The sum falls with t and is linear
+    between the values at which an entry leaves one side of the box or arrives at the other. Where
+    it stays above 0, t goes only as far as it helps.
     """
     here = -others
     bends = (here.repeat(1, 2) - ends) / n.repeat(1, 2)

@@ -38,23 +38,23 @@ class Steps:
     def going(self, spent: int) -> Tensor:
         """The inputs `(B,)` that take a step once `spent` passes are spent on each.
 
-        An input without a crossing goes on; one with a crossing until its patience or the budget
-        is spent.
+        An input without a crossing goes on; one with a crossing stops when its patience or the
+        budget is spent.
         """
         patience = max(PATIENCE, self.budget // PATIENCE)
         hopeful = (spent < self.budget) & (self.waited < patience)
         return ((self.passes <= spent) & (hopeful | self.best.isinf())).nonzero().squeeze(1)
 
     def next(self, active: Tensor, j: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        """Columns `(B,)` and steps `(B, D)`: those to `d`, or shorter ones."""
+        """Columns `(B,)` and steps `(B, D)`: those given, or shorter after steps too far out."""
         back = self.deep[active]
         d = torch.where(back.unsqueeze(1), self._shorter(active), d)
         return torch.where(back, self.towards[active], j), d
 
     def _shorter(self, active: Tensor) -> Tensor:
-        """The last steps halved, or midway to the `safe` ones where half would fall behind those.
+        """The last steps halved, or midway to the `safe` ones where half would be shorter.
 
-        It may fall behind where a crossing nearer than the safe step is known.
+        Half may be shorter where a crossing nearer than the safe step is known.
         """
         step, safe = self.last[active], self.safe[active]
         length = self.norm.length(safe)
@@ -64,7 +64,7 @@ class Steps:
     def arrive(
         self, active: Tensor, j: Tensor, point: Tensor, d: Tensor, ahead: Tensor, deep: Tensor
     ) -> Tensor:
-        """Record the `point` `(B, ...)` that the steps `d` led to; whether it crossed, bool `(B,)`.
+        """Record the `point` `(B, ...)` where the steps `d` led; returns whether they crossed.
 
         `ahead` `(B,)` is its lead, negative once it has crossed, and `deep` `(B,)` whether it is
         too far beyond the boundary.
@@ -85,13 +85,13 @@ class Steps:
         waited = self.waited[active] + self.best[active].isfinite()
         self.waited[active] = torch.where(gained, 0, waited)
         beyond = self.beyond[active]
-        factor = torch.where(crossed, 0.6, 1.5).to(beyond)  # by itself of torch's default dtype
+        factor = torch.where(crossed, 0.6, 1.5).to(beyond)  # else of torch's default dtype
         changed = (beyond * factor).clamp(1e-4, 0.2)
         self.beyond[active] = torch.where(self.deep[active], beyond, changed)
 
 
 FEW = 64
-"""The most entries of an input for which drawing directions helps."""
+"""Inputs of more entries than this have too many directions to draw from."""
 
 GROUP = 8
 """Points drawn for each search that is started."""
@@ -124,8 +124,8 @@ def around(
 def promising(x: Tensor, points: Tensor, lead: Tensor, starts: int, norm: Norm) -> Tensor:
     """The best point of each of `starts` groups, `(N, starts, ...)`.
 
-    Of points `(N, P, ...)` with margins `lead` `(N P,)` it is the nearest of another class, or
-    where a group has none the one with the smallest margin.
+    `points` are `(N, P, ...)`, and their margins `lead` `(N P,)`. The best is the nearest point of
+    another class or, in a group without one, the point with the smallest margin.
     """
     N, P = points.shape[:2]
     distance = norm.length((points - x.unsqueeze(1)).flatten(2))
@@ -162,7 +162,7 @@ class Planes:
         self.add(torch.arange(len(k), device=k.device), torch.zeros_like(self.to), g)
 
     def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
-        """The planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
+        """Set the planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
         self.normal[active, j] = g
         if self.square is not None:
             self.square[active, j] = g.square()
@@ -200,7 +200,7 @@ class Planes:
     def nearest(self, active: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
         """The column `(B,)` of the nearest plane of each of `active`, and the step to it.
 
-        The step `(B, D)` goes beyond it by that share `(B,)` of its length.
+        The step `(B, D)` goes beyond the plane by the share `beyond` `(B,)` of its length.
         """
         new, first = self.visits[active] == 0, self.first[active]
         known, which = torch.where(new, torch.inf, self.distance[active]).min(dim=1, keepdim=True)
@@ -219,7 +219,7 @@ class Planes:
         return self.k[active, j]
 
     def met(self, active: Tensor, j: Tensor, aim: Aim, z: Tensor) -> Tensor:
-        """The columns `(B,)` whose planes are visited where logits are `z` `(B, Z)`."""
+        """The columns `(B,)` of the planes to visit where the logits are `z` `(B, Z)`."""
         return j
 
     def column(self, k: Tensor) -> Tensor:

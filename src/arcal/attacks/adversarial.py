@@ -1,4 +1,4 @@
-"""What an attack is after, what it returns, and the check that it is true."""
+"""The aim of an attack, its result, and the check that the result is true."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +27,7 @@ class Untargeted:
         return Untargeted(self.y[index])
 
     def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
-        """How far logits `(N, Z)` are from there, `(N,)`, or from class `k` `(N,)` of `rivals`.
+        """How far logits `(N, Z)` are from the aim, `(N,)`, or from class `k` `(N,)` of `rivals`.
 
         Negative once it is reached.
         """
@@ -37,12 +37,12 @@ class Untargeted:
         return (z.gather(1, y) - z.gather(1, k.unsqueeze(1))).squeeze(1)
 
     def rivals(self, z: Tensor, T: int) -> Tensor:
-        """The T nearest classes by which it may be reached, `(N, T)`; fewer if there are fewer."""
+        """The T nearest classes that may lead to the aim, `(N, T)`; fewer if there are fewer."""
         T = min(T, z.shape[1] - 1)
         return z.scatter(1, self.y.unsqueeze(1), -torch.inf).topk(T, dim=1).indices
 
     def reached(self, predicted: Tensor) -> Tensor:
-        """Whether inputs of these predictions are there, bool `(N,)`."""
+        """Whether inputs with these predictions have reached the aim, bool `(N,)`."""
         return predicted != self.y
 
 
@@ -50,8 +50,8 @@ class Untargeted:
 class Targeted:
     """The region of class `target` `(N,)`, which is reached when no other class is ahead of it.
 
-    It is bounded by one margin, that of whichever class is ahead, or `apart` by one for each class.
-    `several` classes may be ahead if there are more than two.
+    One margin bounds it, that of whichever class is ahead, or with `apart` one for each class.
+    `several` says that more than one class may be ahead, since there are more than two.
     """
 
     y: Tensor
@@ -80,7 +80,7 @@ Aim = Untargeted | Targeted
 
 
 def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
-    """The aim for inputs of clean logits `(N, Z)`, after checking that there are such targets.
+    """The aim for inputs with clean logits `(N, Z)`, after checking the targets.
 
     >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), None).reached(torch.tensor([2]))
     tensor([True])
@@ -117,7 +117,7 @@ def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
 
 
 NEARBY = 1e-3
-"""How far, in each entry, the logits near an input are evaluated where no attack succeeds."""
+"""How far from an input, in each entry, logits are evaluated to explain why no attack succeeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +155,12 @@ class Adversarial:
 def as_adversarial(
     result: Any, attack: Any, model: Model, x: Tensor, bounds: Bounds = None
 ) -> Adversarial:
-    """Check what an attack, perhaps somebody else's, returned for `x` `(N, ...)`, and return it.
+    """Check what an attack, perhaps a user's own, returned for `x` `(N, ...)`, and return it.
 
     It must be an `Adversarial` of N inputs. Unless the attack sets `VERIFIES`, two forward passes
-    check it: `predicted` must be the model's own prediction, the distance finite exactly where
-    `success` is true, and there the perturbed input within the bounds and predicted otherwise.
-    Anything else raises `ArcalError`.
+    check it. `predicted` must be the model's own prediction and the distance finite exactly where
+    `success` is true; there, the perturbed input must be within the bounds and predicted
+    differently. Anything else raises `ArcalError`.
 
     >>> x = torch.zeros(1, 2)
     >>> as_adversarial(x, "mine", torch.nn.Identity(), x)
@@ -244,8 +244,8 @@ def verified(
     """Run the perturbed inputs through the model as given, and keep those that reach their aim.
 
     `perturbed` `(N, ...)` is NaN where the attack found nothing. A point may be so near the
-    boundary that it flips the attack's twin of the model and not the model itself: it is pushed
-    outward by up to 1 % of its perturbation. What still does not flip is a failure.
+    boundary that it flips the attack's twin of the model but not the model itself: it is then
+    pushed outward by up to 1 % of its perturbation. A point that still does not flip is a failure.
     """
     delta = torch.where(perturbed.isnan(), 0, perturbed - x)
     adversarial = torch.full_like(x, torch.nan)
@@ -281,7 +281,7 @@ def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
         (gradient,) = torch.autograd.grad(lead.sum(), inputs, materialize_grads=True)
     with torch.no_grad():
         near = rows(model, some)(x[some] + (x[some] <= 0.5).to(x).mul(2).sub(1) * NEARBY)
-    if not near.amax(dim=1).isfinite().all():  # a class at -inf is masked, and may be
+    if not near.amax(dim=1).isfinite().all():  # a class at -inf is masked, which is fine
         return "the model's logits are not finite near these inputs: no class leads there"
     flat = int((~gradient.flatten(1).any(dim=1)).sum())
     if 2 * flat >= len(some):

@@ -22,22 +22,23 @@ DEEP = 0.5
 """A point that another class leads by more than this share of a clean margin is too far out."""
 
 MOST_PASSES = 1_000_000
-"""A budget above it is a mistake."""
+"""A budget above this is refused as a mistake."""
 
 SHORT = 16
-"""Passes of each search from elsewhere."""
+"""Passes of each search that starts elsewhere."""
 
 ROWS = 8192
-"""Points drawn around inputs that are run at a time."""
+"""How many points drawn around inputs are run at a time."""
 
 ALWAYS = 3
 """Classes that get a plane whatever their margins."""
 
 ROUNDS = 3
-"""How often a search begins anew where even half of the way crosses."""
+"""How often a search starts again because half of the way crosses already."""
 
 MOST_HALVINGS, BISECTIONS = 100, 20
-"""Forward passes until the half does not cross, after which float32 has no less, and from then."""
+"""The most halvings until the half does not cross (float32 has no smaller share), and the
+bisections that follow."""
 
 
 @dataclass(frozen=True)
@@ -57,57 +58,57 @@ class BoundaryProjection:
       iteration hops between the planes of neighbouring pieces. The normal of the plane is therefore
       an average over the gradients `g_t = grad m_k(x_t)` met so far, the later ones weighing more:
       `n <- n + b (g_t - n)` with `b = 2 / (v + 3)` at visit v = 0, 1, ... of this plane. After 20
-      visits v begins at 0 again, which leaves a local minimum more often than it costs. The plane's
-      offset is not averaged: the plane has at `x_t` the margin measured there,
-      `m_k(x_t) + n.(x' - x_t) = 0`, so that its error is one of direction only.
+      visits v restarts at 0, which escapes a local minimum more often than it costs. The plane's
+      offset is not averaged: at `x_t` the plane has the margin measured there,
+      `m_k(x_t) + n.(x' - x_t) = 0`, so that only its direction is in error.
     - The nearest boundary is not always that of the runner-up. Classes get a plane of their own in
-      the order of their margins at `x`, the first three always, and then as long as one might be
-      the nearest: while `m_k / |g|_*`, g the gradient of a margin met so far that is longest in the
-      dual norm, is less than `reach` times the distance of the nearest plane. Each step goes to the
-      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of
-      all classes alike: a plane not yet visited is taken to be as much farther as the nearest
-      visited one turned out to be, less 15 %, so that it is not overlooked.
+      the order of their margins at `x`: the first three always, the others while they might be the
+      nearest. That is while `m_k / |g|_*` is less than `reach` times the distance of the nearest
+      plane, with g the longest gradient of a margin met so far, in the dual norm. Each step goes to
+      the class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance
+      of all classes alike. So a plane not yet visited is taken to be as many times farther as the
+      nearest visited one turned out to be, less 15 % so that it is not overlooked.
     - A step ends a little beyond the plane: by 10 % of the perturbation at first, by 0.6 times as
-      much after each point that crosses and 1.5 times after each that does not, within 0.01 and
-      20 %. The nearest point that crossed, by more than `rounding`, is kept.
+      much after each point that crosses and 1.5 times after each that does not, between 0.01 and
+      20 %. The nearest point that crossed by more than `rounding` is kept.
     - Where units saturate, the gradient at `x` is small, the first step goes far beyond the nearest
-      boundary, and the gradient there says nothing of it. A point that another class leads by more
-      than half of the clean margin to the class aimed at is therefore not linearised at: the step
-      is halved instead, but does not fall back behind the last point that was.
+      boundary, and the gradient there says nothing about it. So a point that another class leads by
+      more than half of the clean margin to the class aimed at updates no plane: the step is halved
+      instead, but not to less than the last step that was not too long.
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. An input is done once 7 passes, or a seventh of the budget if that is
     more, have not brought its boundary nearer by 0.3 %, which takes 20 to 30 passes on average. The
-    batch shrinks as inputs are done. None spends more than `budget` passes, those for the first
-    planes included, beside three forward passes: for the prediction, for half of the way, which is
-    explained below, and to verify what was found. Only the few inputs that have not crossed by then
-    go on until they have, up to three times the budget. What an input finds does not depend on the
-    others of its batch. `classes` is the greatest number of classes that get a plane; at most one
-    third of the budget goes to the first planes of classes other than the runner-up.
+    batch shrinks as inputs are done. No input spends more than `budget` passes, including those for
+    the first planes, plus three forward passes: for the prediction, for half of the way (see below)
+    and to verify the result. Only the few inputs that have not crossed by then go on until they
+    have, up to three times the budget. The result for an input does not depend on the rest of its
+    batch. `classes` is the most classes that get a plane; at most one third of the budget goes to
+    the first planes of classes other than the runner-up.
 
-    All this finds a boundary that no step within its neighbourhood improves, which need not be the
-    nearest one. Images have too many directions to look elsewhere, and their boundaries are mostly
-    found all the same. In few dimensions boundaries lie on all sides, and passes cost little. So
-    for inputs of at most 64 entries, one turn for each 8 passes of the budget makes `starts` more
-    searches, of 16 passes each, from the most promising of points spread over a ball around x, of
-    which each turn runs 64: with the defaults at most 784 passes more, and 384 forward passes.
-    `starts=0` leaves them out. They also find what lies behind a region without gradient.
+    All this finds a boundary that no small step improves, which need not be the nearest one. Images
+    have too many directions to look elsewhere, and their nearest boundaries are mostly found all
+    the same. In few dimensions boundaries lie on all sides, and passes cost little. So inputs of at
+    most 64 entries get one turn for each 8 passes of the budget. Each turn runs 64 points
+    spread over a ball around x and begins `starts` searches, of 16 passes each, from the most
+    promising of them: with the defaults at most 784 more passes, and 384 forward passes. `starts=0`
+    leaves them out. They also find boundaries behind a region without gradient.
 
     Half of the way to the nearest boundary does not cross one. Where it does, the gradients have
-    led past it, as those of logits that saturate or are clipped do. The way is then bisected, and
-    the search begins anew at the crossing that this finds, with a budget of its own, up to three
-    times. On networks whose logits are not cut off it is hardly ever needed.
+    led past it, as they do when logits saturate or are clipped. The way is then bisected, and the
+    search starts again at the crossing found, with a budget of its own, up to three times. Networks
+    whose logits are not cut off hardly ever need this.
 
     With targets there is one margin, `m = max_{k != t} z_k - z_t`, and one plane. Where the lead
-    goes from one class to another, several planes bound the region; the average of their normals
+    passes from one class to another, several planes bound the region; the average of their normals
     then leads to where they meet, within a few percent on images. Inputs of at most 64 entries are
-    searched once more with a plane for each class that was ahead, and steps behind all of these
+    searched once more with a plane for each class that was ahead and steps beyond all of them
     (`_region.shortest_into`), which in L2 is exact where logits are linear.
 
-    In L-infinity an average has entries whose sign is an accident: `norms.LInf` says what becomes
-    of them.
+    In L-infinity the signs of some entries of an average are accidental: see `norms.LInf`.
 
-    More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
+    From 24 passes on, a larger budget never finds a boundary farther away, because it tries all
+    that a smaller one does.
 
     >>> attack = BoundaryProjection()
     >>> x = torch.tensor([[0.75, 0.5]])  # the boundary is 0.25 / sqrt(2) away
@@ -118,7 +119,7 @@ class BoundaryProjection:
     VERSION: ClassVar[int] = 2
     """Increased when its results change: stored scores of another version are refused."""
     VERIFIES: ClassVar[bool] = True
-    """It has run what it returns through the model."""
+    """Its results have been run through the model."""
 
     budget: int = 48
     classes: int = 9
@@ -148,14 +149,14 @@ class BoundaryProjection:
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
-        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
+        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`).
 
-        With `targets`, int64 `(N,)` classes other than the predictions, the distance is that to the
-        region where the model predicts the target. A target that is the prediction, or no class of
-        the model, raises `ArcalError`.
+        With `targets`, int64 `(N,)` classes other than the predictions, the distance is to the
+        region where the model predicts the target. A target that is the prediction, or not a class
+        of the model, raises `ArcalError`.
 
         `start` `(N, ...)` are points near the boundary, such as those found for an earlier state of
-        the model, NaN where there is none: the first step is taken there.
+        the model, NaN where there is none: the first step goes there.
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
@@ -222,7 +223,7 @@ class BoundaryProjection:
             else:  # no step follows that would need them
                 z, m, g = some(x_t.clone()), None, None
             j, d, ahead = planes.met(active, j, its, z), (x_t - x[active]).flatten(1), its.lead(z)
-            deep = ~(ahead >= -DEEP * planes.margin[active, j])  # as is NaN
+            deep = ~(ahead >= -DEEP * planes.margin[active, j])  # NaN counts as deep
             crossed = steps.arrive(active, j, x_t, d, ahead, deep)
             steps.adapt(active, crossed)
             if m is not None and g is not None:
@@ -232,15 +233,16 @@ class BoundaryProjection:
     def _add_planes(
         self, model: Model, x: Tensor, aim: Aim, margins: Tensor, planes: Planes, g: Tensor
     ) -> Tensor:
-        """Add the planes of other classes that may be the nearest; the passes spent, `(N,)`.
+        """Add planes of other classes that may be the nearest; returns the passes spent, `(N,)`.
 
-        `margins` `(N, T)` ascend, `g` `(N, D)` is the gradient of the first, whose plane is there.
+        `margins` `(N, T)` ascend; `g` `(N, D)` is the gradient of the first, which has its plane
+        already.
         """
         passes, steepest = torch.zeros_like(aim.y), self._norm.dual(g)
         active = torch.arange(len(x), device=x.device)
         for j in range(1, margins.shape[1]):
             nearest = planes.first[active].amin(dim=1)
-            far = margins[active, j] > self.reach * nearest * steepest[active]  # no, where NaN
+            far = margins[active, j] > self.reach * nearest * steepest[active]  # False for NaN
             active = active[(~far | (j < ALWAYS)) & margins[active, j].isfinite()]
             if len(active) == 0:
                 break
@@ -256,9 +258,10 @@ class BoundaryProjection:
     def _search_before(
         self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest crossing, and all passes, after more searches where half of the way crosses.
+        """The nearest crossing, and all passes, after new searches where half of the way crosses.
 
-        They begin where bisection finds a crossing, `h` of the way along, with none at `h / 2`.
+        The new searches begin where bisection finds a crossing, at `h` of the way, with none at
+        `h / 2`.
         """
         left = torch.arange(len(x), device=x.device)
         nearest, none = torch.where(nearest.isnan(), x, nearest), nearest.isnan()
@@ -286,11 +289,11 @@ class BoundaryProjection:
     def _start_elsewhere(
         self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest, at most `nearest`, that more searches find, and all passes.
+        """The nearest crossing after searches from elsewhere, at most `nearest`, and all passes.
 
-        With targets, one has a plane for each class that is ahead. The others start all around;
-        where depends on the short searches before them alone, so that a greater budget adds some
-        and takes away none.
+        With targets, one search has a plane for each class that is ahead. The others start all
+        around, at points that depend only on the short searches before them, so that a larger
+        budget adds searches and drops none.
         """
         short = replace(self, budget=SHORT, classes=min(self.classes, 2))
         point, more = short._search(model, x, aim, bounds, None)
@@ -327,7 +330,7 @@ class BoundaryProjection:
 
 
 def _along(x: Tensor, there: Tensor, share: Tensor | float) -> Tensor:
-    """The points `(N, ...)` a share, one or `(N,)`, of the way from x to `there`."""
+    """The points `(N, ...)` a share of the way, one for all or `(N,)`, from x to `there`."""
     if isinstance(share, Tensor):
         share = over(x, share)
     return x + share * (there - x)
@@ -342,7 +345,7 @@ def _crosses(model: Model, x: Tensor, aim: Aim, there: Tensor, share: Tensor | f
 def _margin_and_gradient(
     model: Model, x: Tensor, aim: Aim, k: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits `(N, Z)`, the lead over class k `(N,)`, or all, and its gradient `(N, D)`."""
+    """Logits `(N, Z)`, the lead `(N,)` over class k, or over all if None, and its gradient."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         z = model(x.clone())

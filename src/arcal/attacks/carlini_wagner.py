@@ -32,15 +32,16 @@ class CarliniWagner:
     are those of the CleverHans code it points to.
 
     With `early_stop`, an input's search step ends when, over a twentieth of the iterations, neither
-    its lowest loss has fallen by 0.01 % nor its mean loss by 1 % (it comes back from too far out).
-    There, the whole batch ends when its loss at every tenth has not fallen by 0.01 %; here each
-    input stops by itself and starts its next search step at once, so that a distance never depends
-    on the other inputs of the batch. An input has crossed once the other class leads by more
-    than `rounding`.
+    its lowest loss has fallen by 0.01 % nor its mean loss by 1 % (which falls while x' comes back
+    from too far out). CleverHans ends the whole batch when its loss, looked at every tenth of the
+    iterations, has not fallen by 0.01 %. Here each input stops on its own and starts its next
+    search step at once, so that a distance never depends on the rest of the batch. An input has
+    crossed once the other class leads by more than `rounding`.
 
     `initial_c="gradient"` is not the paper's: for one pass more, it starts each input at twice the
     c that it needs to first order, `2 |delta| / |grad|` with `|delta| = margin / |grad|`. The first
-    search step then mostly succeeds, whatever the scale of the logits, and the others look below.
+    search step then mostly succeeds, whatever the scale of the logits, and the others search below
+    it.
 
     >>> attack = CarliniWagner(search_steps=2, iterations=100, initial_c="gradient")
     >>> x = torch.tensor([[0.75, 0.5]])  # the boundary is 0.25 / sqrt(2) = 0.1768 away
@@ -50,7 +51,7 @@ class CarliniWagner:
     """
 
     VERIFIES: ClassVar[bool] = True
-    """It has run what it returns through the model."""
+    """Its results have been run through the model."""
 
     search_steps: int = 3
     iterations: int = 500
@@ -73,7 +74,7 @@ class CarliniWagner:
     def __call__(self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
-        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
+        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`).
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
@@ -88,9 +89,9 @@ class CarliniWagner:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
 
         `active` holds the positions of the inputs still searched; the model and every tensor of a
-        search are of these. Each input is at its own iteration `i` of its own search step. What has
-        the size of the inputs is written in place: memory is what the attack costs beside the
-        model.
+        search cover only these. Each input is at its own iteration `i` of its own search step.
+        Tensors of the inputs' size are written in place: besides the model, the attack costs mainly
+        memory.
         """
         shape, x = x.shape[1:], x.flatten(1)
         c, passes = self._first_c(model, x, shape, y)
@@ -101,7 +102,8 @@ class CarliniWagner:
         lower, upper = torch.zeros_like(c), torch.full_like(c, torch.inf)
         start = _to_w(x, bounds)
         w, m, v = start.clone(), torch.zeros_like(x), torch.zeros_like(x)
-        # The lowest loss so far and the sum of losses in this window; both at the last one's end.
+        # The lowest loss so far and the sum of losses in this window; and both at the end of the
+        # last.
         unsearched, enough_fall = x.new_tensor([torch.inf, 0]), x.new_tensor([0.9999, 0.99])
         losses, before = unsearched.repeat(len(x), 1), x.new_full((len(x), 2), torch.inf)
         i, searches, crossed = torch.zeros_like(c), torch.zeros_like(c), torch.zeros_like(y).bool()
@@ -170,7 +172,7 @@ class CarliniWagner:
 
 @torch.enable_grad()
 def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits `(N, Z)`, c times the hinge `(N,)`, and its gradient to the model's input `(N, ...)`.
+    """Logits `(N, Z)`, c times the hinge `(N,)`, and its gradient `(N, ...)` to the model's input.
 
     No backward pass where every input has crossed and the gradient is 0.
     """
@@ -190,7 +192,7 @@ def _to_w(x: Tensor, bounds: Bounds) -> Tensor:
     if not (width.isfinite().all() if isinstance(width, Tensor) else math.isfinite(width)):
         raise ArcalError("Carlini-Wagner needs finite bounds, or None: infinity has no middle")
     if isinstance(width, Tensor):
-        width = width.clamp(min=torch.finfo(x.dtype).tiny)  # of a column that never changes
+        width = width.clamp(min=torch.finfo(x.dtype).tiny)  # for a column that never changes
     return torch.atanh(0.999999 * (2 * (x - lo) / width - 1))
 
 

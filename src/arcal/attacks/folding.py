@@ -35,11 +35,11 @@ def folded(model: Model, x: Tensor) -> Model:
         try:
             if layout is not None:
                 twin = twin.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
-            with torch.no_grad():  # `twin(...)` would print what `view` says of channels last
+            with torch.no_grad():  # `twin(...)` would print `view`'s complaint about channels last
                 logits = twin.forward(x[:8].clone())
             if (difference(logits, expected) <= 0.5 * rounding(expected)).all():
                 return twin
-        except Exception:  # nor is anything lost by another layout
+        except Exception:  # nothing is lost here either
             continue
     return model
 
@@ -65,7 +65,7 @@ def _fold(twin: fx.GraphModule) -> None:
 
 
 class _Tracer(fx.Tracer):
-    """Follows the calls of its own thread: while it does, torch has those of all threads ask it."""
+    """Traces only its own thread: while it does, torch passes it the calls of all threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _Tracer(fx.Tracer):
 
 
 _TRACING = Lock()
-"""Two threads that trace at a time would leave torch's own functions replaced."""
+"""Two threads that trace at the same time would leave torch's own functions replaced."""
 
 
 def _traced(model: nn.Module) -> fx.GraphModule:

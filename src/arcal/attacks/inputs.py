@@ -21,8 +21,8 @@ class Inputs:
     """N inputs made of tensors `(N, ...)`, such as embeddings and their attention mask.
 
     `parts` is what the model is called with: a tensor, a dict or a tuple. `perturbed` is the key or
-    the position of the tensor that attacks change, by default the only floating-point one. What is
-    the same for every input belongs in the model.
+    the position of the tensor that attacks change, by default the only floating-point one. Anything
+    that is the same for every input belongs in the model.
 
     A part that is not a tensor or has another number of rows raises `ArcalError`.
 
@@ -92,7 +92,7 @@ class Inputs:
 
     @property
     def are_whole_numbers(self) -> bool:
-        """Whether no part has floats, nor pixels of 0 to 255: such as token ids and their mask."""
+        """Whether all parts are whole numbers, such as token ids and their mask, but not pixels."""
         kinds = (torch.int64, torch.int32, torch.bool)
         return all(part.dtype in kinds for part in self.named.values())
 
@@ -113,7 +113,7 @@ class Inputs:
         return self._of({name: part.to(device) for name, part in self.named.items()})
 
     def no_finer_than(self, model: Model) -> "Inputs":
-        """The same inputs, those of float64 in float32 unless the model's weights are float64.
+        """The same inputs, float64 ones as float32 unless the model's weights are float64.
 
         >>> x = torch.zeros(2, 3, dtype=torch.float64)
         >>> Inputs(x).no_finer_than(torch.nn.Linear(3, 2)).x.dtype
@@ -168,7 +168,7 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     tensor([[2., 2., 2.],
             [4., 4., 4.]])
     """
-    with torch.inference_mode(False):  # a copy of what was made in it can have a gradient
+    with torch.inference_mode(False):  # a copy made outside it can have a gradient
         inputs = Inputs.of(x)
         if any(part.is_inference() for part in inputs.named.values()):
             inputs = inputs.rows(torch.arange(len(inputs), device="cpu"))
@@ -179,7 +179,7 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
 
 @dataclass(frozen=True)
 class PositionModel:
-    """A model as a function of positions `(N, 1)` among inputs, which nothing need perturb.
+    """A model as a function of positions `(N, 1)` among inputs that need not be perturbed.
 
     >>> import torch
     >>> inputs = Inputs({"ids": torch.tensor([[3, 4], [5, 6]])})
@@ -194,7 +194,7 @@ class PositionModel:
 
     @property
     def positions(self) -> Tensor:
-        """Those of all inputs, float32 as logits are."""
+        """The positions of all inputs, float32 like the logits."""
         every = torch.arange(len(self.inputs), dtype=torch.float32, device=self.inputs.device)
         return every.unsqueeze(1)
 

@@ -1,4 +1,4 @@
-"""What a model returns, checked: finite logits, the same for an input whatever is beside it."""
+"""Checks that a model returns finite logits, the same for an input whatever is beside it."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ from arcal.logits import are_probabilities
 
 
 def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> Tensor:
-    """Logits `(N, Z)`, or one line that says why what the model returns is none.
+    """Logits `(N, Z)`; other output raises `ArcalError`, with one line that says why.
 
-    A class that a model masks may have -inf, if two others have not. They have a gradient to `x`
-    only if they are to be `differentiable`.
+    A class that the model masks may have -inf, as long as two classes do not. Logits have a
+    gradient to `x` only if they are to be `differentiable`.
     """
     try:
         with torch.set_grad_enabled(differentiable):
@@ -48,7 +48,7 @@ def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> 
 
 
 def logits_of_one(model: Model, x: Tensor) -> Tensor:
-    """Logits `(1, Z)` of one input `x` `(...)`, or one line that says why there are none.
+    """Logits `(1, Z)` of one input `x` `(...)`; `ArcalError` says in one line why there are none.
 
     >>> logits_of_one(torch.nn.Flatten(), torch.zeros(2, 3))
     tensor([[0., 0., 0., 0., 0., 0.]])
@@ -83,7 +83,7 @@ def _is_a_batch(model: Model, x: Tensor) -> bool:
 def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
     """A message if none of the model's weights are on the inputs' device, otherwise None.
 
-    A model may move its inputs itself and fail for another reason, so the message has the `error`.
+    A model may move its inputs itself and fail for another reason, so the message includes `error`.
 
     >>> linear = torch.nn.Linear(2, 2, device="meta")
     >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
@@ -102,9 +102,10 @@ to the other's device
 
 @torch.no_grad()
 def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
-    """Refuse a model that gives some of the inputs `(N, ...)` other logits than in the whole batch.
+    """Refuse a model that gives inputs `(N, ...)` other logits when only some of them are run.
 
-    It draws at random, or mixes rows. At most 8 inputs, and half of them, are run again.
+    Such a model draws at random, or mixes rows. At most 8 inputs, and at most half of them, are run
+    again.
     """
     some = slice(max(1, min(8, len(x) // 2)))
     n, remedy = len(logits[some]), "switch off what is drawn at random, such as dropout"
@@ -130,9 +131,9 @@ def rounding_between_calls(logits: Tensor, e: float) -> float:
     """How far logits `(N, Z)` of the same inputs may differ by rounding alone.
 
     Kernels sum in another order at another batch size. With `e` the precision of the coarsest dtype
-    among weights, inputs and logits, it is `sqrt(e)`, half of the digits, of the widest spread of a
-    row's logits, or `10 e` of the largest logit if that is more. One number for the batch: a row
-    whose classes tie has no spread, but rounding all the same.
+    among weights, inputs and logits, the limit is `sqrt(e)`, half of the digits, of the widest
+    spread of a row's logits, or `10 e` of the largest logit if that is more. It is one number for
+    the whole batch, because a row whose classes tie has no spread but is rounded all the same.
     """
     spread, largest = extent(logits)
     return max(e**0.5 * float(spread.max()), 10 * e * float(largest.max()))

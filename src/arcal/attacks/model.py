@@ -15,8 +15,8 @@ from arcal.errors import ArcalError
 def margin(logits: Tensor, y: Tensor) -> Tensor:
     """How far class `y` is ahead of every other: `z_y - max_{k != y} z_k`, `(N,)`.
 
-    Of logits z, floats `(N, Z)`, and classes int64 `(N,)`. Negative where the model no longer
-    predicts `y`.
+    Takes logits z, floats `(N, Z)`, and classes y, int64 `(N,)`. Negative where the model does not
+    predict `y`.
 
     >>> margin(torch.tensor([[3.0, 1.0, 2.5], [0.0, 1.0, 2.0]]), torch.tensor([0, 1]))
     tensor([ 0.5000, -1.0000])
@@ -26,11 +26,12 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 MASKED = 100
-"""A masked class is so many times further below the top one than the first two are from 0."""
+"""A class is masked if it is so many times farther below the top one than the top two are from
+0."""
 
 
 def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The spread of each row of logits `(N, Z)`, and the largest of them, both `(N,)`.
+    """The spread of each row of logits `(N, Z)`, and its largest magnitude, both `(N,)`.
 
     Masked classes do not count: those at -inf, or at a number in its place such as -1e9.
 
@@ -46,8 +47,8 @@ def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
 def rounding(logits: Tensor) -> Tensor:
     """The lead `(N,)` below which float32 rounding may decide which class is ahead.
 
-    It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: by so much they
-    differ between memory layouts and batch sizes.
+    It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more. Logits differ by
+    that much between memory layouts and batch sizes.
     """
     spread, largest = extent(logits)
     return (1e-5 * spread).maximum(1e-6 * largest)
@@ -64,7 +65,7 @@ def finite(gradient: Tensor) -> Tensor:
             [-1.,  0.]])
     """
     flat = gradient.flatten(1)
-    if flat.device.type == "cpu" and flat.isfinite().all():  # elsewhere to ask is to wait
+    if flat.device.type == "cpu" and flat.isfinite().all():  # elsewhere, asking means waiting
         return gradient
     largest = flat.nan_to_num(0, 0, 0).abs().amax(dim=1, keepdim=True)
     largest = torch.where(largest > 0, largest, 1)
@@ -101,12 +102,12 @@ def gradient_to(x: Tensor, values: Tensor) -> Tensor:
 
 
 def difference(logits: Tensor, expected: Tensor) -> Tensor:
-    """The largest difference `(N,)` of logits of the same inputs; what both mask does not count."""
+    """The largest difference `(N,)` between logits of the same inputs, without what both mask."""
     return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
 
 
 def module_of(model: Model) -> nn.Module:
-    """The module inside a model; an empty one for a callable that is no module."""
+    """The module inside a model; an empty one for a callable that is not a module."""
     whole = model.model if isinstance(model, PositionModel | RowwiseModel) else model
     if isinstance(whole, type) or not callable(whole):
         what = f"the class {whole.__name__}" if isinstance(whole, type) else type(whole).__name__
@@ -116,11 +117,11 @@ def module_of(model: Model) -> nn.Module:
 
 @contextmanager
 def frozen(model: Model) -> Iterator[None]:
-    """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
+    """Evaluation mode, no weight gradients, full float32 precision; all restored on leaving.
 
-    A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
+    A callable that is not a module is used as it is: put what it wraps in evaluation mode yourself.
     Recurrent layers run without cuDNN, which gives them no gradients in evaluation mode. Several
-    threads may freeze one model at a time.
+    threads may freeze one model at the same time.
 
     >>> model = nn.Linear(2, 2)
     >>> with frozen(model):
@@ -137,16 +138,17 @@ def frozen(model: Model) -> Iterator[None]:
         settings.append((torch.backends.cudnn, "enabled", False))
     settings += _whole_float32()
     off = [torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda", "mps")]
-    gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
+    gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # leaving it switches them on
     with switched(settings), torch.inference_mode(False), gradients, off[0], off[1], off[2]:
         yield
 
 
 def _whole_float32() -> list[Setting]:
-    """No matrix product or convolution of float32 in fewer bits.
+    """Settings that keep float32 matrix products and convolutions in full precision.
 
-    From torch 2.9 on a place without a precision of its own has that of the place above it. So
-    those above are set first, and below them only what has its own, which alone can be restored.
+    From torch 2.9 on, a place without a precision of its own takes that of the place above it. So
+    the places above are set first. Below them only a place with its own precision is set, because
+    only that can be restored.
     """
     on = torch.backends
     if not hasattr(on.cuda.matmul, "fp32_precision"):

@@ -22,7 +22,7 @@ one input, so each column of a table may have an interval of its own."""
 def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     """Refuse inputs `(N, ...)` that are not finite floats within their bounds.
 
-    Numbers come back as they are, tensors and arrays in the shape, dtype and place of one input.
+    Numbers come back as they are, tensors and arrays with the shape, dtype and device of one input.
 
     >>> x = torch.tensor([[0.5, 20.0], [0.25, 40.0]])
     >>> checked_bounds(x, (0.0, torch.tensor([1.0, 50.0])))
@@ -69,7 +69,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
             f"bounds of shapes {shapes[0]} and {shapes[1]} do not fit inputs {tuple(x.shape)}: "
             "give what broadcasts against one input"
         ) from error
-    outside = (~((x >= low) & (x <= high))).flatten(1).nonzero()  # as if an end is NaN
+    outside = (~((x >= low) & (x <= high))).flatten(1).nonzero()  # also if an end is NaN
     if len(outside):
         row, entry = outside[0].tolist()
         raise ArcalError(
@@ -96,7 +96,7 @@ def _ends(bounds: Any) -> Bounds:
 
 
 def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
-    """What to do with inputs `(N, ...)` outside their bounds: images show what they were."""
+    """What to do with inputs `(N, ...)` outside their bounds: images hint at their scaling."""
     if x.ndim == 4 and x.shape[1] in (1, 3) and bounds == (0, 1):
         if x.min() < 0:
             return (
@@ -125,7 +125,7 @@ class L2:
     """`sqrt(sum d_i^2)`, which is its own dual."""
 
     spread: ClassVar[bool] = False
-    """Whether `steepest` asks how far gradients were apart."""
+    """Whether `steepest` needs the average of squared gradients."""
 
     def length(self, d: Tensor) -> Tensor:
         """The norm `(...)` of vectors `(..., D)`."""
@@ -138,7 +138,7 @@ class L2:
     def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         """The direction `(..., D)`, of any length, in which `n.d` grows most for its length.
 
-        Where n is an average of gradients, `square` is that of their squares.
+        If n is an average of gradients, `square` is the average of their squares.
         """
         return n
 
@@ -146,11 +146,12 @@ class L2:
 class LInf:
     """`max |d_i|`; its dual is `sum |n_i|`.
 
-    Where gradients jump from one linear piece to the next, the nearest point has entries between
-    the ends, at which the pieces cancel and the sign of an average is an accident: the search would
-    go from one end to the other and back. An entry on whose sign the gradients do not agree goes a
-    part of the way instead: `c |n_i|` over their root mean square, if that is below 1. Of many
-    entries few are between the ends, so that c grows with their number: `1 + log10(D) / 2`.
+    Where gradients jump from one linear piece to the next, the nearest point has some entries
+    between the ends of their range. There the pieces cancel and the sign of an average is
+    accidental, so that the search would go back and forth between the ends. An entry on whose sign
+    the gradients do not agree goes a part of the way instead: `c |n_i|` over their root mean
+    square, if that is below 1. The more entries, the fewer of them are between the ends, so c grows
+    with their number: `1 + log10(D) / 2`.
     """
 
     spread: ClassVar[bool] = True
@@ -170,7 +171,7 @@ class LInf:
 
 Norm = L2 | LInf
 NORMS: dict[str, Norm] = {"l2": L2(), "linf": LInf()}
-"""By the names that a user gives."""
+"""Norms by the names that a user gives."""
 
 
 def project(
@@ -188,12 +189,12 @@ def project(
 
         d = clip(-t s),   s = n in L2,   s = sign(n) in L-infinity,
 
-    for one multiplier `t >= 0` each (Croce and Hein 2020, section 3.1, who sort for it): in
-    L-infinity t is the length, and every entry goes as far as the longest does, or to its bound.
-    `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
-    from the left reaches its root in finitely many steps: one without bounds, three or four for
-    most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
-    as it can. With `square`, see `L2.steepest`, it is as short as its direction allows.
+    for one multiplier `t >= 0` per input (Croce and Hein 2020, section 3.1, who sort to find it).
+    In L-infinity t is the length, and every entry goes as far as the longest, or to its bound.
+    `offset + normal.d` falls with t and is convex and piecewise linear, so Newton's iteration from
+    the left reaches its root in finitely many steps: one without bounds, three or four for most
+    images. Where the box holds no solution, or the normal is zero, `d` comes as near to one as it
+    can. With `square` (see `L2.steepest`) it is as short as its direction allows.
 
     >>> x, n = torch.zeros(1, 2), torch.tensor([[-3.0, 1.0]])
     >>> project(x, torch.tensor([2.0]), n, None, NORMS["linf"])
@@ -208,7 +209,7 @@ def project(
         return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * s
     sides = bounds[0] - x, bounds[1] - x
     t, d = torch.zeros_like(offset), torch.zeros_like(normal)
-    for _ in range(3):  # looking who is there already would cost more
+    for _ in range(3):  # to look which are done would cost more
         t, d, missing, slope = _newton(t, missing, slope, offset, normal, s, weight, *sides)
     for _ in range(100):
         active = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)

@@ -1,4 +1,4 @@
-"""An attack in somebody's own code, with what tells its results from those of another."""
+"""An attack in a user's own code, with a digest that tells its results from another attack's."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from arcal.attacks.norms import Bounds
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OwnAttack:
-    """An attack that somebody wrote: `spec` says where, and `code` is a digest of that code.
+    """An attack that a user wrote: `spec` says where, and `code` is a digest of that code.
 
-    `name` is its name there and `norm` what its distances are measured in, "l2" or "linf". In
-    another process it is opened anew, by `reopen(spec, code)`.
+    `name` is its name there and `norm` the norm of its distances, "l2" or "linf". Another process
+    opens it again by `reopen(spec, code)`.
 
     >>> nothing = lambda model, x, bounds: None
     >>> own = OwnAttack(nothing, "mine.py:Noise", "Noise", "5ea1", "l2", print)
@@ -44,12 +44,12 @@ class OwnAttack:
 
     @property
     def file_name(self) -> str:
-        """What files of its results are called by."""
+        """The name for files of its results."""
         module = Path(self.spec.rpartition(":")[0]).stem
         return "-".join(["own", *re.findall(r"\w+", f"{module} {self.name}")])
 
     @property
     def settings(self) -> dict[str, str]:
-        """What its results depend on, beside the model and the data."""
+        """What its results depend on, besides the model and the data."""
         norm = {} if self.norm == "l2" else {"norm": self.norm}
         return {"kind": self.name, "code": self.code, **norm}

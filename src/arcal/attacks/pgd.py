@@ -25,16 +25,16 @@ class PGD:
         v  <-  momentum v + (1 - momentum) sign(gradient of the objective at x')
         x' <-  x' + step v, back into the ball and the bounds
 
-    The rest is Stutz, Hein and Schiele (2020). `momentum` is above; 0 is plain PGD. With
-    `backtracking` above 1 an input keeps its place and divides its step by that number whenever
-    the objective would fall. `start` names one or more of `STARTS`, of which a call draws one.
+    The rest is from Stutz, Hein and Schiele (2020). A `momentum` of 0 is plain PGD. With
+    `backtracking` above 1, an input keeps its place and divides its step by that number whenever
+    the objective would fall. `start` names one or more of `STARTS`; each call draws one.
 
     The objectives, each of the true class `y`:
 
         cross-entropy     -log f_y(x')
-        wrong-confidence  max_{z != y} f_z(x'), taken by its log, which changes no sign and no order
+        wrong-confidence  max_{z != y} f_z(x'), maximised by its log: same gradient signs and order
 
-    Draws are from torch's global CPU generator, on whatever device the inputs are.
+    Draws are from torch's global CPU generator, whatever the device of the inputs.
     """
 
     radius: float
@@ -67,12 +67,13 @@ class PGD:
     ) -> Tensor:
         """Perturbed inputs `(N, ...)` for inputs of that shape and true classes `(N,)`.
 
-        Classes of another shape, inputs outside the bounds, and, on the CPU, what is no class of
-        the model raise `ArcalError`.
+        Classes of another shape, inputs outside the bounds and, on the CPU, numbers that are not
+        classes of the model raise `ArcalError`.
 
-        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
-        The model runs in evaluation mode and whole float32, without gradients to its weights, and
-        is left as it was found. A forward and a backward pass an iteration, and one before.
+        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`). The model
+        runs in evaluation mode and full float32 precision, without gradients to its weights, and is
+        left as it was found. Each iteration takes one forward and one backward pass; one of each
+        comes before.
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)

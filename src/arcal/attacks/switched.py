@@ -1,4 +1,4 @@
-"""Attributes that are set to a value for a while, by several threads at the same time."""
+"""Sets attributes to a value for a while, for several threads at the same time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ class _Switch:
 
 _LOCK = Lock()
 _SWITCHES: dict[tuple[int, str], _Switch] = {}
-"""What is switched now, by the object's id, which is its own as long as it is here."""
+"""What is switched now, by the id of the object, which is unique while the object is held here."""
 
 
 @contextmanager
 def switched(settings: Sequence[Setting]) -> Iterator[None]:
-    """Set attributes in this order; the last who wants one so sets it back, in the reverse order.
+    """Set attributes in this order; the last block that wants one so restores it, in reverse.
 
-    What already has its value is left alone.
+    An attribute that already has its value is left alone.
 
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(training=True)

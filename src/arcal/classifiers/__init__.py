@@ -1,13 +1,13 @@
 """Classifiers by name: whatever a user has on disk or in an installed package becomes a model.
 
-_open               the door: what a name stands for, a run of arcal's own and a user's code
-                    among it
-_opened_classifier  what comes back: the model, and what is known of its inputs and classes
+_open               the entry point: opens whatever a name stands for, a run or a user's own code
+                    included
+_opened_classifier  the result: the model, and what is known about its inputs and classes
 _library_networks   a network of timm or torchvision with a file of weights
 _transformers       a folder of transformers, with _image_processor and _tokenizer
 _exported_program   a program of torch.export
 _onnx_file          a `.onnx` file, and the same with a calibrator behind it
-_drawn_weights      whether the weights of what code builds are drawn
+_drawn_weights      whether a network that code builds has random weights
 _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file
 _class_names        a model's class names against the data's
 """

@@ -1,4 +1,4 @@
-"""A model's class names against the data's: another order is wrong everywhere, and says nothing."""
+"""Checks a model's class names against the data's: another order would be silently wrong."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,25 +9,25 @@ from arcal.files import parse_json
 from arcal.printable import first_few
 
 CALIBRATED_ON = "calibrated_on.json"
-"""Where a program keeps the fingerprint of the inputs that its calibrator was fitted to."""
+"""The entry of a program with the fingerprint of the inputs that its calibrator was fitted to."""
 
 GENERIC = re.compile(r"(label|class)[ _-]?\d+", re.IGNORECASE)
 """A name that says only which number the class has."""
 
 CLASS_NAMES = "class_names.json"
-"""Where a program keeps the names of its classes: a list, in the order of its outputs."""
+"""The entry of a program with the names of its classes: a list, in the order of its outputs."""
 
 SYNSET = re.compile(r"n\d{8}")
-"""A folder name of ImageNet's: an entry of WordNet, to be looked up before it can be compared."""
+"""A folder name of ImageNet: a WordNet id, which says nothing until it is looked up."""
 
 
 def check_class_names(model_names: Sequence[str], data_names: Sequence[str]) -> None:
-    """Hold a model's class names, in the order of its logits, against the data's.
+    """Compare a model's class names, in the order of its logits, with the data's.
 
-    Names are equal if they differ only in case, spaces, underscores and hyphens; of names that are
-    lists of synonyms, as in "tench, Tinca tinca", one is enough. Names that say nothing, such as
-    "LABEL_0", ImageNet's "n01440764", and "0", "1", .. where the other side has words, match
-    anything. What differs raises `ArcalError` with the first difference.
+    Names are equal if they differ only in case, spaces, underscores and hyphens; if a name is a
+    list of synonyms, as in "tench, Tinca tinca", one match is enough. Names that say nothing, such
+    as "LABEL_0", ImageNet's "n01440764", and "0", "1", .. where the other side has words, match
+    anything. Names that differ raise `ArcalError` with the first difference.
 
     >>> check_class_names(["tench, Tinca tinca", "Jay"], ["tench", "jay"])
     >>> check_class_names(["cat", "dog"], ["dog", "cat"])
@@ -53,11 +53,11 @@ same classes in another order: reorder the model's
 
 
 def reorder(model_names: Sequence[str], data_names: Sequence[str]) -> tuple[int, ...] | None:
-    """The order that brings the model's classes into the data's; None if the sets differ.
+    """The order that brings the model's classes into the data's order; None if the sets differ.
 
     `logits[:, order]` are in the data's order: class `order[z]` of the model is class z of the
-    data. Names are compared as in `check_class_names`; where one fits several, the one of the same
-    number is taken, and without it there is no order.
+    data. Names are compared as in `check_class_names`. A name that fits several classes takes the
+    one with the same number; if there is none, the result is None.
 
     >>> reorder(["cat", "dog", "fox"], ["Fox", "cat", "dog"])
     (2, 0, 1)
@@ -82,10 +82,10 @@ def reorder(model_names: Sequence[str], data_names: Sequence[str]) -> tuple[int,
 
 
 def check_order_given(classifier: Any, given: Sequence[str]) -> None:
-    """Refuse names that a classifier says are in another order, by its own names of its outputs.
+    """Refuse given names that are the classifier's own names in another order.
 
-    Those are its attribute `class_names`, or a transformer's `config.id2label`. Other names than
-    its own, such as translations, are taken.
+    Its own names are its attribute `class_names`, or the `config.id2label` of transformers. Other
+    names, such as translations, are accepted.
 
     >>> from torch import nn
     >>> model = nn.Linear(3, 2)
@@ -117,7 +117,7 @@ def own_class_names(classifier: Any) -> tuple[str, ...]:
 
 
 def _names_by_number(classifier: Any) -> tuple[str, ...]:
-    """The names in the configuration of a classifier of transformers, if it has one for each."""
+    """The names in the configuration of a transformers classifier, if there is one per output."""
     named = getattr(getattr(classifier, "config", None), "id2label", None)
     if not isinstance(named, Mapping) or {*named} != {*range(len(named))}:
         return ()
@@ -152,7 +152,7 @@ def _forms(name: str) -> set[str]:
 
 
 def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
-    """The names that a program keeps; None if it keeps none, or something else by that name.
+    """The class names in such an entry; None if it is missing or holds something else.
 
     >>> read_class_names('["cat", "dog"]'), read_class_names('{"cat": 0}')
     (('cat', 'dog'), None)
@@ -162,7 +162,7 @@ def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
 
 
 def read_calibrated_on(text: str | bytes | None) -> str | None:
-    """The fingerprint that a program keeps; None if it keeps none, or something else by that name.
+    """The fingerprint in such an entry; None if it is missing or holds something else.
 
     >>> read_calibrated_on('"0123456789abcdef"'), read_calibrated_on("[1]")
     ('0123456789abcdef', None)
@@ -172,7 +172,7 @@ def read_calibrated_on(text: str | bytes | None) -> str | None:
 
 
 def _json(text: str | bytes | None) -> Any:
-    """A value of JSON, None without one."""
+    """The value of a JSON text; None if the text is missing or not JSON."""
     try:
         return parse_json(text) if text else None
     except ValueError:

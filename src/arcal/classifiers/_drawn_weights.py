@@ -1,4 +1,4 @@
-"""Whether the weights of a network that code builds are drawn, and so say nothing of any data."""
+"""Whether a network that code builds has random weights, which say nothing about any data."""
 
 import io
 import random
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 LARGEST = 2**30
-"""Bytes of weights and buffers up to which a network is built once more."""
+"""A network with more bytes of weights and buffers than this is not built a second time."""
 
 
 def random_state() -> list[bytes]:
@@ -34,11 +34,12 @@ def random_state() -> list[bytes]:
 
 
 def drawn_anew(build: Callable[[], Any], network: nn.Module) -> list[str]:
-    """The names of the parameters that differ after another call of `build`, which gave `network`.
+    """The names of the parameters that differ when `build`, which gave `network`, is called again.
 
-    The call draws other numbers, since it goes on where the generators are; they are left there.
-    The network stays as it is, even if the call returns it again or changes it. What the call
-    prints is dropped, and if it fails nothing is said, nor of a network of more than `LARGEST`.
+    The call draws other numbers, since it goes on from the state of the random generators, which is
+    restored afterwards. The network stays as it is, even if the call returns it again or changes
+    it. What the call prints is dropped. If it fails, or the network has more than `LARGEST` bytes,
+    there are no names.
 
     >>> build = lambda: nn.Linear(2, 2)
     >>> drawn_anew(build, build())
@@ -59,7 +60,7 @@ def drawn_anew(build: Callable[[], Any], network: nn.Module) -> list[str]:
             for name, one in own.items():
                 if _differ(before[name], one):
                     one.copy_(before[name])
-    except (Exception, SystemExit):  # of the user's code, which did not fail the first time
+    except (Exception, SystemExit):  # from the user's code, which did not fail the first time
         return []
 
 

@@ -1,4 +1,4 @@
-"""A program of `torch.export` from its `.pt2` file, opened as a classifier."""
+"""A `torch.export` program from its `.pt2` file, opened as a classifier."""
 
 import hashlib
 import io
@@ -35,13 +35,13 @@ PLAIN = re.compile(
 
 
 def load_exported(path: Path) -> Loaded:
-    """A program of `torch.export` from its file, with the shape of its inputs.
+    """A `torch.export` program from its file, with the shape of its inputs.
 
-    What is trusted: a `.pt2` file is read by `torch.export.load`, which evaluates expressions of
-    sizes in the file (sympy) and runs conditions on them as Python, so it is code, and is to come
-    from where code may come from. What is not: objects that torch would unpickle without limits
-    (tensor subclasses, custom classes), and compiled libraries. A file that holds any of these
-    raises `ArcalError` before torch sees it, as does one that is damaged.
+    A `.pt2` file counts as code and must come from a trusted source: `torch.export.load` evaluates
+    expressions of sizes in it (sympy) and runs conditions on them as Python. Objects that torch
+    would unpickle without limits (tensor subclasses, custom classes) and compiled libraries are not
+    trusted: a file that holds any of these raises `ArcalError` before torch sees it, as does a
+    damaged file.
     """
     if not path.is_file():
         raise ArcalError(f"{path} is missing: give the file that torch.export.save wrote")
@@ -52,7 +52,7 @@ def load_exported(path: Path) -> Loaded:
             program = torch.export.load(io.BytesIO(content))
     except ArcalError:
         raise
-    except Exception as error:  # torch raises of every kind on damaged or foreign files
+    except Exception as error:  # torch raises all kinds of errors on damaged or foreign files
         raise ArcalError(
             f"{path} cannot be read as an exported program ({first_line(error)}): write it by "
             f"torch.export.save, with a torch no newer than {torch.__version__}"
@@ -77,7 +77,7 @@ def load_exported(path: Path) -> Loaded:
 
 
 def _entry(content: bytes, name: str) -> bytes | None:
-    """What the archive has under this name, beside the program."""
+    """The archive's entry with this name, beside the program itself; None if there is none."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = [one for one in archive.namelist() if one.endswith(f"/{name}")]
         return archive.read(entries[0]) if entries else None
@@ -85,7 +85,7 @@ def _entry(content: bytes, name: str) -> bytes | None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """No warnings, no progress, no logs and no listings of what writes and reads programs."""
+    """Silence the warnings, progress, logs and listings of writing and reading programs."""
     loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
     levels = [logger.level for logger in loggers]
     try:
@@ -101,7 +101,7 @@ def quietly() -> Iterator[None]:
 
 
 def _check_entries(path: Path, content: bytes) -> None:
-    """Refuse what `torch.export.load` would unpickle or link, by the entries of the archive."""
+    """Refuse entries of the archive that `torch.export.load` would unpickle or link."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name in archive.namelist():
             if name.endswith(".pt"):  # example inputs; in older files the weights, too
@@ -133,7 +133,7 @@ def _refused(path: Path, name: str) -> ArcalError:
 
 
 def _input_shape(program: ExportedProgram) -> tuple[int, ...] | None:
-    """The shape of one input without the batch, if the program takes one tensor of a known one."""
+    """The shape of one input without the batch, if the program takes one tensor of known shape."""
     names = program.graph_signature.user_inputs
     values = [
         node.meta.get("val")

@@ -1,4 +1,4 @@
-"""A calibrated classifier in files that need no arcal to run: `.pt2`, ONNX, safetensors."""
+"""Writes a calibrated classifier to files that run without arcal: `.pt2`, ONNX, safetensors."""
 
 import io
 import json
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 FORMATS = ("pt2", "onnx", "safetensors")
 FORMAT = "arcal calibrated 1"
-"""Of the safetensors file; its number increases when older versions cannot read it."""
+"""The format of the safetensors file; the number increases if older versions cannot read it."""
 APART = 1e-5
-"""How far a probability of what was written may be from the module's."""
+"""How far a probability of a written program may be from the module's."""
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -71,23 +71,23 @@ def export_calibrated(
 ) -> list[Path]:
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
-    Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one and of no other
-    dtype, and return log-probabilities `(N, Z)` of that dtype, or float32 if it is of whole
-    numbers. With what a tokenizer gives for `x`, int64 `(N, length)` by name, they take the same
-    names, texts of any length that the model has positions for, and return float32. With another
-    dict or tuple of tensors for `x`, the `.pt2` takes one like it as its argument, the `.onnx` each
-    tensor by itself. Inside, the calibrator is float64 as fitted, which Apple's GPUs do not have:
-    move the classifier by `.to(torch.float32)` first if they are to run it.
+    Both programs take inputs `(N, ...)` like `x`, of the same dtype and of any N (unless the model
+    has a fixed one). They return log-probabilities `(N, Z)` of that dtype, or float32 for whole
+    numbers. If `x` is what a tokenizer gives, int64 `(N, length)` by name, they take the same names
+    and texts of any length that the model has positions for, and return float32. If `x` is another
+    dict or tuple of tensors, the `.pt2` takes one like it as its argument, and the `.onnx` each
+    tensor as an input of its own. Inside, the calibrator is float64 as fitted, which Apple's GPUs
+    do not support: to run it there, first call `.to(torch.float32)` on the classifier.
 
-    `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
-    reads them there. So it is with `calibrated_on`, the fingerprint of the inputs that the
-    calibrator was fitted to, by which an audit of the same inputs knows them.
+    The programs keep `class_names`, in the order of the outputs, and `calibrated_on`, the
+    fingerprint of the inputs that the calibrator was fitted to. `open_classifier` reads both, and
+    an audit recognises the same inputs by the fingerprint.
 
     The classifier is left as it was, training mode and device included.
 
-    What is written is read again and run on `x`, and is refused if a probability is off by more
-    than 1e-5. `.safetensors` has the weights of the module, whose names begin with `model.` and
-    `calibrator.`. A model that cannot be exported raises `ArcalError`, as `check_formats` does.
+    Each program is read back and run on `x`, and refused if a probability is off by more than 1e-5.
+    `.safetensors` has the module's weights, whose names begin with `model.` and `calibrator.`. A
+    model that cannot be exported raises `ArcalError`, as `check_formats` does.
 
     >>> from arcal.calibration.posthoc import Temperature
     >>> classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
@@ -147,7 +147,7 @@ def _write_pt2(
     expected: Tensor,
 ) -> None:
     buffer, program = io.BytesIO(), _program(module, x)
-    with quietly():  # its warning of constants that are parts of others, which it then writes whole
+    with quietly():  # it warns of constants that are parts of others, and writes them whole
         torch.export.save(program, buffer, extra_files={**metadata})
     content = buffer.getvalue()
     write_whole(path, lambda temporary: temporary.write_bytes(content))
@@ -171,7 +171,7 @@ def _write_onnx(
             else:
                 assert isinstance(x, Tensor)
                 log_p = run_calibrated(path, x)
-    except ArcalError:  # such as of a type that onnxruntime does not calculate with
+    except ArcalError:  # such as for a type that onnxruntime does not compute with
         path.unlink()
         raise
     _check(path, log_p, expected)
@@ -179,13 +179,13 @@ def _write_onnx(
 
 @contextmanager
 def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
-    """Evaluation mode on the CPU and weights that need no gradient; then all is as it was.
+    """Evaluation mode on the CPU, and weights that need no gradient; all restored afterwards.
 
-    What a program returns has then no gradient, so that `.numpy()` is enough.
+    So what a program returns has no gradient, and `.numpy()` is enough.
     """
     modes = [(module, module.training) for module in classifier.modules()]
     weights = [(one, one.data, one.requires_grad) for one in classifier.parameters()]
-    # Of some devices torch makes new parameters when it moves them.
+    # On some devices torch makes new parameters when it moves them.
     held = [(module, module._parameters.copy(), module._buffers.copy()) for module, _ in modes]
     try:
         for module, _ in modes:  # an exported program inside refuses `.eval()`
@@ -205,7 +205,7 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
 
 
 class _Program(nn.Module):
-    """A classifier as a program of a format takes its inputs and gives its log-probabilities."""
+    """A classifier with the inputs and log-probabilities of an exported program."""
 
     def __init__(self, classifier: Calibrated):
         super().__init__()
@@ -214,12 +214,12 @@ class _Program(nn.Module):
 
 
 class _SameDtype(_Program):
-    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants.
+    """A classifier whose log-probabilities have the dtype of its inputs, as attacks need.
 
-    Of whole numbers, such as the ids of tokens, they are float32.
+    For whole numbers, such as token ids, they are float32.
 
-    Its program refuses inputs of another dtype: pixels of 0 to 255 as uint8 would be taken for
-    inputs in [0, 1] by any model that begins with a normalisation.
+    Its program refuses inputs of another dtype: any model that begins with a normalisation would
+    take uint8 pixels of 0 to 255 for inputs in [0, 1].
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -228,7 +228,7 @@ class _SameDtype(_Program):
 
 
 class _OfTokens(_Program):
-    """A sequence classifier of transformers as it is called with what its tokenizer gives."""
+    """A sequence classifier of transformers, called with the output of its tokenizer."""
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -249,7 +249,7 @@ class _OfSeveral(_Program):
 
 
 def run_onnx(path: Path, x: Tensor | Several) -> Tensor:
-    """What onnxruntime returns for inputs, or for what a tokenizer gives: `(N, Z)`."""
+    """The output `(N, Z)` of onnxruntime for inputs, or for the output of a tokenizer."""
     session = session_of(str(path))
     parts = [x] if isinstance(x, Tensor) else x
     names = [one.name for one in session.get_inputs()]
@@ -311,7 +311,7 @@ def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
 
 
 def _two(x: Tensor) -> Tensor:
-    """At least two inputs: one would be taken for a fixed number."""
+    """At least two inputs: torch.export would take a single one for a fixed number."""
     return x if len(x) > 1 else torch.cat([x, x])
 
 
@@ -320,7 +320,7 @@ def _called(module: Callable[..., Tensor], x: Tensor | Several) -> Tensor:
 
 
 def _culprit(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor]) -> str:
-    """What cannot be exported: a calibrator of somebody's own, or the model."""
+    """What cannot be exported: a user's own calibrator, or the model."""
     calibrator = getattr(getattr(module, "classifier", module), "calibrator", None)
     if not isinstance(calibrator, Calibrator) or type(calibrator).__module__.startswith("arcal."):
         return "the model"
@@ -335,7 +335,7 @@ def _culprit(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tens
 
 @contextmanager
 def _exporting(how: str, what: Callable[[], str] = lambda: "the model") -> Iterator[None]:
-    """Make one line of whatever torch raises when it cannot export a model, or `what` says."""
+    """Turn whatever torch raises when it cannot export the model, or `what`, into one line."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a processor of transformers does to images: measured on some, since settings mislead."""
+"""What a processor of transformers does to images: measured, because its settings mislead."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,22 +15,22 @@ from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization
 
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""Pillow's names of interpolation, by number."""
+"""Pillow's interpolations, by number."""
 
 ROUNDING = 1.5
-"""Mean difference of two libraries' resized pictures, in steps of 1/255, that is rounding."""
+"""A mean difference between two libraries' resized pictures, in 1/255, that is mere rounding."""
 
 
 def measured(
     processor: Any, channels: int, folder: Path
 ) -> tuple[Normalization, Preprocessing | None]:
-    """A processor's normalisation, and its size and crop, None if they are of another kind.
+    """A processor's normalisation, and its size and crop, or None if these are of another kind.
 
     Processors differ in what they do with the settings they share (some shift, some scale by
-    another factor, some resize to more than the size they name), so both are measured on images:
-    the normalisation on a black and a white one, and held against one at random; the size is what
-    comes out of a picture, and the resizing the one of the usual ways that gives the same picture.
-    What is no scaling of each channel by itself, such as one that turns red into blue, raises
+    another factor, some resize to more than the size they name), so both are measured on images.
+    The normalisation is read off a black and a white image and checked on a random one. The size is
+    that of a processed picture, and the resizing is the usual way that gives the same picture. A
+    processor that does more than scale each channel by itself, such as swap red and blue, raises
     `ArcalError`.
     """
     try:
@@ -38,7 +38,7 @@ def measured(
         return normalization, _size_and_crop(processor, normalization, channels)
     except ArcalError:
         raise
-    except Exception as error:  # a processor's own of any kind
+    except Exception as error:  # all kinds, from the processor
         raise ArcalError(
             f"the processor of {folder} fails on an image ({first_line(error)}): give the "
             "normalisation"
@@ -64,9 +64,9 @@ def _size_and_crop(
 def _rounds_down(
     processor: Any, normalization: Normalization, how: Preprocessing, channels: int
 ) -> bool:
-    """Whether half a pixel before the crop is rounded down, and not to an even number.
+    """Whether half a pixel before the crop is rounded down rather than to an even number.
 
-    This is seen on a picture that needs no resizing, of whose width 3, 7 or so pixels are cut.
+    This shows on a picture that needs no resizing and loses 3, 7, ... pixels of its width.
     """
     if not isinstance(how.resize, int):
         return False
@@ -81,12 +81,12 @@ def _rounds_down(
 
 
 def _apart(processed: Tensor, picture: Tensor, how: Preprocessing) -> float:
-    """How far a processor's picture is from ours, in steps of 1/255, in the mean."""
+    """The mean difference between a processor's picture and ours, in steps of 1/255."""
     return float((_resized(picture, how) / 255 - processed).abs().mean()) * 255
 
 
 def _unscaled(processor: Any, picture: Tensor, normalization: Normalization) -> Tensor:
-    """What the processor makes of a picture before it normalises it, float `(C, H, W)`."""
+    """The processed picture before its normalisation, float `(C, H, W)`."""
     mean, std = (
         torch.tensor(numbers, device="cpu").view(-1, 1, 1)
         for numbers in (normalization.mean, normalization.std)
@@ -95,7 +95,7 @@ def _unscaled(processor: Any, picture: Tensor, normalization: Normalization) -> 
 
 
 def _processed(processor: Any, image: Tensor, **options: bool) -> Tensor:
-    """What the processor makes of one image, uint8 `(C, H, W)`."""
+    """The processed form of one image, uint8 `(C, H, W)`."""
     batch = processor(
         images=np.ascontiguousarray(image.numpy()),
         input_data_format="channels_first",
@@ -129,7 +129,7 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
 def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
     """The usual ways to that size: the short side to one of several lengths, or both sides.
 
-    None resizes to less, as a processor does whose crop adds a border.
+    Ways that resize to less are left out: a processor that does so has a crop that adds a border.
     """
     named = getattr(processor, "size", None) or {}
     named = named if isinstance(named, dict) else dict(vars(named))
@@ -146,7 +146,7 @@ def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:
 
 
 def _resized(picture: Tensor, how: Preprocessing) -> Tensor:
-    """The picture as the data will be resized and cropped."""
+    """The picture, resized and cropped as the data will be."""
     interpolation: Any = how.interpolation
     view = View(len(picture), *how.size, how.resize, interpolation, how.round_down)
     return torch.from_numpy(view.array(picture.numpy()).copy())

@@ -26,7 +26,7 @@ from arcal.external import (
 
 
 def load_timm(name: str, weights: Path | None) -> Loaded:
-    """A network of timm's by its name, with or without a tag, and the weights in a file.
+    """A timm network by its name, with or without a tag, with weights from a file.
 
     The number of classes and of input channels are read from the weights; the size of the inputs,
     the crop and the normalisation from timm's configuration of that name.
@@ -81,7 +81,7 @@ def _names(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
 def _preprocessing(config: Any, size: tuple[int, int]) -> Preprocessing | None:
     """What timm's transform for evaluation does; None if it adds a border, or for oblong inputs.
 
-    A crop of more than the picture, as of some VOLO, adds a border too.
+    A crop larger than the picture, as for some VOLO networks, adds a border too.
     """
     scaled = tuple(math.floor(length / config.crop_pct) for length in size)
     if config.crop_mode == "squash":
@@ -96,12 +96,12 @@ HEAD = re.compile(r"(?:fc|head|heads\.head|classifier(?:\.(\d+))?)\.weight")
 
 
 def load_torchvision(name: str, weights: Path | None) -> Loaded:
-    """A network of torchvision's by its name and the weights in a file.
+    """A torchvision network by its name, with weights from a file.
 
     The number of classes is read from the weights; size, crop and normalisation from the transforms
-    that torchvision has for its own weights of that network. A file that *is* torchvision's own
-    (the beginning of its SHA-256 is in its public name) also has the names of its classes, and of
-    several editions its own transforms.
+    that torchvision has for its own weights of that network. For one of torchvision's own files
+    (whose public name has the beginning of its SHA-256), the class names are known too, and the
+    transforms are those of that edition.
     """
     check_torchvision(name)
     if weights is None:
@@ -142,7 +142,7 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
 
 
 def _options(name: str, weights: Weights) -> dict[str, bool]:
-    """Auxiliary heads are there if the file has them; the slow drawing of weights is left out."""
+    """Build auxiliary heads if the file has them, and skip the slow drawing of weights."""
     if name not in CENTRED:
         return {}
     auxiliary = any(key.lower().startswith("aux") for key in weights.state)
@@ -161,7 +161,7 @@ def _renamed(name: str, weights: Weights) -> Weights:
 
 
 def edition_of(name: str, digest: str) -> Any:
-    """The edition of torchvision's weights of a network whose file has this SHA-256, or None.
+    """The edition of torchvision's weights whose file has this SHA-256, or None.
 
     >>> edition_of("resnet50", "11ad3fa6" + 56 * "0").name
     'IMAGENET1K_V2'

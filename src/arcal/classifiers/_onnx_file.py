@@ -28,19 +28,19 @@ INPUTS = {
     "tensor(double)": torch.float64,
     "tensor(uint8)": torch.uint8,
 }
-"""What a graph takes: inputs as they are, or images in [0, 1] as whole numbers from 0 to 255."""
+"""Input types: floats get inputs as they are, uint8 gets images in [0, 1] scaled to 0 to 255."""
 
 
 FLOOR = torch.finfo(torch.float32).eps
-"""Of probabilities whose logits are not in the graph: what is below was rounded, often to 0."""
+"""The least probability if the graph has no logits: smaller ones were rounded, often to 0."""
 
 PLENTY = 8
-"""Rows of which probabilities are told from logits, as few logits may look like them by chance."""
+"""Rows needed to tell probabilities from logits: a few rows of logits may pass by chance."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Which value of a graph is taken: logits, or probabilities where it has nothing else."""
+    """The value that is used of a graph: logits, or probabilities if it has nothing else."""
 
     name: str
     words: str
@@ -49,13 +49,13 @@ class Taken:
 
 
 class OnnxNetwork(nn.Module):
-    """Inputs `(N, ...)` to logits `(N, Z)` by onnxruntime, on the CPU.
+    """Maps inputs `(N, ...)` to logits `(N, Z)` by onnxruntime, on the CPU.
 
-    The graph may have a fixed batch: inputs are then given in batches of that size, the last one
-    filled with its own first input. Images `(N, C, H, W)` are given as `(N, H, W, C)` where the
-    graph wants them so, and those in [0, 1] as 0 to 255 where it wants uint8. Logits are those of
-    the graph; where it has probabilities only, they are their logarithms, of at least `FLOOR`.
-    There are no gradients: inputs that want one raise `ArcalError`.
+    A graph with a fixed batch size gets batches of that size, the last one filled up with its own
+    first input. Images `(N, C, H, W)` are passed as `(N, H, W, C)` if the graph wants that, and
+    images in [0, 1] as 0 to 255 if it wants uint8. Logits are those of the graph; if it has only
+    probabilities, logits are the logarithms of these, raised to at least `FLOOR`. There are no
+    gradients: inputs that need one raise `ArcalError`.
     """
 
     def __init__(self, content: bytes, taken: Taken):
@@ -108,7 +108,7 @@ class OnnxNetwork(nn.Module):
         return z.to(x.device, x.dtype)
 
     def values(self, x: Tensor) -> Tensor:
-        """What is taken of the graph for inputs `(N, ...)`, as it gives it, on the CPU."""
+        """The value used of the graph for inputs `(N, ...)`, unchanged, on the CPU."""
         given, dtype = x.detach(), INPUTS[self._input.type]
         if dtype == torch.uint8:
             given = (given * 255).round()
@@ -130,7 +130,7 @@ class OnnxNetwork(nn.Module):
             x = torch.cat([x, x[:1].expand(size - rows, *x.shape[1:])])
         try:
             (z,) = self._session.run([self.taken.name], {self._input.name: x.contiguous().numpy()})
-        except Exception as error:  # onnxruntime raises classes of its own, one a cause
+        except Exception as error:  # onnxruntime raises classes of its own, one per cause
             raise ArcalError(
                 f"onnxruntime cannot run inputs {tuple(x.shape)} ({first_line(error)[:200]}): the "
                 f"file takes {self.takes}"
@@ -139,7 +139,7 @@ class OnnxNetwork(nn.Module):
 
 
 def session_of(program: bytes | str) -> Any:
-    """A session with a graph or the path of its file, on the CPU with as many threads as torch."""
+    """A session for a graph or the path of its file, on the CPU with as many threads as torch."""
     onnxruntime: Any = library("onnxruntime", "a .onnx file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -150,11 +150,10 @@ def session_of(program: bytes | str) -> Any:
 def load_onnx(path: Path) -> Loaded:
     """An ONNX classifier from its file, with the shape of its inputs and the number of classes.
 
-    One input of floats, or of images as uint8, and one output `(N, Z)` of floats (others, such as
-    the label that scikit-learn's converter adds, are left out). If the last operation is a softmax
-    or a sigmoid, its input is taken, which are the logits. Anything else raises `ArcalError`, as do
-    a file that is damaged or has its weights beside it but not there, and packages that are
-    missing.
+    The graph must have one input, floats or uint8 images, and one output `(N, Z)` of floats;
+    others, such as the label that scikit-learn's converter adds, are left out. If the last
+    operation is a softmax or a sigmoid, its input is used: the logits. Any other graph, a damaged
+    file, missing weights that should be beside it, and missing packages raise `ArcalError`.
     """
     onnx: Any = library("onnx", "a .onnx file")
     library("onnxruntime", "a .onnx file")
@@ -167,7 +166,7 @@ def load_onnx(path: Path) -> Loaded:
         network = OnnxNetwork(content, taken)
     except ArcalError:
         raise
-    except Exception as error:  # of protobuf, onnx and onnxruntime, of every kind
+    except Exception as error:  # all kinds, from protobuf, onnx and onnxruntime
         if "NOT_IMPLEMENTED" in str(error):
             raise ArcalError(
                 f"{path} has an operation that onnxruntime does not compute for this type on a CPU "
@@ -247,7 +246,7 @@ def _kind(value: Any, onnx: Any) -> str:
 
 
 def _names_in(graph: Any) -> tuple[str, ...] | None:
-    """The names that the nodes of a classifier from scikit-learn have, None if there are none."""
+    """The class names in the nodes of a scikit-learn classifier; None if there are none."""
     listed = {
         tuple(name.decode() for name in attribute.strings)
         for node in graph.graph.node
@@ -255,7 +254,7 @@ def _names_in(graph: Any) -> tuple[str, ...] | None:
         if node.domain == "ai.onnx.ml" and attribute.name == "classlabels_strings"
     }
     listed = {names for names in listed if len(names) > 1}
-    return listed.pop() if len(listed) == 1 else None  # of several, such as of a vote, none is sure
+    return listed.pop() if len(listed) == 1 else None  # several, as in a vote, are ambiguous
 
 
 def _logarithms(name: str) -> str:
@@ -268,7 +267,7 @@ def _add_output(graph: Any, name: str, onnx: Any) -> None:
 
 
 def onnx_network(model: nn.Module | Callable[[Any], Tensor]) -> OnnxNetwork | None:
-    """The network of a `.onnx` file in an opened classifier, None if it is another."""
+    """The network of a `.onnx` file in an opened classifier; None if it is of another kind."""
     if not isinstance(model, nn.Module) or not any(
         isinstance(module, OnnxNetwork) for module in model.modules()
     ):
@@ -280,7 +279,7 @@ def onnx_network(model: nn.Module | Callable[[Any], Tensor]) -> OnnxNetwork | No
 
 
 class _Behind(nn.Module):
-    """What the graph gives to calibrated log-probabilities `(N, Z)`, of the same dtype."""
+    """Maps the graph's output to calibrated log-probabilities `(N, Z)` of the same dtype."""
 
     def __init__(self, network: OnnxNetwork, calibrator: Calibrator):
         super().__init__()
@@ -302,12 +301,12 @@ def save_onnx_calibrated(
     save: Callable[[nn.Module, Tensor, Path], None],
     x: Tensor,
 ) -> None:
-    """Write the graph with the calibrator behind it, which takes what the graph takes.
+    """Write the graph followed by the calibrator; the inputs are those of the graph.
 
     `save` writes a module as ONNX, for inputs like those it is given. The output is
-    `log_probabilities` `(N, Z)`. The calibrator is brought to the graph's version of the
-    format, or the graph to the calibrator's where an operation has no older form; where neither
-    can be, onnx raises what it raises.
+    `log_probabilities` `(N, Z)`. The calibrator is converted to the graph's version of the format
+    or, if an operation has no older form, the graph to the calibrator's version. If neither is
+    possible, onnx raises its own error.
     """
     onnx: Any = library("onnx", "a .onnx file")
     save(_Behind(network, calibrator), network.values(x), path)
@@ -332,7 +331,7 @@ def save_onnx_calibrated(
 
 
 def run_calibrated(path: Path, x: Tensor) -> Tensor:
-    """What such a file gives for inputs as its network takes them, of the dtype of `x`."""
+    """The output of such a file for inputs that its network takes, in the dtype of `x`."""
     content = path.read_bytes()
     name = session_of(content).get_outputs()[0].name
     return OnnxNetwork(content, Taken(name, f"its output {name}"))(x.detach())

@@ -1,4 +1,4 @@
-"""Whether a classifier in code may compute with what its state dict does not hold."""
+"""Whether a classifier in code may compute with something outside its state dict."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -20,11 +20,11 @@ _PLAIN = (
 
 
 def is_opaque(classifier: Any) -> bool:
-    """Whether a change of what it computes may leave its code and its state dict as they were.
+    """Whether what it computes may change while its code and its state dict stay the same.
 
-    So it is of a function, and of a module without tensors, or with something beside its tensors,
-    modules and plain values: a model of another library, an array, or a tensor that is no buffer,
-    in an attribute or among the global variables that the code of its class names.
+    This holds for a function, for a module without tensors, and for a module that holds something
+    besides tensors, modules and plain values: a model of another library, an array, or a tensor
+    that is not a buffer, in an attribute or in a global variable that the code of its class names.
 
     >>> network = nn.Linear(2, 2)
     >>> network.scale = 2
@@ -52,7 +52,7 @@ def is_opaque(classifier: Any) -> bool:
 
 
 def _held_by(module: nn.Module) -> list[Any]:
-    """What a module, and the class that somebody wrote, may read beside parameters and buffers."""
+    """What a module, and its class if a user wrote it, may read besides parameters and buffers."""
     held = [one for name, one in vars(module).items() if name not in ("_parameters", "_buffers")]
     if _is_written(type(module).__module__):
         held += [
@@ -64,7 +64,7 @@ def _held_by(module: nn.Module) -> list[Any]:
 
 
 def _is_written(module: str | None) -> bool:
-    """Whether a Python module is somebody's own code, and not that of an installed package."""
+    """Whether a Python module is a user's own code rather than part of an installed package."""
     file = getattr(sys.modules.get(module or ""), "__file__", None)
     if file is None or str(module).split(".")[0] in ("arcal", "torch", *sys.stdlib_module_names):
         return False
@@ -72,14 +72,14 @@ def _is_written(module: str | None) -> bool:
 
 
 def _read_by(function: FunctionType) -> list[Any]:
-    """What a function reads beside its arguments: of what somebody wrote, global variables too."""
+    """What a function reads besides its arguments; if a user wrote it, global variables too."""
     cells = [*(function.__closure__ or ()), *(function.__defaults__ or ())]
     named = function.__code__.co_names if _is_written(function.__module__) else ()
     return [*cells, *(function.__globals__.get(name) for name in named)]
 
 
 def _parts(value: Any) -> Iterable[Any] | None:
-    """All that a value holds; None of one that may compute by itself, or cannot be looked into."""
+    """All that a value holds; None if it may compute by itself, or cannot be looked into."""
     if isinstance(value, Mapping):
         return [*value.keys(), *value.values()]
     if isinstance(value, list | tuple | set | frozenset):

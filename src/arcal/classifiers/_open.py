@@ -1,4 +1,4 @@
-"""One door: a classifier by its name, whatever it is stored as, a user's own code among it."""
+"""Opens a classifier by its name, however it is stored, including in a user's own code."""
 
 import re
 from collections.abc import Sequence
@@ -51,21 +51,21 @@ def open_classifier(
 
     `spec` is one of
 
-    - `package.module:name` or `file.py:name`: a module, a function or class that gives one when it
-      is called without arguments, or a function from inputs to logits. This runs the user's code;
+    - `package.module:name` or `file.py:name`: a module, a function or class that returns one when
+      called without arguments, or a function from inputs to logits. This runs the user's code;
     - `timm:NAME` or `torchvision:NAME`, with a file of `weights`;
     - `hf:FOLDER`, an image or sequence classifier of transformers;
     - a `.pt2` file, a program of `torch.export` (as trusted as code: see `docs/your-model.md`);
     - a `.onnx` file, which is run by onnxruntime and has no gradients;
-    - a run folder of arcal's, whose members become one model.
+    - an arcal run folder, whose members become one model.
 
     `weights` is a safetensors file or one that `torch.save` wrote, with a state dict alone or in a
-    checkpoint. It is needed where a network is named, and can be given for a module in code.
-    `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), in place of
+    checkpoint. It is needed if only a network is named, and may be given for a module in code.
+    `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), and replaces
     what the configuration says.
 
-    Nothing is downloaded, and nothing is unpickled but tensors. Whatever is wrong raises
-    `ArcalError` with one line: what, where, what to do.
+    Nothing is downloaded, and only tensors are unpickled. Any problem raises `ArcalError` with one
+    line: what, where, what to do.
 
     >>> code = "from torch import nn; network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))"
     >>> _ = Path("mine.py").write_text(code)
@@ -82,7 +82,7 @@ def open_classifier(
     _check_channels(spec, normalization, loaded.input_shape)
     model = as_model(_normalized(loaded.model, normalization))
     if isinstance(model, nn.Module):
-        if isinstance(loaded.model, ExportedProgram):  # it is what it is, and refuses `.eval()`
+        if isinstance(loaded.model, ExportedProgram):  # which refuses `.eval()`
             for module in model.modules():
                 module.training = False
         else:
@@ -129,19 +129,19 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
         return load_run(path)
     if path.suffix in WEIGHTS:
         if path.exists():
-            read_weights(path)  # a whole network or a program is refused as what it is
+            read_weights(path)  # names a whole network or a program as what it is
         raise ArcalError(
             f"{spec} is only weights: say which network they belong to, as timm:NAME, "
             f"torchvision:NAME or file.py:name, with weights {spec}"
         )
     check_name(spec, "a function in it")
-    if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # which is a path of Windows
+    if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # a Windows path
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is not a classifier: give {FORMS}")
 
 
 def _check_run(path: Path) -> None:
-    """Send a folder that another library wrote to the right door."""
+    """Say how to open a folder that another library wrote."""
     try:
         about = parse_json((path / "config.json").read_bytes())
     except (OSError, ValueError):
@@ -182,7 +182,7 @@ def _normalized(network: Any, normalization: Normalization | None) -> Any:
 def load_run(path: Path) -> Loaded:
     """The model of a finished run, its only member or their ensemble, and what the run says of it.
 
-    A folder that is no run, or a run that is not finished, raises `ArcalError`.
+    A folder that is not a run, or a run that is not finished, raises `ArcalError`.
     """
     folder = RunFolder.open(path)
     network, record = model_of(folder), read_run(folder)
@@ -212,13 +212,13 @@ def load_run(path: Path) -> Loaded:
 def load_object(spec: str, weights: Path | None = None) -> Loaded:
     """The classifier that a name in Python code stands for.
 
-    The name is a module, an exported program, a class or function that gives one when it is called
-    without arguments, or a function from inputs to logits. Code runs because it is named here, with
-    the working folder and the file's own folder importable; whatever it raises becomes one line
-    with the file and line where it happened. `weights`, if given, are loaded into the module.
+    The name is a module, an exported program, a class or function that returns one when called
+    without arguments, or a function from inputs to logits. The code is run, with the working folder
+    and the file's own folder importable; whatever it raises becomes one line with the file and line
+    where it happened. `weights`, if given, are loaded into the module.
 
     If the call draws random numbers and no `weights` are given, it is called once more to see
-    whether its weights are drawn, which a caveat then says.
+    whether the weights are random, and a caveat says so if they are.
 
     An attribute `class_names` of the module, a tuple or list of strings, names its classes.
     """
@@ -254,7 +254,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
 
 
 def _drawn(parameters: list[str], name: str, of: int) -> str:
-    """What is said of parameters that are drawn anew by each call of this name."""
+    """The sentence on parameters that each call of this name draws anew."""
     which = f"{len(parameters):,} of its {of:,} parameter tensors, first {parameters[0]},"
     if len(parameters) == of:
         which = "its weights"
@@ -265,7 +265,7 @@ def _drawn(parameters: list[str], name: str, of: int) -> str:
 
 
 def _build(spec: str, value: Any, name: str) -> Any:
-    """The classifier itself: what is called without arguments is called."""
+    """The classifier itself; a value that needs no arguments is called to get it."""
     if isinstance(value, nn.Module | ExportedProgram):
         return value
     if not callable(value):

@@ -1,4 +1,4 @@
-"""An opened classifier: its model, and what its configuration says of inputs and classes."""
+"""An opened classifier: its model, and what its configuration says about inputs and classes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from arcal.data import Kind
 from arcal.external import Normalization
 
 AS_THEY_ARE = "none added: the model takes inputs as they are"
-"""The normalisation of a network that has none before it."""
+"""The words for a network without a normalisation before it."""
 NOT_IMITATED = "its own, of a kind that is not imitated"
-"""The preprocessing of a network whose configuration has one that no `Preprocessing` describes."""
+"""The words for a preprocessing that no `Preprocessing` describes."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """How a picture of any size becomes one of the size (H, W) that a model was made for.
 
-    `resize` comes first: an int is the length of the short side, whose ratio to the long one stays;
-    a pair (h, w) is the new size, whatever the ratio; None leaves the picture as it is. Then the
-    central `size` is cropped, after as many pixels as it is off the edge, rounded to an even number
-    or with `round_down` down. `interpolation` has Pillow's names, in lower case.
+    `resize` comes first: an int is the new length of the short side, with the ratio of the sides
+    kept; a pair (h, w) is the new size, whatever the ratio; None leaves the picture as it is. Then
+    the central `size` is cropped. An offset of half a pixel is rounded to an even number or, with
+    `round_down`, down. `interpolation` has Pillow's names, in lower case.
 
     >>> Preprocessing((224, 224), 256, "bicubic").words
     'short side to 256 (bicubic), then the central 224 x 224'
@@ -38,7 +38,7 @@ class Preprocessing:
 
     @property
     def words(self) -> str:
-        """What is done in a line."""
+        """What is done, in one line."""
         size = f"{self.size[0]} x {self.size[1]}"
         if self.resize is None:
             return f"images of {size}"
@@ -51,22 +51,22 @@ class Preprocessing:
 
 @dataclass(frozen=True, eq=False)
 class OpenedClassifier:
-    """A classifier that was named, as a model in evaluation mode.
+    """A classifier opened by its name, as a model in evaluation mode.
 
     name           short, for a page: `resnet18`
     model          from inputs to logits (N, Z), as `arcal.auditing.as_model` makes one; for images,
                    inputs are floats in [0, 1] and normalisation is a layer inside
-    kind           what the inputs are, None if nothing says so
+    kind           what the inputs are, None if unknown
     classes        Z, and `class_names` their names in the order of the logits; None if unknown
     calibrated_on  the fingerprint of the inputs that a calibrator inside was fitted to, if known
     input_shape    the shape (C, H, W) of one image, or of one input of another kind, if known
     preprocessing  how pictures of other sizes are brought to that shape, if the configuration says
-    not_imitated   whether it says so in a way that no `Preprocessing` describes
-    tokenize       makes inputs of texts; None for other kinds
+    not_imitated   whether the configuration says so in a way that no `Preprocessing` describes
+    tokenize       turns texts into inputs; None for other kinds
     facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
-    caveats        what must be said before any figure, such as that its weights are drawn
-    identity       what beside the weights decides the logits, for `fingerprint`
-    opaque         whether it is code that may compute with what its tensors do not show
+    caveats        what must be said before any figure, such as that its weights are random
+    identity       what determines the logits besides the weights, for `fingerprint`
+    opaque         whether it is code that may compute with something besides its tensors
 
     >>> import torch
     >>> from arcal.auditing import as_model
@@ -97,8 +97,8 @@ class OpenedClassifier:
         """16 hexadecimal digits of the SHA-256 of `identity` and the content of the state dict.
 
         `identity` has the network's name and its configuration, and for a user's own code the text
-        of its file, so that a change of the code is seen as well as a change of the weights. Of one
-        that is `opaque` only its code and tensors are seen, not what else it reads.
+        of its file, so that a change of the code is seen as well as a change of the weights. If the
+        classifier is `opaque`, only its code and tensors are covered, not what else it reads.
         """
         digest = hashlib.sha256(self.identity.encode())
         digest_state(digest, self.model)
@@ -106,17 +106,17 @@ class OpenedClassifier:
 
 
 def kind_of_shape(shape: tuple[int, ...] | None) -> Kind | None:
-    """What a program's one input of a known shape (N left out) is, if it says."""
+    """The kind of a program's only input, by its shape without N; None if that does not tell."""
     kinds: dict[int, Kind] = {1: "table", 3: "images"}
     return kinds.get(len(shape)) if shape else None
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded(OpenedClassifier):
-    """What a loader gives: `model` is the network as it came, of any type.
+    """What a loader returns: `model` is the network as it came, of any type.
 
-    `normalization` is what its inputs need before it; where it is None, `normalized` says why.
-    `library` are the versions that it was made with.
+    `normalization` is what inputs need before the network; if it is None, `normalized` says why.
+    `library` has the versions that the network was made with.
     """
 
     model: Any
@@ -125,6 +125,6 @@ class Loaded(OpenedClassifier):
     library: str = ""
 
     def opened(self, **changed: Any) -> OpenedClassifier:
-        """The classifier once it is opened, which has `changed` some fields."""
+        """The opened classifier, with some fields `changed`."""
         known = {one.name: getattr(self, one.name) for one in fields(OpenedClassifier)}
         return OpenedClassifier(**known | changed)

@@ -1,4 +1,4 @@
-"""Texts to what a sequence classifier of transformers is called with: embeddings, or token ids."""
+"""Turns texts into inputs of a transformers sequence classifier: embeddings, or token ids."""
 
 import sys
 from collections.abc import Sequence
@@ -16,13 +16,14 @@ Text = str | tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
-    """From texts to a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and others.
+    """Turns texts into a dict: `inputs_embeds` float `(N, length, D)`, `attention_mask` and others.
 
-    Without `embeddings` it has `input_ids` int64 `(N, length)` instead, which nothing can perturb.
+    Without `embeddings` there is `input_ids` int64 `(N, length)` instead, which cannot be
+    perturbed.
 
     Texts are cut or padded to one `length`, because padding to the longest of a batch would make a
-    row depend on the others. The embeddings are those of the network before positions are added;
-    they are what attacks perturb; a perturbed embedding stands for no word.
+    row depend on the others. The embeddings are those of the network before positions are added.
+    Attacks perturb them; a perturbed embedding stands for no word.
     """
 
     tokenizer: Any
@@ -58,7 +59,7 @@ class Tokenizer:
         return torch.tensor([len(row) for row in ids], device="cpu")
 
     def shortened(self, longest: int) -> "Tokenizer":
-        """The same with the length of the longest text, if that is less."""
+        """The same with the length of the longest text, if that is shorter."""
         return replace(self, length=min(self.length, longest))
 
     def identity(self) -> str:
@@ -70,7 +71,7 @@ class Tokenizer:
 
 
 def _halves(texts: Sequence[Text]) -> list[list[str]]:
-    """The texts as one list; those of pairs as two, of what comes first and what follows."""
+    """The texts as one list; pairs as two lists, of their first and of their second texts."""
     alone = [text for text in texts if isinstance(text, str)]
     pairs = [text for text in texts if not isinstance(text, str) and len(text) == 2]
     if len(texts) not in (len(alone), len(pairs)):
@@ -79,7 +80,7 @@ def _halves(texts: Sequence[Text]) -> list[list[str]]:
 
 
 def places(network: Any) -> int:
-    """How many tokens there are positions for: RoBERTa's begin after that of its padding token."""
+    """How many tokens have positions; RoBERTa's positions begin after that of its padding token."""
     places = getattr(network.config, "max_position_embeddings", None)
     if places is None or places < 1:  # -1 says that there is no limit
         return sys.maxsize
@@ -99,10 +100,10 @@ def _embedded(embeddings: nn.Module, ids: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reads_embeddings(network: Any, tokenize: Tokenizer, folder: Path) -> bool:
-    """Whether a network gives the same logits for embeddings as for the tokens they are of.
+    """Whether a network gives the same logits for embeddings as for their tokens.
 
-    Not all do: GPT-2 and its like look for the last word among the ids, and some take nothing else.
-    One that fails on tokens raises `ArcalError`.
+    Not all do: GPT-2 and its like look for the last word among the ids, and some networks take only
+    ids. A network that fails on tokens raises `ArcalError`.
     """
     texts = ["a b c", "a b c d e f g"]
     short = replace(tokenize, length=min(tokenize.length, 16))
@@ -127,10 +128,10 @@ PADDED = (
 
 @torch.no_grad()
 def keep_padding_apart(network: Any, tokenize: Tokenizer) -> str | None:
-    """Pad on the right where padding on the left moves a text; a sentence where both change it.
+    """Pad on the right if padding on the left changes the logits; a sentence if both change them.
 
-    A network with a learned position for each place, such as BERT, gives a text that begins after
-    the padding other logits than the text alone.
+    A network with a learned position for each place, such as BERT, gives a text after padding other
+    logits than the text alone.
     """
     text, length = "a b c", min(tokenize.length, 16)
     alone = tokenize.shortened(int(tokenize.lengths([text])))

@@ -24,7 +24,7 @@ from arcal.files import parse_json
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
 LONGEST = 512
-"""The most tokens of a text where neither its tokenizer nor its network says it."""
+"""The most tokens of a text if neither its tokenizer nor its network sets a limit."""
 
 
 class PixelValues(nn.Module):
@@ -41,17 +41,18 @@ class PixelValues(nn.Module):
 def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     """A classifier of transformers with its processor or tokenizer, from one folder.
 
-    Only files of the folder are read, and none is unpickled but for tensors; code that comes with
-    it (`trust_remote_code`) never runs. The network runs in float32. Class names are those of
-    `id2label`, unless they are only numbers, or numbered otherwise than from 0.
+    Only files of the folder are read, and only tensors are unpickled; code that comes with it
+    (`trust_remote_code`) never runs. The network runs in float32. Class names are those of
+    `id2label`, unless they are only numbers, or not numbered from 0.
 
-    Of images, the processor's scaling and normalisation become those of the classifier, and its
-    size and crop the preprocessing; without `processed` only these do, if it can be read. A
-    sequence classifier takes a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and
-    what else its tokenizer gives, which `tokenize` makes of texts.
+    For images, the processor's scaling and normalisation become those of the classifier, and its
+    size and crop the preprocessing. Without `processed`, because a normalisation is given, a
+    missing or unusual processor is no error. A sequence classifier takes a dict of `inputs_embeds`
+    float `(N, length, D)` (or `input_ids`, if it does not read embeddings), `attention_mask` and
+    what else its tokenizer gives; `tokenize` makes this from texts.
 
-    A folder that is not of such a classifier, weights that are missing, and a regression or a
-    classifier of several labels at once raise `ArcalError`.
+    A folder of anything else, missing weights, a regression and a classifier of several labels at
+    once raise `ArcalError`.
     """
     about = _configuration(folder)
     transformers: Any = library("transformers", f"hf:{folder}")
@@ -70,7 +71,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     _check(folder, network.config, info)
     network = network.float().eval()
     config = network.config.to_dict()
-    config.pop("_name_or_path", None)  # the folder, however it was written: it decides nothing
+    config.pop("_name_or_path", None)  # the folder, however it was written, decides nothing
     identity = f"hf:{architecture} {json.dumps(config, sort_keys=True)}"
     if images:
         inputs = _images(transformers, folder, network, processed)
@@ -90,7 +91,7 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    """The configuration in a folder, which other libraries than transformers do not write."""
+    """The configuration in a folder; a missing one, or one of timm, raises `ArcalError`."""
     config_file = folder / "config.json"
     if not config_file.is_file():
         kind = "has no config.json" if folder.is_dir() else "is not a folder"
@@ -111,7 +112,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 
 def _architecture(folder: Path, about: Mapping[str, Any]) -> str:
-    """What the configuration calls the network, which is a classifier of images or texts."""
+    """The architecture that the configuration names, which must classify images or texts."""
     named = about.get("architectures")
     architecture = str(named[0]) if isinstance(named, list) and named else ""
     if not architecture.endswith((IMAGES, TEXTS)):
@@ -131,7 +132,7 @@ def _class_names(named: Mapping[int, str], Z: int) -> tuple[str, ...] | None:
 
 
 def _check(folder: Path, config: Any, info: Mapping[str, Any]) -> None:
-    """Refuse weights that are not all there, and what is no choice of one class."""
+    """Refuse incomplete weights, and a network that does not choose one of several classes."""
     for fault in ("missing_keys", "mismatched_keys"):
         if names := sorted(map(str, info[fault])):
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -187,7 +188,7 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
             f"the tokenizer of {folder} has no padding token, so texts cannot have one length: set "
             "`tokenizer.pad_token` and `model.config.pad_token_id`, and save both again"
         )
-    takes = signature(network.forward).parameters  # not always what a tokenizer of another's gives
+    takes = signature(network.forward).parameters  # another network's tokenizer may give more
     tokenizer.model_input_names = [one for one in tokenizer.model_input_names if one in takes]
     length = min(tokenizer.model_max_length, places(network))
     length = length if length < sys.maxsize else LONGEST
@@ -211,7 +212,7 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
 
 
 def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> Any:
-    """What one of transformers' classes reads from the folder alone; one line of what it raises."""
+    """Load one of transformers' classes from the folder alone; its errors become one line."""
     try:
         with torch.random.fork_rng(devices=[]), _quiet(transformers):
             return automatic.from_pretrained(
@@ -247,7 +248,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _weights(folder: Path) -> str:
-    """The file of weights and its SHA-256, or that of the digests of several in their order."""
+    """The file of weights and its SHA-256; for several files, that of their digests in order."""
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     digests = [hashlib.sha256(file.read_bytes()) for file in files]
     if len(files) == 1:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST = 1024
-"""Threads and processes; a million threads end a process without a word."""
+"""The most threads or processes; a million threads end a process without a message."""
 
 
 def check_count(name: str, value: int | None, least: int = 1) -> None:
@@ -41,12 +41,12 @@ class Compute:
 
     `accelerator` is "cpu", "gpu" or "auto"; `processes` is the number of its devices, with one
     process each, that share one training or scoring. `workers` is the number of processes of this
-    machine that each train or evaluate one run, on a GPU of its own if there are as many, and
+    machine that each train or evaluate one run, on a GPU of their own if there are as many, and
     `loaders` the number of further processes per run that read images ahead. `threads` is the
     number of threads of each process, None for torch's default. `ray` is the address of a Ray
-    cluster that does the work instead, or "local" for one that is started here. `trackers` are
-    shown the metrics of what is trained, by their names in `arcal.training.trackers`. Training has
-    the precision of its recipe, everything else float32.
+    cluster that does the work instead, or "local" for one that is started here. `trackers` names
+    those of `arcal.training.trackers` that also get the metrics of training. Training has the
+    precision of its recipe, everything else float32.
 
     A number that is too small or too large, or an accelerator that this machine does not have,
     raises `ArcalError`.
@@ -68,9 +68,9 @@ class Compute:
             check_count(name, getattr(self, name), least)
 
     def begin(self, *modules: str) -> None:
-        """Get ready to start the workers or processes, if there are several, that need `modules`.
+        """Prepare to start the workers or processes, if there are several, that need `modules`.
 
-        They begin sooner where this comes before what they wait for, such as reading the data.
+        They start sooner if this is called before what they wait for, such as reading the data.
         """
         several = max(self.workers, self.processes) > 1 and self.ray is None and joined() is None
         if several and start_method({*modules}) == "forkserver":
@@ -107,7 +107,7 @@ class Compute:
         return list(strategy.parallel_devices) if self.processes > 1 else [self.device]
 
     def gpus(self) -> list[str]:
-        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator."""
+        """CUDA's names of the GPUs that are dealt to workers; empty if there are none."""
         if self.accelerator == "cpu":
             return []
         count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")

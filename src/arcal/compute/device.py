@@ -69,7 +69,7 @@ class Bf16Precision(Precision):
 
 
 def _rounded(value: Any, wide: bool = False) -> Any:
-    """Floats in bf16, or rounded to it and in float32 again; all else as it is."""
+    """Floats in bf16 or, if `wide`, rounded to bf16 but in float32; all else as it is."""
     if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
         return value
     half = value.to(torch.bfloat16)
@@ -145,7 +145,7 @@ def _fabric(
 
 
 def all_call(fabric: Fabric) -> bool:
-    """Whether the processes of `fabric` run already and all call what this one does."""
+    """Whether the processes of `fabric` run already and all make the calls that this one makes."""
     return fabric.world_size > 1 and dist.is_initialized() and joined() is None
 
 
@@ -156,9 +156,9 @@ def run_on(
 ) -> Any:
     """Call `function(fabric)` in every process of `fabric`, and return the first one's result.
 
-    In a program that `torchrun` started all processes call this function, and each gets its own
-    result; in a command that it started (`arcal.compute.launcher`) only the first does, and the
-    others call `elsewhere`, or the same function. Otherwise the processes are started here, and
+    In a program that `torchrun` started, all processes call `run_on`, and each gets its own result.
+    In an arcal command that it started (`arcal.compute.launcher`), only the first process does, and
+    the others call `elsewhere`, or the same function. Otherwise the processes are started here, and
     when one of them or this process stops, all stop; a killed process raises `ArcalError`.
     """
     if fabric.world_size == 1 or all_call(fabric):
@@ -180,10 +180,10 @@ def run_on(
 
 
 def _call_and_disconnect(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
-    """Call the function in a process started for it, then end the threads that connect them.
+    """Call the function in a process started for it, then disconnect it from the others.
 
-    A process whose parent is killed ends: it would go on where a second command begins. If gloo's
-    threads still run when the interpreter exits, they sometimes abort the process.
+    The process ends if its parent is killed: otherwise it would go on when a second command begins.
+    If gloo's threads still run when the interpreter exits, they sometimes abort the process.
     """
     begin_worker()
     result = function(fabric)

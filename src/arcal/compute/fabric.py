@@ -1,7 +1,7 @@
-"""Lightning Fabric, without what it imports only to ask for its version.
+"""Lightning Fabric, without the package that it imports only to ask for its version.
 
-Where torchmetrics is installed, Fabric imports it for a comparison of versions, and with it
-torchvision and much of scipy: as many seconds again as Fabric itself takes, in every process.
+If torchmetrics is installed, Fabric imports it to compare versions, and with it torchvision and
+much of scipy: as many seconds again as Fabric itself takes, in every process.
 """
 
 import sys
@@ -13,7 +13,7 @@ from types import ModuleType
 
 @contextmanager
 def _only_the_version_of(package: str) -> Iterator[None]:
-    """While it is open the package, unless it is imported already, is no more than its version."""
+    """Replace a package by its version alone in the block, unless it is imported already."""
     try:
         number = version(package)
     except PackageNotFoundError:

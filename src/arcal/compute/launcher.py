@@ -1,8 +1,8 @@
 """Processes that `torchrun` or SLURM's `srun` started, on one machine or several.
 
-All run the same command. The process of rank 0 does what the command does, and whatever is shared
-it sends to the others, which do nothing else. So what a command reads, locks, writes and says it
-does once, as it does where arcal starts the processes itself.
+All run the same command. The process of rank 0 does the work of the command, and sends what is
+shared to the others, which do nothing else. So a command reads, locks, writes and prints things
+once, as it does when arcal starts the processes itself.
 """
 
 import os
@@ -73,10 +73,10 @@ class Launcher:
             )
 
     def check_restart(self, values: Mapping[str, str] = os.environ) -> None:
-        """Raise `ArcalError` if processes that were started anew would meet the earlier ones.
+        """Raise `ArcalError` if restarted processes would connect to the earlier ones.
 
-        `torchrun` keeps one store for all its restarts, in which the addresses of the processes
-        that ended are still found: connecting to them fails, or waits for ever.
+        `torchrun` keeps one store for all its restarts, which still has the addresses of the
+        processes that ended: connecting to them fails, or waits for ever.
         """
         restarts = values.get("TORCHELASTIC_RESTART_COUNT", "0")
         if restarts != "0" and values.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
@@ -86,10 +86,10 @@ class Launcher:
             )
 
     def claims(self) -> bool:
-        """Whether this process is the first that says why all of them stop.
+        """Whether this process is the first to report why all of them stop.
 
-        They ask the store through which they found each other. Where it cannot be reached, nobody
-        else could have said it.
+        They ask the store through which they found each other. If it cannot be reached, no other
+        process can have reported.
         """
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         try:
@@ -103,11 +103,11 @@ class Launcher:
 
     @property
     def environment(self) -> Any:
-        """How Fabric calls it."""
+        """Fabric's environment for this launcher."""
         from arcal.compute.fabric import SLURMEnvironment, TorchElasticEnvironment
 
         if self.name == "srun":
-            # Fabric wants it said; `srun` knows it also where nobody did.
+            # Fabric requires this variable; `srun` knows the number even if nobody gave it.
             os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(self.devices))
             return SLURMEnvironment(auto_requeue=False)
         return TorchElasticEnvironment()
@@ -132,7 +132,7 @@ class Ranks:
         self.launcher: Launcher = launcher
         self.accelerator: str = accelerator
         self._fabric("32-true").launch()
-        # What is sent are objects of Python, for which no accelerator is kept waiting.
+        # Python objects are sent over gloo, so that no accelerator is kept waiting.
         several = dist.get_backend() != "gloo"
         self._group: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
@@ -166,7 +166,7 @@ _ranks: Ranks | None = None
 
 
 def joined() -> Ranks | None:
-    """The processes that this one is the first of, where a command runs on several."""
+    """The processes of a command that runs on several, if this is the first of them, or None."""
     return _ranks
 
 
@@ -187,5 +187,5 @@ def run_joined(launcher: Launcher, accelerator: str, command: Callable[[], Any])
 
 
 def named(launcher: Launcher) -> str:
-    """What tells a process from the others in what is said."""
+    """The name of a process in messages."""
     return f"rank {launcher.rank} on {platform.node()}"

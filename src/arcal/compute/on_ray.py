@@ -1,4 +1,4 @@
-"""A Ray cluster (the extra `ray`), or one that is started here, and pieces of work on it."""
+"""Pieces of work on a Ray cluster (the extra `ray`), or on one that is started here."""
 
 import logging
 import os
@@ -24,21 +24,21 @@ from arcal.errors import ArcalError, first_line
 from arcal.files import write_whole
 
 STORE = 100 * 2**20
-"""Bytes of the shared memory for what is sent: Ray would take 30 % of the memory there is."""
+"""Bytes of shared memory for what is sent: Ray would take 30 % of all memory."""
 
 AT_ONCE = 5000
-"""Pieces of work that the cluster knows of at a time: more than it has cores, and not millions."""
+"""Pieces of work submitted at a time: more than the cluster has cores, but not millions."""
 
 RETRIES = 3
-"""Times that a piece of work is begun anew whose process, or machine, has died."""
+"""How often a piece of work is started again after its process, or machine, has died."""
 
 
 @contextmanager
 def connected(address: str, cores: int) -> Iterator[bool]:
-    """Connected to the Ray cluster at `address` while the block runs, or to that of the process.
+    """Connect to the Ray cluster at `address` while the block runs, or use the process's own.
 
-    "local" starts one here, with so many cores. Where none answers `ArcalError` is raised. The
-    value says whether the connection ends with the block, and with it all that it began.
+    "local" starts one here, with so many cores. If none answers, `ArcalError` is raised. The block
+    gets whether the connection ends with it, and with the connection all that it began.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
@@ -82,7 +82,7 @@ def _check_reachable(address: str) -> None:
 class _Place:
     """What every process of a cluster needs to have: the folders, and the same versions.
 
-    `mark` is a file of this command alone, by which a folder of the same name is told from it.
+    `mark` is a file of this command alone, which another folder of the same name does not have.
     """
 
     here: Path
@@ -90,7 +90,7 @@ class _Place:
     versions: str
 
     def enter(self) -> None:
-        """Work here, in a process of the cluster; what does not fit raises `ArcalError`."""
+        """Go to the folder in a process of the cluster; a mismatch raises `ArcalError`."""
         host = socket.gethostname()
         if (theirs := _versions()) != self.versions:
             raise ArcalError(
@@ -113,8 +113,8 @@ def _versions() -> str:
 class RayTasks:
     """Pieces of work as tasks of Ray, each with one GPU if the accelerator is one.
 
-    Where one fails those left are cancelled, unless the connection `ends`: to cancel what is just
-    done can crash Ray (its issue 54846).
+    If one fails, those left are cancelled, unless the connection `ends`: cancelling a task that is
+    just done can crash Ray (its issue 54846).
     """
 
     def __init__(self, compute: Compute) -> None:
@@ -123,7 +123,7 @@ class RayTasks:
         self.device: str = compute.device.type
 
     def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
-        """See `Sharing`. A piece whose process or machine dies is begun anew, `RETRIES` times."""
+        """See `Sharing`. A piece whose process or machine dies is retried, `RETRIES` times."""
         import ray  # pyright: ignore[reportMissingImports]
 
         mark = folder.absolute() / f".shared-{token_hex(8)}"
@@ -159,13 +159,13 @@ class RayTasks:
 
 
 def _raised_by(job: Any) -> Exception | None:
-    """What a task of `_do_there` that is done has raised, or why there was no doing it."""
+    """The error of a finished task of `_do_there`, or the reason why it could not run."""
     import ray  # pyright: ignore[reportMissingImports]
     from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
 
     try:
         return ray.get(job)
-    except RayTaskError as failed:  # it did not come as far as the work itself
+    except RayTaskError as failed:  # it failed before the work itself
         reason = str(failed).strip().splitlines()[-1]
         return ArcalError(
             f"the Ray cluster cannot run arcal {__version__} ({reason}): install it on all its "

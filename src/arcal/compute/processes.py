@@ -21,11 +21,11 @@ KILLED = (
     "command continues"
 )
 UNGUARDED = 78
-"""The exit code of a process that was to start others while it read the script it began with."""
+"""The exit code of a process that would start others while it reads its parent's script."""
 
 
 def why_ended(codes: Iterable[int | None]) -> str:
-    """The line for processes that have ended with these exit codes, without being asked to."""
+    """The message for processes that ended with these exit codes without being asked to."""
     if UNGUARDED in codes:
         return (
             "each process that is started reads this script first, and would run it again: put "
@@ -42,8 +42,8 @@ def fan_out(
     """Call the functions of each wave in a pool of `workers` processes, one wave after another.
 
     Functions must be picklable. When one raises or is killed, all are stopped and the error is
-    raised, as `ArcalError` for a killed process; files that they have written stay. Of `gpus`, as
-    `Compute.gpus` names them, each process sees one, dealt in turn.
+    raised, as `ArcalError` for a killed process; files that they have written stay. Each process
+    sees one of `gpus`, as `Compute.gpus` names them, dealt in turn.
     """
     waves = [list(wave) for wave in waves]
     functions = {getattr(job, "func", job) for wave in waves for job in wave}
@@ -60,7 +60,7 @@ def call_in(pool: ProcessPoolExecutor, jobs: Iterable[Callable[[], object]]) -> 
 
 @contextmanager
 def pool_on(gpus: Sequence[str], workers: int, modules: set[str]) -> Iterator[ProcessPoolExecutor]:
-    """A `process_pool`, of whose processes each sees one of these GPUs, if there are any."""
+    """A `process_pool` in which each process sees one of these GPUs, if there are any."""
     dealt = get_context(start_method(modules)).SimpleQueue()
     for i in range(workers if gpus else 0):
         dealt.put(gpus[i % len(gpus)])
@@ -74,8 +74,8 @@ def process_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` processes, which end with the block, at once when it raises.
 
-    Each has imported `modules`, and begins with `begin_worker`, or with `begin(*given)`. Where the
-    block raises because one was killed, that becomes `ArcalError`.
+    Each has imported `modules`, and begins with `begin_worker`, or with `begin(*given)`. If the
+    block raises because a process was killed, that becomes `ArcalError`.
     """
     context = get_context(start_method(modules))
     begin = begin or begin_worker
@@ -97,13 +97,14 @@ def process_pool(
 
 
 def start_method(modules: set[str]) -> str:
-    """How processes are started that need these modules.
+    """How to start processes that need these modules.
 
-    On Linux they are forked from a server that has imported them, and that never runs a thread:
-    importing torch takes a worker seconds of processor time, and its optimizers as long again.
-    Each reads the script that this process runs: one that is not in a file raises `ArcalError`.
+    On Linux they are forked from a server that has imported the modules and never runs a thread,
+    because importing torch takes a worker seconds of processor time, and its optimizers as long
+    again. Each process reads the script that this process runs; a script that is not in a file
+    raises `ArcalError`.
     """
-    if getattr(current_process(), "_inheriting", False):  # it is read by a process just now
+    if getattr(current_process(), "_inheriting", False):  # a started process is reading the script
         os._exit(UNGUARDED)
     if str(getattr(sys.modules["__main__"], "__file__", "")).startswith("<"):
         raise ArcalError(
@@ -113,7 +114,7 @@ def start_method(modules: set[str]) -> str:
     if sys.platform != "linux":
         return "spawn"
     context = get_context("forkserver")
-    # The server may not find modules beside the script. This one, and so torch, it does.
+    # The server may not find modules beside the script, but it finds this one, and so torch.
     context.set_forkserver_preload(sorted({__name__, *modules} - {"__main__"}))
     return "forkserver"
 

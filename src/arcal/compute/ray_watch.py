@@ -1,7 +1,7 @@
 """Ends what a local Ray has started as soon as the command that started it is killed.
 
-Run as a program of its own, which nothing of arcal's or Ray's takes along. A killed command cannot
-end Ray's processes: most notice it, two of its helpers run on for a minute.
+Run as a program of its own, so that it does not end with arcal's or Ray's processes. A killed
+command cannot end Ray's processes: most notice it, but two of its helpers run on for a minute.
 """
 
 import os
@@ -13,25 +13,25 @@ from contextlib import suppress
 from pathlib import Path
 
 SECONDS = 0.5
-"""Between two looks at what has been started."""
+"""Seconds between two looks at what has been started."""
 
 OVER = b"over"
 Started = dict[int, bytes]
-"""Processes, each with the time of its start, by which a number that is used again is known."""
+"""Processes by id, each with the time of its start, to tell when an id is used again."""
 
 
 def watch(ray: Path) -> subprocess.Popen[bytes]:
-    """Watch over what this process starts from the folder `ray`, and what that starts in turn.
+    """Watch the processes that this one starts from the folder `ray`, and those that they start.
 
-    The watch ends with its standard input. If it has not been told that all is `OVER`, this process
-    was killed, and it kills what is left. Where there is no `/proc` it does nothing.
+    The watch ends when its standard input does. If it has not read `OVER` by then, this process was
+    killed, and the watch kills what is left. Without `/proc` it does nothing.
     """
     program = [sys.executable, __file__, str(ray)]
     return subprocess.Popen(program, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def started(parents: set[int], within: str = "") -> Started:
-    """The processes that these have started, by a command that names `within`, and theirs."""
+    """The children of these processes whose command names `within`, and their descendants."""
     every = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Many pieces of one work, shared by processes of this machine, of a launcher, or of a Ray cluster.
+"""Pieces of work shared by processes of this machine, of a launcher, or of a Ray cluster.
 
-Each piece is done by itself and leaves a file, so that it does not matter which process does it,
-how many there are, or where an earlier command was killed.
+Each piece is independent and leaves a file, so it does not matter which process does it, how many
+there are, or where an earlier command was killed.
 """
 
 import pickle
@@ -37,28 +37,29 @@ Item = TypeVar("Item")
 Begun = TypeVar("Begun")
 
 Do = Callable[[Any, torch.device], object]
-"""Does one item on a device; can be pickled, as its items can."""
+"""Does one item on a device; it and its items can be pickled."""
 
 
 class Sharing(Protocol):
     """Has pieces of work done by other processes."""
 
     def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
-        """Have `do(item, device)` called for all items, begun in order; yield each that is done.
+        """Have `do(item, device)` called for all items, started in order; yield each when done.
 
-        `folder` is where the files go. What `do` raises is raised here; of a process that is
-        killed that is `ArcalError`.
+        `folder` is where the files go. What `do` raises is raised here; a killed process raises
+        `ArcalError`.
         """
         ...
 
 
 @contextmanager
 def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
-    """What shares the work while the block runs: the devices of `compute`, or its Ray cluster.
+    """Share work over the devices of `compute`, or its Ray cluster, while the block runs.
 
-    Where a launcher started this command those are its processes, as many as `compute` has. None
-    where one process does it all. Local processes are started when there is work for them, and
-    have imported `modules`. Threads are those of `compute`, or each process's share of them.
+    If a launcher started this command, its processes are used, as many as `compute` has. The value
+    is None if one process does all the work. Local processes are started when there is work for
+    them, and have imported `modules`. Each has the threads of `compute`, or its share of this
+    process's.
     """
     if compute.ray is not None:
         from arcal.compute.on_ray import RayTasks, connected
@@ -101,7 +102,7 @@ def _on_pool(
 
 
 def _on_launched(compute: Compute, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
-    """By those of a launcher, this one among them: a piece each, and then the next ones."""
+    """`Sharing` by a launcher's processes, including this one: a piece each, then the next ones."""
     pickled, rest = pickle.dumps(do), iter(items)
     while some := list(islice(rest, compute.processes)):
         in_all(compute, partial(_do_own, pickled, some, torch.get_num_threads()))
@@ -118,7 +119,7 @@ def _do_own(pickled: bytes, items: list[Any], threads: int, fabric: "Fabric") ->
 def in_all(compute: Compute, function: Callable[["Fabric"], Exception | None]) -> None:
     """Call `function(fabric)` in all processes of a launcher, and raise the first error returned.
 
-    So that each process waits for all, and none for one that has failed.
+    Each process waits for all of them, so none waits for one that has failed.
     """
     from arcal.compute.device import run_on  # takes seconds to import
 
@@ -138,10 +139,10 @@ Shares = Callable[[Callable[[int, int, int], object]], None]
 
 @contextmanager
 def in_shares(compute: Compute, modules: set[str]) -> Iterator[Shares]:
-    """What has each of the workers of `compute` do a share of some work, while the block runs.
+    """Have each of the workers of `compute` do a share of some work, while the block runs.
 
-    They are started when there is work, and have imported `modules`, or are the processes of a
-    launcher, this one among them. Each has a copy of what it does, and is to use as many threads as
+    They are started when there is work, and have imported `modules`, or they are the processes of a
+    launcher, including this one. Each gets a copy of the work, and should use as many threads as
     this process.
     """
     of, threads = compute.workers, torch.get_num_threads()
@@ -199,10 +200,10 @@ def _do_here(pickled: bytes, item: Any) -> Exception | None:
 
 
 def error_of(pickled: bytes, *given: Any) -> Exception | None:
-    """Do a piece of work, and return what it raises, as something that can be sent.
+    """Do a piece of work, and return what it raises, in a form that can be sent.
 
-    `pickled` is what is called with the rest, such as a `Do`; one after another of the same work
-    are one object.
+    `pickled` is what is called with the rest, such as a `Do`; consecutive pieces of the same work
+    share one unpickled object.
     """
     try:
         _unpickled(pickled)(*given)
@@ -215,7 +216,7 @@ def _sendable(error: Exception) -> Exception:
     sent = error
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # such as of a class that only the file of a model knows
+    except Exception:  # such as a class that only a model's file defines
         sent = RuntimeError(f"{type(error).__name__}: {error}")
     sent.add_note("".join(traceback.format_exception(error)))
     return sent

@@ -1,11 +1,11 @@
 """Data sets whose inputs have stable ids: readers, splits and batches.
 
 `load` reads a data set as a training, a validation and a test part; `load_part` reads one part
-alone, in whatever form somebody has it, and `batches` iterates over a part. A part is in memory as
+alone, in whatever form it is stored, and `batches` iterates over a part. A part is in memory as
 uint8 (`InMemory`) or decodes its images on demand (`OnDemand`, and `Folder` for training); `Part`
-is the protocol of all. `load_table` and `load_texts` read numbers and texts, and `kind_of` says
-which of the three there is. `WithIds` adds ids to any other data set, and `Resized` changes the
-size of images.
+is their protocol. `load_table` and `load_texts` read numbers and texts, and `kind_of` says which of
+the three a source holds. `WithIds` adds ids to any other data set, and `Resized` changes the size
+of images.
 """
 
 from arcal.data._batches import ReadAhead, WithIds, as_input, batches

@@ -18,8 +18,8 @@ from arcal.parents import end_with_parent
 Batch = tuple[Tensor, Tensor, Tensor]
 
 PIECE = 64
-"""Images that a process reads at a time: a large batch is made by all of them, and only pieces of
-those to come are held in shared memory."""
+"""How many images a process reads at a time: all processes work on a large batch, and only pieces
+of the batches to come are held in shared memory."""
 
 
 def batches(
@@ -71,7 +71,7 @@ def _read(part: Part, positions: Tensor) -> Batch:
 
 
 class ReadAhead:
-    """The images of a part, blocks of which other processes read before they are needed.
+    """The images of a part, which other processes read ahead in blocks.
 
     `blocks` int64 `(B,)` are the positions in the order in which they will be needed, and `workers`
     the number of processes; without any, each block is read when it is needed.
@@ -87,7 +87,7 @@ class ReadAhead:
         self._batches = _read_ahead(part, tuple(blocks), workers) if workers else iter(())
 
     def images(self, positions: Tensor) -> Tensor:
-        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, in time if expected next."""
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`: ready if they come next."""
         if self._blocks and torch.equal(self._blocks[0], positions):
             self._blocks.popleft()
             return next(self._batches)[1]
@@ -95,10 +95,11 @@ class ReadAhead:
 
 
 class _Pieces(Dataset[Any]):
-    """A data set of pieces of batches, indexed by their positions. Errors are returned.
+    """A data set of pieces of batches, indexed by their positions. Errors are returned, not raised.
 
-    A DataLoader would raise an error with the worker's traceback as a message of many lines. With a
-    piece comes what is known of its files, which need not be read once more to say what they hold.
+    A DataLoader would raise an error with the worker's traceback as a message of many lines. A
+    piece comes with what is known about its files, so that these need not be read again for their
+    digests.
     """
 
     def __init__(self, part: Part) -> None:
@@ -134,7 +135,7 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
 
 
 def _put_together(part: Part, block: Tensor, read: Iterator[Any]) -> Batch:
-    """A batch from the pieces of it that are read next, of which none is held any longer."""
+    """A batch from the next pieces read, none of which is kept."""
     batch: list[Tensor] = []
     for n, positions in enumerate(block.split(PIECE)):
         result = next(read)
@@ -143,7 +144,7 @@ def _put_together(part: Part, block: Tensor, read: Iterator[Any]) -> Batch:
         piece, known = result
         if known is not None and (files := files_of(part, positions)) is not None:
             files.learn(known.numpy())
-        if not batch:  # pinned on a GPU in use alone: asked for elsewhere, it would begin CUDA
+        if not batch:  # pinned only if a GPU is in use: otherwise this would start CUDA
             pinned = torch.cuda.is_initialized()
             batch = [
                 one.new_empty((len(block), *one.shape[1:]), pin_memory=pinned) for one in piece

@@ -38,7 +38,7 @@ class Data:
     >>> data.classes, data.shape
     (('cat', 'dog'), (1, 28, 28))
 
-    `own_validation` says that the validation part is one that the source has, and not drawn.
+    `own_validation` says that the validation part is the source's own, not drawn.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Data:
 
     @property
     def counts(self) -> str:
-        """How many images, and of what, in words."""
+        """The numbers of images, their shape and the number of classes, in words."""
         counts = len(self.train), len(self.validation), len(self.test)
         C, H, W = self.shape
         return (
@@ -117,21 +117,21 @@ def load(
       data/cifar10-train*.parquet and data/cifar10-test*.parquet;
     - the official python archives of CIFAR-10 or CIFAR-100;
     - a folder with train/CLASS/IMAGE, and test/ or val/ likewise. Its images are read on demand,
-      `size` x `size` pixels, 224 unless given; other sources have a size and refuse another.
+        `size` x `size` pixels, 224 unless given; other sources have a size and refuse another.
 
-    Parquet may lie behind a URL such as s3://bucket/data/cifar10, and is copied once.
+      Parquet files may lie behind a URL such as s3://bucket/data/cifar10, and are copied once.
 
-    The validation part is the source's own, such as val/ or validation.parquet beside a training
-    and a test part. Where it has none, or `validation` is given, so many images (by default 3,000
-    of "fashion", otherwise a tenth, at most 5,000) are drawn at random from the training part. A
-    source with a validation but no test part is treated like ImageNet in appendix A.3: its
-    validation part is split at random into a validation and a test part, of equal size or with
-    `validation` images for the former. Ids are always those of the official sets.
+      The validation part is the source's own, such as val/ or validation.parquet beside a training
+      and a test part. If it has none, or `validation` is given, that many images (by default 3,000
+      of "fashion", otherwise a tenth, at most 5,000) are drawn at random from the training part. A
+      source with a validation but no test part is treated like ImageNet in appendix A.3: its
+      validation part is split at random into a validation and a test part, of equal size or with
+      `validation` images in the first. Ids are always those of the official sets.
 
-    For smaller experiments, `images` and `test_images` limit the training and the test part to
-    randomly drawn images, and `classes` selects classes by their numbers. All draws depend on
-    `split_seed` and the numbers of images only. A source that cannot be read, or a number of images
-    or class that it does not have, raises `ArcalError`.
+      For smaller experiments, `images` and `test_images` limit the training and the test part to
+      randomly drawn images, and `classes` selects classes by their numbers. All draws depend only
+      on `split_seed` and the numbers of images. A source that cannot be read, or a number of images
+      or class that it does not have, raises `ArcalError`.
 
     >>> data = load("fashion", images=100)
     >>> len(data.train), len(data.validation), len(data.test), data.shape
@@ -160,7 +160,7 @@ def load(
 
 
 def _usual_validation(source: str, N: int) -> int:
-    """How many of N training images are drawn for validation where nobody says.
+    """How many of N training images are drawn for validation by default.
 
     >>> [_usual_validation("photos", N) for N in (9, 2000, 50_000, 10**6)]
     [1, 200, 5000, 5000]
@@ -174,8 +174,9 @@ def _usual_validation(source: str, N: int) -> int:
 def load_test(source: str, *, size: int | tuple[int, int] = 224) -> Part:
     """The whole test part of a data set, or else its validation part, or the only one it has.
 
-    `source` and errors are those of `load_part`. Labels are 0 where there are none; if images have
-    several sizes, the middle of each is brought to `size` x `size` pixels, or a pair (H, W).
+    `source` and errors are those of `load_part`. Labels are 0 if there are none. If images have
+    several sizes, each is resized and its centre cropped to `size` x `size` pixels, or a pair (H,
+    W).
 
     >>> len(load_test("fashion"))
     5000
@@ -190,15 +191,15 @@ def load_test(source: str, *, size: int | tuple[int, int] = 224) -> Part:
 
 
 TRAINABLE = ("parquet", "cifar", "folder")
-"""Formats of data sets that are trained on."""
+"""Formats of data sets that can be trained on."""
 
 
 def _parts(
     source: str, size: int | None, *, draws: bool
 ) -> tuple[str, Mapping[str, InMemory | Folder]]:
-    """The name, and the training part, the test part, and the validation part if there is one.
+    """The name; and the training and test parts, and the validation part if there is one.
 
-    A validation part beside a test part is not read if one `draws` its images instead.
+    With `draws`, validation images are drawn, and a validation part beside a test part is not read.
     """
     there = find_source(
         source,

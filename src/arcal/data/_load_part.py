@@ -1,4 +1,4 @@
-"""`load_part`: one part of images alone, in whatever form somebody has them."""
+"""`load_part`: one part of images, in whatever form they are stored."""
 
 import dataclasses
 import logging
@@ -30,7 +30,7 @@ from arcal.errors import ArcalError
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 2**20
-"""Bytes of pixels up to which images in rows of files are decoded once and held."""
+"""Images in rows of files are decoded once and held up to this many bytes of pixels."""
 
 
 def load_part(
@@ -63,26 +63,26 @@ def load_part(
     validation part, otherwise the only one. The part's name says which.
 
     `image`, `label` and `weight` name columns (arrays of `.npz`, endings or fields of WebDataset).
-    `classes` are the names of the model's classes in its order, for labels that are names. Unless
-    the data need be `labelled`, rows and arrays without labels have the label 0.
+    `classes` are the names of the model's classes in its order, for labels that are names. If the
+    data need not be `labelled`, rows and arrays without labels get the label 0.
 
     Without a `size`, all images must have one size. With it they become `size` x `size`, or a pair
     (H, W). `crop` says how: "centre" resizes the short side to 256/224 of the size and crops the
     centre, as is usual for ImageNet; "short-side" resizes the short side to the size and crops the
-    centre; "squash" resizes both sides. Of a pair, the longer counts. `resize` says it to the
-    pixel instead: the short side's length or a pair, before the centre is cropped. `interpolation`
-    is one of Pillow's, with antialiasing. Half a pixel before the crop is rounded to an even
-    number, or with `round_down` down, as transformers does. With `keep`, images that all have the
-    size already are used as they are, neither resized nor cropped. With `channels` (1 or 3) images
-    become grey or colour; by default they are grey if all of them are. They are turned upright as
-    their EXIF data says. `how` says what was done.
+    centre; "squash" resizes both sides. For a pair, the longer side counts. `resize` gives the
+    exact size before the centre is cropped instead: the short side's length, or a pair.
+    `interpolation` is one of Pillow's, with antialiasing. An offset of half a pixel before the crop
+    is rounded to an even number or, with `round_down`, down, as transformers does. With `keep`,
+    images that all have the size already are used as they are, neither resized nor cropped. With
+    `channels` (1 or 3) images become grey or colour; by default they are grey if all of them are.
+    They are turned upright by their EXIF data. The part's `how` says what was done.
 
-    With a `limit` only so many images are used, drawn at random by `seed` as `load` draws
+    With a `limit` only that many images are used, drawn at random by `seed` as `load` draws
     `test_images`; `--limit` of the command line draws others. With `skip_broken` every image is
-    decoded first, and those that cannot be read are left out and listed in `skipped`;
-    otherwise the first one raises; `progress` gets the images decoded and all there are. Images in
-    files and tar files are decoded whenever they are read, those in rows only once if their pixels
-    take less than 256 MiB.
+    decoded first, those that cannot be read are left out and listed in `skipped`, and `progress`
+    gets the number of images decoded and that of all. Otherwise the first one that cannot be read
+    raises. Images in files and tar files are decoded whenever they are read; images in rows only
+    once, if their pixels take at most 256 MiB.
 
     Ids are a column `id` of integers, or else the position in the part as it is on disk. Anything
     that cannot be read, is empty or does not fit together raises `ArcalError`.
@@ -120,10 +120,10 @@ def _seen(
     skip_broken: bool,
     progress: Callable[[int, int], object],
 ) -> OnDemand:
-    """The part with the view that fits its images, which are looked at here.
+    """The part with the view that fits its images.
 
-    The headers of all are read. With `skip_broken` all are decoded, too, and the part is without
-    those that cannot be read; otherwise the first one without a header raises `ArcalError`.
+    All headers are read. With `skip_broken` all images are decoded, too, and those that cannot be
+    read are left out; otherwise the first one without a readable header raises `ArcalError`.
     """
     headers, broken = read_headers(part)
     if broken and not skip_broken:
@@ -174,7 +174,7 @@ def _decoded(part: OnDemand) -> InMemory:
 
 
 def _viewed(part: InMemory, settings: Settings) -> InMemory:
-    """A part of decoded images, of C = 1 or 3, in the view that is wanted of them."""
+    """A part of decoded images, of C = 1 or 3, in the view that the settings ask for."""
     N, C, H, W = part.pixels.shape
     header = np.zeros(N, HEADER)
     header["height"], header["width"], header["grey"] = H, W, C == 1

@@ -8,7 +8,7 @@ from arcal.data.part import InMemory
 from arcal.errors import ArcalError
 
 FOLDERS = {"cifar-10-batches-py": "CIFAR10", "cifar-100-python": "CIFAR100"}
-"""The folders of the archives, with torchvision's names of what reads them."""
+"""The folders of the archives, with the torchvision classes that read them."""
 
 
 def find_archive(source: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The columns of a part: of Parquet, CSV, JSON lines, and folders that `datasets` saved."""
+"""The columns of a part in Parquet, CSV, JSON lines, or a folder that `datasets` saved."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +19,7 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 ID = "id"
 WHOLE, ZEROS_BEFORE = r"^-?\d{1,18}$", r"^0\d+$"
-"""Ids as text that are whole numbers, unless one has zeros before it: that is a name, as 007 is."""
+"""Text ids that are whole numbers, unless one has leading zeros, as 007: then all are names."""
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 UNLABELLED = "unlabelled"
@@ -29,7 +29,7 @@ OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 class Names(NamedTuple):
     """What the user named: columns, fields or arrays, and the classes of the model.
 
-    Unless the data need be `labelled`, what has no labels has the label 0.
+    If the data need not be `labelled`, inputs without labels get the label 0.
     """
 
     image: str | None
@@ -65,7 +65,7 @@ class Columns(Protocol):
         ...
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """The names of the classes of a column of labels in the metadata, () if there are none."""
+        """The class names of a label column, from the metadata; () if there are none."""
         return ()
 
     def encoded(self, name: str) -> Encoded:
@@ -91,7 +91,7 @@ class InTables(Columns):
 def called(there: Sequence[str], names: Sequence[str]) -> list[str]:
     """The columns that have one of these names, in the order of the names.
 
-    Names in capitals count where no column is spelt as a name is.
+    Case is ignored if no column is spelt exactly like a name.
 
     >>> called(["ID", "Label", "x"], ["label", "class"]), called(["y", "Y"], ["y"])
     (['Label'], ['y'])
@@ -106,9 +106,10 @@ def pick(
     given: str | None = None,
     option: str | None = None,
 ) -> str:
-    """The column that is given, or else the first of the candidates there is, as in `called`.
+    """The given column, or else the first of the candidates that is there, as in `called`.
 
-    None of them, or one that occurs twice, raises `ArcalError`, which says what `option` names one.
+    No such column, or one that occurs twice, raises `ArcalError`, which says what `option` names
+    one.
     """
     names = columns.schema.names
     there = (
@@ -133,7 +134,7 @@ def pick(
 def label_column(
     columns: Columns, candidates: Sequence[str], given: str | None, labelled: bool
 ) -> str | None:
-    """The column of labels; of data that need not be `labelled`, None where there is none."""
+    """The column of labels; None if there is none and the data need not be `labelled`."""
     names = columns.schema.names
     if not labelled and not (given in names if given else called(names, candidates)):
         return None
@@ -145,8 +146,8 @@ def read_labels(
 ) -> tuple[Tensor, tuple[str, ...], Tensor | None]:
     """The labels int64 `(N,)` in a column, the names of the classes, and weights if named.
 
-    Without a column, and where data that need not be `labelled` miss a label, all labels are 0 of
-    one class. Data without rows raise `ArcalError`.
+    Without a column, or with a label missing in data that need not be `labelled`, all labels are 0,
+    of one class. Data without rows raise `ArcalError`.
     """
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
@@ -165,11 +166,11 @@ def read_labels(
 
 
 def read_ids(columns: Columns) -> tuple[Tensor, tuple[str, ...] | None]:
-    """The ids int64 `(N,)`, and N names where a column `id` has these and no numbers, or None.
+    """The ids int64 `(N,)`, and N names if a column `id` holds names rather than numbers, or None.
 
-    Ids are the whole numbers in such a column, or the row numbers. Where one of the numbers has
-    zeros before it, or is no int64, they are names. Several such columns, and an id that is missing
-    or there twice, raise `ArcalError`.
+    Ids are the whole numbers in such a column, or else the row numbers. If one of the numbers has
+    leading zeros, or does not fit in int64, all are names. Several such columns, and an id that is
+    missing or occurs twice, raise `ArcalError`.
     """
     rows, where = torch.arange(len(columns.rows), device="cpu"), columns.rows.where
     if not called(columns.schema.names, [ID]):
@@ -203,13 +204,13 @@ def _whole_ids(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray |
     elif not pa.types.is_integer(column.type):
         return None
     refuse_missing(column, name, where)
-    with suppress(pa.ArrowInvalid):  # some of 64 bits without a sign are too large
+    with suppress(pa.ArrowInvalid):  # some unsigned 64-bit ids are too large
         return column.cast(pa.int64()).to_numpy().copy()
     return None
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column without a dictionary of its values."""
+    """The column, decoded if it is a dictionary of values."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
@@ -221,7 +222,7 @@ def _read_weights(columns: Columns, weight: str | None) -> Tensor | None:
 
 
 def as_weights(column: pa.ChunkedArray, name: str, where: Where) -> Tensor:
-    """A column's `numbers` as weights; one below 0, or none above it, raises `ArcalError`."""
+    """A column's `numbers` as weights; a negative one, or none above 0, raises `ArcalError`."""
     values = numbers(column, name, where)
     if (values < 0).any():
         row = int(np.flatnonzero(values < 0)[0])
@@ -236,7 +237,7 @@ def as_weights(column: pa.ChunkedArray, name: str, where: Where) -> Tensor:
 def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     """A column as finite float64 `(N,)`, from numbers or from text that is numbers.
 
-    Text, booleans, missing values, NaN and infinity raise `ArcalError`.
+    Other text, booleans, missing values, NaN and infinity raise `ArcalError`.
     """
     column = _plain(column)
     refuse_missing(

@@ -1,10 +1,9 @@
-"""What image files hold, known without reading them twice.
+"""The contents of image files, checked without reading files twice.
 
-A part of files is known by their names and sizes (its fingerprint), which a replaced file may
-share. What was computed of it is therefore kept with two more facts: the *stamp* of the files,
-which says in no time that none was touched, and the *digest* of what they hold, which says what a
-changed stamp means. Files are hashed when they are decoded; only those that were not are read for
-it.
+The fingerprint of a part of files covers their names and sizes, which a replaced file may share. So
+results are kept with two more facts: the *stamp* of the files, which shows quickly that none was
+touched, and the *digest* of their contents, which decides if the stamp has changed. Files are
+hashed when they are decoded; only files that were not are read for the digest.
 """
 
 import os
@@ -25,11 +24,11 @@ class Contents:
 
     def __init__(self, path: Callable[[int], Path], N: int) -> None:
         self.path = path
-        # A stamp and a digest of each; zeros are unknown.
+        # A stamp and a digest of each file; zeros mean unknown.
         self.known: npt.NDArray[np.uint8] = np.zeros((N, 32), np.uint8)
 
     def read(self, position: int) -> bytes:
-        """The bytes of a file, whose digest is known from then on."""
+        """The bytes of a file, whose stamp and digest are remembered."""
         try:
             with self.path(position).open("rb") as file:
                 stamp = _stamp(os.fstat(file.fileno()))
@@ -43,13 +42,13 @@ class Contents:
         return data
 
     def digest(self, position: int) -> bytes:
-        """The digest of what a file holds, 16 bytes; only one touched since is read."""
+        """The digest of a file's content, 16 bytes; it is read only if touched since."""
         if self.known[position, :16].tobytes() != self.stamp(position):
             self.read(position)
         return self.known[position, 16:].tobytes()
 
     def stamp(self, position: int) -> bytes:
-        """16 bytes of its size, its inode, and its times of modification and change."""
+        """16 bytes for a file's size, its inode, and its times of modification and change."""
         try:
             return _stamp(self.path(position).stat())
         except OSError as error:
@@ -62,7 +61,7 @@ def _stamp(about: os.stat_result) -> bytes:
 
 
 class Files(NamedTuple):
-    """The files of some inputs: their contents, and which of them.
+    """The files of some inputs: the contents of all files, and the positions of these.
 
     >>> for name in "ab":
     ...     _ = Path(f"{name}.png").write_text(name)
@@ -77,16 +76,16 @@ class Files(NamedTuple):
     positions: list[int]
 
     def sizes(self) -> npt.NDArray[np.int64]:
-        """How many bytes each file has, `(n,)`; one that is not there raises `OSError`."""
+        """How many bytes each file has, `(n,)`; a missing file raises `OSError`."""
         paths = map(self.contents.path, self.positions)
         return np.array([path.stat().st_size for path in paths], np.int64)
 
     def known(self) -> np.ndarray:
-        """What this process knows of them, uint8 `(n, 32)`, for `learn` in another one."""
+        """What this process knows about them, uint8 `(n, 32)`, for `learn` in another one."""
         return self.contents.known[self.positions]
 
     def learn(self, known: np.ndarray) -> None:
-        """Take over what another process knows of them."""
+        """Take over what another process knows about them."""
         rows = known.any(axis=1)
         self.contents.known[np.array(self.positions, np.int64)[rows]] = known[rows]
 
@@ -95,7 +94,7 @@ class Files(NamedTuple):
         return self._joined(self.contents.stamp)
 
     def digest(self) -> str:
-        """32 hexadecimal digits of what they hold."""
+        """32 hexadecimal digits of their contents."""
         return self._joined(self.contents.digest)
 
     def _joined(self, fact: Callable[[int], bytes]) -> str:
@@ -103,7 +102,7 @@ class Files(NamedTuple):
 
 
 def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
-    """The files of a part, or of some positions; None where its fingerprint knows every byte."""
+    """The files of a part, or of some positions; None if its fingerprint covers every byte."""
     files = getattr(part, "files", None)
     if files is not None:
         return files(positions)
@@ -112,15 +111,15 @@ def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
 
 
 def evidence_of(part: Any, positions: Tensor | None = None) -> dict[str, str]:
-    """What is kept with whatever is computed of a part: nothing where its fingerprint is enough."""
+    """The facts to keep with whatever is computed from a part; {} if its fingerprint is enough."""
     files = files_of(part, positions)
     return {} if files is None else {"stamp": files.stamp(), "digest": files.digest()}
 
 
 def is_evidence_of(part: Any, evidence: Any, positions: Tensor | None = None) -> bool:
-    """Whether the files of a part hold what they held when this was kept.
+    """Whether the files of a part hold what they held when this evidence was kept.
 
-    True where nothing was kept, as once it was.
+    True if there is no evidence, as in results of earlier versions.
     """
     files = files_of(part, positions)
     if files is None or not isinstance(evidence, dict) or not evidence:
@@ -131,7 +130,7 @@ def is_evidence_of(part: Any, evidence: Any, positions: Tensor | None = None) ->
 def check_evidence(
     path: Path, part: Any, evidence: Any, remedy: str, positions: Tensor | None = None
 ) -> None:
-    """Raise `ArcalError` if files of a part were replaced since `path` was written of them."""
+    """Raise `ArcalError` if files of a part were replaced since `path` was computed from them."""
     if not is_evidence_of(part, evidence, positions):
         raise ArcalError(
             f"{path} is of other images than {part.name} has now: a file was replaced; {remedy}"

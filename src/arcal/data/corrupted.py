@@ -28,8 +28,8 @@ class CorruptedImages:
     """The source of corrupted images.
 
     By default `arcal.transforms.corrupt` makes them; with a folder `cache` they are stored there as
-    uint8, and those used longest ago are deleted once all have more than `most` bytes. With a
-    folder `official` they are read from official files (CIFAR-10-C, CIFAR-100-C or ImageNet-C).
+    uint8, and the files used least recently are deleted once all have more than `most` bytes. With
+    a folder `official` they are read from official files (CIFAR-10-C, CIFAR-100-C or ImageNet-C).
     """
 
     cache: Path | None = None
@@ -47,7 +47,7 @@ class Corrupted:
     """A `Part` under one corruption. Its random numbers depend only on the id of each image.
 
     If the part is in memory, all its images are corrupted when the first is read; otherwise each is
-    corrupted when it is read. With a `cache` of the `source` all are corrupted once and stored in a
+    corrupted when it is read. If the `source` has a `cache`, all are corrupted once and stored in a
     file there, which later calls map into memory.
 
     >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
@@ -114,7 +114,7 @@ class Corrupted:
             name += f"-{files.digest()}"
         path = self.cache / f"{name}.npy"
         mapped = self._in_cache(path)
-        while mapped is None and not path.exists():  # another process needs the room, too
+        while mapped is None and not path.exists():  # another process made room
             mapped = self._in_cache(path)
         if mapped is None:
             raise ArcalError(f"{path} is damaged: delete it and evaluate again")
@@ -123,12 +123,12 @@ class Corrupted:
         return mapped
 
     def _in_cache(self, path: Path) -> np.ndarray | None:
-        """The images in the file, which is written unless it is there; None of a damaged one."""
+        """The images in the file, which is written if it is missing; None if it is damaged."""
         if not path.exists():
             write_whole(path, self._write)
         mapped = read_mapped(path)
         if self.source.most is not None:
-            with suppress(OSError):  # of a file that is not ours, or is gone
+            with suppress(OSError):  # the file is not ours, or is gone
                 os.utime(path)
             delete_oldest(path.parent, f"*-v{FORMAT}*.npy", self.source.most)
         return mapped

@@ -1,7 +1,7 @@
-"""Images of files that were decoded once: kept in the user's cache, and mapped into memory.
+"""Images decoded from files once, kept in the user's cache, and mapped into memory.
 
-They are known by what the files hold, never by their names. A file that is damaged is made anew,
-and one that cannot be written is done without.
+They are known by the contents of the files, never by their names. A damaged file in the cache is
+written again; if it cannot be written, the images are used without it.
 """
 
 import contextlib
@@ -19,14 +19,15 @@ from arcal.files import NO_ARRAY, write_whole
 FORMAT = 3
 """Increased when a change of the code changes what is decoded."""
 WORTH = 2**20
-"""Bytes of files from which on they are kept: fewer are decoded in a fraction of a second."""
+"""From this many bytes of files on, images are kept: fewer are decoded in a fraction of a
+second."""
 MOST = 4 * 2**30
-"""Bytes that all kept files have together; those used longest ago are deleted for new ones."""
+"""The most bytes of all kept files together; those used least recently make room for new ones."""
 MARK = "decoded-"
 
 
 def cache_folder() -> Path | None:
-    """`ARCAL_CACHE`, or arcal's folder in the user's cache; None where that variable is empty."""
+    """`ARCAL_CACHE`, or arcal's folder in the user's cache; None if that variable is empty."""
     given = os.environ.get("ARCAL_CACHE")
     if given is not None:
         return Path(given).expanduser() if given else None
@@ -38,9 +39,9 @@ def cache_folder() -> Path | None:
 
 
 def decoded(files: Sequence[Path], decode: Callable[[], np.ndarray]) -> np.ndarray:
-    """The images of these files, uint8 `(N, C, H, W)`: kept ones, or what `decode` makes of them.
+    """The images of these files, uint8 `(N, C, H, W)`: from the cache, or else from `decode`.
 
-    What `decode` raises is not caught, and nothing is kept then.
+    Errors of `decode` are not caught, and nothing is kept then.
     """
     folder = cache_folder()
     if folder is None or sum(file.stat().st_size for file in files) < WORTH:
@@ -52,14 +53,14 @@ def decoded(files: Sequence[Path], decode: Callable[[], np.ndarray]) -> np.ndarr
             return mapped
     images = decode()
     if images.nbytes <= MOST // 2:
-        with contextlib.suppress(OSError):  # such as of a full disk, or a folder that is not ours
+        with contextlib.suppress(OSError):  # such as a full disk, or a folder that is not ours
             write_whole(path, lambda file: write_mapped(file, images.shape, [images]))
             delete_oldest(folder, f"{MARK}*.npy", MOST)
     return images
 
 
 def _content(files: Sequence[Path]) -> str:
-    """32 hexadecimal digits of the bytes of files, and of what decodes them."""
+    """32 hexadecimal digits of the files' bytes and the version of the code that decodes them."""
     every = blake2b(f"{FORMAT} Pillow {PIL.__version__}".encode(), digest_size=16)
     for name in files:
         with name.open("rb") as file:
@@ -70,13 +71,13 @@ def _content(files: Sequence[Path]) -> str:
 ROWS = 500
 """Images that are digested at a time."""
 DIGEST = 16
-"""Bytes after an array that are the digest of its shape and its content."""
+"""Bytes after an array that hold the digest of its shape and content."""
 
 
 def write_mapped(path: Path, shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> None:
-    """Write uint8 images of this whole shape (N, C, H, W), which come part by part, as `.npy`.
+    """Write uint8 images as `.npy`: of `shape` (N, C, H, W) in all, given in `parts`.
 
-    Not through a map: writing to a mapped file on a full disk kills the process.
+    Not through a memory map: writing to a mapped file on a full disk kills the process.
     """
     about = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
@@ -90,9 +91,9 @@ def write_mapped(path: Path, shape: tuple[int, ...], parts: Iterable[np.ndarray]
 
 
 def read_mapped(path: Path) -> np.ndarray | None:
-    """The images of such a file, which nobody else sees changed; None of a damaged one.
+    """The images of such a file, whose changes stay private; None if the file is damaged.
 
-    Every byte is read once, to be held against the digest.
+    Every byte is read once to check the digest.
     """
     try:
         mapped = np.load(path, mmap_mode="c")
@@ -104,7 +105,7 @@ def read_mapped(path: Path) -> np.ndarray | None:
         with path.open("rb") as file:
             file.seek(mapped.offset + mapped.nbytes)
             written = file.read()
-    except FileNotFoundError:  # deleted since, as one of too many
+    except FileNotFoundError:  # deleted meanwhile, to make room
         return None
     digest = _digest_of(mapped.shape)
     for rows in range(0, len(mapped), ROWS):
@@ -113,10 +114,10 @@ def read_mapped(path: Path) -> np.ndarray | None:
 
 
 def delete_oldest(folder: Path, pattern: str, most: int) -> None:
-    """Delete what was used longest ago until the rest has no more than `most` bytes.
+    """Delete the files used least recently until the rest has no more than `most` bytes.
 
-    The file used last is kept, whatever its size. One that is mapped stays readable where it is;
-    Windows does not delete it.
+    The file used last is kept, whatever its size. A mapped file stays readable for those who have
+    mapped it; Windows does not delete it.
     """
     files: list[tuple[int, Path, int]] = []
     for path in folder.glob(pattern):

@@ -8,7 +8,7 @@ from arcal.printable import first_few
 
 
 def doubts(data: Data) -> list[str]:
-    """A sentence for each thing that makes figures of networks trained on this data doubtful.
+    """A sentence for each reason to doubt the figures of networks trained on this data.
 
     >>> from arcal.data import load
     >>> doubts(load("fashion", images=500))

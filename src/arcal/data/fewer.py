@@ -1,4 +1,4 @@
-"""Random splits of a part, and fewer images or classes of it for a small machine."""
+"""Random splits of a part, and smaller parts with fewer images or classes."""
 
 import dataclasses
 import hashlib

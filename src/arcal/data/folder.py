@@ -30,9 +30,9 @@ class Folder:
     Creating it lists the files but opens none. The id of an image is its position among all files,
     sorted by class and file name. Images are RGB, turned upright by their EXIF tag, and `size` x
     `size`: the short side is resized to 256 * size / 224 and the centre is cropped. `classes` are
-    those of the training part, of which another may lack some. A root without classes, or with one
-    that is not among these, a class without images or with images in a subfolder, or a size out of
-    range raises `ArcalError`; so does a damaged file, when it is read.
+    those of the training part; another part may lack some. A root without classes, or with a class
+    that is not among these, a class without images or with a subfolder, or a size out of range
+    raises `ArcalError`; so does a damaged file, when it is read.
 
     >>> for name in ("cat", "dog"):
     ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
@@ -135,25 +135,25 @@ class Folder:
         return part
 
     def files(self, positions: Tensor | None = None) -> Files:
-        """The files at these positions, or all, whose contents the fingerprint does not know."""
+        """The files at these positions, or all; the fingerprint does not cover their contents."""
         rows = self._rows if positions is None else self._rows[positions]
         return Files(self._files.contents, rows.tolist())
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, image size, file names and sizes.
 
-        Names are relative to the root, so a folder that is moved keeps its fingerprint. What the
-        files hold is in `files`.
+        Names are relative to the root, so a folder that is moved keeps its fingerprint. `files`
+        covers their contents.
         """
         return fingerprint_of(self, self._content())
 
     def _content(self) -> Iterator[bytes]:
-        yield b"upright"  # as images were not before
+        yield b"upright"  # unlike images of earlier versions
         yield from self._files.content(self._rows.tolist())
 
 
 OF_A_MAC = "__MACOSX"
-"""A folder that a Mac adds to archives, with what it knows of the files beside."""
+"""A folder that macOS adds to archives, with metadata of the other files."""
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -174,13 +174,13 @@ def class_folders(root: Path) -> tuple[str, ...]:
 
 
 def is_image_file(entry: os.DirEntry[str]) -> bool:
-    """Whether this is an image file by its name, and not hidden; a broken link is one, too."""
+    """Whether this is an image file by its name, and not hidden; a broken link counts, too."""
     named = entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES)
     return named and (entry.is_file() or (entry.is_symlink() and not entry.is_dir()))
 
 
 def image_files(folder: Path) -> list[str]:
-    """The sorted names of the image files in a folder; none raises an error."""
+    """The sorted names of the image files in a folder; none raises `ArcalError`."""
     names = [entry.name for entry in _entries(folder) if is_image_file(entry)]
     if not names:
         raise ArcalError(
@@ -208,7 +208,7 @@ def list_images(root: Path) -> tuple[ImageFiles, list[str], int]:
     """The images in `root/CLASS/`, the class of each, and how many other files there are.
 
     They are sorted by class and then by name. Hidden files are not counted. A class without images,
-    or images in a subfolder of a class, raise `ArcalError`.
+    or with a subfolder, raises `ArcalError`.
     """
     names: list[str] = []
     labels: list[str] = []

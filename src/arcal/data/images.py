@@ -75,12 +75,12 @@ TURNS = {
 }
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 METADATA = ("exif", "Raw profile type exif", "xmp")
-"""Where Pillow keeps what may hold an orientation."""
+"""Keys of Pillow's metadata that may hold an orientation."""
 BITS, PHOTOMETRIC, PLANAR, SIGN = 258, 262, 284, 339  # tags of TIFF
 
 
 class Header(NamedTuple):
-    """What an image says of itself before it is decoded; the size is that of the upright image."""
+    """What an image's header says before it is decoded; the size is that of the upright image."""
 
     height: int
     width: int
@@ -93,11 +93,11 @@ class Header(NamedTuple):
 
 KINDS: dict[type, type] = {int: np.int32, bool: bool}
 HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).items()])
-"""`Header` as the type of an array: a million tuples would take 200 MB."""
+"""`Header` as a NumPy type: a million tuples would take 200 MB."""
 
 
 def read_header(source: Path | BinaryIO, where: str) -> Header:
-    """The header of an image; one that has none raises `ArcalError`, in which `where` names it."""
+    """The header of an image; an unreadable one raises `ArcalError`, in which `where` names it."""
     with opened_image(source, where) as image:
         _check_depth(image)
         turn = _orientation(image)
@@ -122,7 +122,7 @@ def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool | None = None
     Without `rgb` grey images become grey, and all others RGB.
 
     Transparency is dropped, 12 and 16 bits are scaled to 8, and of an animation the first frame is
-    read. An image that is damaged, missing, of 32 bits, floats or numbers with a sign raises
+    read. An image that is damaged, missing, of 32 bits, floats or signed numbers raises
     `ArcalError`, in which `where` names it.
     """
     with opened_image(source, where) as image:
@@ -138,7 +138,7 @@ def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool | None = None
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """A grey image of 16 bits, or a TIFF of 12, with its full range scaled to 8; others unchanged.
+    """Scale the full range of a grey image of 16 bits, or a TIFF of 12, to 8; keep other images.
 
     Values are rounded. A TIFF in which 0 is white is turned into one in which it is black, as
     Pillow does with 8 bits or fewer.
@@ -154,9 +154,9 @@ def eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _check_depth(image: Image.Image) -> None:
-    """Raise unless the channels are whole numbers of 16 bits or fewer, which Pillow reads rightly.
+    """Raise unless the channels are whole numbers of at most 16 bits that Pillow reads correctly.
 
-    Beside TIFF, no format that is read has others.
+    Of the formats that are read, only TIFF has others.
     """
     tags, can = getattr(image, "tag_v2", {}), "8 or 16 bits a channel can be read"
     bits = max(tags.get(BITS, (8,)))

@@ -28,14 +28,13 @@ def kind_of(
     columns: Sequence[str] | None = None,
     label: str | None = None,
 ) -> Kind:
-    """Whether a source is of images, a table of numbers, or texts, by what there is.
+    """Whether a source holds images, a table of numbers, or texts.
 
-    Naming the column `image`, the columns `text` or the feature `columns` says it. Otherwise files
-    with a column of images (encoded, or paths in a column such as "image" or "file_name") are
+    Naming the column `image`, the columns `text` or the feature `columns` decides it. Otherwise
+    files with a column of images (encoded, or paths in a column such as "image" or "file_name") are
     images, those with a column of texts ("text", "sentence", "content") or two of pairs (such as
     "premise" and "hypothesis") are texts, and those with a label and other columns are a table.
-    Everything that has no columns is images. Data that are several of these, or none, raise
-    `ArcalError`.
+    Anything without columns is images. Data that fit several of these, or none, raise `ArcalError`.
 
     >>> kind_of("fashion")
     'images'
@@ -71,7 +70,7 @@ def kind_of(
 
 
 def is_words(data: Columns, field: pa.Field) -> bool:
-    """Whether a column is of text that is not numbers throughout, judged by its first rows."""
+    """Whether a column is text that is not all numbers, judged by its first rows."""
     if not is_text(field):
         return pa.types.is_dictionary(field.type)
     return is_text(typed(data.read(field.name).slice(0, ROWS)))

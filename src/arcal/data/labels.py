@@ -1,4 +1,4 @@
-"""A column of labels, in whatever type, as class numbers and the names of the classes."""
+"""Turns a column of labels, of whatever type, into class numbers and class names."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ from arcal.printable import first_few
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 MOST_CLASSES = 1_000_000
-"""More are taken for a mistake: a label that is an id, say."""
+"""More classes than this are taken for a mistake: a label that is an id, say."""
 Where = Callable[[int], str]
 """Names the place of a row for messages."""
 
@@ -36,15 +36,14 @@ def encode_labels(
 ) -> tuple[Tensor, tuple[str, ...]]:
     """The labels int64 `(N,)` in [0, Z) and the names of the Z classes.
 
-    Integers are class numbers; so are text, floats and decimals that are whole numbers throughout.
-    Other text is the name of a class. `names` are the names that the data itself has for its
-    classes; without any, classes named by text are sorted, and numbered ones are "0" .. "Z-1",
-    where Z - 1 is the largest label. `classes` are those of the model, in its order: names are
-    looked up in them, and so are whole numbers if all are names there; other numbers without names
-    count in them. Numbers count in `names`, too, unless they may be these names
-    (`numbers_are_names`): then all that are, are. A label that is missing, of another type, outside
-    the classes, or that may be either a name in `names` or another class's number, raises
-    `ArcalError`, which calls the column `name`.
+    Integers are class numbers, and so are text, floats and decimals if all of them are whole
+    numbers. Other text is the name of a class. `names` are the data's own names of its classes;
+    without them, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1
+    is the largest label. `classes` are those of the model, in its order: names are looked up in
+    them, and so are whole numbers if all of them are names there. Other numbers are positions in
+    `names`, or else in `classes`. With `numbers_are_names`, numbers that are all in `names` are
+    names, too. A label that is missing, of another type, outside the classes, or both a name in
+    `names` and perhaps another class's number raises `ArcalError`, which calls the column `name`.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -79,7 +78,7 @@ def encode_labels(
 
 
 def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text as numbers, if it is numbers throughout; any other as it is.
+    """A column of text as numbers, if all of it is numbers; any other column as it is.
 
     >>> typed(pa.chunked_array([["31", None, "58"]])).type
     DataType(int64)
@@ -93,9 +92,9 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _by_name(
     column: pa.ChunkedArray, known: Sequence[str], name: str, where: Where, *, either: bool
 ) -> pa.ChunkedArray:
-    """Whole numbers as text if all are names of classes, or else as they are.
+    """Whole numbers as text if all of them are names of classes; any other column as it is.
 
-    Numbers that may also be numbers of classes raise `ArcalError`, unless `either` will do.
+    Numbers that may also be class numbers raise `ArcalError`, unless `either` meaning will do.
     """
     try:
         whole = column.cast(pa.int64())
@@ -113,7 +112,7 @@ def _by_name(
 
 
 def is_text(column: pa.ChunkedArray | pa.Field) -> bool:
-    """Whether a column, or one of which no more is known than its type, is of text."""
+    """Whether a column, or a field that describes one, is text."""
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
@@ -146,7 +145,7 @@ def _look_up(column: pa.ChunkedArray, names: Sequence[str], name: str, where: Wh
 
 
 def whole_numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
-    """A column of labels that are numbers as int64 `(N,)`; what is no class raises `ArcalError`."""
+    """Numeric labels as int64 `(N,)`; one that is not a whole number raises `ArcalError`."""
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64(), safe=False).to_numpy().copy()
     if not pa.types.is_floating(column.type):
@@ -179,11 +178,11 @@ def check_range(labels: np.ndarray, Z: int, name: str, where: Where) -> None:
 def _renumber(
     labels: np.ndarray, names: Sequence[str], classes: Sequence[str], where: Where
 ) -> np.ndarray:
-    """The labels as numbers of the classes that were given, by name.
+    """The labels as numbers of the given classes, matched by name.
 
-    Case, spaces, underscores and hyphens make no difference to a name, unless they tell it from
-    another class: ImageNet has the dog "Cardigan" and a "cardigan". Nor does how an accent is
-    written: a Mac may name a folder by a letter and its accent apart.
+    Case, spaces, underscores and hyphens do not matter, unless they tell a name from another class:
+    ImageNet has the dog "Cardigan" and a "cardigan". Nor does the way an accent is written: a Mac
+    may store a letter of a folder's name and its accent separately.
     """
     number = {name: z for z, name in enumerate(classes)}
     written = Counter(map(_plain, names))

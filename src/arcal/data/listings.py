@@ -1,4 +1,4 @@
-"""What files say before an image is opened: their columns; a part's ids, labels and the like."""
+"""What files say before an image is opened: their columns, and a part's ids and labels."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -37,15 +37,15 @@ from arcal.data.views import View
 from arcal.errors import ArcalError
 
 UNSEEN = View(3, 1, 1)
-"""Until the headers of images are read."""
+"""The view of a part until the headers of its images are read."""
 
 
 def list_part(
     format: Format, part: str, name: str, paths: tuple[Path, ...], names: Names
 ) -> InMemory | OnDemand:
-    """A part as its files say it is, before an image is opened; what does not fit raises an error.
+    """A part as its files describe it, before an image is opened; a mismatch raises `ArcalError`.
 
-    What is on demand has no view of its images yet, and its `how` is what was left out.
+    A part on demand has no view of its images yet, and its `how` says what was left out.
     """
     if format == "folder":
         return _folder(paths[0], name, names)
@@ -134,7 +134,7 @@ READERS: dict[str, Callable[[tuple[Path, ...]], Columns]] = {
     "csv": partial(TextTable, read=read_csv),
     "jsonl": partial(TextTable, read=read_json_lines),
 }
-"""What reads the columns of a part, by the formats that are tables."""
+"""Readers of the columns of a part, for the formats that are tables."""
 
 
 def open_columns(format: Format, files: tuple[Path, ...]) -> Columns:
@@ -150,12 +150,12 @@ def open_columns(format: Format, files: tuple[Path, ...]) -> Columns:
 def load_columns(
     source: str, names: Sequence[str], *, part: str | None = None, image: str | None = None
 ) -> tuple[Tensor, dict[str, pa.ChunkedArray]]:
-    r"""The ids int64 `(N,)` of a part's inputs, and columns of it by name, in the same order.
+    r"""The ids int64 `(N,)` of a part's inputs, and some of its columns by name, in the same order.
 
-    They are what is known of the inputs beside what a model takes, such as where each is from, also
-    arrays of `.npz`, and fields of WebDataset's JSON. Text that is all numbers becomes numbers.
-    `source`, `part` and `image` are as for `load_part` and `load_table`; what has no columns, and a
-    column that is not there, raise `ArcalError`.
+    These are facts about the inputs besides what a model takes, such as where each is from. Arrays
+    of `.npz` and fields of WebDataset's JSON are columns, too. Text that is all numbers becomes
+    numbers. `source`, `part` and `image` are as for `load_part` and `load_table`; data without
+    columns, and a missing column, raise `ArcalError`.
 
     >>> _ = Path("loans.csv").write_text("age,region,label\n31,north,1\n58,south,0")
     >>> ids, columns = load_columns("loans.csv", ["region"])

@@ -1,4 +1,4 @@
-"""Arrays of images and labels in a file of NumPy, `.npz`."""
+"""Arrays of images and labels in a NumPy file, `.npz`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +25,9 @@ PARTS = {"test": "test", "val": "validation", "valid": "validation", "train": "t
 
 
 def parts_in(file: Path) -> tuple[str, ...]:
-    """The parts in a file: ("",) for plain keys, otherwise those that words in its keys name.
+    """The parts in a file: ("",) for plain keys, otherwise those that its keys name.
 
-    Such keys are test_images (or images_test) and x_test.
+    Keys that name a part are, for example, test_images (or images_test) and x_test.
     """
     keys = _keys(file)
     parts = tuple(
@@ -39,12 +39,12 @@ def parts_in(file: Path) -> tuple[str, ...]:
 
 
 def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
-    """A part, which is to be called `title`.
+    """Read a part, whose name becomes `title`.
 
     `names` has the keys that cannot be guessed. Images are uint8 `(N, H, W)`, `(N, H, W, C)` or
-    `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers or names, and `classes`, the names
-    of the classes. Arrays that are missing, have another type or do not fit together raise
-    `ArcalError`.
+    `(N, C, H, W)` with C = 1 or 3. The arrays `ids`, integers or names, and `classes`, the names of
+    the classes, are optional. Arrays that are missing, have another type or do not fit together
+    raise `ArcalError`.
     """
     keys = _keys(file)
 
@@ -101,7 +101,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
 def _ids(
     file: Path, array: np.ndarray | None, N: int
 ) -> tuple[torch.Tensor, tuple[str, ...] | None]:
-    """The ids int64 `(N,)`: whole numbers, or positions, beside which text is names."""
+    """The ids int64 `(N,)`, and names, if any: ids that are text become names of positions."""
     if array is None:
         return torch.arange(N, device="cpu"), None
     _check_one_each(f"{file}: ids", array, N)
@@ -113,7 +113,7 @@ def _ids(
 
 
 def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
-    """The arrays of these names; pickles, and what is no array, raise `ArcalError`."""
+    """The arrays of these names; pickles, and members that are not arrays, raise `ArcalError`."""
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             read = {name: arrays[name] for name in names if name is not None}
@@ -129,9 +129,9 @@ def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
 def npz_columns(
     file: Path, part: str, names: Sequence[str], image: str | None = None
 ) -> tuple[torch.Tensor, dict[str, pa.ChunkedArray]]:
-    """The ids int64 `(N,)` of a part, and arrays `(N,)` by name, or as `test_NAME` and the like.
+    """The ids int64 `(N,)` of a part, and arrays `(N,)` by name, called NAME, test_NAME and so on.
 
-    The part was read by `read_npz`, its images by the name `image`.
+    The part is as `read_npz` reads it, with the name `image` for its images.
     """
     keys = _keys(file)
     known = {name: _there(keys, part, (name,)) for name in names}
@@ -207,7 +207,7 @@ def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:
 
 
 def _there(keys: list[str], part: str, names: tuple[str, ...]) -> str | None:
-    """The first of these names that is there, and before all of them those that name the part."""
+    """The first of these names that is there; those that also name the part come before all."""
     words = [word for word, name in PARTS.items() if name == part] if part else []
     return _first(keys, (*(spelt for word in words for spelt in _spelt(names, word)), *names))
 

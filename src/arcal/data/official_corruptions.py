@@ -2,8 +2,8 @@
 
 CIFAR-10-C and CIFAR-100-C are TYPE.npy and labels.npy. An array has 5 x 10,000 rows: for each
 intensity, the test images in their official order, so that an id is a row. ImageNet-C is
-TYPE/INTENSITY/CLASS/IMAGE. Each corruption is a part with the ids of the clean test set, of which
-only what is asked for is read.
+TYPE/INTENSITY/CLASS/IMAGE. Each corruption is a part with the ids of the clean test set, and only
+the images that are asked for are read.
 """
 
 import os
@@ -100,7 +100,7 @@ class _Cropped(Folder):
         return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
     def _content(self) -> Iterator[bytes]:
-        """Like that of `Folder`, but also type and intensity, as file sizes might not differ."""
+        """Like that of `Folder`, with type and intensity, because file sizes might not differ."""
         yield os.fsencode(f"{self.root.parent.name}/{self.root.name}\0")
         yield from super()._content()
 
@@ -158,7 +158,7 @@ class OfficialRows(Labelled):
         return torch.from_numpy(np.asarray(rows)).permute(0, 3, 1, 2).contiguous()
 
     def _content(self) -> Iterator[memoryview]:
-        """As of an `InMemory` part with the same pixels."""
+        """The same bytes as for an `InMemory` part with the same pixels."""
         return (
             self.images(rows).numpy().data
             for rows in torch.arange(len(self), device="cpu").split(BLOCK)

@@ -23,7 +23,7 @@ from arcal.errors import ArcalError
 class Encoded(Protocol):
     """N encoded images in one order, such as the rows of a file.
 
-    They are read by several processes at once, so nothing open is shared between processes.
+    Several processes read them at once, so no open file is shared between processes.
     """
 
     def __len__(self) -> int: ...
@@ -41,7 +41,7 @@ class Encoded(Protocol):
         ...
 
     def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """What tells these images from others: their bytes, or the names and sizes of files."""
+        """What identifies these images: their bytes, or the names and sizes of files."""
         return (data for data in self.read(positions) if isinstance(data, bytes))
 
 
@@ -63,7 +63,7 @@ class Rows:
 
 
 class InRows(Encoded):
-    """Images whose bytes are in the rows of files; `names` are their ids that are no numbers."""
+    """Images whose bytes are in rows of files; `names` are their ids, if these are not numbers."""
 
     names: tuple[str, ...] | None = None
 
@@ -81,7 +81,7 @@ class InRows(Encoded):
 
 
 LONGEST = 300
-"""Characters of a path that a message shows."""
+"""The most characters of a path that a message shows."""
 
 
 class ImageFiles(Encoded):
@@ -99,7 +99,7 @@ class ImageFiles(Encoded):
 
     @cached_property
     def contents(self) -> Contents:
-        """What the files hold, as far as it is known."""
+        """The stamps and digests of the files, as far as they are known."""
         return Contents(self.path, len(self))
 
     def __len__(self) -> int:
@@ -115,14 +115,14 @@ class ImageFiles(Encoded):
     def where(self, position: int) -> str:
         """The path of the file, and the row that names it."""
         path = str(self.path(position))
-        path = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"  # it is no path
+        path = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"  # not really a path
         return f"{self.rows.where(position)} ({path})" if self.rows else path
 
     def read(self, positions: Sequence[int]) -> Iterator[Path]:
         return map(self.path, positions)
 
     def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """Names and sizes of the files, so that a folder that is moved stays the same."""
+        """Names and sizes of the files, so that a moved folder keeps its fingerprint."""
         for position in positions:
             try:
                 size = self.path(position).stat().st_size
@@ -133,7 +133,7 @@ class ImageFiles(Encoded):
             yield os.fsencode(f"{self.key(position)} {size}\0")
 
 
-BLOCK = 256  # images read at a time when all are
+BLOCK = 256  # images read at a time when all are read
 MISSING = "it has no bytes: embed the image in the file"
 
 
@@ -141,9 +141,9 @@ MISSING = "it has no bytes: embed the image in the file"
 class OnDemand(Labelled):
     """A part whose images are files, members of tar files or rows, decoded when they are read.
 
-    `encoded` are the images of the whole data, `rows` int64 `(N,)` the places of this part's in it,
-    and `view` is how they become uint8 `(C, H, W)`. The other fields are those of `InMemory`. Other
-    values raise `ArcalError`; so does a damaged image, when it is read.
+    `encoded` has the images of the whole data, `rows` int64 `(N,)` the places of this part's images
+    in it, and `view` says how they become uint8 `(C, H, W)`. The other fields are those of
+    `InMemory`. Other values raise `ArcalError`; so does a damaged image, when it is read.
 
     >>> from PIL import Image
     >>> from arcal.data import load_part
@@ -199,14 +199,14 @@ class OnDemand(Labelled):
         return images
 
     def files(self, positions: Tensor | None = None) -> Files | None:
-        """The files at these positions, or all; None if the images are no files of their own."""
+        """The files at these positions, or all; None if the images are not single files."""
         if not isinstance(self.encoded, ImageFiles):
             return None
         rows = self.rows if positions is None else self.rows[positions]
         return Files(self.encoded.contents, rows.tolist())
 
     def _content(self) -> Iterator[bytes]:
-        """The view; of files names and sizes (`files` knows more), of all else every byte."""
+        """The view; then names and sizes of files (see `files`), or every byte of other images."""
         down = " down" if self.view.round_down else ""
         yield f"{self.view.resize} {self.view.interpolation}{down}".encode()
         for rows in self.rows.split(BLOCK):
@@ -214,7 +214,7 @@ class OnDemand(Labelled):
 
 
 def read_headers(part: OnDemand) -> tuple[np.ndarray, list[Broken]]:
-    """The headers of a part's images `(N,)`, and the images that have none.
+    """The headers of a part's images `(N,)`, and the images without a readable header.
 
     Nothing is decoded, apart from TIFF files.
     """
@@ -241,8 +241,8 @@ def check_images(
 ) -> list[Broken]:
     """Decode every image of a part, one by one, and list those that cannot be read.
 
-    A part in memory has been decoded already, so nothing of it can be broken. `progress` gets the
-    images done and all there are.
+    A part in memory has been decoded already, so none of its images can be broken. `progress` gets
+    the number of images done and that of all.
 
     >>> from arcal.data import load_part
     >>> check_images(load_part("fashion", limit=100))

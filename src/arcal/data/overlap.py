@@ -1,4 +1,4 @@
-"""Test images that are training images: how many have equal bytes."""
+"""Counts the test images that are also training images, byte for byte."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -16,13 +16,13 @@ from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
 MOST_IMAGES, MOST_BYTES = 200_000, 2**30
-"""Images of a part, and bytes of files, that are read to compare them; of more nothing is said."""
+"""The most images of a part, and bytes of files, that are compared; larger data are not."""
 
 
 def shared_images(first: Part, second: Part) -> int | None:
-    """How many images of the first part are in the second as well; None where it is not known.
+    """How many images of the first part are in the second as well; None if it is not known.
 
-    Images in memory are compared by their pixels, files by what they hold.
+    Images in memory are compared by their pixels, files by their contents.
     """
     if max(len(first), len(second)) > MOST_IMAGES:
         return None
@@ -35,10 +35,10 @@ def shared_images(first: Part, second: Part) -> int | None:
 
 
 def shared_with_training(source: str, part: str | None, names: Names) -> str | None:
-    """A sentence if images of a part of a data set are among its training images, bytes by bytes.
+    """A sentence if images of a part are also training images of the data set, byte for byte.
 
-    None if there are none, if the part is the training part or there is no other, or if so many
-    would have to be read, or copied from elsewhere, that nothing is said.
+    None if there are none, if the part is the training part or there is no training part, if there
+    are too many to compare, or if the data are behind a URL.
     """
     if is_remote(source):
         return None
@@ -55,7 +55,7 @@ def shared_with_training(source: str, part: str | None, names: Names) -> str | N
 
 
 def sentence_for(test: Part, train: Part, name: str = "test") -> str | None:
-    """The same of two parts that are loaded, the first of which is called by its `name`."""
+    """The same for two loaded parts; the sentence calls the first by `name`."""
     both = shared_images(test, train)
     if not both:
         return None
@@ -67,7 +67,7 @@ def sentence_for(test: Part, train: Part, name: str = "test") -> str | None:
 
 
 def digests_of(part: Part) -> list[bytes] | None:
-    """A digest of each image, of its pixels or its bytes; None of files, and where it is costly."""
+    """A digest of each image, of its pixels or bytes; None for files, or if that is costly."""
     if isinstance(part, InMemory):
         images = (np.ascontiguousarray(image).data for image in part.pixels.numpy())
     elif isinstance(part, OnDemand) and part.files() is None:
@@ -78,7 +78,7 @@ def digests_of(part: Part) -> list[bytes] | None:
 
 
 def _digests_of_files(*both: Any) -> Sequence[list[bytes] | None]:
-    """The digests of those files alone that are as long as one of the other part."""
+    """The digests of only those files that are as long as one of the other part."""
     sizes = [files.sizes() for files in both]
     same = [np.isin(one, other) for one, other in (sizes, sizes[::-1])]
     if sum(int(size[mask].sum()) for size, mask in zip(sizes, same, strict=True)) > MOST_BYTES:

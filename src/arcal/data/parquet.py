@@ -23,11 +23,11 @@ ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
 def read_parquet(files: Mapping[str, tuple[Path, ...]], name: str) -> dict[str, InMemory]:
-    """The parts of a data set in these files, by the names of the parts.
+    """The parts of a data set in these files, by name.
 
     Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
-    of the files; without any, they are those of the part that has most, as `encode_labels` names
-    them. Files that do not fit together or cannot be read raise `ArcalError`.
+    of the files; without any, they are those that `encode_labels` finds in the part with most
+    classes. Files that do not fit together or cannot be read raise `ArcalError`.
     """
     parts = {part: ParquetColumns(paths) for part, paths in files.items()}
     for part in parts.values():
@@ -58,7 +58,7 @@ def _part(columns: ParquetColumns, name: str, labels: Tensor, classes: tuple[str
 def read_pixels(columns: ParquetColumns) -> Tensor:
     """All N >= 1 images, uint8 `(N, C, H, W)`; they must have one shape.
 
-    Files of many are decoded once, see `arcal.data.decoded`.
+    Large files are decoded only once, see `arcal.data.decoded`.
     """
     name = pick(columns, IMAGE)
     field = columns.schema.field(name)

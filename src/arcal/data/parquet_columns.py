@@ -1,9 +1,9 @@
 """The columns of a part in Parquet files, and in Arrow files and folders of `datasets`.
 
-Of Parquet files, images are read a row group at a time; Arrow files are mapped into memory. A
-folder that `save_to_disk` wrote has dataset_info.json (the features), state.json (the names of the
-Arrow files, in order) and those files; one of several splits has dataset_dict.json and one such
-folder a split.
+Parquet images are read a row group at a time; Arrow files are mapped into memory. A folder that
+`save_to_disk` wrote has dataset_info.json (the features), state.json (the names of the Arrow files,
+in order) and those files; a folder of several splits has dataset_dict.json and one such folder per
+split.
 """
 
 import os
@@ -23,7 +23,7 @@ from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
 CACHE = 256 * 2**20
-"""Bytes of row groups that are held, besides the one that is being read."""
+"""The most bytes of row groups to hold; the last one read is held whatever its size."""
 
 
 class ParquetColumns(Columns):
@@ -50,7 +50,7 @@ class ParquetColumns(Columns):
         return pa.chunked_array(chunks, self.schema.field(name).type)
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """As in the metadata of all files; those that disagree raise `ArcalError`."""
+        """The class names in the metadata of all files; differing ones raise `ArcalError`."""
         pairs = zip(self.rows.files, self._schemas, strict=True)
         return agreed((names_of(schema.metadata or {}, name, file), file) for file, schema in pairs)
 
@@ -118,7 +118,7 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
 
 
 def agreed(known: Iterable[tuple[tuple[str, ...], Path]]) -> tuple[str, ...]:
-    """The names of classes that there are in files; those that disagree raise `ArcalError`."""
+    """The class names in the files that have some; differing ones raise `ArcalError`."""
     named = {names: file for names, file in known if names}
     if len(named) > 1:
         one, other, *_ = named.values()
@@ -129,7 +129,7 @@ def agreed(known: Iterable[tuple[tuple[str, ...], Path]]) -> tuple[str, ...]:
 
 
 def names_of(metadata: dict[bytes, bytes], label: str, file: Path) -> tuple[str, ...]:
-    """The names of the classes of a column in a schema's metadata, () if there are none.
+    """The class names of a column in a schema's metadata, () if there are none.
 
     They are JSON under "huggingface", as the library `datasets` writes them, or separated by commas
     under "names".
@@ -158,7 +158,7 @@ def is_saved(folder: Path) -> bool:
 def saved_parts(folder: Path) -> dict[str, tuple[Path, ...]]:
     """The Arrow files of each split, in order; a data set without splits is one part.
 
-    Its name is that of its split where the state knows it, otherwise "". An incomplete folder
+    That part has the name of its split if the state has one, otherwise "". An incomplete folder
     raises `ArcalError`.
     """
     if not (folder / SPLITS).is_file():
@@ -209,7 +209,7 @@ class ArrowColumns(InTables):
         super().__init__(files, mapped)
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """As in dataset_info.json beside the files, or else in their metadata."""
+        """The class names in dataset_info.json beside the files, or else in their metadata."""
         info = self.path.parent / INFO
         if info.is_file():
             feature = (_json(info).get("features") or {}).get(name)

@@ -87,9 +87,9 @@ class Broken:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """A part whose inputs have ids and labels int64 `(N,)`, of Z `classes`, and other rows.
+    """A part of N inputs with ids and labels int64 `(N,)`, Z `classes`, and other fields.
 
-    `BY_ROW` are the fields that have a row an input, of text a tuple of N.
+    `BY_ROW` names the fields with one row per input; text is a tuple of N.
     """
 
     BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels", "weights", "names")
@@ -121,7 +121,7 @@ class Labelled:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and any weights.
 
-        They are computed once.
+        It is computed once.
         """
         return self._fingerprint
 
@@ -130,7 +130,7 @@ class Labelled:
         return fingerprint_of(self, self._content(), getattr(self, "weights", None))
 
     def _content(self) -> Iterable[bytes | memoryview]:
-        """What tells the inputs from others, beside ids, labels and weights."""
+        """What identifies the inputs, besides ids, labels and weights."""
         raise NotImplementedError(f"{type(self).__name__} does not say what its inputs are")
 
 
@@ -139,10 +139,10 @@ class InMemory(Labelled):
     """A part whose images are one tensor `pixels`, uint8 `(N, C, H, W)`, in memory.
 
     `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names.
-    `weights`, where there are any, are float64 `(N,)`: what each image counts, at least 0. `how`
-    says what was done to the images, whether they were `resized`, and whether some had
-    `sixteen_bits` a channel; `skipped` lists those that could not be read, and `names` are what the
-    data calls them, N of them, where its ids are no numbers. Other values raise `ArcalError`.
+    `weights`, if any, are float64 `(N,)`: how much each image counts, at least 0. `how` says what
+    was done to the images, whether they were `resized`, and whether some had `sixteen_bits` a
+    channel; `skipped` lists those that could not be read. `names` are the data's N ids if these are
+    not numbers, or None. Other values raise `ArcalError`.
 
     >>> pixels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 2, 2)
     >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
@@ -187,14 +187,14 @@ class InMemory(Labelled):
         return self.pixels[positions]
 
     def fingerprint(self) -> str:
-        """As of every part, but of what is in memory now, which may have been changed in place."""
+        """As for every part, but computed each time, since pixels may be changed in place."""
         return fingerprint_of(self, [bytes_of(self.pixels)], self.weights)
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
-    """Raise unless a part in memory has one of its `rows` for each id, a label, and weights if any.
+    """Raise unless a part has one of its `rows`, a label and any weight for each id.
 
-    `what` says what the rows are.
+    `what` says what the rows are, for messages.
     """
     check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
     if len(rows) != len(part.ids):

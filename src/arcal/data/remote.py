@@ -1,10 +1,10 @@
-"""Data behind a URL: what is there is listed, and what is read is copied once, through fsspec.
+"""Data behind a URL: files are listed, and those that are read are copied once, through fsspec.
 
-The names alone, as empty files in a folder for a moment, are read by the rules of local names. The
-files of the part that is read then lie in the user's cache under their own names, and are copied
-again once the store says that they have changed. Those used longest ago make room for others; but
-readers open a file whenever they need some of it, so a process holds a shared lock on each folder
-that it has copies in, until it ends, and nothing is deleted in a folder that is locked.
+The names, as empty files in a temporary folder, are first read by the rules of local names. The
+files of the part that is read are then copied to the user's cache under their own names, and copied
+again once the store says that they have changed. The copies used least recently make room for
+others. Readers open a file whenever they need some of it, so a process holds a shared lock on each
+folder with copies that it uses, until it ends, and nothing is deleted in a locked folder.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ from arcal.files import expanded, locked, parse_json, write_json, write_whole
 log: logging.Logger = logging.getLogger(__name__)
 
 READABLE = (".parquet", ".tar", ".csv", ".tsv", ".jsonl", ".ndjson")
-"""Endings of files that are read from elsewhere: each holds its images or rows itself."""
+"""Endings of files that are read from a URL: each file holds its own images or rows."""
 DEPTH = 2
-"""Folders into which a listing goes, such as test/ in the one that is named."""
+"""How deep a listing goes: 2 includes folders such as test/ in the named one."""
 CHANGES = re.compile("size|e-?tag|mtime|modified|md5|crc32c|generation|created|updated", re.I)
-"""What a store says of a file that changes with it."""
+"""Facts that a store gives about a file and that change with it."""
 
 
 def is_remote(source: str | Path) -> bool:
-    """Whether a source is a URL, such as s3://bucket/prefix, and no path.
+    """Whether a source is a URL, such as s3://bucket/prefix, rather than a path.
 
     >>> is_remote("s3://bucket/pets"), is_remote("data/pets"), is_remote("C://pets")
     (True, False, False)
@@ -45,13 +45,13 @@ def is_remote(source: str | Path) -> bool:
 
 
 def absolute(source: str) -> str:
-    """A source wherever the working folder is: a URL as it is, a path in full."""
+    """A source that does not depend on the working folder: a URL as it is, a path in full."""
     return source if is_remote(source) else str(expanded(source).absolute())
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What there is behind a URL: `path` stands for it, and `fetch` makes its files local."""
+    """The files behind a URL: `path` stands for it, and `fetch` makes its files local."""
 
     path: Path
     fetch: Callable[[Sequence[Path]], tuple[Path, ...]]
@@ -61,10 +61,10 @@ class Listed:
 
 @contextlib.contextmanager
 def listed(url: str) -> Iterator[Listed]:
-    """What there is behind the URL of a file, a folder, or a prefix such as s3://bucket/cifar10.
+    """List the files behind the URL of a file, a folder, or a prefix such as s3://bucket/cifar10.
 
-    A package that is missing, a store that does not let one in, and a URL with nothing behind it
-    raise `ArcalError`.
+    A missing package, a store that refuses access, and a URL with nothing behind it raise
+    `ArcalError`.
 
     >>> import fsspec
     >>> fsspec.filesystem("memory").pipe("/example/test.tar", b"")
@@ -116,7 +116,7 @@ def _bare(path: str) -> str:
 
 
 def _names(url: str, store: Any, root: str) -> tuple[str, dict[str, str]]:
-    """The folder that a URL means, and its files: by their names in it, what the store calls them.
+    """The folder that a URL means, and its files: the store's path of each, by its name there.
 
     No name leads out of the folder, whatever the store says.
     """
@@ -155,7 +155,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _copies(store: Any, base: str, names: Mapping[str, str]) -> tuple[Path, ...]:
-    """Copies of files in the user's cache, used until this process ends; others make room."""
+    """Copy files to the user's cache, for use until this process ends; other copies make room."""
     cache, most = cache_folder(), cache_limit()
     if cache is None:
         first = next(iter(names.values()))
@@ -173,7 +173,7 @@ def _copies(store: Any, base: str, names: Mapping[str, str]) -> tuple[Path, ...]
 
 
 def _is_new(store: Any, path: str, copy: Path) -> bool:
-    """Whether a copy had to be made, because there was none of the same size and time."""
+    """Make a copy unless it has the size and facts of the file; returns whether it was made."""
     facts = facts_of(copy)
     with locked(lock_of(copy)):
         with _refusals(path):
@@ -206,7 +206,7 @@ def _read(facts: Path) -> Any:
 
 @contextlib.contextmanager
 def _refusals(url: str) -> Iterator[None]:
-    """Whatever a store raises, as one line; that this machine's disk is full is another matter."""
+    """Turn whatever a store raises into one line, unless this machine's disk is full."""
     try:
         yield
     except ArcalError:
@@ -215,7 +215,7 @@ def _refusals(url: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
-            error = error.__cause__  # whatever a web server is asked for in vain
+            error = error.__cause__  # any failed request to a web server
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         kind, status = type(error).__name__, getattr(error, "status", 0)
         if isinstance(error, ImportError):
@@ -237,7 +237,7 @@ def _refusals(url: str) -> Iterator[None]:
 
 
 USUAL = 100.0
-"""GiB that all copies have together, unless ARCAL_CACHE_LIMIT says otherwise."""
+"""The most GiB of all copies together, unless ARCAL_CACHE_LIMIT says otherwise."""
 IN_USE = ".in-use"
 
 _held = ExitStack()
@@ -264,19 +264,19 @@ def use(folder: Path) -> None:
 
 
 def facts_of(copy: Path) -> Path:
-    """The file that says what a copy is of; its time is when the copy was last used."""
+    """The file with the store's facts about a copy; its time is when the copy was last used."""
     return copy.with_name(f".{copy.name}.json")
 
 
 def lock_of(copy: Path) -> Path:
-    """The lock of who makes a copy."""
+    """The lock that is held while a copy is made."""
     return copy.with_name(f".{copy.name}.lock")
 
 
 def delete_unused(root: Path, most: float) -> None:
-    """Delete the copies in `root` that were used longest ago, until all have at most `most` bytes.
+    """Delete the least recently used copies in `root`, until all have at most `most` bytes.
 
-    Those in a folder that this or another process uses stay, and so may be more than that.
+    Copies in a folder that this or another process uses stay, so there may be more than that.
     """
     sizes: dict[Path, int] = {}
     for path in root.rglob("*"):

@@ -15,8 +15,8 @@ from arcal.data.part import Part
 class Repeats(NamedTuple):
     """How many inputs occur more than once, and how many of these under several labels.
 
-    `pair` has the positions of two that are the same: under two labels, if there are such.
-    Made by `repeats`.
+    `pair` has the positions of two that are the same, with two labels if there are such. Made by
+    `repeats`.
     """
 
     n: int
@@ -24,7 +24,7 @@ class Repeats(NamedTuple):
     pair: tuple[int, int]
 
     def sentence(self, of: str, name: Callable[[int], str]) -> str:
-        """A line about the inputs `of` a data set; `name` is that of an input at a position.
+        """A line about these inputs `of` a data set; `name` gives the name at a position.
 
         >>> Repeats(4, 2, (0, 3)).sentence("the 60 images", lambda i: f"{i}.png")
         '4 of the 60 images occur more than once, and 2 of these have several labels, which \
@@ -39,9 +39,9 @@ cannot all be right: 0.png is 3.png'
 
 
 def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
-    """Those of inputs whose `keys` are equal where they are the same, with labels `(N,)`.
+    """The repeats among inputs with labels `(N,)`; inputs that are the same have equal `keys`.
 
-    A key of None is that of an input that is like no other.
+    The key None means that an input is like no other.
 
     >>> import torch
     >>> repeats(["a", "b", "a", "c", "b", "b"], torch.tensor([0, 1, 0, 1, 1, 0]))
@@ -65,7 +65,7 @@ def repeats(keys: Sequence[Hashable], labels: Tensor) -> Repeats | None:
 
 
 def contradicted(train: Part) -> str | None:
-    """A sentence if training images are there under several labels, or None."""
+    """A sentence if training images occur under several labels, or None."""
     same = repeated_images(train)
     if same is None or not same.contradicted:
         return None
@@ -74,9 +74,9 @@ def contradicted(train: Part) -> str | None:
 
 
 def repeated_images(part: Part) -> Repeats | None:
-    """The images of a part with equal pixels or files; None if there are none, or it is not known.
+    """The images of a part with equal pixels or files; None if there are none, or it is unknown.
 
-    Files are read only where another is as long.
+    A file is read only if another is as long.
     """
     if len(part) > MOST_IMAGES:
         return None
@@ -93,7 +93,7 @@ def repeated_images(part: Part) -> Repeats | None:
 def _keys_of_files(files: Files) -> list[Hashable] | None:
     try:
         sizes = files.sizes()
-    except OSError:  # which is said when they are read
+    except OSError:  # reported when they are read
         return None
     _, place, counts = np.unique(sizes, return_inverse=True, return_counts=True)
     alike = counts[place] > 1

@@ -1,4 +1,4 @@
-"""What there is at a path: its format, and the files of each of its parts."""
+"""Finds what is at a path: its format, and the files of each of its parts."""
 
 import os
 import re
@@ -68,9 +68,9 @@ class Source:
     def choose(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
         """A part as its name, such as "test", its title, such as "pets/test", and its paths.
 
-        Without one being named it is test, otherwise validation, otherwise the only part there is.
-        A part that is missing, several that nothing chooses among, or an incomplete set of files
-        raises `ArcalError`. What is behind a URL is copied, and the paths are those of the copies.
+        By default it is test, otherwise validation, otherwise the only part there is. A missing
+        part, several parts without a default among them, or an incomplete set of files raises
+        `ArcalError`. Files behind a URL are copied, and the paths are those of the copies.
         """
         if self.remote is None:
             return self._chosen(part)
@@ -101,10 +101,10 @@ class Source:
 def find_source(
     source: str, advice: str = READABLE, formats: Sequence[Format] = tuple(SUFFIXES)
 ) -> Source:
-    """What there is at a path, behind a URL, or under the name "fashion".
+    """The data set at a path, behind a URL, or under the name "fashion".
 
-    In a folder, or of a prefix, files of these formats are looked for. Nothing to read raises
-    `ArcalError`, with this advice.
+    In a folder, or under a prefix, files of these `formats` are looked for. If there is nothing to
+    read, `ArcalError` gives the `advice`.
     """
     if not source:
         raise ArcalError(f"no data is named: {advice}")
@@ -136,11 +136,11 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
 
 
 LOOKED_INTO = 200
-"""Folders that are looked into for one to name instead."""
+"""The most folders that are searched for one to suggest instead."""
 
 
 def _deeper(path: Path) -> Path | None:
-    """The nearest folder below this one that is a data set of images, if it is soon found."""
+    """The nearest folder below this one that is a data set of images, if it is found soon."""
     waiting = [path]
     for folder in waiting:  # which grows
         with suppress(OSError, ArcalError):
@@ -153,13 +153,13 @@ def _deeper(path: Path) -> Path | None:
 
 
 def _are_several(path: Path) -> bool:
-    """Whether more than one of the subfolders, the first of them, have folders of images."""
+    """Whether more than one of the first `LOOKED_INTO` subfolders holds folders of images."""
     folders = [path / name for name in class_folders(path)[:LOOKED_INTO]]
     return sum(map(has_class_folders, folders)) > 1
 
 
 def _suffix(path: Path) -> str:
-    """The ending that says a file's format: of a compressed CSV file, that before the last."""
+    """The ending that tells a file's format: for a compressed CSV file, the one before .gz."""
     inner = Path(path.stem).suffix.lower()
     if path.suffix.lower() == ".gz" and inner in SUFFIXES["csv"]:
         return inner
@@ -203,7 +203,7 @@ def _named_files(path: Path, formats: Sequence[Format]) -> Source | None:
 
 
 def _special_folder(path: Path) -> Source | None:
-    """A folder whose layout says what it is, not the names of files in it."""
+    """A folder that is known by its layout, not by the names of files in it."""
     name = path.resolve().name
     if is_saved(path):
         parts = {WORDS.get(split, split): paths for split, paths in saved_parts(path).items()}
@@ -257,7 +257,7 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
         if (parts := _by_part(_files(folder, format)))
     }
     sets = {source: own, **others} if own else others
-    if own.keys() - {""}:  # their names say what they are: what names no part is not beside them
+    if own.keys() - {""}:  # named parts: files that name none do not belong to them
         sets = {folder: parts for folder, parts in sets.items() if parts.keys() - {""}}
     if len(sets) > 1:
         if own and format != "parquet":
@@ -271,7 +271,7 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
 
 def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
     endings = SUFFIXES[format] + ((".gz",) if format == "csv" else ())
-    # a folder may hold a million images: of another ending, no path is made
+    # a folder may hold a million images: no path is made for another ending
     names = [name for name in matching(_listed(folder), pattern) if name.lower().endswith(endings)]
     for path in sorted(folder / name for name in names):
         if _suffix(path) not in SUFFIXES[format] or path.name[0] in "._":

@@ -41,7 +41,7 @@ class Table(Labelled):
 
     `rows` are float32 `(N, D)` and finite, `columns` the D names, `ids` unique int64 `(N,)`,
     `labels` int64 `(N,)` in [0, Z), `classes` the Z names, and `weights` float64 `(N,)`, at least
-    0, or None; so are `names`, what the data calls the rows where its ids are no numbers. Other
+    0, or None. `names` are the data's ids of the rows if these are not numbers, or None. Other
     values raise `ArcalError`.
 
     >>> rows = torch.tensor([[0.5, 2.0], [1.5, -1.0], [1.0, 0.0]])
@@ -106,14 +106,14 @@ def load_table(
 ) -> Table:
     r"""One part of a table of numbers: CSV, Parquet, JSON lines, or a folder `datasets` saved.
 
-    The label is the column `label`, or that of "label", "labels", "target", "class" and "y" which
-    there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
-    are the features in the model's order, by default all but label, `weight`, `id`, those named in
-    `without`, and columns of text that are named in `by`, to group the rows by. A column `id` of
-    integers gives the ids, which are otherwise row numbers; ids of other text, such as 007, become
-    `names`. Unless the data need be `labelled`, all labels are 0 where there are none. `part` is
-    chosen as by `load_part`. Text, booleans, missing values and NaN among the features, and
-    whatever else cannot be read, raise `ArcalError`.
+    The label is the column `label`, or else the only one of "label", "labels", "target", "class"
+    and "y"; text becomes classes sorted by name, or as in `classes`, the model's own. `columns` are
+    the features in the model's order, by default all but the label, `weight`, `id`, those named in
+    `without`, and columns of text named in `by`, which group the rows. A column `id` of integers
+    gives the ids, which are otherwise row numbers; ids of other text, such as 007, become `names`.
+    If the data need not be `labelled`, all labels are 0 where there are none. `part` is chosen as
+    by `load_part`. Text, booleans, missing values and NaN among the features, and anything else
+    that cannot be read, raise `ArcalError`.
 
     >>> from pathlib import Path
     >>> lines = ["age,income,label", "31,2.5,yes", "58,1.0,no", "44,3.5,yes"]

@@ -22,7 +22,7 @@ RECORD_LABELS = ("label", "labels", "cls", "class", "target")
 
 
 class Members(Encoded):
-    """Images that are members of tar files; each is read by its place, so any order is as fast."""
+    """Images that are members of tar files, each read at its offset, so any order is as fast."""
 
     def __init__(
         self, shards: tuple[Path, ...], places: list[tuple[int, int, int]], keys: list[str]
@@ -58,10 +58,11 @@ def read_shards(
 ) -> tuple[Members, pa.ChunkedArray, pa.ChunkedArray | None]:
     """The samples of tar files in their order: their images, labels, and weights if named.
 
-    Names are of an ending or, for labels, a field of the JSON record; by default the image is the
+    A name is an ending or, for labels, a field of the JSON record. By default the image is the
     member of a sample with the ending of an image, and the label is in NAME.cls or the field
-    `label` of NAME.json. Unless the data need be `labelled`, a sample may lack one, null. A sample
-    without image or label, or with two of them, and a file that is no tar file raise `ArcalError`.
+    `label` of NAME.json. If the data need not be `labelled`, a sample may lack one, which is then
+    null. A sample without image or label, or with two images, and a file that is not a tar file
+    raise `ArcalError`.
     """
     label, weight = names.label, names.weight
     places, keys, labels, weights = [], [], [], []
@@ -83,7 +84,7 @@ def json_fields(
 ) -> tuple[Tensor, dict[str, pa.ChunkedArray]]:
     """The ids int64 `(N,)` of the samples, as `read_shards` orders them, and fields of their JSON.
 
-    A sample may lack one, which is then null; a field that all lack raises `ArcalError`.
+    A field that a sample lacks is null; a field that all lack raises `ArcalError`.
     """
     records = [
         _record(file, key, sample) for file in files for key, sample in samples(file, {RECORD})
@@ -134,8 +135,8 @@ def samples(file: Path, texts: set[str | None]) -> Iterator[tuple[str, dict[str,
     """The samples of a shard, in order: the key, and by ending the offset, the size and the bytes.
 
     The key is the path up to the first dot of the file name, the ending what follows. Bytes are
-    read of the endings `texts` and are None for others. Members of a sample must follow one
-    another.
+    read only for the endings in `texts` and are None for others. Members of a sample must follow
+    one another.
     """
     done: set[str] = set()
     current, sample = "", {}

@@ -23,9 +23,9 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 DELIMITERS = (",", "\t", ";", "|")
 LOOKED_AT = 6
-"""Lines by which the mark that separates the fields is told."""
+"""How many lines are used to find the delimiter."""
 ABOVE = r"\s*$|#|sep=."
-"""A line above the header."""
+"""A line that may stand above the header."""
 DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
 BLOCK = 64 * 2**20  # bytes: the longest row
 
@@ -33,7 +33,7 @@ BLOCK = 64 * 2**20  # bytes: the longest row
 class TextTable(InTables):
     """The columns of a part in text files, which must have the same columns.
 
-    Those of CSV are all of text; those of JSON lines have the types of JSON.
+    CSV columns are all text; columns of JSON lines have the types of JSON.
     """
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
@@ -49,7 +49,7 @@ class TextTable(InTables):
 def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
-    The fields are separated by commas, tabs, semicolons or vertical bars; beside semicolons decimal
+    The fields are separated by commas, tabs, semicolons or vertical bars; with semicolons, decimal
     commas become points. Names of columns lose spaces around them. A file that is empty, is not
     UTF-8 or has rows of different lengths raises `ArcalError`.
     """
@@ -80,7 +80,7 @@ def read_csv(file: Path) -> pa.Table:
 
 @dataclass(frozen=True)
 class CsvHeader:
-    """How a CSV file begins: what separates its fields, the columns' names, lines above these."""
+    """How a CSV file begins: its delimiter, the names of its columns, and the lines above these."""
 
     delimiter: str
     names: list[str]
@@ -98,12 +98,11 @@ class CsvHeader:
 def csv_header(file: Path) -> CsvHeader:
     r"""The header of a CSV file, perhaps compressed.
 
-    The fields are separated by a comma, a tab, a semicolon or a vertical bar: the first of them
-    that gives the first rows as many fields as the header, where a tab comes first in a `.tsv`
-    file. Where the header has none of them, it is the name of one column, in which the first number
-    may have a decimal comma. Above it there may be lines that begin with #, and the line `sep=;`
-    (or another mark), with which files for Excel say what separates their fields. A beginning that
-    is not UTF-8 raises `UnicodeDecodeError`.
+    The delimiter is a comma, a tab, a semicolon or a vertical bar: the first that gives the first
+    rows as many fields as the header. In a `.tsv` file the tab is tried first. A header without any
+    of them is the name of one column, in which the first number may have a decimal comma. Above the
+    header there may be lines that begin with #, and the line `sep=;` (or another delimiter) of
+    files for Excel. A beginning that is not UTF-8 raises `UnicodeDecodeError`.
 
     >>> _ = Path("a.csv").write_bytes(b"sep=;\nid;label\n1;cat\n")
     >>> csv_header(Path("a.csv"))
@@ -137,13 +136,13 @@ def _is_tsv(file: Path) -> bool:
 
 
 def _first_rows(file: Path, above: int, mark: str) -> list[list[str]]:
-    """The header and the first rows that a mark gives; the last is empty if they cannot be read."""
+    """The header and the first rows by a delimiter; the last is empty if they cannot be read."""
     read: list[list[str]] = []
     with _opened(file) as text:
         try:
             rows = csv.reader(itertools.islice(text, above, None), delimiter=mark)
             read.extend(itertools.islice(filter(None, rows), LOOKED_AT))
-        except csv.Error:  # a field without end, as where a text begins with a quotation mark
+        except csv.Error:  # a field that never ends, as if a text begins with a quotation mark
             read.append([])
     return read or [[]]
 
@@ -158,7 +157,7 @@ def _opened(file: Path) -> Iterator[io.TextIOWrapper]:
 
 
 def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text that is numbers with decimal commas, with points; any other as it is.
+    """Turn decimal commas into points in a column of text that is numbers; keep any other column.
 
     >>> with_points(pa.chunked_array([["0,5", None, "-2"]])).to_pylist()
     ['0.5', None, '-2']
@@ -171,15 +170,15 @@ def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def read_json_lines(file: Path) -> pa.Table:
-    """A file with one JSON object a line, perhaps compressed; a key that a row lacks is missing.
+    """A file with one JSON object per line, perhaps compressed; a key that a row lacks is missing.
 
-    A line that is no object, or a key whose values are of several types, raises `ArcalError`.
+    A line that is not an object, or a key whose values are of several types, raises `ArcalError`.
     """
     return json_table([*json_objects(file)], file)
 
 
 def json_table(rows: Sequence[Mapping[str, Any]], file: Path) -> pa.Table:
-    """Rows of a `file`, which an error names, as a table; a key that a row lacks is missing.
+    """Rows as a table, in which a key that a row lacks is missing; errors name the `file`.
 
     >>> json_table([{"label": "cat"}, {"label": "dog"}], Path("a.jsonl"))["label"].to_pylist()
     ['cat', 'dog']
@@ -206,7 +205,7 @@ def first_json_line(file: Path) -> dict[str, Any]:
 
 
 def json_objects(file: Path) -> Iterator[dict[str, Any]]:
-    r"""The objects of a file of JSON lines, perhaps compressed; blank lines are none.
+    r"""The objects of a file of JSON lines, perhaps compressed; blank lines are skipped.
 
     >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat"}\n\n{"label": "dog"}\n')
     >>> [row["label"] for row in json_objects(Path("a.jsonl"))]

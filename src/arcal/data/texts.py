@@ -36,7 +36,7 @@ PAIRS = (
     ("text_a", "text_b"),
     ("text", "text_pair"),
 )
-"""Names that say that texts are pairs, and which comes first."""
+"""Names of columns that are pairs of texts, the first one first."""
 SECOND_TEXTS = ("question", *(second for _, second in PAIRS))
 """Beside one of TEXTS these may be the other half of a pair, or something else."""
 
@@ -45,9 +45,9 @@ SECOND_TEXTS = ("question", *(second for _, second in PAIRS))
 class Texts(Labelled):
     r"""One part of N texts, or N pairs of texts, with stable ids.
 
-    `texts` are N strings, or N tuples of two; `columns` the one or two names of what they are,
+    `texts` are N strings, or N tuples of two; `columns` the names of their one or two columns,
     `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the Z names, `weights`
-    float64 `(N,)`, at least 0, or None, and `names` as of a `Table`. Other values raise
+    float64 `(N,)`, at least 0, or None, and `names` as in a `Table`. Other values raise
     `ArcalError`.
 
     >>> import torch
@@ -110,10 +110,10 @@ def load_texts(
     The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
     the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
     and "class". Two columns as `text` are pairs, in the order in which the model reads them; so are
-    two that are named as those of pairs are, such as "premise" and "hypothesis" or "sentence1" and
-    "sentence2". Where a "question" or a "sentence2" is beside a "sentence", `text` has to say what
-    is read. `part`, `weight`, `classes`, `labelled` and ids are as for `load_table`. A text that is
-    missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
+    two columns with the usual names of pairs, such as "premise" and "hypothesis" or "sentence1" and
+    "sentence2". If a "question" or a "sentence2" is beside a "sentence", `text` has to say which to
+    read. `part`, `weight`, `classes`, `labelled` and ids are as for `load_table`. A missing text,
+    and anything else that cannot be read, raises `ArcalError`; an empty text is a text.
 
     >>> from pathlib import Path
     >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
@@ -140,7 +140,7 @@ def load_texts(
 
 
 def text_pair(names: Sequence[str]) -> tuple[str, str] | None:
-    """The first two of these names of columns that say that texts are pairs; None if none do.
+    """The first two of these column names that are the usual ones of pairs; None if there are none.
 
     >>> text_pair(["label", "Hypothesis", "premise"]), text_pair(["sentence", "label"])
     (('premise', 'Hypothesis'), None)

@@ -23,9 +23,9 @@ class View:
 
     `resize` comes first: an int is the new length of the short side, a pair (h, w) the new size,
     whatever the ratio, and None leaves images as they are. Then the central `height` x `width` is
-    cropped; half a pixel before it is rounded to an even number, as torchvision does, or down, as
-    transformers does. `interpolation` has Pillow's names, all of which are antialiased but
-    "nearest".
+    cropped; an offset of half a pixel is rounded to an even number, as torchvision does, or with
+    `round_down` down, as transformers does. `interpolation` has Pillow's names; all but "nearest"
+    are antialiased.
     """
 
     channels: int
@@ -93,12 +93,12 @@ def before_crop(size: int) -> int:
 
 
 LONGEST = 16_384
-"""The longest side, in pixels, that images are brought to."""
+"""The longest side, in pixels, to which images are resized."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user wants of images: `load_part` says what each setting means.
+    """What a user wants done to images: `load_part` says what each setting means.
 
     Settings that do not fit together raise `ArcalError`.
     """
@@ -160,9 +160,8 @@ def choose_view(
     """The view of images with these headers `(N,)`, of type `HEADER`, N >= 1.
 
     Without a number of channels it is grey if all images are grey, otherwise colour. If all have
-    the size already, and the settings are to `keep` it, they stay as they are. Images of
-    several sizes without a size to bring them to raise `ArcalError`; `where` says where the image
-    at a position is.
+    the size already, and `keep` is set, they stay as they are. Images of several sizes raise
+    `ArcalError` if no size is set; `where` says where the image at a position is.
     """
     channels = settings.channels or (1 if headers["grey"].all() else 3)
     if (view := settings.view(channels)) is not None:
@@ -185,7 +184,7 @@ def choose_view(
 def describe(view: View, headers: np.ndarray) -> str:
     """What a view does to images with these headers, as a sentence for a page.
 
-    The numbers are of how many of all of them: part of the data may be what is looked at.
+    Counts are out of all images, since these may be only a part of the data.
     """
     whole, more = len(headers), []
     grey = int(headers["grey"].sum())

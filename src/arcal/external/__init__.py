@@ -1,11 +1,11 @@
-"""What others wrote, by its name: Python code, optional libraries, files of weights, networks.
+"""Users' own code and files, by name: Python code, optional libraries, weights, networks.
 
 _python_code    a name in a file or a package: code runs because it is named
 _library        libraries that are imported only when needed, and names that are nearly right
-_weights        files of weights, read without unpickling and held against a network
+_weights        files of weights, read without unpickling and fitted to a network
 _normalization  what is done to inputs in [0, 1] before a network sees them
-_attacks        an attack of somebody's own
-_calibrators    a calibrator of somebody's own
+_attacks        a user's own attack
+_calibrators    a user's own calibrator
 _networks       a network to be trained, for some classes and some shape of images
 """
 

@@ -1,4 +1,4 @@
-"""An attack that somebody wrote, by its name in Python code."""
+"""A user's own attack, by its name in Python code."""
 
 import inspect
 from collections.abc import Callable
@@ -23,11 +23,11 @@ from arcal.external._python_code import (
 def open_attack(spec: str) -> Any:
     """The attack that `file.py:name` or `package.module:name` stands for.
 
-    The name is an attack, an object or function that is called with a model, inputs `(N, ...)` and
-    their bounds, or a class or function that gives one when it is called without arguments. Code
-    runs because it is named here. An attack of arcal's own, with settings, comes as it is; any
-    other becomes an `OwnAttack`, which knows the text of its file and of those that it imports from
-    its own folder or the working folder. Whatever is wrong raises `ArcalError` with one line.
+    The name is an attack (an object or function that is called with a model, inputs `(N, ...)` and
+    their bounds), or a class or function that returns one when called without arguments. The code
+    is run. An attack of arcal's own, with settings, is returned as it is; any other becomes an
+    `OwnAttack`, which knows the text of its file and of the files that it imports from its own
+    folder or the working folder. Any problem raises `ArcalError` with one line.
 
     >>> from pathlib import Path
     >>> _ = Path("mine.py").write_text("def noise(model, x, bounds): ...")
@@ -62,7 +62,7 @@ def _reopened(spec: str, code: str) -> OwnAttack:
 
 
 def _made(spec: str, value: Any, name: str) -> Any:
-    """The attack itself: what is called without arguments is called."""
+    """The attack itself; a value that needs no arguments is called to get it."""
     if not callable(value):
         raise ArcalError(
             f"{spec} is {a_type(value)}: name an attack, which is called with a model, "
@@ -88,7 +88,7 @@ def _made(spec: str, value: Any, name: str) -> Any:
 
 
 def _called(value: Any) -> Any:
-    """What says which arguments a value is called with."""
+    """The callable whose signature says which arguments a value takes."""
     return value.forward if isinstance(value, nn.Module) else value
 
 
@@ -100,7 +100,7 @@ def _takes_three(value: Any) -> bool:
         inspect.signature(_called(value)).bind(None, None, None)
     except TypeError:
         return False
-    except ValueError:  # of what is not written in Python
+    except ValueError:  # not written in Python
         pass
     return True
 

@@ -1,4 +1,4 @@
-"""A calibrator that somebody wrote, by its name in Python code."""
+"""A user's own calibrator, by its name in Python code."""
 
 import inspect
 import traceback
@@ -15,7 +15,7 @@ from arcal.external._python_code import check_name, named_in_code, one_line
 
 @dataclass(frozen=True)
 class OwnCalibrator:
-    """A calibrator that is known by its `kind` since `spec` was opened, and a digest of its code.
+    """A calibrator from `spec`, registered under its `kind`, with a digest of its code.
 
     Made by `open_calibrator`.
     """
@@ -27,12 +27,12 @@ class OwnCalibrator:
 
 
 def open_calibrator(spec: str) -> OwnCalibrator:
-    """Make the calibrator known that `file.py:name` or `package.module:name` stands for.
+    """Open and register the calibrator that `file.py:name` or `package.module:name` stands for.
 
-    The name is a subclass of `Calibrator` which the file registers, by
-    `arcal.calibration.posthoc.register`, or which has a function `fit` that is called with
-    log-probabilities and labels, as a `staticmethod` or `classmethod`. Code runs because it is
-    named here. Whatever is wrong raises `ArcalError` with one line.
+    The name is a subclass of `Calibrator` that the file registers by
+    `arcal.calibration.posthoc.register`, or that has a `fit`, a `staticmethod` or `classmethod`
+    called with log-probabilities and labels. The code is run. Any problem raises `ArcalError`
+    with one line.
 
     >>> code = '''
     ... from arcal.calibration.posthoc import Calibrator
@@ -88,9 +88,9 @@ def _register(spec: str, value: type[Calibrator]) -> None:
 
 @contextmanager
 def blamed_on(calibrators: Sequence[OwnCalibrator]) -> Iterator[None]:
-    """Make one line of what the code of these calibrators raises in a block, with its place.
+    """Turn what the code of these calibrators raises in the block into one line, with its place.
 
-    What arcal says itself, in an `ArcalError`, and all other errors stay as they are.
+    `ArcalError`, which arcal raises itself, and all other errors stay as they are.
     """
     try:
         yield

@@ -12,12 +12,12 @@ import torch
 from arcal.errors import ArcalError
 
 CENTRED = ("inception_v3", "googlenet")
-"""Of torchvision, whose pretrained form normalises to [-1, 1] inside, whatever the transforms of
-its weights do."""
+"""Networks of torchvision whose pretrained form normalises to [-1, 1] inside, whatever the
+transforms of their weights do."""
 
 
 def library(name: str, spec: str) -> ModuleType:
-    """An optional library; if it is not installed, one line that says how to install it."""
+    """An optional library; if it is not installed, `ArcalError` says how to install it."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -52,7 +52,7 @@ def near(name: str, names: Iterable[str], otherwise: str = "") -> str:
 
 
 def no_weights(spec: str) -> ArcalError:
-    """A network of a library was named, and no file of its weights."""
+    """The error for a library's network that is named without a file of weights."""
     return ArcalError(
         f"{spec} needs a file of weights: nothing is downloaded, and random weights say nothing; "
         "save `model.state_dict()` and give the file as weights"
@@ -60,10 +60,10 @@ def no_weights(spec: str) -> ArcalError:
 
 
 def timm_config(timm: Any, name: str) -> Any:
-    """The configuration that timm has of a network, by its name, perhaps with a tag; None if none.
+    """The configuration that timm has of a network, by its name, perhaps with a tag, or None.
 
-    Tags of one architecture may have other normalisations. A name or a tag that timm does not have
-    raises `ArcalError`.
+    Tags of one architecture may have different normalisations. A name or a tag that timm does not
+    have raises `ArcalError`.
     """
     architecture, _, _ = name.partition(".")
     if not timm.is_model(architecture):
@@ -82,7 +82,7 @@ def timm_config(timm: Any, name: str) -> Any:
 
 
 def check_torchvision(name: str) -> None:
-    """Refuse a name that is no classifier of torchvision's."""
+    """Refuse a name that is not a torchvision classifier."""
     from torchvision import models  # it takes seconds to import
 
     names = models.list_models(module=models)

@@ -1,4 +1,4 @@
-"""Networks that others wrote, to be trained: `file.py:name`, `timm:NAME`, `torchvision:NAME`."""
+"""Networks of users and libraries, to train: `file.py:name`, `timm:NAME`, `torchvision:NAME`."""
 
 import hashlib
 import inspect
@@ -26,9 +26,9 @@ ARGUMENTS = {
     "channels": ("channels", "in_channels", "in_chans"),
     "shape": ("shape", "input_shape"),
 }
-"""What a function or class in code is told of the data, if it has an argument of such a name."""
+"""Facts about the data that a function or class gets, if it has an argument of such a name."""
 MOST_CHANNELS = 4
-"""Of an image; an argument `channels` whose default is more is the width of a network."""
+"""The most channels of an image; an argument `channels` with a larger default is a width."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,15 @@ class NetworkSource:
 
     `spec` is one of
 
-    - `file.py:name` or `package.module:name`, a function or class that returns a new module of
-      images in [0, 1] each time it is called. It is told the number of classes as `classes` or
-      `num_classes`, the shape (C, H, W) as `shape`, and C as `channels` or `in_chans`, as far as it
-      has such arguments; `channels` with a default above 4 is left alone, since it is a width. This
+    - `file.py:name` or `package.module:name`, a function or class that returns a new module for
+      images in [0, 1] each time it is called. It gets the number of classes as `classes` or
+      `num_classes`, the shape (C, H, W) as `shape`, and C as `channels` or `in_chans`, if it has
+      such arguments; `channels` with a default above 4 is left alone, because it is a width. This
       runs the user's code;
     - `timm:NAME` or `torchvision:NAME`, with that library's normalisation as its first layer.
 
-    Weights of a last layer for another number of classes are left out: that layer is drawn anew.
+    Weights of a last layer for another number of classes are left out, and that layer is drawn
+    anew.
 
     >>> layers = "nn.Sequential(nn.Flatten(), nn.Linear(12, classes))"
     >>> code = f"from torch import nn; make = lambda classes: {layers}"
@@ -60,7 +61,7 @@ class NetworkSource:
 
     @classmethod
     def located(cls, spec: str, weights: str | None = None) -> "NetworkSource":
-        """The same, with its files' whole paths, so that it is found from any working folder."""
+        """The same with full paths, so that its files are found from any working folder."""
         file, _, name = spec.rpartition(":")
         if _is_file(spec):
             spec = f"{expanded(file).resolve()}:{name}"
@@ -68,28 +69,28 @@ class NetworkSource:
 
     @property
     def name(self) -> str:
-        """What it is called on a page: without the folder of its file."""
+        """What it is called on a page: the spec without the folder of its file."""
         return Path(self.spec).name if _is_file(self.spec) else self.spec
 
     def digest(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the code, or of the name in a library.
 
-        Of code it is the file that the name stands in, with those it imports from its folder or the
-        working one, which are read and not run. A file that is missing raises `ArcalError`.
+        For code it covers the file that holds the name, and the files it imports from its folder or
+        the working folder, which are read but not run. A missing file raises `ArcalError`.
         """
         source = self.spec if _library_of(self.spec) else source_of(self.spec)
         return hashlib.sha256(source.encode()).hexdigest()[:16]
 
     def weights_digest(self) -> str | None:
-        """The same of the file of weights, if there is one."""
+        """The same for the file of weights, if there is one."""
         return None if self.weights is None else read_weights(Path(self.weights)).digest[:16]
 
     def build(self, *, classes: int, shape: Shape, seed: int) -> nn.Module:
         """A new network in training mode on the CPU, from images `(N, C, H, W)` to `(N, classes)`.
 
         Weights that are not read are drawn after `torch.manual_seed(seed)`, and the global
-        generators are left as they were. What cannot be built, or gives something other than
-        logits of this shape, raises `ArcalError`.
+        generators are left as they were. A network that cannot be built, or gives something other
+        than logits of this shape, raises `ArcalError`.
         """
         with seeded(seed), torch.device("cpu"):
             network = self._drawn(classes, shape)
@@ -111,7 +112,7 @@ class NetworkSource:
         return next((key.rpartition(".")[0] for key in head), None)
 
     def _drawn(self, classes: int, shape: Shape) -> nn.Module:
-        """The network with all weights drawn."""
+        """The network with all its weights drawn at random."""
         kind, _, name = self.spec.partition(":")
         if kind == "timm":
             network = _from_timm(name, classes, shape)
@@ -119,11 +120,11 @@ class NetworkSource:
             network = _from_torchvision(name, classes, shape)
         else:
             network = _from_code(self.spec, classes, shape)
-        _check(network, self.spec, classes, shape)  # draws what is lazy
+        _check(network, self.spec, classes, shape)  # draws lazy weights
         return network
 
     def _inner(self, network: nn.Module) -> nn.Module:
-        """What the file has weights of: a library's network without its normalisation."""
+        """What the file has weights for: a library's network without its normalisation."""
         return network.get_submodule("network") if _library_of(self.spec) else network
 
     def _own_and_read(self, network: nn.Module) -> tuple[dict[str, Tensor], Weights]:
@@ -206,7 +207,7 @@ def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
 
 
 def _normalized(network: nn.Module, usual: Normalization, shape: Shape) -> nn.Module:
-    """The network behind its normalisation; of another number of channels, their mean."""
+    """The network after its normalisation, averaged over channels if their number differs."""
     if len(usual.mean) not in (1, shape[0]):
         mean, std = (sum(each) / len(each) for each in (usual.mean, usual.std))
         usual = Normalization((mean,), (std,))
@@ -214,7 +215,7 @@ def _normalized(network: nn.Module, usual: Normalization, shape: Shape) -> nn.Mo
 
 
 def _head_of(own: Mapping[str, Tensor], weights: Weights) -> dict[str, Tensor]:
-    """The network's own weights of a last layer that the file has for another number of classes."""
+    """The network's own last-layer weights, if the file's are for other numbers of classes."""
     head = {
         key: own[key]
         for key, tensor in weights.state.items()

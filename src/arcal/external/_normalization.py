@@ -1,4 +1,4 @@
-"""What is done to an image in [0, 1] before a network sees it: minus a mean, over a deviation."""
+"""The normalisation of images in [0, 1] before a network: minus a mean, over a deviation."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from arcal.networks import Normalize
 class Normalization:
     """`(x - mean) / std` of each channel of images `(N, C, H, W)` in [0, 1].
 
-    Each is one number for all channels, or one a channel. `source` says where they are from.
+    Each is one number for all channels, or one per channel. `source` says where they are from.
 
     >>> Normalization((0.5,), (0.25,)).words
     'mean 0.5, deviation 0.25, as given'
@@ -31,7 +31,7 @@ class Normalization:
 
     @property
     def words(self) -> str:
-        """What it is in a line, such as `mean 0.5, deviation 0.25, as given`."""
+        """The normalisation in one line, such as `mean 0.5, deviation 0.25, as given`."""
         mean, std = (" ".join(f"{value:.6g}" for value in values) for values in self._each)
         words = f"mean {mean}, deviation {std}, {self.source}"
         for name, known in NORMALIZATIONS.items():
@@ -44,7 +44,7 @@ class Normalization:
         return self.mean, self.std
 
     def layer(self) -> Normalize:
-        """It as a layer, whose buffers are float32 `(C, 1, 1)`."""
+        """The normalisation as a layer, whose buffers are float32 `(C, 1, 1)`."""
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in self._each)
         return Normalize(mean, std)
 
@@ -79,7 +79,7 @@ def as_normalization(value: str | Sequence[Any]) -> Normalization | None:
 
     MEAN and STD are each a number, numbers separated by commas, or a sequence with one for each
     channel; both in one string are separated by a space. Numbers that belong to inputs in [0, 255],
-    a deviation that is not positive, and whatever is none of these raise `ArcalError`.
+    a deviation that is not positive, and anything else raise `ArcalError`.
 
     >>> as_normalization("cifar").std
     (0.247, 0.2435, 0.2616)

@@ -37,8 +37,8 @@ class NamedInCode:
 def named_in_code(spec: str) -> NamedInCode:
     """Run or import the code that a name stands in, and look the name up.
 
-    Code runs because it is named here, with the working folder and the file's own folder
-    importable; whatever it raises becomes one line with the file and line where it happened.
+    The code is run, with the working folder and the file's own folder importable; any error in it
+    becomes one line with the file and line where it happened.
     """
     source, _, name = spec.rpartition(":")
     where = expanded(source)
@@ -53,7 +53,7 @@ def named_in_code(spec: str) -> NamedInCode:
 def code_files(path: Path) -> list[Path]:
     """A Python file and those that it imports, directly or not, from its folder or the working one.
 
-    They are found in its text, and nothing is run.
+    They are found by parsing, and nothing is run.
 
     >>> _ = Path("one.py").write_text("import os, two"), Path("two.py").write_text("import one")
     >>> [file.name for file in code_files(Path("one.py"))]
@@ -99,9 +99,8 @@ def _imports(file: Path) -> Iterator[tuple[Path | None, str]]:
 def source_of(spec: str) -> str:
     """The text of the file that a name stands in and of its `code_files`, one after the other.
 
-    It is not run; of a package its parents are.
-
-    A file or module that is missing raises `ArcalError`.
+    The file is not run, but the parent packages of a module are. A file or module that is missing
+    raises `ArcalError`.
     """
     source = spec.rpartition(":")[0]
     path = expanded(source)
@@ -125,10 +124,10 @@ def source_of(spec: str) -> str:
 
 
 class _AsWritten(SourceFileLoader):
-    """Takes a file as it is now.
+    """Loads a file as it is now.
 
-    Python's compiled copy of a file stays in use if the file is changed within the same second and
-    keeps its size: results would then be of another code than `code_digest` says.
+    Python keeps using its compiled copy of a file if the file is changed within the same second and
+    keeps its size: results would then be from other code than `code_digest` says.
     """
 
     def get_code(self, fullname: str) -> CodeType:
@@ -194,9 +193,9 @@ _FOLDERS: set[Path] = set()
 
 
 def _make_first(folder: Path) -> None:
-    """Import from this folder before any other, and anew what a file elsewhere imported by name.
+    """Import from this folder first, and forget what files elsewhere imported by its names.
 
-    Two files to compare often stand in copies of one project, each beside its own `model.py`.
+    Two files to compare often are in copies of one project, each beside its own `model.py`.
     """
     sys.path[:] = [str(folder), *(other for other in sys.path if other != str(folder))]
     here = {file.stem for file in folder.glob("*.py")}
@@ -240,7 +239,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def check_name(spec: str, example: str) -> None:
-    """Refuse a Python file without a name in it, for which `example` stands in the message."""
+    """Refuse a Python file without a name in it; `example` may stand in the message."""
     if expanded(spec).suffix == ".py":
         names = names_in(expanded(spec))
         said = f"it defines {', '.join(names)}" if names else f"such as {example}"
@@ -248,7 +247,7 @@ def check_name(spec: str, example: str) -> None:
 
 
 def check_needs_none(spec: str, value: Any, needed: list[str] | None) -> None:
-    """Refuse a class that cannot be called without arguments, because of those it has `needed`."""
+    """Refuse a class that cannot be called without arguments, given those that are `needed`."""
     if needed and isinstance(value, type):
         some = ", ".join(needed)
         raise ArcalError(
@@ -273,7 +272,7 @@ def needed_arguments(value: Callable[..., Any]) -> list[str] | None:
 
 @contextmanager
 def one_line(spec: str, doing: str) -> Iterator[None]:
-    """Make one line of whatever a user's code raises, with the place in their own file."""
+    """Turn whatever a user's code raises into one line, with the place in their own file."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -302,5 +301,5 @@ def _place(error: BaseException) -> str:
 
 
 def _text(path: Path) -> str:
-    """The text of a file, by which a change is seen: it may be compiled, or in another encoding."""
+    """The text of a file, to see changes: the file may be compiled, or in another encoding."""
     return path.read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Files of weights: read without unpickling, cleaned of wrappers, and held against a network."""
+"""Files of weights: read without unpickling, cleaned of wrappers, and fitted to a network."""
 
 import argparse
 import copy
@@ -27,14 +27,14 @@ PREFIXES = ("module.", "model.", "_orig_mod.")
 """What DistributedDataParallel, Lightning and torch.compile put before every name."""
 
 ENTRIES = 5
-"""Entries of a checkpoint that a message names."""
+"""The most entries of a checkpoint that a message names."""
 
 NUMBERS = (
     np.float64(0).__reduce__()[0],  # `numpy._core.multiarray.scalar`, wherever this NumPy has it
     np.dtype,
     *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "bool")),
 )
-"""What unpickles a number of NumPy, such as a best accuracy; without objects and structures."""
+"""What is needed to unpickle a NumPy number, such as a best accuracy, but not objects."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,10 @@ class Weights:
         return ", ".join((self.path.name, f"SHA-256 {self.digest[:16]}", *self.changes))
 
     def without_prefixes(self, known: Callable[[str], bool]) -> "Weights":
-        """The weights with prefixes removed until `known` is true of a name, as far as they go.
+        """The weights with prefixes removed until `known` is true of a name, if it can be.
 
-        They are the usual ones, or else the only one of all names, or of names that are `known`.
+        The usual prefixes are removed, or else the only one of all names, or of names that are
+        `known`.
         """
         state, changes = self.state, list(self.changes)
         while not any(map(known, state)):
@@ -78,9 +79,9 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Read a state dict from a safetensors file, or from what `torch.save` wrote.
 
-    Nothing is unpickled but tensors and plain containers (`torch.load(weights_only=True)`), and the
-    command line arguments (`argparse.Namespace`) and numbers of NumPy that many training scripts
-    save beside them. A file that is missing, damaged, or holds anything else raises `ArcalError`.
+    Only tensors and plain containers are unpickled (`torch.load(weights_only=True)`), and the
+    command line arguments (`argparse.Namespace`) and NumPy numbers that many training scripts save
+    beside them. A file that is missing, damaged, or holds anything else raises `ArcalError`.
     """
     path = expanded(path)
     if not path.is_file():
@@ -108,7 +109,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def _loaded(path: Path) -> Any:
-    """What a file holds, without unpickling; one that cannot be read so raises `ArcalError`."""
+    """The content of a file, without unpickling; `ArcalError` if it cannot be read in this way."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -153,10 +154,10 @@ def _why_not_unpickled(path: Path, message: str) -> str:
 
 
 def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
-    """Give a network its weights, all of them; returns them as they fitted.
+    """Load all of the weights into a network; returns them as they fitted.
 
-    Weights that the network lacks, and its own that the file lacks, raise `ArcalError` and leave it
-    as it was; `name` is the network's, for that line.
+    Weights that the network lacks, or that the file lacks, raise `ArcalError` and leave the network
+    as it was; `name` is the network's, for the message.
     """
     own = network.state_dict()
     weights = weights.without_prefixes(own.__contains__)

@@ -1,4 +1,4 @@
-"""AR-AdaLS for somebody else's loop: what every trainer's integration has in common."""
+"""AR-AdaLS for other libraries' training loops: what all their integrations share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,29 +23,29 @@ from arcal.robustness import Attack, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 LOOKED_AT = 8
-"""Examples that are read twice: half of them the same by chance, as where images are mirrored, all
-are in one case of 256."""
+"""Examples that are read twice, to detect augmentation: if each is the same with probability 1/2,
+as when images are mirrored, all are the same in one case of 256."""
 
 
 class Smoother:
-    """Algorithm 1 with its rankings: a loss, what it remembers of a validation, and its update.
+    """Algorithm 1 with its rankings: a loss, the predictions of a validation, and its update.
 
-    `classes` is Z, and `levels` R, of `AdaptiveLabelSmoothing`, which explains `alpha` and `update`
-    as well. With `alpha="auto"`, `full_rate` is the number of epochs before the learning rate first
-    falls: half of them unless given, or all where the rate is constant.
+    `classes` and `levels` are Z and R of `AdaptiveLabelSmoothing`, which also explains `alpha` and
+    `update`. With `alpha="auto"`, `full_rate` is the number of epochs before the learning rate
+    first falls: by default half of them, or all if the rate is constant.
 
     Levels are cut by `vanilla`: the same network trained without this, as a module or the path of
-    its checkpoint; or a number of epochs, after which the model itself ranks, and before which the
-    loss is plain cross-entropy. `rescore` names further epochs after which the model as it is then
-    cuts them anew ("on the fly"). They are cut by `order` (see `arcal.orders`), of which
-    `attack` is done by the attack of this name in `arcal.attacks.ATTACKS`, or by one of your own,
-    on inputs within `bounds`. A number of processes share the work.
+    its checkpoint; or a number of epochs after which the model itself ranks, with plain
+    cross-entropy as the loss until then. `rescore` names further epochs after which the current
+    model cuts them again ("on the fly"). Examples are ranked by `order` (see `arcal.orders`); for
+    the order `attack`, `attack` is a name in `arcal.attacks.ATTACKS` or an attack of your own, on
+    inputs within `bounds`. Several processes share the work.
 
-    The ids are the first of a batch `(ids, inputs, labels)`, as `arcal.data.WithIds` gives, or
-    under the key `ids` of a batch that is a dict. `plain` is the training set without augmentation,
-    to be ranked, with the same ids; the training set itself unless given. `batch` is the number of
-    examples scored at once. `added` is what `arcal.methods.additions` adds to training batches of
-    images, such as `{"augmix": 12}` or `{"mixup": 0.2}`, see `augmented_loss`.
+    Ids come first in a batch `(ids, inputs, labels)`, as from `arcal.data.WithIds`, or under the
+    key that `ids` names in a dict. `plain` is the training set without augmentation, with the
+    same ids, to be ranked; by default the training set itself. `batch` is the number of examples
+    scored at once. `added` is what `arcal.methods.additions` adds to training batches of images,
+    such as `{"augmix": 12}` or `{"mixup": 0.2}`, see `augmented_loss`.
 
     An argument out of range raises `ArcalError`.
     """
@@ -110,15 +110,15 @@ class Smoother:
         return self.loss.R == 1 or len(self.loss.train_levels.ids) > 0
 
     def forget(self) -> None:
-        """Drop what an earlier training with this object has learned, such as that of a seed."""
+        """Drop what earlier training with this object has learned, such as with another seed."""
         self.validated = 0
         if self.used:
             self.load_state_dict(self.untrained)
 
     def missed(self, epochs: int) -> bool:
-        """Whether the validation of the last of so many epochs is still to count.
+        """Whether the validation of the last of so many epochs has not counted yet.
 
-        So it is in a checkpoint saved after an epoch's last step and before its validation.
+        This is so in a checkpoint saved after an epoch's last step and before its validation.
         """
         return self.validated is not None and self.validated < epochs
 
@@ -174,8 +174,9 @@ class Smoother:
     ) -> Tensor:
         """The mean loss of a training batch of images `(B, C, H, W)`, with what was `added`.
 
-        `model` takes images to logits. It sees the images that the additions make of `x`, AugMix's
-        beside the clean ones in one pass, and each example keeps the soft label of its own id.
+        `model` takes images to logits. It sees the images that the additions make of `x`, with
+        AugMix together with the clean ones in one pass, and each example keeps the soft label of
+        its own id.
 
         >>> smoothing = Smoother(2, vanilla=1, added={"mixup": 0.2})
         >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 0, 1])
@@ -184,17 +185,17 @@ class Smoother:
         """
         if self.method is None:
             return self.soft_loss(model(x), labels, ids)
-        called: Any = model  # `_Softened` has a criterion, and so asks no more of a model
+        called: Any = model  # `_Softened` has a criterion, so any callable is a model
         (loss,) = self.method.losses(called, ids, x, labels)
         return loss
 
     def remember(self, logits: Tensor, labels: Tensor, ids: Tensor) -> None:
-        """Keep what a validation batch says, of this process alone."""
+        """Keep the predictions of a validation batch, of this process alone."""
         confidence, predicted = logits.detach().float().softmax(dim=1).max(dim=1)
         self.predictions.append((confidence.cpu(), (predicted == labels).cpu(), ids.cpu()))
 
     def learn(self) -> dict[str, float]:
-        """Update from what all processes remember since the last time; figures to log.
+        """Update from what all processes have kept since the last time; returns figures to log.
 
         These are each level's soft label and gap, `robust_smoothing/soft_label_0` and so on, where
         level 0 is the least robust.
@@ -217,7 +218,7 @@ class Smoother:
         }
 
     def ranks_after(self, epochs: int) -> bool:
-        """Whether the model as it is after so many epochs is to cut the levels."""
+        """Whether the model is to cut the levels after so many epochs."""
         return self.loss.R > 1 and (epochs == self.vanilla or epochs in self.rescore)
 
     def rank(
@@ -229,9 +230,9 @@ class Smoother:
     ) -> None:
         """Cut the levels of both parts by a model, a share of the examples in each process.
 
-        `parts` has the loaders of "train" and "validation", of which data set and collation count.
-        `prepared` makes ids, inputs and labels of a batch, on the model's device. Generators of
-        random numbers stay as they are. Weights in half precision rank in float32.
+        `parts` has the loaders of "train" and "validation"; only their data sets and collation are
+        used. `prepared` turns a batch into ids, inputs and labels on the model's device. Random
+        generators stay as they are. Weights in half precision rank in float32.
         """
         process, N = processes()
         self.used = True
@@ -292,7 +293,7 @@ class Smoother:
 
 
 class _Softened(Method):
-    """The loss with soft labels as a method, to which others are added."""
+    """The loss with soft labels as a method, to which augmentations are added."""
 
     name = "robust smoothing"
 
@@ -306,7 +307,7 @@ class _Softened(Method):
 
 @contextmanager
 def _in_single_precision(model: nn.Module) -> Iterator[None]:
-    """Weights and buffers of half precision in float32, which loses nothing, and then as before.
+    """Half-precision weights and buffers in float32, which loses nothing; restored afterwards.
 
     In bfloat16 inputs near 1 are 2**-8 apart, which is more than many distances to a boundary.
     """
@@ -326,7 +327,7 @@ def _differs(
     loader: DataLoader[Any],
     prepared: Callable[[Any], tuple[Tensor, Any, Tensor]],
 ) -> bool:
-    """Whether examples are others when they are read again."""
+    """Whether examples differ when they are read again."""
     if not len(some):
         return False
     once, again = (

@@ -1,4 +1,4 @@
-"""AR-AdaLS in Lightning: a callback. Of `pytorch-lightning`, or of `lightning` where it is used."""
+"""AR-AdaLS as a callback of `pytorch-lightning`, or of `lightning` if that is imported already."""
 # pyright: reportMissingImports=false
 
 import pickle
@@ -27,21 +27,21 @@ class RobustSmoothing(Smoother, Callback):
     """Trains a LightningModule by AR-AdaLS, as one of the Trainer's callbacks.
 
     Its arguments are those of `Smoother`: the number of classes, and what cuts the levels. While
-    fitting it takes the place of the module's `torch.nn.CrossEntropyLoss`, of which there has to be
-    one, with its weights. In training steps that gives the loss with soft labels; in validation
-    steps plain cross-entropy, and the predictions are remembered. At the end of an epoch, at its
-    last validation, those of all processes are gathered, what a sampler padded with is dropped by
-    id, and the soft labels move. The sanity check does not count, and of several validation loaders
-    the first does. Soft labels and gaps by level are logged, and checkpoints hold the state, which
-    a resumed run continues.
+    fitting it replaces the module's `torch.nn.CrossEntropyLoss`, of which there must be exactly
+    one, and keeps its weights. In training steps the replacement gives the loss with soft labels;
+    in validation steps it gives plain cross-entropy and keeps the predictions. At the last
+    validation of an epoch, the predictions of all processes are gathered, those that a sampler
+    padded with are dropped by id, and the soft labels move. The sanity check does not count; of
+    several validation loaders only the first does. Soft labels and gaps by level are logged, and
+    checkpoints hold the state, from which a resumed run continues.
 
     With `added`, `training_step` returns `smoothing.augmented_loss(self, ids, x, labels)` of this
-    callback, which knows what is added, in place of the module's own loss. That loss refuses labels
-    in another order than the batch's, as mixup by hand has them.
+    callback, which knows what is added, instead of the module's own loss. That loss refuses labels
+    in another order than the batch's, as in a hand-written mixup.
 
-    The model that ranks is called as `module(inputs)` and has to return logits; batch transforms of
-    the module are not applied. The path of a vanilla checkpoint is of the same class of module.
-    Data sets without ids, a module without the loss, and steps that do not fit raise `ArcalError`.
+    The model that ranks is called as `module(inputs)` and must return logits; batch transforms of
+    the module are not applied. A vanilla checkpoint must be of the same class of module. Data sets
+    without ids, a module without the loss, and steps that do not fit raise `ArcalError`.
 
     >>> smoothing = RobustSmoothing(10, vanilla=nn.Linear(4, 10), order="margin")
     >>> smoothing.state_dict()["soft_label"][:3]
@@ -49,16 +49,16 @@ class RobustSmoothing(Smoother, Callback):
     """
 
     labels: Tensor | None = None
-    """The labels of the first training batch of an epoch, which are compared with the loss's."""
+    """The labels of the first training batch of an epoch, to compare with those the loss gets."""
 
     current: Tensor | None = None
-    """The ids of the batch that a step is in, None where none are wanted."""
+    """The ids of the current step's batch, None if they are not wanted."""
 
     softened: bool | None = None
-    """Whether training steps since the last update took the loss; None where there were none."""
+    """Whether training steps since the last update took the loss; None if there were no steps."""
 
     late: bool = False
-    """Whether a validation is that of the epoch before."""
+    """Whether the current validation is that of the epoch before."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
@@ -98,10 +98,10 @@ class RobustSmoothing(Smoother, Callback):
             self._validate_late(trainer)
 
     def _validate_late(self, trainer: Trainer) -> None:
-        """The validation of the epoch before, which a run resumed at its end has skipped."""
+        """Run the validation of the epoch before, which a run resumed at its end has skipped."""
         self.late = trainer.validating = True
         loop = trainer.fit_loop.epoch_loop.val_loop
-        loop.restarting = False  # it is not to go on where an earlier one was
+        loop.restarting = False  # it must not continue an earlier one
         try:
             loop.run()
         finally:
@@ -193,7 +193,7 @@ class RobustSmoothing(Smoother, Callback):
 
 
 class _SmoothCrossEntropy(nn.CrossEntropyLoss):
-    """What stands in for a module's cross-entropy while it is fitted."""
+    """Stands in for a module's cross-entropy while the module is fitted."""
 
     def __init__(
         self, criterion: nn.CrossEntropyLoss, smoothing: RobustSmoothing, trainer: Trainer
@@ -219,7 +219,7 @@ class _SmoothCrossEntropy(nn.CrossEntropyLoss):
                 "something is added to the training batches, and training_step calls the "
                 "CrossEntropyLoss itself: return smoothing.augmented_loss(self, ids, x, labels)"
             )
-        labels, smoothing.labels = smoothing.labels, None  # one comparison an epoch
+        labels, smoothing.labels = smoothing.labels, None  # one comparison per epoch
         if labels is None or target.shape != labels.shape or torch.equal(target, labels):
             return
         if torch.equal(target.sort().values, labels.sort().values):
@@ -281,5 +281,5 @@ def _weights(module: nn.Module, path: Path) -> Iterator[None]:
                 "module itself as vanilla="
             ) from None
         yield
-    finally:  # what does not fit has been loaded in part
+    finally:  # weights that do not fit have been loaded in part
         module.load_state_dict(own)

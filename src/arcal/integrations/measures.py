@@ -1,4 +1,4 @@
-"""Measures of calibration as one dictionary of numbers, as Hugging Face's libraries have them."""
+"""Measures of calibration as one dictionary of numbers, as Hugging Face's libraries expect."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from arcal.logits import refuse_probabilities
 
 
 def compute(*, predictions: TensorLike, references: TensorLike, bins: int = 15) -> dict[str, float]:
-    """Figures of probabilities `(N, Z)` and labels `(N,)`, called as a metric of `evaluate` is.
+    """Figures of probabilities `(N, Z)` and labels `(N,)`, called like a metric of `evaluate`.
 
     They are `accuracy`, `confidence` (mean), `gap` (confidence minus accuracy), `ece`,
     `class_wise_ece`, `nll` and `brier`, as `arcal.calibration` defines them. Logits, and labels out
@@ -33,9 +33,9 @@ def compute(*, predictions: TensorLike, references: TensorLike, bins: int = 15) 
 
 
 def compute_metrics(evaluated: Any) -> dict[str, float]:
-    """The same of logits, for `Trainer(compute_metrics=...)`: an `EvalPrediction`, or two arrays.
+    """The same from logits, for `Trainer(compute_metrics=...)`: an `EvalPrediction`, or two arrays.
 
-    Of a model that gives more than logits, the first of its outputs is taken. Probabilities raise
+    If a model gives more than logits, its first output is taken. Probabilities raise
     `ArcalError`.
 
     >>> import numpy as np

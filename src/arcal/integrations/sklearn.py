@@ -1,4 +1,4 @@
-"""Every calibrator as a classifier of scikit-learn, beside its `CalibratedClassifierCV`."""
+"""Every calibrator as a scikit-learn classifier, like `CalibratedClassifierCV`."""
 
 import warnings
 from typing import Any, Self
@@ -30,16 +30,16 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     `estimator` is any classifier with `predict_proba`, a `LogisticRegression` unless given, and
     `method` the calibrator's name in `arcal.calibration.posthoc.POSTHOC`; "ebs" needs logits, which
-    scikit-learn's classifiers do not give. `fit` has every row predicted by an estimator of the
-    other folds of `cv` (a number or a splitter, as for `cross_val_predict`), fits the calibrator on
-    these predictions, and the estimator on all rows. A classifier that is fitted already is given
-    as `sklearn.frozen.FrozenEstimator`, and the rows to `fit` must then be others; some of its
-    classes may be missing among these. Probabilities of 0, such as a forest gives, are taken for
+    scikit-learn's classifiers do not give. `fit` predicts every row by an estimator trained on the
+    other folds of `cv` (a number or a splitter, as for `cross_val_predict`), fits the calibrator to
+    these predictions, and the estimator to all rows. Pass a classifier that is fitted already as
+    `sklearn.frozen.FrozenEstimator`, and give `fit` other rows than it was trained on; some of its
+    classes may be missing among these. Probabilities of 0, such as a forest gives, are replaced by
     small ones (`arcal.auditing.Zeros`).
 
-    Where predictions cannot be calibrated, such as if all rows are right, a warning says so and
-    probabilities are the estimator's own. Fitted are `estimator_`, `calibrator_` (None then),
-    `zeros_` and `classes_`. An unknown method raises `ArcalError`.
+    If predictions cannot be calibrated, for example because all rows are right, a warning says so
+    and probabilities are the estimator's own. `fit` sets `estimator_`, `calibrator_` (None in that
+    case), `zeros_` and `classes_`. An unknown method raises `ArcalError`.
 
     >>> from sklearn.datasets import load_wine
     >>> from sklearn.naive_bayes import GaussianNB
@@ -63,9 +63,9 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @classmethod
     def assembled(cls, estimator: Any, calibrator: Calibrator | None, zeros: Zeros) -> Self:
-        """A fitted estimator, and a calibrator that was fitted elsewhere to what it says.
+        """Combine a fitted estimator with a calibrator fitted to its predictions elsewhere.
 
-        `zeros` are what its probabilities of 0 were taken for there.
+        `zeros` say how its probabilities of 0 were replaced there.
 
         >>> from sklearn.naive_bayes import GaussianNB
         >>> from arcal.calibration.posthoc import Temperature

@@ -1,9 +1,9 @@
 """Calibration errors as metrics of `torchmetrics`: batch by batch, on any number of processes.
 
-Their sums are those of `arcal.calibration`, in float64, so that a value is that of all predictions
-at once, edges of bins included. As usual there, `forward` gives a batch's own value and `compute`
-that of all; `reset`, `clone`, `MetricCollection` and Lightning's `self.log` work. Moved to a
-device without float64, they stay on the CPU, and take tensors of any device.
+They keep the sums of `arcal.calibration`, in float64, so that a value is that of all predictions at
+once, edges of bins included. As usual in torchmetrics, `forward` gives a batch's own value and
+`compute` that of all; `reset`, `clone`, `MetricCollection` and Lightning's `self.log` work. When
+they are moved to a device without float64, they stay on the CPU, and take tensors of any device.
 """
 
 from typing import Any, ClassVar, Literal
@@ -23,7 +23,7 @@ SUMS = {"count": torch.int64, "probability_sums": torch.float64, "correct_sums":
 
 
 class _Calibration(Metric):
-    """What these have in common: three sums, added over processes, and a way to be drawn."""
+    """What these metrics share: three sums, added over processes, and a way to be drawn."""
 
     is_differentiable: ClassVar[bool] = False  # pyright: ignore
     higher_is_better: ClassVar[bool] = False  # pyright: ignore
@@ -80,7 +80,7 @@ class ECE(_Calibration):
         return self._gaps()
 
     def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """The reliability diagram; with `val`, values of several epochs, their course."""
+        """The reliability diagram; with `val`, values of several epochs, the curve of these."""
         if val is not None:
             return self._plot(val, ax)  # pyright: ignore
         value = float(self.compute())
@@ -143,7 +143,7 @@ class ECEByLevel(_Calibration):
         return self._gaps(signed=self.figure == "gap")
 
     def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """A bar a level, of what was computed or of `val` `(R,)`."""
+        """A bar per level, of what was computed or of `val` `(R,)`."""
         name = "ECE" if self.figure == "ece" else "confidence − accuracy"
         value = self.compute() if val is None else as_tensor(val)
         return _bars(value, "robustness level, 1 the least robust", name, ax, first=1)
@@ -178,7 +178,7 @@ class ClassWiseECE(_Calibration):
         return self.per_class.mean()
 
     def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """A bar a class; with `val`, values of several epochs, their course."""
+        """A bar per class; with `val`, values of several epochs, the curve of these."""
         if val is not None:
             return self._plot(val, ax)  # pyright: ignore
         return _bars(self.per_class, "class", "ECE", ax, first=0)

@@ -23,7 +23,7 @@ class Smoothing(Smoother):
     """The settings of a `RobustSmoothingTrainer`, and what it has learned.
 
     Its arguments are those of `Smoother`: the number of classes, and what cuts the levels. A path
-    as `vanilla` is what `save_pretrained` wrote of the same class of model.
+    as `vanilla` is a folder that `save_pretrained` wrote for the same class of model.
 
     >>> smoothing = Smoothing(2, vanilla=1, order="margin")  # ranked by itself after an epoch
     >>> smoothing.loss.soft_label[:3]
@@ -34,20 +34,20 @@ class Smoothing(Smoother):
 class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssues]
     """A Trainer of classifiers whose labels are softened by robustness; it takes `smoothing=`.
 
-    Mixed into another Trainer it comes first: `class Mine(RobustSmoothingTrainer, Other)`. The data
-    sets have a column of ids, "id" unless `Smoothing(ids=...)` names another, which is kept from
-    `remove_unused_columns` and from the model. The training loss is that of the soft labels, once
-    for each example however batches are accumulated or shared; that of evaluations is plain
-    cross-entropy. At the end of each epoch the predictions of all processes on `eval_dataset`, or
-    the first of several, move the soft labels, which are logged with their gaps; evaluations before
-    training, or after it, do not. What a sampler padded with is dropped by id. Checkpoints hold the
-    state, and `resume_from_checkpoint` continues it.
+    To mix it into another Trainer, put it first: `class Mine(RobustSmoothingTrainer, Other)`. The
+    data sets have a column of ids, "id" unless `Smoothing(ids=...)` names another;
+    `remove_unused_columns` keeps it, and the model does not see it. The training loss is that of
+    the soft labels, counted once per example however batches are accumulated or shared; the loss of
+    evaluations is plain cross-entropy. At the end of each epoch the predictions of all processes on
+    `eval_dataset`, or the first of several, move the soft labels, which are logged with their gaps;
+    evaluations before or after training do not. What a sampler padded with is dropped by id.
+    Checkpoints hold the state, and `resume_from_checkpoint` continues from it.
 
     What `Smoothing(added=...)` names is added to training batches that have `pixel_values` alone,
     as the library's image models take them.
 
-    Models that take `input_ids` are ranked by their embeddings, which have no bounds; others within
-    `bounds`. An evaluation that is not once an epoch, a loss or label smoothing of its own and
+    Models that take `input_ids` are ranked by their embeddings, which have no bounds; other models
+    within `bounds`. An evaluation that is not once per epoch, another loss or label smoothing, and
     missing ids raise `ArcalError`.
 
     >>> RobustSmoothingTrainer(smoothing=Smoothing(2, vanilla=1), compute_loss_func=print)
@@ -83,7 +83,7 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
         return inputs
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *more: Any, **named: Any) -> Any:
-        """`Trainer.compute_loss`; of training batches with what was `added` to them."""
+        """`Trainer.compute_loss`, for training batches with what was `added` to them."""
         adds = self.smoothing.method is not None and bool(self.model and self.model.training)
         called: Any = _Later(model) if adds else model
         return super().compute_loss(called, inputs, *more, **named)
@@ -188,13 +188,13 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
 
 
 class _Later:
-    """A model that is called by the loss, on what this makes of the images."""
+    """A model that the loss calls later, on what is made of the images."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
-        """The model of images alone and the images, for `RobustSmoothingTrainer`'s loss."""
+        """A function from images alone to logits, and the images, for the loss of the Trainer."""
         images = inputs.pop("pixel_values", None)
         more = sorted(
             name

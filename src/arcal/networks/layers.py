@@ -1,4 +1,4 @@
-"""What networks share: layers, initialisation, normalisation, weight decay; several as one."""
+"""What networks share: layers, initialisation, normalisation, weight decay, and ensembles."""
 
 import math
 from collections.abc import Iterator
@@ -136,10 +136,10 @@ class Ensemble(nn.Module):
 
 
 def in_fastest_layout(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
-    """The network with its weights channels last, if it takes images (C, H, W) so.
+    """The network with its weights channels last, if it can take images (C, H, W) in that layout.
 
-    One that cuts activations into rows by `view`, as they lie in memory, does not: its weights and
-    the images that it is given are then laid out as usual.
+    A network that flattens activations by `view` cannot: its weights and the images that it is
+    given then have the usual layout.
 
     >>> network = in_fastest_layout(nn.Sequential(nn.Conv2d(3, 8, 5)), (3, 9, 9))
     >>> network[0].weight.is_contiguous(memory_format=torch.channels_last)
@@ -152,7 +152,7 @@ def in_fastest_layout(network: nn.Module, shape: tuple[int, int, int]) -> nn.Mod
     try:
         with seeded(0), frozen(network), torch.no_grad():
             network(x)
-    except Exception as error:  # others are for those who call it for its logits
+    except Exception as error:  # others are for whoever wants its logits
         if is_of_view(error):
             for one in weights:
                 if one.ndim == 4:
@@ -162,7 +162,7 @@ def in_fastest_layout(network: nn.Module, shape: tuple[int, int, int]) -> nn.Mod
 
 
 def is_of_view(error: BaseException) -> bool:
-    """Whether a network has failed because it views what lies channels last in memory as rows.
+    """Whether an error is from a `view` of a tensor that is channels last in memory.
 
     >>> try:
     ...     torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last).view(2, -1)
@@ -174,7 +174,7 @@ def is_of_view(error: BaseException) -> bool:
 
 
 def in_rows(x: Tensor) -> Tensor:
-    """A copy that lies in memory channel by channel and row by row, as is usual.
+    """A copy in the usual memory layout, channel by channel and row by row.
 
     >>> in_rows(torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)).view(2, -1).shape
     torch.Size([2, 48])
@@ -189,8 +189,8 @@ def _given_in_rows(network: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor
 def kernels(network: nn.Module) -> list[nn.Parameter]:
     """The kernels of all convolutions: no biases, no batch norm, no dense layers.
 
-    Of a kernel that is parametrized, as by spectral or weight norm, what it is made of; one that
-    several layers share is there once.
+    A parametrized kernel, as with spectral or weight norm, is given by the parameters that it is
+    made of; a kernel that several layers share occurs once.
 
     >>> [tuple(weight.shape) for weight in kernels(nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU()))]
     [(8, 3, 5, 5)]
@@ -200,7 +200,7 @@ def kernels(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _parameters(network: nn.Module, *kinds: type[nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Those that layers of these kinds have themselves, by the name that each layer calls them."""
+    """The parameters that layers of these kinds own, each with its name in the layer."""
     for layer in network.modules():
         if isinstance(layer, kinds):
             yield from layer.named_parameters(recurse=False)

@@ -96,10 +96,10 @@ class FastNetwork(nn.Module):
     Three stages of two 3x3 convolutions with `widths` filters, each halved by max pooling, and then
     the maximum over positions. Processors multiply large bf16 matrices at least twice as fast as
     float32, but every pass over the activations takes time: so the stage at full resolution is
-    narrow and the others are wide. It is not left out, because small images lose most by it. GELU
-    makes the logits a nearly smooth function of the input. `normalize` has mean .5 and standard
-    deviation .25; initial weights are He-normal. Images of fewer pixels a side than the pooling
-    leaves one of, 8 by default, raise `ArcalError`.
+    narrow and the others are wide. Without that stage, small images would lose most. GELU makes the
+    logits a nearly smooth function of the input. `normalize` has mean .5 and standard deviation
+    .25; initial weights are He-normal. Images with fewer pixels per side than pooling reduces to
+    one, 8 by default, raise `ArcalError`.
 
     >>> network = FastNetwork(classes=10, shape=(3, 32, 32), generator=torch.Generator())
     >>> network(torch.rand(2, 3, 32, 32)).shape

@@ -2,12 +2,12 @@
 
 table1 .. table5, figure1 .. figure8   which runs an item needs, and what it makes of them
 scales       what stands in for the paper's data sets and networks
-methods, headline, tournament   all methods side by side, the few on all training images, and
+methods, headline, tournament   all methods side by side, a few on all training images, and
              training for shift: not in the paper
 variants     what is compared: methods as they are trained, and perhaps calibrated afterwards
 plan         the runs that all items need together, and one setting's share of them
 reproduce    training, evaluating, writing; the page over all results
-item, result, spreads, comparisons   what the items are written in
+item, result, spreads, comparisons   what the items are made of
 members      single models beside their ensemble
 """
 
@@ -49,11 +49,11 @@ BY_NAME = (
     "headline-augmix",
     "headline-fast-augmix",
 )
-"""What `all` leaves out: each would take longer than all the rest."""
+"""Items that `all` leaves out: each would take longer than all the rest."""
 
 
 def items_named(names: tuple[str, ...]) -> list[Item]:
-    """The items of these names; `all` are all but those of `BY_NAME`."""
+    """The items of these names; "all" means all but those of `BY_NAME`."""
     unknown = [name for name in names if name not in ITEMS and name != "all"]
     if unknown or not names:
         what = f"{unknown[0]!r} is no table or figure" if unknown else "nothing is named"

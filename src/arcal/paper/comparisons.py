@@ -1,4 +1,4 @@
-"""Claims that compare means over runs: paired by seed, corrected for how many there are."""
+"""Claims that compare means over runs: paired by seed, and corrected for their number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from arcal.calibration import holm
 from arcal.paper.result import Claim
 
 Comparison = tuple[str, Spread, Spread]
-"""A claim in words that the mean of the first is lower than that of the second."""
+"""A claim in words, that the first of two means is lower than the second, and both spreads."""
 
 
 def settled(claims: Sequence[Claim | Comparison]) -> list[Claim]:
-    """The claims, with those that are comparisons yet told by `each_lower`, all one family."""
+    """The claims, with comparisons among them settled by `each_lower`, as one family."""
     tested = iter(each_lower([claim for claim in claims if not isinstance(claim, Claim)]))
     return [claim if isinstance(claim, Claim) else next(tested) for claim in claims]
 
@@ -22,8 +22,8 @@ def settled(claims: Sequence[Claim | Comparison]) -> list[Claim]:
 def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
     """The claims that one method's mean is lower than another's, over the same seeds.
 
-    With three seeds or more the p-value of the paired t-test, two-sided, stands beside it,
-    corrected by Holm's method for how many comparisons there are.
+    With three seeds or more, the p-value of the two-sided paired t-test is given, corrected by
+    Holm's method for the number of comparisons.
     """
     claims = []
     for (text, ours, other), p in zip(comparisons, corrected(comparisons), strict=True):
@@ -38,7 +38,7 @@ def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
 
 
 def each_significantly_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
-    """The claims of `each_lower`, which hold if the corrected p-value is below 0.05, too.
+    """The claims of `each_lower`, which hold only if the corrected p-value is below 0.05, too.
 
     With fewer than three seeds they cannot be told.
     """
@@ -51,7 +51,7 @@ def each_significantly_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
 def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
     """The claim that every comparison holds, each with a corrected p-value below 0.05.
 
-    Cannot be told where the seeds are too few to test all.
+    It cannot be told if there are too few seeds to test all.
     """
     p = [value for value in corrected(comparisons) if value is not None]
     if len(p) < len(comparisons):
@@ -63,7 +63,7 @@ def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
 def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
     """The claim that two means over the same seeds do not differ significantly, at 0.05.
 
-    Cannot be told with fewer than three seeds; and says little with few, so look at the figures.
+    It cannot be told with fewer than three seeds, and says little with few, so look at the figures.
     """
     (p,) = corrected([(text, ours, other)])
     because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"
@@ -94,6 +94,6 @@ def p_text(p: float) -> str:
 
 
 def paired_p(a: Spread, b: Spread) -> float:
-    """Two-sided p-value of the paired t-test; see `paired_t` for differences that are all alike."""
+    """Two-sided p-value of the paired t-test; see `paired_t` for differences that are all equal."""
     ours, other = (torch.tensor(one.values, dtype=torch.float64, device="cpu") for one in (a, b))
     return paired_t(ours - other)[3]

@@ -60,7 +60,7 @@ def _claims(shown: Mapping[Variant, LevelFigures]) -> list[Claim | Comparison]:
 
 
 def _all(values: Tensor) -> Spread:
-    """The mean over the levels of `(n, R)`, a value a run."""
+    """The mean over the levels of `(n, R)`, one value per run."""
     return Spread.from_tensor(values.mean(dim=1))
 
 
@@ -69,7 +69,7 @@ def _low(values: Tensor) -> Spread:
 
 
 def _gain(text: str, ours: Tensor, other: Tensor) -> Claim:
-    """Whether what is gained is more at low levels than at the others, means over the runs."""
+    """Whether the gain, as a mean over the runs, is larger at low levels than at the others."""
     gain = 100 * (other.mean(dim=0) - ours.mean(dim=0))
     low, high = gain[:WEAKEST].mean().item(), gain[WEAKEST:].mean().item()
     holds = low > high and low > 0

@@ -15,7 +15,7 @@ from arcal.report.plots import Boxes
 VARIANTS = (VANILLA, LS, AR_ADALS)
 
 Panel = Mapping[Variant, Boxes]
-"""What is shown of a setting."""
+"""What is shown of a setting: the boxes of each variant."""
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:

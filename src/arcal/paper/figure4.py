@@ -59,7 +59,7 @@ def _about(evaluated: Evaluated, other: OutOfDistribution) -> str:
 
 
 def draw(shown: Shown, Z: int) -> Figure:
-    """A panel a variant: the other data in its colour, the models' own test set in grey."""
+    """A panel per variant: the other data in its colour, the models' own test set in grey."""
     panels = [(MARKS[v].name, MARKS[v].colour, other) for v, other in shown.items()]
     figure = entropies_on(panels, Z, "the other data, in the method's colour")
     most = max(float(other.outside.mean(dim=0).max()) for other in shown.values())
@@ -80,7 +80,7 @@ def _auroc(other: OutOfDistribution, score: str) -> Spread:
 
 
 def _low(other: OutOfDistribution) -> Spread:
-    """Each run's share of the other images with a low entropy."""
+    """The share of the other images with a low entropy, for each run."""
     bins = round(LOW * other.outside.shape[1])
     return Spread.from_tensor(other.outside[:, :bins].sum(dim=1))
 

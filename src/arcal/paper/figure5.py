@@ -16,7 +16,7 @@ from arcal.report.plots import WIDTH, line
 
 SETTING = "cifar10-resnet29"
 USUAL, HIGHEST = 10, 16
-"""The paper's R, and the end of the range from it where the paper finds ECE stable."""
+"""The paper's R, and the end of the range above it in which the paper finds ECE stable."""
 READ = (
     "R = 1 is AdaLS, here with the alpha of AR-AdaLS, so that only R differs. Corrupted is the "
     "mean over all corrupted sets. ECE counts as stable from R = 10 to 16 if its means there "

@@ -19,7 +19,7 @@ SINGLE = (VANILLA, LS, ADALS, AR_ADALS)
 MEASURES = {"ece": "ECE", "accuracy": "Accuracy"}
 
 Panel = Mapping[str, Boxes]
-"""One measure of everything in a setting, by name: first single runs, then ensembles."""
+"""One measure in a setting, by name: first of single runs, then of ensembles."""
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
@@ -55,7 +55,7 @@ def _ensemble(variant: Variant) -> str:
 
 
 def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
-    """A panel a setting and measure, ECE above accuracy."""
+    """A panel per setting and measure, ECE above accuracy."""
     rows = [
         (measure, [(f"{MEASURES[measure]}, {title}", list(panel.items()))])
         for title, panels in shown.items()
@@ -90,7 +90,7 @@ def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim | Comparison]
 
 
 def _best(text: str, ece: Panel) -> Claim:
-    """Whether it has the lowest mean on the clean set and at each intensity."""
+    """Whether AR-AdaLS of Ensemble has the lowest mean, clean and at each intensity."""
     ours = ece[_ensemble(OF_ENSEMBLE)]
     behind, places = [], 0
     for i, place in enumerate(("clean", *(f"intensity {n}" for n in INTENSITIES))):

@@ -26,7 +26,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
-    """A panel a setting: of each variant the single models, and below them their ensemble."""
+    """A panel per setting: for each variant the single models, and below them their ensemble."""
 
     def row(spread: Callable[[str], Spread]) -> Rows:
         return {name: spread(name) for name in ("accuracy", "confidence")}

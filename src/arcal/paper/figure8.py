@@ -32,7 +32,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
-    """A row a setting, a column a variant."""
+    """A row per setting, a column per variant."""
     figure = Figure(figsize=(WIDTH * 1.2, 2.8 * len(shown) + 0.5), layout="constrained")
     panels = figure.subplots(len(shown), len(VARIANTS), sharex=True, sharey=True, squeeze=False)
     for row, (title, by_variant) in zip(panels, shown.items(), strict=True):

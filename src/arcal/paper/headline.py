@@ -1,9 +1,9 @@
 """The headline: AR-AdaLS against what it must beat, on all training images, tests named beforehand.
 
-Not in the paper, and once more with the fast network, nearly as accurate as the paper's. The tests
-are those below, written before any test image was looked at with either network. Families of
-paired, two-sided t-tests over the seeds are corrected by Holm's method, each by itself: under
-shift, four; clean, two; on equal footing, all others.
+This is not in the paper. It is repeated with the fast network, nearly as accurate as the paper's.
+The tests below were written before any test image was looked at with either network. Each family of
+paired, two-sided t-tests over the seeds is corrected by Holm's method separately: four under shift,
+two on clean images, and all others on equal footing.
 """
 
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ from arcal.paper.variants import (
 VARIANTS = (VANILLA, LS, ADALS, AR_ADALS, MARGIN, RANDOM)
 SCALED = tuple(variant.calibrated("temperature") for variant in VARIANTS)
 SMALLER = 0.85
-"""Of the mean ECE under shift of label smoothing, AdaLS and the random order, at most."""
+"""The target: at most this share of the ECE under shift of label smoothing, AdaLS, random order."""
 STEADIER = 0.6
-"""Of vanilla's variance, at most."""
+"""The target: at most this share of vanilla's variance."""
 RATIOS = {"clean": "0.26", "under shift": "0.38"}
 """The paper's ECE of AR-AdaLS over vanilla's: WRN-28-10 on the fly, and ResNet-29 pre-computed."""
 MEASURES = {
@@ -48,7 +48,7 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
     tables, claims, notes = [], [], []
     if setting in evaluated:
         subjects = {variant: evaluated[setting].subject(variant) for variant in VARIANTS}
-        # A row of the second table is called what it is in the first.
+        # A row of the second table has the same name as in the first.
         scaled = {variant.trained: evaluated[setting].subject(variant) for variant in SCALED}
         tables = [
             _table("As trained", subjects),
@@ -69,7 +69,7 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
 
 
 def _table(title: str, subjects: Subjects) -> Table:
-    """A row a variant: clean and under shift, accuracy, ECE, gap, NLL; ECE over 15 types."""
+    """A row per variant: clean and under shift, accuracy, ECE, gap, NLL; ECE over 15 types."""
     columns = [t + where for where in ("", ", shifted") for t, _, _ in MEASURES.values()]
     standard = without_extra(list(over_types(subjects[AR_ADALS], "ece")))
     columns.append(f"{MEASURES['ece'][0]}, shifted, {len(standard)} types without the extra")
@@ -115,7 +115,7 @@ def _ratios(subjects: Subjects) -> Table:
 
 
 def _targets(subjects: Subjects, temperature_scaling: Subject) -> list[Claim]:
-    """What was aimed at for the methods as they are trained."""
+    """The targets for the methods as they are trained."""
     against = {variant: subjects[variant] for variant in (LS, ADALS, RANDOM)}
     against |= {TEMPERATURE_SCALING: temperature_scaling}
     ours = shifted(subjects[AR_ADALS], "ece")

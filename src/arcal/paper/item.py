@@ -1,4 +1,4 @@
-"""A table or figure of the paper: what it needs, what it makes of that and was measured on."""
+"""A table or figure of the paper: what it needs, and the evaluated settings it is made from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from arcal.transforms.corruptions import CORRUPTIONS
 class Evaluated:
     """A setting with its data, what was chosen on validation, and its evaluated subjects.
 
-    `folders` are those of all runs, by their names; they are gone where summaries were read.
+    `folders` are those of all runs, by name; they need not exist if summaries were read.
     """
 
     setting: Setting
@@ -45,10 +45,10 @@ class Evaluated:
 class Item:
     """One table or figure: what it needs, and what it makes of its evaluated settings, by name.
 
-    It needs `variants` on each of the `settings` of these names that the scale has, under `shift`
-    or on other data, `ood`, as well; if `scored` the robustness of the test images by all runs,
-    too, and with `vary_levels` AR-AdaLS with each number of levels that a setting tries.
-    `from_summaries` says that what `evaluation.summaries` has of a run is enough.
+    It needs `variants` on each of its `settings` that the scale has; with `shift` under shift as
+    well, with `ood` on other data as well, if `scored` the robustness of the test images by all
+    runs, and with `vary_levels` AR-AdaLS with each number of levels that a setting tries.
+    `from_summaries` says that the summaries of runs (`evaluation.summaries`) are enough.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Item:
     from_summaries: bool = False
 
     def variants_on(self, setting: Setting) -> tuple[Variant, ...]:
-        """All that it needs on a setting."""
+        """All the variants that it needs on a setting."""
         levels = setting.levels if self.vary_levels else ()
         return (*self.variants, *map(AR_ADALS.with_levels, levels))
 
@@ -102,7 +102,7 @@ def titled(evaluated: Evaluated) -> str:
 
 
 def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> list[str]:
-    """What is to be said of the alpha of AR-AdaLS where it is chosen in one of these settings."""
+    """A note on the alpha of AR-AdaLS, if it is chosen in one of these settings."""
     if not any(len(evaluated[name].setting.alphas) > 1 for name in names if name in evaluated):
         return []
     return [

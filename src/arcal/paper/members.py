@@ -1,4 +1,4 @@
-"""What several runs make: single models beside their ensemble on the clean test set."""
+"""Single models beside their ensemble, on the clean test set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Members:
 
     @classmethod
     def from_subject(cls, subject: Subject) -> "Members":
-        """All members of all runs, each alone; a run of several learned jointly."""
+        """All members of all runs, each alone; the members of one run learned jointly."""
         single = [
             Predictions(run.ids, run.labels, member[None])
             for run in subject.clean
@@ -39,11 +39,11 @@ class Members:
         return cls(single, ensemble(subject.clean))
 
     def alone(self, measure: str) -> Spread:
-        """A measure of `auditing.figures` of each single model."""
+        """A measure of `auditing.figures`, for each single model."""
         return Spread(tuple(one[measure] for one in self._figures[:-1]))
 
     def ensemble(self, measure: str) -> Spread:
-        """The same of the ensemble."""
+        """The same for the ensemble."""
         return Spread((self._figures[-1][measure],))
 
     @cached_property
@@ -51,7 +51,7 @@ class Members:
         return [figures(model) for model in (*self.single, self.together)]
 
     def bins(self) -> tuple[Reliability, Reliability]:
-        """Confidence and accuracy by bin: of the single models, their sums added, and together."""
+        """Confidence and accuracy by bin: of the single models, summed, and of the ensemble."""
         single = Reliability()
         for model in self.single:
             single.merge(reliability(model))
@@ -61,7 +61,7 @@ class Members:
 def with_several_seeds(
     evaluated: Mapping[str, Evaluated], names: Sequence[str]
 ) -> tuple[list[Evaluated], list[str]]:
-    """The settings of two seeds or more, as ensembles and variance need; a note for each other.
+    """The settings of two or more seeds, as ensembles and variance need; a note on each other one.
 
     Settings that the scale does not have are in neither.
     """
@@ -83,7 +83,7 @@ def member_result(
     claims: Callable[[str, dict[Variant, Members]], list[Claim | Comparison]],
     draw: Callable[[dict[str, dict[Variant, Members]]], Figure],
 ) -> Result:
-    """What an item shows of single models beside their ensembles, a table and claims a setting."""
+    """What an item shows of single models and their ensembles: a table and claims per setting."""
     settings, alone = with_several_seeds(evaluated, SETTINGS)
     shown = {
         one.title: {v: Members.from_subject(one.subject(v)) for v in VARIANTS} for one in settings
@@ -101,7 +101,7 @@ def member_result(
 def member_table(
     title: str, by_variant: Mapping[Variant, Members], measures: Mapping[str, str]
 ) -> Table:
-    """A row a variant: each of the measures, by its name in the table, alone and together."""
+    """A row per variant: each of the measures, by its name in the table, alone and together."""
     columns = [words for name in measures.values() for words in (f"{name}, single", "ensemble")]
     rows = []
     for variant, members in by_variant.items():

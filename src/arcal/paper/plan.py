@@ -1,4 +1,4 @@
-"""Which runs the tables and figures need, each once; the time that is left; what they become."""
+"""The runs that tables and figures need, each once; the time that is left; their evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -66,12 +66,12 @@ class Planned:
 
     @property
     def trained(self) -> list[Variant]:
-        """What is trained; what follows training trains nothing."""
+        """What is trained; a calibrated variant shares its training with the plain one."""
         return list(dict.fromkeys(variant.trained for variant in self.variants))
 
     @property
     def posthoc(self) -> dict[str, list[Variant]]:
-        """The calibrations after training that are needed, and of which variants."""
+        """The calibrations after training that are needed, and for which variants."""
         by_name: dict[str, list[Variant]] = {}
         for variant in self.variants:
             if variant.posthoc is not None:
@@ -79,7 +79,7 @@ class Planned:
         return by_name
 
     def grids(self) -> dict[str, Grid]:
-        """What is chosen on validation, by its name in `Chosen`; no value if nothing needs it."""
+        """The grids of what is chosen on validation, by name in `Chosen`; empty if not needed."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
         by_attack = {"order": "attack", "attack": self.setting.attack}
         grids = {
@@ -136,7 +136,7 @@ class Progress:
 
 
 def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
-    """How far each run is, those that it ranks by among them. No folder is made."""
+    """How far each run is, including the vanilla runs that it ranks by. No folder is created."""
     folders = [(run, RunFolder(run.path(root, data))) for run in with_bases(runs)]
     return [Progress(run, folder, folder.epochs_done()) for run, folder in folders]
 
@@ -144,8 +144,8 @@ def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
 def seconds_left(progress: Sequence[Progress]) -> float | None:
     """An estimate from the epochs that are done: None while none is, 0 if nothing is left.
 
-    A run takes its epochs times its members times the seconds of an epoch and member of its own
-    method, or, where that has not run, the mean over those that have.
+    A run takes the epochs it has left, times its members, times the mean seconds of its method for
+    an epoch and member, or the mean over methods if its own has not run.
     """
     left = [one for one in progress if not one.finished]
     if not left:
@@ -173,7 +173,7 @@ Runs = Mapping[Variant, Sequence[Run]]
 class Work:
     """What is planned on one setting, with its data; `root` is the folder of the runs.
 
-    In the folder `cache`, if there is one, corrupted images are kept.
+    Corrupted images are kept in the folder `cache`, if there is one.
     """
 
     planned: Planned
@@ -186,22 +186,22 @@ class Work:
         return [RunFolder(run.path(self.root, self.data)) for run in runs]
 
     def names(self, runs: Sequence[Run]) -> list[str]:
-        """What their folders are called."""
+        """The names of their folders."""
         return [folder.name for folder in self.folders(runs)]
 
     @property
     def tried(self) -> list[Run]:
-        """The runs that something is chosen by."""
+        """The runs of all grids, by which something is chosen."""
         return [run for grid in self.planned.grids().values() for run in grid.runs]
 
     def chosen(self) -> Chosen:
-        """The best of each grid, whose runs are trained."""
+        """The best value of each grid, once its runs are trained."""
         grids = self.planned.grids().items()
         return Chosen(**{name: grid.best(self.folders(grid.runs)) for name, grid in grids})
 
     @cached_property
     def sets(self) -> dict[EvaluationSet, Part]:
-        """What is evaluated on: the clean test set, and under shift."""
+        """The sets to evaluate on: the clean test set, and those under shift."""
         shifted = replace(self.data, test=self._shifted)
         parts = {where: evaluated_part(where, shifted, self._images) for where in self._shift_sets}
         return {CLEAN: self.data.test} | parts
@@ -209,7 +209,7 @@ class Work:
     def evaluate(
         self, runs: Runs, *, compute: Compute, progress: Callable[[int, int], object]
     ) -> list[Subject]:
-        """The trained runs as subjects, each once."""
+        """Evaluate the trained runs; returns them as subjects, each once."""
         setting, folders = self.planned.setting, {v: self.folders(some) for v, some in runs.items()}
         return evaluate(
             list(chain(*folders.values())),
@@ -252,7 +252,7 @@ class Work:
         ]
 
     def by_variant(self, subjects: Sequence[Subject], runs: Runs) -> dict[Variant, Subject]:
-        """The subject of each variant; variants that come to the same runs share one."""
+        """The subject of each variant; variants with the same runs share one."""
         known = {
             (frozenset(run.name for run in one.provenance), one.method and one.method.posthoc): one
             for one in subjects

@@ -34,9 +34,9 @@ Bar = Callable[[str, str], AbstractContextManager[Callable[[int, int], object]]]
 class Reproduction:
     """Items at a scale: `root` is the folder of the runs, `out` that of the results.
 
-    With a folder `summaries` a small file stays there of every run that is evaluated, seed after
-    seed, and a run that has one is neither trained nor evaluated again. `compute` is what the
-    evaluation runs on; training is up to `train`.
+    With a folder `summaries`, every evaluated run leaves a small file there, seed after seed, and a
+    run that has one is neither trained nor evaluated again. `compute` is what the evaluation runs
+    on; training is up to `train`.
     """
 
     items: Sequence[Item]
@@ -76,10 +76,11 @@ class Reproduction:
         return [results[item.name] for item in self.items]
 
     def keep(self, names: Sequence[str]) -> list[RunFolder]:
-        """Train, evaluate and summarise these runs alone, by name or its beginning; write no item.
+        """Train, evaluate and summarise only the runs whose names begin with these; write no item.
 
-        So several machines share a plan: each keeps some of its runs, and who has all summaries in
-        one folder makes the tables of them by `run`. Returns the runs' folders in the plan's order.
+        So several machines can share a plan: each keeps some of its runs, and once all summaries
+        are in one folder, `run` makes the tables from them. Returns the runs' folders in the plan's
+        order.
         """
         folder = self.summaries
         if folder is None:
@@ -108,7 +109,7 @@ class Reproduction:
         return [one for work, runs in picked for one in work.folders([*chain(*runs.values())])]
 
     def _check_out(self) -> None:
-        """Refuse to replace a page of somebody else's, before the work rather than after it."""
+        """Refuse, before any work, to replace a page that arcal did not write."""
         page = self.out / "README.md"
         if page.exists() and not page.read_bytes().startswith(TITLE.encode()):
             raise ArcalError(
@@ -125,7 +126,7 @@ class Reproduction:
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
         """Every setting's runs, how far they are, and the seconds that they still need.
 
-        What is not chosen yet stands in the plan with the first value of its grid.
+        What is not chosen yet has the first value of its grid in the plan.
         """
         status = []
         for planned in self._planned():
@@ -150,7 +151,7 @@ class Reproduction:
         return status
 
     def write(self, result: Result, about: dict[str, Any]) -> None:
-        """The result as Markdown, JSON and its picture."""
+        """Write the result as Markdown, JSON and its picture."""
         if result.picture is not None:
             render(result.name, result.picture, self.out)
         write_json(self.out / f"{result.name}.json", as_json(result) | about)
@@ -158,7 +159,7 @@ class Reproduction:
         write_text(self.out / f"{result.name}.md", page)
 
     def _planned(self) -> list[Planned]:
-        """The plan, which is refused before anything is trained if it cannot be carried out."""
+        """The plan; one that cannot be carried out is refused before anything is trained."""
         more = [item.name for item in self.items if not item.from_summaries]
         if self.summaries is not None and more:
             raise ArcalError(
@@ -194,9 +195,9 @@ class Reproduction:
         return Evaluated(setting, work.data, chosen, work.by_variant(subjects, runs), folders)
 
     def _write_summaries(self, work: Work, runs: Runs, folder: Path) -> None:
-        """Train, evaluate and summarise what has no summary, the runs of one seed after another.
+        """Train, evaluate and summarise the runs that have no summary, one seed after another.
 
-        Without workers it is run after run, so that nothing which is trained waits to be kept.
+        Without workers they go one by one, so that no trained run waits for others to be kept.
         """
         alone = self.compute.workers == 1 and self.compute.ray is None
         together = [[variant] for variant in runs] if alone else [list(runs)]
@@ -262,7 +263,7 @@ def overview_page(folder: Path, scale: str) -> str:
 
 
 def _results(folder: Path) -> Iterator[dict[str, Any]]:
-    """The results in a folder, which may have other files."""
+    """The results in a folder, which may hold other files."""
     for file in folder.glob("*.json"):
         try:
             one = parse_json(file.read_bytes())

@@ -11,9 +11,9 @@ from arcal.auditing import Spread
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the paper as printed, None where it gives none, and ours over n runs.
+    """The paper's number as printed, or None if it gives none, and ours over n runs.
 
-    `digits` after the point, after multiplication with `scale`.
+    Ours is multiplied by `scale` and shown with `digits` digits after the point.
     """
 
     paper: str | None
@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Result:
-    """All that one table or figure of the paper gave at a scale."""
+    """The whole result of one table or figure of the paper at a scale."""
 
     name: str
     title: str

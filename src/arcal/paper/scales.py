@@ -4,7 +4,7 @@ A `Setting` is one pair of data set and network that the paper trains, with all 
 need. The tables and figures name settings and variants; a scale says what they are:
 
     smoke   minutes: embedded images, two seeds, few corruptions
-    cpu     hours on two cores: real images: few and a small network, or all and a medium one
+        cpu     hours on two cores: real images, few with a small network or all with a medium one
     paper   appendix A to the letter; needs GPUs
 """
 
@@ -66,15 +66,15 @@ class Sources:
 class Setting:
     """One data set and network of the paper, as a scale has it.
 
-    `title` names the data and the network that are really there, in headings and pictures. `run` is
-    its vanilla run; every other differs from it in method, settings and seeds. Of the grids
-    `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE on the
-    first seed is taken; a single value is taken as it is. `rescore` are the epochs, or shares of
-    all epochs, of AR-AdaLS on the fly; `levels` the R that Figure 5 tries. `ood` is the other data
-    of Figure 4, of which `ood_classes` are taken, all for None. `attack` finds the robustness of
-    training, validation and test images; None is ours, the quick one where levels of training and
-    validation images are all that is wanted. `shift_images` is how many of the test images are
-    corrupted, drawn by the split seed; None is all.
+    `title` names the data and the network that are really used, in headings and pictures. `run` is
+    its vanilla run; every other run differs from it in method, settings and seeds. From each of the
+    grids `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE
+    on the first seed is chosen; a single value is used as it is. `rescore` are the epochs, or
+    shares of all epochs, after which AR-AdaLS on the fly ranks again; `levels` are the R that
+    Figure 5 tries. `ood` is the other data of Figure 4, of which `ood_classes` are used, or all if
+    None. `attack` finds the robustness of training, validation and test images; None is ours, the
+    quick one where only levels of training and validation images are needed. `shift_images` is how
+    many of the test images are corrupted, drawn by the split seed, or all if None.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Setting:
     shift_images: int | None = None
 
     def runs(self, variant: Variant, chosen: "Chosen") -> list[Run]:
-        """The runs of what is trained: one a seed, or one for all of members in lockstep."""
+        """The runs of a trained variant: one per seed, or one of all seeds as lockstep members."""
         method, settings = _training(variant, self, chosen)
         run = replace(self.run, method=method, settings=settings)
         if variant == OF_ENSEMBLE:
@@ -107,7 +107,7 @@ class Setting:
 class Chosen:
     """What was chosen on validation: label smoothing's epsilon, AR-AdaLS's and AdaLS's alpha.
 
-    What no run needs is None.
+    A value that no run needs is None.
     """
 
     epsilon: float | None
@@ -145,7 +145,7 @@ def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, 
 def _smoke(sources: Sources) -> list[Setting]:
     recipe = RECIPES["demo"].shortened(10)
     run = Run(recipe=recipe, validation=1500, images=3000, test_images=1000)
-    six = replace(run, classes=(0, 2, 3, 4, 5, 6))  # the other four are what it never sees
+    six = replace(run, classes=(0, 2, 3, 4, 5, 6))  # it never sees the other four
     first = Setting(
         name="cifar10-resnet29",
         title="Fashion-MNIST of six classes, small network",
@@ -205,8 +205,8 @@ def _cpu(sources: Sources) -> list[Setting]:
         name="cifar100-wrn",
         title="CIFAR-100, small network",
         about="10,000 training and 3,000 validation images, small network, 30 epochs",
-        # With 5,000 its vanilla is hardly over-confident on validation (.03), with these (.065) as
-        # the paper's.
+        # With 5,000 images vanilla is hardly over-confident on validation (.03), with these (.065)
+        # as much as the paper's.
         run=replace(run, data=sources.cifar100, images=10_000),
         levels=(1, 10),
         shift=("cifar100",),

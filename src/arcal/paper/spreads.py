@@ -32,7 +32,7 @@ def shifted(subject: Subject, measure: str, types: Sequence[str] | None = None) 
 
 
 def clean_ensemble(subject: Subject, measure: str) -> Spread | None:
-    """The measure of the runs' averaged predictions, of lockstep ones; None for a single model."""
+    """The measure of predictions averaged over runs, or lockstep members; None for one model."""
     if is_single(subject):
         return None
     return Spread.from_tensor(on_set(subject, CLEAN, measure, ensemble=len(subject.seeds) > 1))
@@ -41,14 +41,14 @@ def clean_ensemble(subject: Subject, measure: str) -> Spread | None:
 def shifted_ensemble(
     subject: Subject, measure: str, types: Sequence[str] | None = None
 ) -> Spread | None:
-    """The mean of the averaged predictions' measure over corrupted sets, as `shifted`."""
+    """The mean of the averaged predictions' measure over corrupted sets, as in `shifted`."""
     if is_single(subject):
         return None
     return Spread.from_tensor(over_shift(subject, measure, types, ensemble=len(subject.seeds) > 1))
 
 
 def is_single(subject: Subject) -> bool:
-    """Whether there is no more than one model, of which nothing can be averaged."""
+    """Whether there is only one model, so that nothing can be averaged."""
     return len(subject.seeds) == 1 and len(subject.seeds[0]) == 1
 
 
@@ -65,7 +65,7 @@ def ten_levels(subject: Subject) -> LevelFigures:
 
 
 def level_table(title: str, levels: LevelFigures) -> Table:
-    """A row a quantity and a column a level, over the runs."""
+    """A row per quantity and a column per level, over the runs."""
     rows = {"accuracy": levels.accuracy, "confidence": levels.confidence, "ECE": levels.ece}
     if levels.variance is not None:
         rows["variance"] = levels.variance[None]
@@ -85,7 +85,7 @@ READ = (
 
 
 def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False) -> Boxes:
-    """Means over the runs, or of the runs' averaged predictions: of a lockstep run its own."""
+    """Means over the runs or, of an `ensemble`, of averaged predictions: a lockstep run's own."""
     values = means(subject, measure, ensemble=ensemble and len(subject.seeds) > 1)
     if values is None:
         raise ArcalError(f"{subject.name} has one run, and so no {measure}: train several seeds")
@@ -93,7 +93,7 @@ def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False)
 
 
 def box_table(title: str, subjects: Sequence[tuple[str, Boxes]]) -> Table:
-    """A row a subject; the clean test set over its runs, each intensity over types."""
+    """A row per subject; the clean test set over its runs, each intensity over types."""
     columns = ["clean", *(f"intensity {intensity}" for intensity in INTENSITIES)]
     rows = []
     for name, one in subjects:

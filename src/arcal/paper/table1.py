@@ -76,7 +76,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def _accurate(evaluated: Evaluated, accuracy: Spread) -> Claim:
-    """Told only of the paper's own network on the whole data set."""
+    """It can be told only for the paper's own network on the whole data set."""
     run, (network, printed) = evaluated.setting.run, PAPER[evaluated.setting.name]
     same = run.network == network and run.images is None and run.classes is None
     enough = 100 * accuracy.mean >= float(printed) - NEAR

@@ -35,12 +35,12 @@ PAPER = {
 }
 ENSEMBLE = ("0.90", "2.21")
 ALONE = (AR_ADALS, JOINT, MARGIN, RANDOM)
-"""What the paper's table does not have: the other rankings, as controls."""
+"""Rows that the paper's table does not have: AR-AdaLS pre-computed, and controls."""
 RIVALS: dict[str, tuple[str, ...]] = {
     "cifar10-wrn": (),
     "cifar100-wrn": (MIXUP.title, VANILLA.ensemble_title),
 }
-"""What alone is ahead of AR-AdaLS in the paper."""
+"""The only methods that are ahead of AR-AdaLS in the paper."""
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:

@@ -47,7 +47,7 @@ TITLES = {
     "churn": "Churn, %: how often two runs predict different classes",
 }
 NEAR = 0.1
-"""Above the paper's ratio to Vanilla, 5.98 / 11.6 = 0.52 on CIFAR-10-C, that still counts."""
+"""How far above the paper's ratio to Vanilla, 5.98 / 11.6 = 0.52 on CIFAR-10-C, still counts."""
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:

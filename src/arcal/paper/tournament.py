@@ -1,11 +1,11 @@
 """The tournament: which training is calibrated under shift once all have the same calibration.
 
-Not in the paper. Its winner at the smoke scale, AugMix, is then beside the headline's methods, on
-the headline's runs. Methods, settings and tests are those below, written before any test image was
-looked at with these networks and recipes. Nothing is tuned: settings are those of the methods'
-authors, and label smoothing's epsilon is the headline's. A temperature for each batch of unlabelled
-images sees more than one image at a time, so it is compared only with itself. Each family of
-paired, two-sided t-tests over the seeds is corrected by Holm's method.
+This is not in the paper. Its winner at the smoke scale, AugMix, is then compared with the
+headline's methods, on the headline's runs. The methods, settings and tests below were written
+before any test image was looked at with these networks and recipes. Nothing is tuned: settings are
+those of the methods' authors, and label smoothing's epsilon is the headline's. A temperature for
+each batch of unlabelled images sees more than one image at a time, so it is compared only with
+itself. Each family of paired, two-sided t-tests over the seeds is corrected by Holm's method.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA, Variant
 
 UNDER_LEVELS = ("noise", "perturbed", "augmix")
-"""What AR-AdaLS is trained with as well: the additions that a pilot found to help under shift."""
+"""Additions with which AR-AdaLS is trained, too: those that a pilot found to help under shift."""
 TRAINED = (
     VANILLA,
     LS,
@@ -37,7 +37,7 @@ STEPS: dict[str | None, str] = {
 """What is done after training, and the title of its table."""
 TO_BEAT = VANILLA.adding("augmix")
 SHARE, LOST = 0.5, 0.005
-"""What is aimed at: this share of vanilla's ECE under shift, losing at most so much accuracy."""
+"""The goal: this share of vanilla's ECE under shift, and at most so much accuracy lost."""
 
 Subjects = Mapping[Variant, Subject]
 
@@ -160,7 +160,7 @@ def _goal(where: str, scaled: Subjects) -> list[Claim]:
         share = _under_15(subject).mean / _under_15(vanilla).mean
         words = "seed" if len(seeds) == 1 else "seeds"
         because = f"{sum(seeds)} of {len(seeds)} {words}; {share:.2f} of the mean ECE under shift"
-        holds = all(seeds) if len(seeds) > 1 or not all(seeds) else None  # one shows no more
+        holds = all(seeds) if len(seeds) > 1 or not all(seeds) else None  # one is not enough
         claims.append(Claim(text, holds, because))
     return claims
 

@@ -10,9 +10,9 @@ from arcal.report.marks import METHOD_MARKS, SPARE_MARKS, Mark
 class Variant:
     """A row of the paper's tables: what is trained, by the paper's name, and what follows.
 
-    `R` is the number of levels of AR-AdaLS where Figure 5 tries another than ten; with one level it
-    is AdaLS. `added` is what it is trained with as well, a key of `ADDED`, and `posthoc` a
-    calibration after training, a key of `POSTHOC` or `EVALUATED`.
+    `R` is the number of levels of AR-AdaLS if Figure 5 tries another than ten; with one level it is
+    AdaLS. `added` is an addition to its training, a key of `ADDED`, and `posthoc` a calibration
+    after training, a key of `POSTHOC` or `EVALUATED`.
 
     >>> VANILLA.calibrated("temperature").title
     'Temperature Scaling'
@@ -56,7 +56,7 @@ class Variant:
 
     @property
     def ensemble_title(self) -> str:
-        """That of its runs averaged; AR-AdaLS of Ensemble is one as it is."""
+        """The name of the ensemble of its runs; AR-AdaLS of Ensemble is one already."""
         return self.title if self == OF_ENSEMBLE else f"Ensemble of {self.title}"
 
 
@@ -89,7 +89,7 @@ TRAINED = (
 
 
 class Addition(NamedTuple):
-    """What a method is trained with as well: its name in a title, and the settings that add it."""
+    """An addition to a method's training: its name in a title, and the settings that add it."""
 
     title: str
     settings: dict[str, float]
@@ -103,7 +103,7 @@ ADDED: dict[str, Addition] = {
     "entropy": Addition("an entropy bonus", {"entropy": 0.1}),
     "mbls": Addition("MbLS", {"mbls": 6.0}),
 }
-"""What can be added to a method, with the settings that their authors have."""
+"""What can be added to a method, with the authors' settings."""
 
 TEMPERATURE_SCALING = VANILLA.calibrated("temperature")
 MIX_N_MATCH = VANILLA.calibrated("ets")

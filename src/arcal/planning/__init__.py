@@ -1,6 +1,6 @@
-"""What a job takes before it runs: operations, hours, memory and bytes, each with its formula.
+"""Plans a job before it runs: operations, hours, memory and bytes, each with its formula.
 
-_hardware   lines of a plan; how many operations a device does a second, and a computation takes
+_hardware   lines of a plan; operations that a device does per second, and a computation takes
 _attacked   scoring and auditing inputs
 _trained    training a run
 """

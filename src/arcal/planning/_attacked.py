@@ -1,4 +1,4 @@
-"""What scoring or auditing N inputs takes."""
+"""Plans to score or audit N inputs."""
 
 import tempfile
 import time
@@ -33,26 +33,26 @@ from arcal.store import save_scores
 from arcal.transforms import corrupt
 
 ROWS = 1_000_000
-"""Rows at most of the table of scores that is written to know how many bytes one has."""
+"""The most rows of the table of scores that is written to measure the bytes of a row."""
 
 FLOAT = 4
 """Bytes of a float32."""
 
 FEW = 2
-"""Inputs of which a pass is counted."""
+"""The number of inputs for which a pass is counted."""
 
 OF_SCORING, OF_AUDIT = 2, 4
-"""Forward passes an input beside those of the attack: to predict and to verify what was found; in
-an audit also for the logits, and for those of the nearest input."""
+"""Forward passes per input besides those of the attack: to predict and to verify the result; in an
+audit also for the logits, and for the logits of the nearest input."""
 
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
     """Some inputs of a model, and what is to be done with N of their kind.
 
-    `x` are inputs `(n, ...)` to count and try with, drawn or of the data, with `labels` `(n,)` of Z
-    `classes`. `passes` is how many an input takes on average, if that is known, and `from_data`
-    whether those tried here say so. An `audit` also shows inputs under `settings.panel`.
+    `x` are inputs `(n, ...)` to count and try with, random or from the data, with `labels` `(n,)`
+    of Z `classes`. `passes` is the mean number of passes per input, if it is known, and `from_data`
+    whether it can be measured on `x`. An `audit` also runs inputs under `settings.panel`.
     """
 
     model: Model
@@ -76,24 +76,24 @@ class Attacked:
 
     @property
     def forwards(self) -> int:
-        """Forward passes of an input beside those of the attack, or gradient, and the panel."""
+        """Forward passes per input, besides those of the attack or gradient and of the panel."""
         if self.settings.order != "attack":
             return int(self.audit or self.settings.order != "gradient")
         return OF_AUDIT if self.audit else OF_SCORING
 
     @cached_property
     def forward(self) -> float:
-        """Operations of a forward pass of an input."""
+        """Operations of a forward pass, per input."""
         return _counted(self._forward) / FEW
 
     @cached_property
     def largest(self) -> float:
-        """Bytes that an input's largest operation in a forward pass takes and gives."""
+        """Bytes that the largest operation of a forward pass takes and gives, per input."""
         return largest_bytes(self._forward, self.weights) / FEW
 
     @cached_property
     def both(self) -> float:
-        """Operations of a forward pass and the gradient to the input."""
+        """Operations of a forward pass and the gradient to the input, per input."""
         model, x = self._few()
 
         def both() -> None:
@@ -105,7 +105,7 @@ class Attacked:
 
     @cached_property
     def saved(self) -> float:
-        """Bytes that a forward pass of an input keeps for its gradient."""
+        """Bytes that a forward pass keeps for its gradient, per input."""
         model, x = self._few()
         with frozen(model):
             forward = partial(model, x.clone().requires_grad_().clone())
@@ -119,16 +119,16 @@ class Attacked:
 
     @property
     def entries(self) -> int:
-        """Numbers of an input that are perturbed."""
+        """How many numbers of an input are perturbed."""
         return self._few()[1][0].numel()
 
     @cached_property
     def tried(self) -> Block | Robustness:
-        """What is kept of a first batch, which is run here."""
+        """The results of a first batch, which is run here."""
         return self._run(slice(min(len(self.x), self.batch)))
 
     def measure(self, seconds: float) -> tuple[float, float]:
-        """Run batches here for about so many seconds: their operations, and their seconds."""
+        """Run batches here for about so many seconds; returns their operations and seconds."""
         done, spent = 0.0, 0.0
         rows = min(len(self.x), self.batch)
         _ = self.tried  # what a first batch does once is not timed
@@ -142,9 +142,9 @@ class Attacked:
         return done, spent
 
     def spent(self, tries: bool) -> Line:
-        """The line of the passes of an input: given, tried here on real ones, or the most.
+        """The line for passes per input: given, measured here on real inputs, or the most.
 
-        With `tries` inputs of the data are attacked here.
+        With `tries`, inputs of the data are attacked here.
         """
         if self.settings.order == "gradient":
             return Line("passes", 1, "", "one gradient per input")
@@ -163,7 +163,7 @@ class Attacked:
         return Line("passes", most, "", "the attack's budget; `arcal score` says how many it took")
 
     def corrupting(self) -> float:
-        """Seconds that one core takes to show an input under all of the panel."""
+        """Seconds that one core takes to corrupt an input in all the ways of the panel."""
         assert isinstance(self.x, Tensor)
         few = (255 * self.x[:8]).to(torch.uint8)
         ids = torch.arange(len(few), device="cpu")
@@ -175,7 +175,7 @@ class Attacked:
             return (time.perf_counter() - start) / len(few)
 
     def block_bytes(self) -> float:
-        """Bytes an input that are kept block by block until all is done: of a file written here."""
+        """Bytes per input kept in blocks until all is done, measured on a file written here."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "block"
             if self.audit:
@@ -185,7 +185,7 @@ class Attacked:
             return path.stat().st_size / BLOCK
 
     def _empty_block(self) -> Block:
-        """A block of an audit as it is kept, of zeros: bytes do not depend on what they are."""
+        """A block of an audit as it is kept, of zeros: bytes do not depend on the values."""
         numbers, order = torch.zeros(BLOCK, dtype=torch.long, device="cpu"), self.settings.order
         logits, attacks = torch.zeros(BLOCK, self.classes, device="cpu"), order == "attack"
         block = Block(
@@ -210,7 +210,7 @@ class Attacked:
         return replace(block, perturbed=perturbed)
 
     def row_bytes(self, rows: int) -> float:
-        """Bytes of an input in a table of scores of so many rows: of one written here."""
+        """Bytes per row of a table of scores with so many rows, written here to measure."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scores.parquet"
             save_scores(path, self._drawn_scores(rows), {})
@@ -240,7 +240,7 @@ class Attacked:
         return run(self.model, ids, Inputs.of(self.x).rows(rows), self.labels[rows], settings)
 
     def _inputs(self) -> Inputs:
-        """A few of the inputs, however many there are."""
+        """`FEW` of the inputs, some repeated if there are fewer."""
         few = torch.arange(FEW, device="cpu") % len(self.x)
         return Inputs.of(self.x).rows(few).to(self.settings.device)
 
@@ -256,7 +256,7 @@ class Attacked:
 def plan_attacked(
     title: str, job: Attacked, inputs: int, hardware: Hardware, devices: tuple[int, ...] = (1,)
 ) -> Plan:
-    """What it takes to score or audit so many inputs, shared by each of these numbers of devices.
+    """Plan to score or audit so many inputs, shared by each of these numbers of devices.
 
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval()

@@ -1,4 +1,4 @@
-"""A plan, line by line with each formula; what a device does a second, and computations take."""
+"""A plan and its lines; the speed of a device, and the operations and bytes of a computation."""
 
 import math
 import shutil
@@ -22,8 +22,7 @@ PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 @dataclass(frozen=True)
 class Line:
-    """One quantity: its value in `unit`, and the formula, in the names of other lines, or what
-    says so.
+    """One quantity: its value in `unit`, and its formula by names of other lines, or its source.
 
     Units are FLOP, FLOP/s, B, h, s, or nothing for a number.
 
@@ -60,7 +59,7 @@ def _time(seconds: float) -> str:
 
 
 def _three(value: float) -> str:
-    """Three digits, or all that are before the point."""
+    """Three digits, or all digits before the point."""
     if not value:
         return "0"
     after = max(0, 2 - math.floor(math.log10(abs(value))))
@@ -107,7 +106,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Card:
-    """A device by its maker's data sheet: operations a second by precision.
+    """A device by its maker's data sheet: operations per second, by precision.
 
     `float32` is without tensor cores, as attacks run, `bf16` with them and without sparsity.
     """
@@ -127,11 +126,11 @@ CARDS = {
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a plan's device is.
+    """The device of a plan.
 
-    Either a card of `CARDS`, of whose peak a share `utilisation` is reached; or a device of
-    `flops` operations a second, measured elsewhere; or, with neither, this machine, where a few
-    batches are run for `seconds`.
+    It is either a card of `CARDS`, which reaches the share `utilisation` of its peak; or a device
+    of `flops` operations per second, measured elsewhere; or, with neither, this machine, where a
+    few batches are run for `seconds`.
 
     >>> Hardware(card="a100", utilisation=0.25).rate("float32", lambda seconds: (0, 0))[-1].value
     4875000000000.0
@@ -165,7 +164,7 @@ class Hardware:
         return self.card is None and self.flops is None
 
     def rate(self, precision: str, measure: Callable[[float], tuple[float, float]]) -> list[Line]:
-        """The lines that end in `rate`, the operations a device does a second.
+        """The lines that end in `rate`, the operations that a device does per second.
 
         `precision` is "float32" or "bf16". `measure`, told how many seconds it may take, runs a
         part of the job and returns its operations and its seconds.
@@ -192,8 +191,8 @@ class Hardware:
 def operations(function: Callable[[], object]) -> int:
     """The floating-point operations of the matrix products and convolutions in a call.
 
-    A multiply-add is two. What is done entry by entry, such as batch norm, is not counted: it is a
-    percent or less of a network's operations.
+    A multiply-add counts as two. Elementwise operations, such as batch norm, are not counted: they
+    are a percent or less of a network's operations.
 
     >>> import torch
     >>> layer = torch.nn.Linear(5, 3)
@@ -202,7 +201,7 @@ def operations(function: Callable[[], object]) -> int:
     """
     from torch.utils.flop_counter import FlopCounterMode  # takes a while to import
 
-    # Attention in one kernel is not known to the counter on a CPU: in products it is.
+    # On a CPU the counter does not know attention in one kernel, but it knows its products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         function()
     return counter.get_total_flops()
@@ -235,7 +234,7 @@ def saved_bytes(function: Callable[[], Any], but: Iterable[Tensor] = ()) -> int:
 
 
 def largest_bytes(function: Callable[[], Any], but: Iterable[Tensor] = ()) -> int:
-    """The bytes of what the largest operation in a call takes and gives, each storage once.
+    """The bytes that the largest operation in a call takes and gives, each storage once.
 
     Tensors in `but` do not count, such as the weights.
 

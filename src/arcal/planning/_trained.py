@@ -1,4 +1,4 @@
-"""What training a run takes."""
+"""Plans the training of a run."""
 
 import math
 import time
@@ -22,7 +22,7 @@ from arcal.training import Member, fit
 from arcal.training.run import Run
 
 STATES = {"adam": 2, "sgd": 1}
-"""Numbers that an optimizer keeps beside each weight."""
+"""Numbers that an optimizer keeps for each weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Training:
     """A run on data of these sizes, and the machine that a part of it is tried on.
 
     `images` and `validation` are numbers of images of `shape` (C, H, W) and Z `classes`; `passes`
-    how many a ranking by an attack takes on average, if that is known.
+    is the mean number of passes of a ranking by an attack, if it is known.
     """
 
     run: Run
@@ -50,7 +50,7 @@ class Training:
     def ranking(self) -> Attacked:
         """The ranking of images, and passes through the network as it is evaluated.
 
-        If levels are cut by one order and images perturbed by another, it is by the dearer one.
+        If levels are cut by one order and images perturbed by another, it is by the costlier one.
         """
         orders = {self.run.settings.get(name) for name in ("order", "perturbed_by")}
         attack = self.run.settings.get("attack") or ATTACK
@@ -65,17 +65,16 @@ class Training:
         return Attacked(model, x, labels, self.classes, settings, passes=self.passes)
 
     def step(self, method: str | None = None) -> float:
-        """Operations of training with an image once, by the run's method or another."""
+        """Operations to train on an image once, by the run's method or another."""
         run = self.run if method is None else replace(self.run, method=method, settings={})
         n = self._few(run)
         few, twice = (operations(lambda k=k: self._fit(run, k, k)) for k in (n, 2 * n))
-        # What a network is run for before it is trained does not count, and each validation image
-        # is one pass.
+        # The difference leaves out what is run before training. Each validation image is one pass.
         return (twice - few) / n - self.ranking.forward
 
     @cached_property
     def views(self) -> float:
-        """Images that go through the network at once for each of a batch, such as 3 with AugMix."""
+        """Images that go through the network for each image of a batch, such as 3 with AugMix."""
         return self._fit(self.run, n := self._few(self.run), n)
 
     @property
@@ -87,7 +86,7 @@ class Training:
         return int(needs_vanilla(self.run.method, self.run.settings)) + anew
 
     def measure(self, step: float, seconds: float) -> tuple[float, float]:
-        """Train here for about so many seconds: the operations, and the seconds."""
+        """Train here for about so many seconds; returns the operations and the seconds."""
         method = method_named(self.run.method, self.classes, self.run.settings)
         batch = self._batch
         n, spent, done = max(2 * batch, method.R), 0.0, 0.0
@@ -102,16 +101,16 @@ class Training:
 
     @property
     def _batch(self) -> int:
-        """Images at a time when it is tried: as many as the recipe's, fewer of large ones."""
+        """The batch size for trials: the recipe's, or less for large images."""
         x = torch.zeros(1, *self.shape, device="cpu")
         return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
 
     def _few(self, run: Run) -> int:
-        """As few images as a run can be tried with."""
+        """The fewest images that a run can be tried with."""
         return max(2, method_named(run.method, self.classes, run.settings).R)
 
     def _fit(self, run: Run, images: int, validation: int) -> float:
-        """An epoch of so many drawn images; returns the `views` of each."""
+        """Train for an epoch of so many random images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
         parts = [self._part(images), self._part(validation)]
@@ -133,7 +132,7 @@ class Training:
         return max(seen) / recipe.batch_size
 
     def _part(self, n: int) -> InMemory:
-        """So many drawn images, and labels."""
+        """So many random images, with labels."""
         generator = torch.Generator().manual_seed(n)
         pixels = torch.randint(
             256, (n, *self.shape), dtype=torch.uint8, generator=generator, device="cpu"
@@ -150,9 +149,9 @@ def plan_training(
     devices: tuple[int, ...] = (1,),
     reading: float | None = None,
 ) -> Plan:
-    """What it takes to train a run, shared by each of these numbers of devices.
+    """Plan to train a run, shared by each of these numbers of devices.
 
-    `reading` is how many images a second a core decodes and cuts, if that is known.
+    `reading` is how many images per second a core decodes and cuts, if that is known.
     """
     run, ranking = job.run, job.ranking
     recipe, members = run.recipe, len(run.seeds)
@@ -207,7 +206,7 @@ def plan_training(
 def _speeds(
     job: Training, devices: tuple[int, ...], seconds: float, reading: float | None
 ) -> list[Line]:
-    """How fast images go through a training that takes one device so many seconds, and are read."""
+    """Images per second, if one device trains for so many seconds, and the cores that read them."""
     lines: list[Line] = []
     for n in devices:
         speed = job.run.recipe.epochs * job.images / (seconds / n)
@@ -230,7 +229,7 @@ def _ranking(job: Training) -> list[Line]:
         each += lines[-1].value * ranking.both
         formula = f"(passes x pass + {formula})" if ranking.forwards else "passes x pass"
     lines.append(Line("rankings", job.rankings, "", "before training, and on the fly"))
-    levels = method_class(job.run.method).ranks  # images alone are perturbed
+    levels = method_class(job.run.method).ranks  # else training images alone are perturbed
     number = job.images + job.validation * levels
     whole = job.rankings * number * each
     formula = f"rankings x {'(images + validation)' if levels else 'images'} x {formula}"

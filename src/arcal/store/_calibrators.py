@@ -14,14 +14,14 @@ CALIBRATOR_FORMAT = "arcal calibrator 1"
 """The format of a calibrator's file; its number increases when older versions cannot read it."""
 
 STREAM_FORMAT = "arcal stream 1"
-"""The same of a stream's file."""
+"""The format of a stream's file, numbered in the same way."""
 
 
 def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
     """Write a calibrator's `state_dict()` as safetensors, with its kind in the metadata.
 
-    A calibrator whose class is not in `CALIBRATORS`, where `register` puts one of your own, could
-    not be read back and raises `ArcalError`.
+    A calibrator whose class is not in `CALIBRATORS` (`register` adds one of your own) could not be
+    read back and raises `ArcalError`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from arcal.calibration.posthoc import Temperature
@@ -42,9 +42,9 @@ def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
 def load_calibrator(path: Path | str) -> Calibrator:
     """Read a calibrator that `save_calibrator` wrote, bit for bit, on the CPU.
 
-    Of a folder that `arcal calibrate`, or `Calibration.save`, wrote it is the one picked. A file
-    that is missing or damaged, has another format or kind, or has tensors that are out of range
-    raises `ArcalError`.
+    In a folder that `arcal calibrate`, or `Calibration.save`, wrote it is the calibrator that was
+    picked. A file that is missing or damaged, has another format or kind, or has tensors that are
+    out of range raises `ArcalError`.
     """
     if (folder := Path(path)).is_dir():
         path = folder / "calibrator.safetensors"
@@ -76,7 +76,7 @@ def save_stream(stream: BatchTemperature, path: Path | str) -> None:
 def load_stream(path: Path | str) -> BatchTemperature:
     """Read a stream that `save_stream` or `arcal calibrate` wrote, bit for bit.
 
-    What `load_calibrator` refuses of calibrators raises `ArcalError`.
+    `ArcalError` is raised for the same reasons as in `load_calibrator`.
     """
     state, _ = _read(path, "stream", STREAM_FORMAT)
     try:

@@ -54,7 +54,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path | str, label: str, config: Mapping[str, Any]) -> "RunFolder":
-        """The folder `root/label-HASH` of this configuration; it is made when it does not exist.
+        """The folder `root/label-HASH` of this configuration; it is created if it does not exist.
 
         When the data has moved since, config.json is rewritten with its new place. A config.json
         that is damaged or belongs to another configuration raises `ArcalError`.
@@ -154,7 +154,7 @@ class RunFolder:
 
     @property
     def files(self) -> Path:
-        """The file that says what the files of its images held, if they are files."""
+        """The file with digests of the files of its images, if they are files."""
         return self.path / "files.json"
 
     @contextmanager
@@ -175,7 +175,7 @@ class RunFolder:
         return self.path / "predictions" / f"{name}.safetensors"
 
     def figures(self, name: str) -> Path:
-        """The path of the figures on the evaluation set of this name, of it and runs like it."""
+        """The path of the figures on the set of this name, of this run and runs like it."""
         return self.path / "figures" / f"{name}.json"
 
     def scores(self, part: str, name: str) -> Path:

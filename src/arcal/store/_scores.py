@@ -22,13 +22,13 @@ SHARDS = ".shards"
 
 
 DIGEST = "arcal digest"
-"""The entry of a file's metadata that has it."""
+"""The entry of a file's metadata with the digest."""
 
 ROWS = 1_000_000
-"""Rows of a row group: 37 MB, which is what is in memory at a time where shards are merged."""
+"""Rows of a row group: 37 MB, which are in memory at a time when shards are merged."""
 
 UNSAID = {"norm": "l2"}
-"""Settings that are not written where they are as usual."""
+"""Settings that are not written if they have their usual value."""
 
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")
 
@@ -43,7 +43,8 @@ def save_scores(
     """Write a score file with the fingerprint of the model, the data and the attack.
 
     `names` by id, such as the files that the inputs are in, become a column to join by. `of` are
-    names of the model and the data, for whoever finds the file: nothing is compared with them.
+    names of the model and the data, for whoever finds the file; they are not compared with
+    anything.
     """
     success = [None] * len(scores.ids) if scores.success is None else scores.success.numpy()
     table = pa.table(
@@ -72,8 +73,8 @@ def save_scores(
 def merge_scores(path: Path, shards: Iterable[Path], **facts: Any) -> None:
     """Concatenate shards, given in order, into one score file, `ROWS` rows in memory at a time.
 
-    `facts` replace those of the shards' fingerprints that are of one shard alone. A shard that is
-    missing or not a score file raises `ArcalError`.
+    `facts` replace entries of the shards' fingerprints that hold for one shard alone. A shard that
+    is missing or not a score file raises `ArcalError`.
     """
     shards = list(shards)
     first, about = _read_scores(shards[0])
@@ -95,7 +96,7 @@ def _about(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _write(path: Path, tables: Iterable[pa.Table], about: Mapping[str, Any]) -> None:
-    """One file of tables that follow each other, with the digest of their values in its footer."""
+    """Write consecutive tables to one file, with the digest of their values in its footer."""
     digest = _Digest()
 
     def write(temporary: Path) -> None:
@@ -112,7 +113,7 @@ def _write(path: Path, tables: Iterable[pa.Table], about: Mapping[str, Any]) -> 
 
 
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of `ROWS`, the last of what is left, and at least one."""
+    """The same rows in tables of `ROWS` rows, the last with what is left; at least one table."""
     waiting, rows = [], 0
     for table in tables:
         waiting.append(table.replace_schema_metadata())
@@ -125,7 +126,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 class _Digest:
-    """32 hexadecimal digits of the values of tables, a digest a column, however they are cut."""
+    """A digest, 32 hexadecimal digits, of the values of tables, however they are cut."""
 
     def __init__(self):
         self.columns = {name: blake2b(digest_size=16) for name in (*_NUMBERS, "success")}
@@ -199,7 +200,7 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
 def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
     """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
     if isinstance(actual, dict) and isinstance(expected, dict):
-        another = actual.get("kind") != expected.get("kind")  # of which all else differs, too
+        another = actual.get("kind") != expected.get("kind")  # then all else differs, too
         for key in ("kind", "norm") if another else expected | actual:
             was, is_now = (of.get(key, UNSAID.get(key)) for of in (actual, expected))
             yield from _changes(was, is_now, f"{name} {key}".strip())

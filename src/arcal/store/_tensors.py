@@ -1,4 +1,4 @@
-"""Named tensors in one safetensors file, with a digest of what they hold."""
+"""Named tensors in one safetensors file, with a digest of their content."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from arcal.errors import ArcalError
 from arcal.files import parse_json, write_whole
 
 ENTRY = "arcal"
-"""The one entry of the header's metadata: safetensors writes several in an order of chance."""
+"""The one entry of the header's metadata: safetensors writes several in random order."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> None:
@@ -58,10 +58,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The same, with errors as they come; what is not as it was written raises `ValueError`."""
+    """The same with errors unconverted; content other than what was written raises `ValueError`."""
     path.open("rb").close()  # safe_open reports a file without read permission as missing
     with safe_open(path, framework="pt") as file:
-        # Copies: the file itself is mapped, and Windows replaces none that is, as a checkpoint is.
+        # Copies, because the file is mapped, and Windows cannot replace a mapped file such as a
+        # checkpoint.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         metadata, digest = _parsed(file.metadata())
     if digest is not None and digest != digest_of(tensors):

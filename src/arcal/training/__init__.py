@@ -4,15 +4,15 @@ run           the configuration of a run
 saved_run     what can be read back from its folder
 recipes       optimisers and schedules by name, those of appendix A among them
 recipe_files  the same as TOML files, and a run as the command that trains it
-begun         runs that were left unfinished, and would be begun anew
-_types        whether what is read back has the annotated types
+begun         runs that were left unfinished, and would start over
+_types        checks that values read back have the annotated types
 _train        one run, from its configuration to its folder
 _fit          the loop, with _sharing among processes and _rescoring on the fly
 _checkpoints  what is kept after each epoch, to continue
 many          many runs, and sweeps
-rankings      what vanilla runs say of images before other runs begin
+rankings      rankings of images by vanilla runs, made before other runs begin
 scoring       robustness of a part of the data by the model of a run
-trackers      where metrics are shown as well
+trackers      other places that show the metrics
 draws         named random draws
 """
 

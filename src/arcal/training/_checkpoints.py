@@ -18,7 +18,7 @@ from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 
 
 def member_state(m: int, model: nn.Module, optimizer: Any) -> dict[str, Tensor]:
-    """The weights of member `m` and what its optimizer remembers of each."""
+    """The weights of member `m` and its optimizer's state for each."""
     tensors = {f"member{m}.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
@@ -43,7 +43,7 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: RunFolder) -> "Checkpoint":
-        """That of a run; one of another run raises `ArcalError`."""
+        """Open the checkpoint of a run; one of another run raises `ArcalError`."""
         tensors, header = load_tensors(folder.checkpoint)
         if header.get("run", folder.digest) != folder.digest:
             raise ArcalError(
@@ -61,7 +61,7 @@ class Checkpoint:
         save_tensors(self.path, self.tensors, **header)
 
     def load(self, module: nn.Module, prefix: str) -> None:
-        """Put the tensors of this prefix into a module; those of another raise `ArcalError`."""
+        """Put the tensors of this prefix into a module; ones that do not fit raise `ArcalError`."""
         try:
             module.load_state_dict(named(self.tensors, prefix))
         except RuntimeError as error:
@@ -69,7 +69,7 @@ class Checkpoint:
             raise ArcalError(f"{self.path} is of another network or method: {first}") from None
 
     def load_optimizer(self, m: int, optimizer: Any) -> None:
-        """Give the optimizer of member `m` what it remembered."""
+        """Give the optimizer of member `m` its saved state."""
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in named(self.tensors, f"optimizer{m}.").items():
             index, _, key = name.partition(".")
@@ -86,7 +86,7 @@ def load_members(models: list[nn.Module], folder: RunFolder) -> None:
 
 
 def check_metrics(folder: RunFolder) -> None:
-    """Refuse a run whose metrics are of fewer epochs than its checkpoint: it cannot continue."""
+    """Refuse a run whose metrics cover fewer epochs than its checkpoint: it cannot continue."""
     header = load_header(folder.checkpoint) if folder.checkpoint.exists() else {}
     if (n := folder.epochs_done()) < (epoch := header.get("epoch", 0)):
         raise ArcalError(

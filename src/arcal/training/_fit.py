@@ -71,7 +71,7 @@ def fit(
     loaders: int = 0,
     apart: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train the members in place and return one record an epoch.
+    """Train the members in place and return one record per epoch.
 
     A record has `epoch` (from 1), `rate`, `loss` (mean over members and batches), `accuracy`, `ece`
     and `nll` of the averaged validation predictions, `seconds`, and what the method logs; and
@@ -80,11 +80,11 @@ def fit(
     run continued on the same CPUs ends in the same bits as an uninterrupted one. `loaders`
     processes read images ahead.
 
-    The method stays on the CPU, where ids are looked up without waiting for the device. On several
-    processes each batch is shared out, gradients and batch norm's buffers are averaged,
-    and every process sees all validation predictions, so all compute the same soft labels. Several
-    members can be trained `apart` instead: each by one process, which all have the same members
-    after each epoch, and end in the bits that one process ends in.
+    The method stays on the CPU, where ids are looked up without waiting for the device. With
+    several processes each batch is shared out, gradients and batch norm's buffers are averaged, and
+    every process sees all validation predictions, so all compute the same soft labels. Several
+    members can be trained `apart` instead, each by one process. All processes then have the same
+    members after each epoch, and the result has the same bits as with one process.
 
     >>> from arcal.data import InMemory
     >>> from arcal.compute import Compute
@@ -103,7 +103,7 @@ def fit(
     apart = apart and fabric.world_size > 1
     _check_processes(fabric.world_size, len(members), recipe, apart)
     method.begin(recipe.epochs, recipe.full_rate)
-    for member in members:  # before there are optimizers: some devices' parameters are new ones
+    for member in members:  # before the optimizers: some devices make new parameters
         in_fastest_layout(member.model.to(fabric.device), training.shape)
     loop = _Loop(members, method, recipe, fabric, loaders, apart)
     records = loop.restore(folder) if folder else []
@@ -140,7 +140,7 @@ def fit(
 
 
 def _check_processes(world: int, members: int, recipe: Recipe, apart: bool) -> None:
-    """Refuse processes that cannot share the members, where `apart`, or else each batch."""
+    """Refuse processes that cannot share the members, if `apart`, or else each batch."""
     if apart and world > members:
         raise ArcalError(f"{world} processes cannot train {members} members apart: take fewer")
     if not apart and recipe.batch_size % world:
@@ -196,7 +196,7 @@ class _Loop:
         """Whether the last epoch still has to be re-scored."""
 
     def epoch(self, epoch: int, training: Part, validation: Part) -> dict[str, Any]:
-        """One epoch, and what is recorded of it."""
+        """Run one epoch and return its record."""
         start = time.perf_counter()
         loss = self.train(epoch, training)
         measures, learned = self.validate(validation)
@@ -239,7 +239,7 @@ class _Loop:
                 steps = last * len(self.members)
             for norm, momentum in self.momenta[m].items():
                 norm.momentum = momentum
-            self.optimizers[m].zero_grad()  # as large as the weights, and of no more use
+            self.optimizers[m].zero_grad()  # as large as the weights, and no longer needed
         mean = self.sharing.mean_loss(totals, steps)
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
@@ -248,8 +248,8 @@ class _Loop:
     def _step(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> list[Tensor]:
         """Train a member on a process's share of a batch; returns losses that sum to the batch's.
 
-        With a core batch the share is taken in parts of that size, and batch norm's running
-        statistics move over all of them as far as over one batch.
+        With a core batch the share is taken in parts of that size, and over all of them batch
+        norm's running statistics move as far as over one batch.
         """
         at_once = self.recipe.core_batch or len(ids)
         for norm, momentum in self.momenta[m].items():
@@ -258,7 +258,7 @@ class _Loop:
         losses = []
         self.optimizers[m].zero_grad()
         for n, part in enumerate(parts, start=1):
-            # Processes exchange gradients once a step: with those of its last part.
+            # Processes exchange gradients once per step: with those of its last part.
             waits = self.sharing.world > 1 and n < len(parts)
             with self.sharing.on.no_backward_sync(self.models[m], enabled=waits):
                 for share in self._losses(m, *part):
@@ -311,7 +311,7 @@ class _Loop:
     def rescore(
         self, rescore: Scorer | None, folder: RunFolder | None, training: Part, validation: Part
     ) -> float:
-        """Give the method levels by the models as they are now; returns the seconds that took."""
+        """Give the method levels by the current models; returns the seconds that this took."""
         if rescore is None:
             raise ArcalError("the method re-scores during training: give fit a scorer")
         start = time.perf_counter()
@@ -323,9 +323,9 @@ class _Loop:
         return round(time.perf_counter() - start, 3)
 
     def save(self, folder: RunFolder | None, records: list[dict[str, Any]]) -> None:
-        """All that is needed to continue after the last of these epochs, and their records.
+        """Save all that is needed to continue after the last of these epochs, and their records.
 
-        Every process then has the weights of all members.
+        Afterwards every process has the weights of all members.
         """
         tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
         for m, member in enumerate(self.members):

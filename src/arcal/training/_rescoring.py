@@ -1,8 +1,8 @@
-"""Scoring anew during training ("on the fly", section 4), shard by shard.
+"""Scoring again during training ("on the fly", section 4), shard by shard.
 
-The state it starts from is saved before, and each shard when it is done: a kill loses a shard. The
-positions of a part are cut into blocks of `SHARD`, so a score does not depend on how many processes
-share the work, nor on what was there already.
+The state that it starts from is saved first, and each shard when it is done, so a kill loses at
+most a shard. The positions of a part are cut into blocks of `SHARD`, so a score does not depend on
+how many processes share the work, nor on which shards existed already.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Rescoring:
     def robustness(self, part: Part, name: str) -> Tensor:
         """The robustness `(M, N)` of a part, in the order of its positions; all processes call it.
 
-        What is there of a re-scoring from the same checkpoint is not done again.
+        Shards of a re-scoring from the same checkpoint are not made again.
         """
         rank, world = self.fabric.global_rank, self.fabric.world_size
         blocks = torch.arange(len(part), device="cpu").split(SHARD)
@@ -61,7 +61,7 @@ class Rescoring:
         return torch.cat([done[number] for number in range(len(blocks))], dim=1)
 
     def _before(self, name: str, blocks: tuple[Tensor, ...]) -> tuple[str, dict[int, Tensor]]:
-        """What the shards start from, and those that are done; others are deleted."""
+        """The state that shards start from, and the shards made from it; others are deleted."""
         done: dict[int, Tensor] = {}
         if self.folder is None:
             return "", done

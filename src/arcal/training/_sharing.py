@@ -25,7 +25,7 @@ class BatchesShared:
         self.rank, self.world = fabric.global_rank, fabric.world_size
 
     def positions(self, order: Tensor) -> Tensor:
-        """The positions of this process: one of every `world`, at the end from the first again."""
+        """The positions of this process: every `world`-th, going on from the first at the end."""
         each = -(-len(order) // self.world)
         dealt = self.rank + self.world * torch.arange(each, device="cpu")
         return order[dealt % len(order)]
@@ -37,7 +37,7 @@ class BatchesShared:
         return mean
 
     def average_buffers(self, models: Iterable[nn.Module]) -> None:
-        """Batch norm's statistics, each process's own until then, become their mean."""
+        """Average batch norm's statistics, which each process has kept for itself until then."""
         for buffer in (buffer for model in models for buffer in model.buffers()):
             if self.world > 1 and buffer.is_floating_point():
                 mean: Any = self.fabric.all_reduce(buffer, reduce_op="mean")
@@ -54,9 +54,9 @@ class BatchesShared:
         return each_id_once(*columns)
 
     def _from_all(self, tensor: Tensor) -> Tensor:
-        """The same tensor of every process, `(world, ...)`.
+        """The tensors that all processes pass, `(world, ...)`.
 
-        Fabric's own gathers by a function that torch 2.13 gives up, and warns of.
+        Fabric's own gather calls a function that torch 2.13 deprecates with a warning.
         """
         tensor = tensor.to(self.fabric.device)
         shares = [torch.empty_like(tensor) for _ in range(self.fabric.world_size)]
@@ -64,15 +64,15 @@ class BatchesShared:
         return torch.stack(shares)
 
     def state(self, m: int, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """What member `m` continues from, which `make` returns in a process that trains it."""
+        """The state that member `m` continues from, by `make` where it is trained."""
         return make()
 
 
 class MembersApart(BatchesShared):
     """Each process trains some of the members, as one process would train them all.
 
-    Member m is of the process m mod P. They meet at validation, where each batch is predicted by
-    all of them, and when they are saved.
+    Member m belongs to process m mod P. Processes meet at validation, where all members predict
+    each batch, and when members are saved.
     """
 
     def __init__(self, fabric: "Fabric", members: int) -> None:

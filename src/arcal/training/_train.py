@@ -42,17 +42,17 @@ def train(
     """Train a run and return its folder in `root`.
 
     A run that was interrupted continues after its last epoch, and a finished one is not trained
-    again. `data` is the data set of the run if it is loaded already. `compute` says on what it is
-    trained, which does not change the result on the same device: with several processes each
-    trains some of an ensemble's members. Threads, and the devices that share every batch, are the
-    run's own.
+    again. `data` is the data set of the run if it is loaded already. `compute` says where to train,
+    which does not change the result on the same device: with several processes each trains some of
+    an ensemble's members. The numbers of threads, and of devices that share every batch, are those
+    of the run.
 
     A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
     it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
-    members share one ranking, by the mean rank over their vanilla models, and where images are
-    perturbed by their own distances, the mean distance. Too few images or classes, unreadable data,
-    images that were replaced since the run began, or an accelerator that is not available raise
-    `ArcalError`.
+    members share one ranking, by the mean rank over their vanilla models; if images are perturbed
+    by their own distances, they share the mean distance. Too few images or classes, unreadable
+    data, images that were replaced since the run began, or an accelerator that is not available
+    raise `ArcalError`.
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -64,7 +64,7 @@ def train(
     keep_memory()
     data = data or run.load()
     method = checked_method(run, data)
-    if run.source and not run.path(root, data).exists():  # code of others fails before, not inside
+    if run.source and not run.path(root, data).exists():  # a user's code should fail here
         _check_network(run, data, method)
     folder = run.folder(root, data)
     check_images(folder, data)
@@ -90,7 +90,7 @@ def train(
 
 
 def _check_network(run: Run, data: Data, method: Method) -> None:
-    """Refuse somebody else's network that could not be trained, or not be evaluated afterwards."""
+    """Refuse a user's network that could not be trained, or could not be evaluated afterwards."""
     network, again = (run.build(len(data.classes), data.shape, run.seeds[0]) for _ in range(2))
     trained, others = ({id(p) for p in n.parameters() if p.requires_grad} for n in (network, again))
     if trained & others:
@@ -183,7 +183,7 @@ def _read(run: Run, folder: RunFolder, rank: int) -> Data:
 
 
 def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute: Compute) -> None:
-    """Give a method what vanilla runs say of the images: levels, distances, or both."""
+    """Give a method the levels, the distances or both that vanilla runs found for the images."""
 
     def scores(ranking: Ranking) -> Tensor:
         return torch.stack([ranking.scores(base, data, compute).robustness for base in bases])
@@ -199,9 +199,9 @@ def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute
 def _scorer(run: Run, loaders: int) -> Scorer:
     """A function that scores inputs with the current members ("on the fly", section 4).
 
-    Images are read once for all members, by `loaders` processes where they are files.
+    Images are read once for all members, by `loaders` processes if they are files.
     """
-    ranking = for_levels(run)[0]  # of both parts by the same
+    ranking = for_levels(run)[0]  # the same for both parts
     order, attack = ranking.order, ranking.attacked()
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
@@ -226,10 +226,10 @@ def _network(run: Run, data: Data, seed: int) -> nn.Module:
 
 
 def keep_images(folder: RunFolder, data: Data) -> None:
-    """Note in files.json what the files of a run's images hold, before it begins.
+    """Record the contents of a run's image files in files.json, before the run begins.
 
-    Where a fingerprint knows every byte, as of Parquet, nothing is noted. Files that were not read
-    yet are read for it, unless another run of the same folder has noted the same ones.
+    If a fingerprint covers every byte, as for Parquet, nothing is recorded. Files that were not
+    read yet are read now, unless another run in the same folder has recorded the same ones.
     """
     evidence = {name: _evidence(folder, name, part) for name, part in _parts(data).items()}
     if any(evidence.values()) and not folder.files.exists():

@@ -1,4 +1,4 @@
-"""Whether what is read back from files has the annotated types."""
+"""Checks that values read back from files have the annotated types."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 def check_types(kind: type, values: Mapping[str, Any]) -> None:
     """Raise `TypeError` unless each of a dataclass's fields has a value of its annotated type.
 
-    A field with a default may be missing. Whole numbers are floats as well.
+    A field with a default may be missing. Whole numbers count as floats.
 
     >>> from arcal.training import Run
     >>> check_types(Run, {"seeds": "zero"})

@@ -1,4 +1,4 @@
-"""Runs that were left unfinished, and would be begun anew."""
+"""Runs that were left unfinished, and would start over."""
 
 from collections.abc import Iterable, Iterator
 from glob import escape
@@ -13,7 +13,7 @@ from arcal.training.saved_run import is_done
 
 
 def check_devices(run: Run, root: Path, data: Data) -> None:
-    """Refuse to begin anew what was left unfinished on another number of devices."""
+    """Refuse to start over a run that was left unfinished on another number of devices."""
     for folder, other in _unfinished(run, root, run.config(data), "devices"):
         n = other.get("devices", 1)
         raise ArcalError(
@@ -24,17 +24,17 @@ def check_devices(run: Run, root: Path, data: Data) -> None:
 
 
 CONTENT = {"network_digest": "network", "weights_digest": "file of weights", "data": "data"}
-"""The entries of a configuration that say what was read from its places, and what that is."""
+"""The entries of a configuration that identify what was read, and what each is called."""
 
 
 def begun_before(runs: Iterable[Run], root: Path, data: Data) -> Iterator[str]:
-    """A sentence for each run on `data` that begins anew, since what it is made from has changed.
+    """A sentence for each run on `data` that starts over because what it is made from has changed.
 
-    It was left unfinished with other content of the same files.
+    It was left unfinished, with the same files but other contents.
     """
     for run in runs:
         if not any(root.glob(f"{escape(run.label)}-*")):
-            continue  # and the data need not be read for its digest
+            continue  # then the data need not be read for its digest
         config = run.config(data)
         for folder, other in _unfinished(run, root, config, *CONTENT, "validation"):
             changed = [
@@ -50,9 +50,9 @@ def begun_before(runs: Iterable[Run], root: Path, data: Data) -> Iterator[str]:
 def _unfinished(
     run: Run, root: Path, config: dict[str, Any], *but: str
 ) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """Begun runs that differ from this one in the entries `but` alone, and their configurations.
+    """Unfinished runs that differ from this one only in `but`, and their configurations.
 
-    None if this one has begun.
+    There are none if this run has begun.
     """
 
     def alike(config: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ def train_all(
 
     Runs whose levels or distances come from vanilla runs train those first. Finished runs are not
     trained again, and interrupted ones continue. The workers of `compute`, or its Ray cluster,
-    train one run each; its processes train one member each of an ensemble, after its vanilla runs.
+    train one run each; its processes train one member of an ensemble each, after its vanilla runs.
     Data sets are stored in `loaded`, which can be passed to the next call. `progress` gets the
     number of epochs done and the total. A run that cannot be trained raises `ArcalError` before any
     training begins.
@@ -111,9 +111,9 @@ def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], D
 def _waves(
     todo: Sequence[Run], root: Path, alone: Compute, data_of: Callable[[Run], Data]
 ) -> list[list[Callable[[], object]]]:
-    """What can be done at a time: runs, rankings by them, other runs.
+    """Jobs in three waves: runs without a ranking, rankings by these, and the other runs.
 
-    Left to the runs, a ranking would be of one worker, and other runs would wait for it.
+    If the runs made a ranking themselves, one worker would make it and other runs would wait.
     """
 
     def jobs(runs: Iterable[Run]) -> list[Callable[[], object]]:
@@ -130,7 +130,7 @@ def _waves(
 def _ahead_of_ensembles(
     todo: Sequence[Run], root: Path, compute: Compute, data_of: Callable[[Run], Data]
 ) -> None:
-    """Single runs, one a process, and rankings by them: members have the processes afterwards."""
+    """Train single runs, one per process, and rank by them, before ensembles take the processes."""
     ensembles = [run for run in todo if len(run.seeds) > 1]
     single = [run for run in todo if run not in ensembles]
     alone = replace(compute, processes=1)

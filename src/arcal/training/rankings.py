@@ -1,4 +1,4 @@
-"""What vanilla runs say of images before other runs begin, scored by all workers beforehand."""
+"""Rankings of images by vanilla runs, scored by all workers before other runs begin."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Ranking:
         return None if self.attack is None else attack_named(self.attack)
 
     def scores(self, base: RunFolder, data: Data, compute: Compute) -> Robustness:
-        """The scores by the model of a run, which are made unless they are there."""
+        """The scores by the model of a run, made now if they are missing."""
         return score_run(
             base,
             data.part(self.part),
@@ -69,7 +69,7 @@ def for_distances(run: Run) -> list[Ranking]:
 
 
 def bases_of(run: Run) -> list[Run]:
-    """The vanilla runs that rank the images of a run, one a seed; none if it needs no ranking.
+    """The vanilla runs that rank the images of a run, one per seed; none if it needs no ranking.
 
     >>> [base.seeds for base in bases_of(Run(method="ar-adals", seeds=(0, 1)))]
     [(0,), (1,)]
@@ -81,10 +81,10 @@ def bases_of(run: Run) -> list[Run]:
 def shares(
     runs: Iterable[Run], data_of: Callable[[Run], Data], root: Path, compute: Compute
 ) -> list[Callable[[], None]]:
-    """Pieces of all rankings that runs wait for.
+    """Calls that score, piece by piece, all rankings that runs wait for.
 
     They can be called in any process and any order once the vanilla runs are trained. The runs then
-    find them, and score nothing themselves.
+    find the scores and make none themselves.
     """
     wanted: list[tuple[Run, Ranking]] = []
     for run in runs:

@@ -25,8 +25,8 @@ def open_recipe(spec: str) -> Recipe:
 
     A file has the fields of `Recipe` as keys, at its top or in a table `recipe`. `like` names one
     of `RECIPES` that gives what the file leaves out; without it `epochs`, `batch_size`, `optimizer`
-    and `learning_rate` are needed. The name is that of the file unless it has one. What cannot be
-    read, an unknown key or a value of another type raises `ArcalError`.
+    and `learning_rate` are needed. A recipe without a name is named after its file. A file that
+    cannot be read, an unknown key or a value of another type raises `ArcalError`.
 
     >>> _ = Path("mine.toml").write_text('like = "fast"')
     >>> recipe = open_recipe("mine.toml")
@@ -54,7 +54,7 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
 
 
 def write_command(run: Run, folder: RunFolder) -> None:
-    """Write train.toml into a run's folder: `arcal train --config` of it trains the run again."""
+    """Write train.toml into a run's folder: `arcal train --config` with it trains the run again."""
     data = run.data if run.data == "fashion" else absolute(run.data)
     usual = {field.name: field.default for field in fields(Run)}
     values = {
@@ -79,13 +79,13 @@ def write_command(run: Run, folder: RunFolder) -> None:
     }
     text = tomli_w.dumps(values)
     file = folder.path / "train.toml"
-    if not file.exists() or not file.read_bytes().endswith(text.encode()):  # else of its version
+    if not file.exists() or not file.read_bytes().endswith(text.encode()):  # else unchanged
         text = f"# written by arcal {__version__}\n{text}"
         write_text(file, text)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file holds; one that is missing or is not TOML raises `ArcalError`."""
+    """The content of a TOML file; one that is missing or is not TOML raises `ArcalError`."""
     if not path.is_file():
         raise ArcalError(f"{path} is missing: name a TOML file")
     try:
@@ -130,7 +130,7 @@ def _typed(path: Path, key: str, value: Any, hint: Any) -> Any:
                 return tuple((done, float(factor)) for done, factor in steps)
     elif int in types:
         wanted = "a whole number"
-        if type(value) is int:  # and no bool
+        if type(value) is int:  # not a bool
             return value
     elif float in types:
         wanted = "a number"

@@ -24,15 +24,15 @@ class Recipe:
 
     The learning rate is `learning_rate`, times the factor of the last `(epochs done, factor)` of
     `steps` that has been reached, after a linear warm-up over `warmup` epochs. With the `schedule`
-    "linear" it has no steps, and falls on a straight line from the end of the warm-up to 0 at the
-    end of training, a little with every batch; the last batch of all has the rate 0, and moves no
-    weight. In "bf16-mixed" the convolutions train in bf16, all else and every evaluation is in
-    float32. `weight_decay` adds
-    `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
-    l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
-    as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
-    far a step as if all went through at once, and the gradients add up. None is the whole batch.
-    Names that are none, and numbers out of range, raise `ArcalError`.
+    "linear" there are no steps: with every batch the rate falls a little, on a straight line from
+    the end of the warm-up to 0 at the end of training; the very last batch has rate 0 and moves no
+    weight. In "bf16-mixed" the convolutions train in bf16; everything else, and every evaluation,
+    is in float32. `weight_decay` adds `weight_decay * w` to the gradient of the parameters that
+    `decayed` names: a Keras regulariser l2(a) is a weight decay of 2a. `core_batch` images of a
+    batch go through the network at a time, as through one core of the paper's TPUs: batch norm sees
+    no more, its running statistics move as far per step as if all went through at once, and the
+    gradients add up. None is the whole batch. Unknown names, and numbers out of range, raise
+    `ArcalError`.
 
     >>> size = {"epochs": 10, "batch_size": 64}
     >>> recipe = Recipe("short", **size, optimizer="sgd", learning_rate=0.5, steps=((5, 0.5),))
@@ -93,7 +93,7 @@ class Recipe:
     def rate(self, epoch: float) -> float:
         """The learning rate once `epoch` epochs are done.
 
-        A fraction counts during the warm-up, and all along a linear schedule.
+        Fractions of an epoch count during the warm-up, and throughout a linear schedule.
         """
         factor = ([1.0] + [factor for done, factor in self.steps if epoch >= done])[-1]
         if self.schedule == "linear" and epoch > self.warmup:
@@ -104,14 +104,14 @@ class Recipe:
     def full_rate(self) -> int:
         """How many epochs have the full learning rate, a warm-up included.
 
-        Of a linear schedule, those that begin with more than half of it.
+        In a linear schedule, these are the epochs that begin with more than half of it.
         """
         if self.schedule == "linear":
             return math.ceil((self.epochs + self.warmup) / 2)
         return min([done for done, _ in self.steps] + [self.epochs])
 
     def fewest(self, images: int, devices: int = 1) -> int:
-        """Of so many training images, the fewest that ever go through the network at once.
+        """The fewest of so many training images that ever go through the network at once.
 
         >>> recipe_named("small").fewest(1281), recipe_named("wrn-28-10").fewest(1000)
         (1, 40)
@@ -122,7 +122,7 @@ class Recipe:
         return min({n for b in batches for n in (min(at_once, b), b % at_once)} - {0})
 
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
-        """A new optimizer for the parameters of `model`; where all are frozen, `ArcalError`."""
+        """A new optimizer for the parameters of `model`; if all are frozen, raises `ArcalError`."""
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ArcalError(
                 "the network has no weights to train, or all are frozen: set requires_grad of some"

@@ -22,13 +22,13 @@ from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
-"""By precision, increased when a change of the code changes the model that a configuration gives.
+"""By precision; increased when a change of the code changes the model of a configuration.
 
-At first "bf16-mixed" was autocast, which moved the calibration of AR-AdaLS.
+"bf16-mixed" was autocast at first, which changed the calibration of AR-AdaLS.
 """
 
 ADDED: dict[str, Any] = {"core_batch": None, "schedule": "steps"}
-"""Settings of a recipe that came later, with the value that keeps the hash of earlier runs."""
+"""Settings of a recipe that were added later, with the value that keeps earlier runs' hashes."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes", "size")
 """The settings of a run that choose images of its data set, as in `arcal.data.load`."""
@@ -38,15 +38,15 @@ CHOICE = ("split_seed", "validation", "images", "test_images", "classes", "size"
 class Run:
     """The configuration of one training run.
 
-    `data` is "fashion" or a path, `network` one of `arcal.networks.NETWORKS` or somebody else's, as
-    `arcal.external.NetworkSource` says, which may start from a file of `weights`. `method` is one
+    `data` is "fashion" or a path. `network` is one of `arcal.networks.NETWORKS` or a user's own
+    (see `arcal.external.NetworkSource`), which may start from a file of `weights`. `method` is one
     of `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives
     a single model; several give an ensemble whose members are trained in lockstep and share their
     soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared
     runs share it. `validation`, `images`, `test_images`, `classes` and `size` are those of
-    `arcal.data.load`. `threads` is the number of threads, which affects the last bits of the
-    result, and `devices` that of the devices, one process each, that share each batch: batch norm
-    sees a share of it. A value out of range, or an unknown name or setting, raises `ArcalError`.
+    `arcal.data.load`. `threads`, the number of threads, affects the last bits of the result.
+    `devices` is the number of devices, one process each, that share each batch: batch norm sees
+    only a share of it. A value out of range, or an unknown name or setting, raises `ArcalError`.
 
     >>> run = Run(method="ar-adals", settings={"alpha": 0.1}, seeds=(0, 1))
     >>> run.label, run.settings["R"], run.settings["alpha"]
@@ -100,7 +100,7 @@ class Run:
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def _name_network(self) -> None:
-        """Check the network's name; files of somebody else's are named by their whole paths."""
+        """Check the network's name; a user's own files are named by their full paths."""
         if ":" in self.network:
             located = NetworkSource.located(self.network, self.weights)
             object.__setattr__(self, "network", located.spec)
@@ -118,12 +118,12 @@ class Run:
 
     @property
     def source(self) -> NetworkSource | None:
-        """Where the network comes from, if it is somebody else's."""
+        """Where the network comes from, if it is a user's own; otherwise None."""
         return NetworkSource(self.network, self.weights) if ":" in self.network else None
 
     @property
     def network_name(self) -> str:
-        """What the network is called on a page."""
+        """The network's name on a page."""
         return self.source.name if self.source else self.network
 
     def build(self, classes: int, shape: tuple[int, int, int], seed: int) -> nn.Module:
@@ -200,8 +200,8 @@ def from_json(value: Any) -> Any:
 class DataIdentity:
     """What identifies a data set: its classes, the shape (C, H, W) of its images, and its content.
 
-    `parts` are the fingerprints of the training, validation and test part, by name, which says the
-    part where several have one name.
+    `parts` are the fingerprints of the training, validation and test part, by name; where parts
+    have the same name, it also says which part.
     """
 
     parts: Mapping[str, str]
@@ -229,7 +229,7 @@ class DataIdentity:
 
 
 def load_once(run: Run) -> Data:
-    """The data set of a run, kept for the next call in this process with a run on the same data."""
+    """The data set of a run, kept for the next call in this process for the same data."""
     return _loaded(run.data, tuple(run.choice.items()))
 
 

@@ -19,7 +19,7 @@ from arcal.training.recipes import Recipe
 from arcal.training.run import DataIdentity, Run, from_json
 
 TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
-"""Why images of a folder may be others although their files are the same."""
+"""Why images of a folder may differ although their files are the same."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Record:
     """A run as recorded in its folder.
 
     `run.data` is the path that the data was read from, "" if it is not recorded, and
-    `run.validation` the number of drawn validation images, None of a part that is the data's own.
-    `data` identifies the data, `network_digest`
-    the code of a network that is somebody else's, and `weights_digest` what it started from.
+    `run.validation` the number of drawn validation images, None if the data has its own. `data`
+    identifies the data, `network_digest` the code of a user's own network, and `weights_digest` the
+    weights it started from.
     """
 
     run: Run
@@ -52,7 +52,7 @@ class Record:
 def read_run(folder: RunFolder) -> Record:
     """Read a run back from its folder.
 
-    Its method need not be installed: what a run says can be evaluated without. A configuration that
+    Its method need not be installed: a run can be evaluated without it. A configuration that
     this version of arcal cannot read raises `ArcalError`.
     """
     config = from_json(folder.config_checked())
@@ -92,12 +92,12 @@ def is_done(folder: RunFolder) -> bool:
 
 
 def how_far(folder: RunFolder) -> str:
-    """A run's folder and how many of its epochs are done, for people."""
+    """A run's folder and how many of its epochs are done, for messages."""
     return f"{folder.path} ({folder.epochs_done()} of {read_run(folder).run.recipe.epochs} epochs)"
 
 
 def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
-    """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
+    """Raise `ArcalError` if a run is not finished; the message says what to do, then `else_do`."""
     first, *others = [folder for folder in folders if not is_done(folder)] or [None]
     if first is not None:
         try:
@@ -139,7 +139,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
                 f"{run.network} is not what it was when {folder.path} was trained: put that code "
                 "back, train the run again, or leave it out"
             )
-        # From the same seeds: a network may have drawn what is in no state dict.
+        # From the same seeds: a network may have drawn values that no state dict holds.
         seeds = (draw_seed(seed, "init") for seed in run.seeds)
         models = [source.build(classes=Z, shape=shape, seed=seed) for seed in seeds]
     else:
@@ -166,7 +166,7 @@ def model_of(folder: RunFolder) -> nn.Module:
 def data_of(
     folder: RunFolder, source: str | None = None, *, remedy: str = "give its path with --data"
 ) -> Data:
-    """The data set that a run was trained on, read from its old place or from `source`.
+    """The data set that a run was trained on, read from where it was or from `source`.
 
     Data that cannot be read, or that is not the data of the run, raises `ArcalError`, with the
     `remedy` if it has moved.

@@ -57,7 +57,7 @@ def score_run(
     order of the part's ids, the file is ascending by id. Finished shards are not scored again. The
     processes of `fabric`, by default one on the CPU, share the work through one file system; two
     calls that need the same file at the same time score it once. `progress` gets the number of
-    images done and the total. `loaders` processes of each read images ahead.
+    images done and the total. Each process reads images ahead with `loaders` further processes.
 
     An unknown order, a run that is not finished, an empty part, existing scores of another model,
     data set or attack, and existing shards of another number of threads or type of device raise
@@ -88,7 +88,7 @@ def score_run(
                 scoring.alone()
             else:
                 scoring.together(fabric)
-    elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
+    elif (left := path.with_suffix(SHARDS)).exists():  # left by a process killed after merging
         with locked(_lock(path)):
             shutil.rmtree(left, ignore_errors=True)
     scores = load_scores(path, scoring.fingerprint)
@@ -111,10 +111,10 @@ def score_share(
     device: torch.device,
     loaders: int = 0,
 ) -> None:
-    """Score what is missing of the share `share` in [0, of) of a part, and keep its shards.
+    """Score what is missing of one share of a part, `share` in [0, of), and keep its shards.
 
-    For many workers that have nothing to do with each other: `score_run`, called afterwards, scores
-    what is still missing and merges them all. Arguments and errors are otherwise as there.
+    For many independent workers: `score_run`, called afterwards, scores what is still missing and
+    merges all shards. Other arguments and errors are those of `score_run`.
     """
     scoring = _scoring(folder, part, name, order, attack, device, loaders)
     if scoring.path.exists():
@@ -167,7 +167,7 @@ def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None =
 class _Scoring:
     """One scoring: what every process needs to score its share with the model of `run`.
 
-    `fingerprint` says what the scores are of, `how` what they are made on.
+    `fingerprint` says what is scored by what, `how` with which threads, device and batches.
     """
 
     run: RunFolder
@@ -231,7 +231,7 @@ class _Scoring:
             return fabric.broadcast(error)
 
     def missing(self, numbers: Iterable[int] | None = None) -> list[int]:
-        """The shards still to be scored, of all or of these; another scoring's raise an error."""
+        """The shards to score, of all or of these; shards of another scoring raise `ArcalError`."""
         if self.path.exists():
             return []
         if not len(self.part):
@@ -281,7 +281,7 @@ def _lock(path: Path) -> Path:
 
 
 def _files(part: Part, positions: Tensor | None = None) -> dict[str, Any]:
-    """What a score file says of the files of its images, if they are files."""
+    """What a score file records of the images' files, if they are files."""
     evidence = evidence_of(part, positions)
     return {"files": evidence} if evidence else {}
 

@@ -1,4 +1,4 @@
-"""Whether a run can learn from its data, and whether its soft labels still teach a class."""
+"""Checks that a run can learn from its data, and that its soft labels still teach a class."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,11 @@ from arcal.methods import AdaLS, method_class, method_named
 from arcal.training.run import Run
 
 FEWEST = 50
-"""Validation images in a level, whose gap is then uncertain by up to 7 points."""
+"""With fewer validation images in a level, its gap is uncertain by more than 7 points."""
 
 
 def doubts_of_run(run: Run, data: Data) -> Iterator[str]:
-    """A sentence for each thing that leaves a run too little to learn from.
+    """A sentence for each reason why a run has too little to learn from.
 
     >>> from arcal.data import load
     >>> data = load("fashion", images=100, validation=90)
@@ -41,9 +41,9 @@ def doubts_of_run(run: Run, data: Data) -> Iterator[str]:
 
 
 def uniform_labels(method: str, epoch: Mapping[str, Any], classes: int) -> str | None:
-    """A sentence if soft labels ended at their bound, by the last line of a run's metrics, or None.
+    """A sentence if the last record of a run's metrics has soft labels at their bound, or None.
 
-    There every class has the same share, so that the images of such a level teach none.
+    There every class has the same share, so that the images of such a level teach no class.
 
     >>> uniform_labels("adals", {"epsilon": [1.0]}, classes=4)
     'its soft label fell to 1/4, which teaches no class: give a smaller --alpha'

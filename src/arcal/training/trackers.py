@@ -1,4 +1,4 @@
-"""Where the metrics of a run are shown as well: Fabric's loggers, and Lightning's."""
+"""Trackers, which also show the metrics of a run: Fabric's loggers, and Lightning's."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -57,13 +57,13 @@ TRACKERS: dict[str, tuple[Callable[[RunFolder], Any], tuple[str, ...]]] = {
     "wandb": (_wandb, ("wandb", "pytorch_lightning")),
     "mlflow": (_mlflow, ("mlflow", "pytorch_lightning")),
 }
-"""The trackers by name, and what each needs installed beside arcal: csv and tensorboard write into
-the run's folder, wandb and mlflow where they do by default, the working folder, or where their own
-settings say."""
+"""The trackers by name, and what each needs installed besides arcal. csv and tensorboard write into
+the run's folder; wandb and mlflow write where their own settings say, by default into the working
+folder."""
 
 
 def tracker_named(name: str) -> Callable[[RunFolder], Any]:
-    """What makes the logger of a run, for `Fabric(loggers=...)`, by its name in `TRACKERS`.
+    """The function that makes the logger of a run for `Fabric(loggers=...)`, by name.
 
     An unknown name, or one whose library is not installed, raises `ArcalError`.
     """

@@ -1,12 +1,12 @@
 """AugMix's images (Hendrycks et al., ICLR 2020): mixtures of an image and chains of operations.
 
-The paper leaves out those of AutoAugment's operations that overlap with the corruptions that it
+The paper leaves out the operations of AutoAugment that overlap with the corruptions that it
 evaluates on, and so does this file: color (the corruption saturate), contrast, brightness,
-sharpness (below 1 it blurs), and Cutout. `LEFT_OUT` names them. What stays is none of the 19 types
-of `arcal.transforms.corruptions`, with one exception that the paper does not mention:
+sharpness (below 1 it blurs), and Cutout. `LEFT_OUT` names them. None of the others is among the 19
+types of `arcal.transforms.corruptions`, with one exception that the paper does not mention.
 elastic_transform begins with a random affine map of a few pixels, which in CIFAR-10-C is all of it
-at intensity 1 and nearly all at 2, and rotations, shears and translations in a chain make such
-maps. So read AugMix's figures under elastic_transform with that in mind.
+at intensity 1 and nearly all at 2, and a chain of rotations, shears and translations is such a map.
+So read AugMix's figures under elastic_transform with that in mind.
 """
 
 import math
@@ -20,27 +20,27 @@ from torch.nn import functional as F
 from arcal.errors import ArcalError
 
 WIDTH = 3
-"""Chains a mixture, the paper's k."""
+"""Chains per mixture, the paper's k."""
 
 DEPTH = 3
 """The longest chain; lengths are drawn from 1 to 3."""
 
 SEVERITY = 3
-"""How strong an operation can be, of 10; the authors' code has 3 for CIFAR and for ImageNet 1."""
+"""The strongest operation, out of 10; the authors' code has 3 for CIFAR and 1 for ImageNet."""
 
 LEFT_OUT = ("color", "contrast", "brightness", "sharpness", "cutout")
-"""Operations of AutoAugment that AugMix leaves out, since corruptions do the like."""
+"""Operations of AutoAugment that AugMix leaves out, because corruptions do similar things."""
 
 
 def augmix(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """AugMix's `x_augmix` of float images `(B, C, H, W)` in [0, 1], as many and on their device.
+    """AugMix's `x_augmix` of float images `(B, C, H, W)` in [0, 1], of the same shape and device.
 
         x_augmix = (1 - m) x + m sum_i w_i chain_i(x),   m ~ Beta(1, 1),   w ~ Dirichlet(1, 1, 1)
 
     with k = 3 chains, each of 1 to 3 of `OPERATIONS`, and of a strength drawn from U(0.1, 3) tenths
     of the strongest (Algorithm 1 with alpha = 1, and the severity of the authors' code for CIFAR).
-    Everything is drawn for each image by itself, from `generator` on the CPU, or from torch's own,
-    and computed in float32 or better. What is no float raises `ArcalError`.
+    Everything is drawn for each image separately, from `generator` on the CPU, or from torch's own,
+    and computed in float32 or better. Images that are not floats raise `ArcalError`.
 
     >>> images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     >>> mixed = augmix(images, torch.Generator().manual_seed(1))
@@ -75,7 +75,7 @@ def augmix(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 
 def autocontrast(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
-    """Stretch each channel to the whole of [0, 1]; one of a single value stays."""
+    """Stretch each channel to the whole of [0, 1]; a channel of a single value stays."""
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     spread = high - low
     stretched = (images - low) / spread.masked_fill(spread == 0, 1)
@@ -103,7 +103,7 @@ def posterize(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
-    """Invert the values from `256 - int(256 level)`, of 255, upward."""
+    """Invert the values from `256 - int(256 level)` upward, on a scale of 0 to 255."""
     threshold = 256 - _per_image((256 * level).floor())
     return torch.where(_bytes(images) < threshold, images, 1 - images)
 

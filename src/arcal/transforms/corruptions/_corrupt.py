@@ -86,7 +86,7 @@ def corrupt(
         constants = "cifar" if max(images.shape[2:]) <= LARGEST_CIFAR else "imagenet"
     elif constants not in TABLES:
         raise ArcalError(f"constants {constants!r} are unknown: choose cifar or imagenet")
-    intensity = int(intensity)  # the draws are of its text
+    intensity = int(intensity)  # the draws depend on its text
     c = TABLES[constants][type][intensity - 1]
     chunk = max(1, CHUNK // images.shape[1:].numel())
     corrupted = torch.empty_like(images, memory_format=torch.contiguous_format)

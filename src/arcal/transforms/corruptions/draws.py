@@ -35,7 +35,7 @@ class Draws:
 
     @cached_property
     def generators(self) -> list[Generator]:
-        """One numpy generator per image, made when first used, as many corruptions draw nothing."""
+        """One numpy generator per image, made when first used: many corruptions draw nothing."""
         keys = np.array([[self._set, id % 2**64] for id in self.ids.tolist()], np.uint64)
         return [Generator(np.random.Philox(key=key)) for key in keys]
 

@@ -30,7 +30,7 @@ _CONTRASTS = (14, 18, 18, 26, 35)
 def frost_source() -> str:
     """The texture that `frost` uses: "photographs of imagecorruptions" or "procedural".
 
-    It is the former where the package `imagecorruptions` is installed.
+    Photographs are used if the package `imagecorruptions` is installed.
 
     >>> frost_source() in ("photographs of imagecorruptions", "procedural")
     True
