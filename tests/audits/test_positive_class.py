@@ -1,6 +1,7 @@
 """The class whose probability is held against its frequency: the second of two, or one by name."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 import arcal
-from arcal.auditing import as_answers, as_predictions, class_probability, positive_class
+from arcal.auditing import (
+    Change,
+    ClassProbability,
+    as_answers,
+    as_predictions,
+    class_probability,
+    positive_class,
+)
 from arcal.audits import Condition, failures
 from arcal.errors import ArcalError
 from tests.audits.numbers_of_a_page import payload_of
@@ -17,6 +25,20 @@ from tests.test_cli import arcal as command
 from tests.test_cli import succeeds
 
 NAMES = ("legitimate", "dispute", "fraud")
+
+
+def looked_at(audit: arcal.Audit) -> ClassProbability:
+    """What the audit of one model says of the probability of its positive class."""
+    (model,) = audit.models
+    assert model.positive is not None
+    return model.positive
+
+
+def changed(audit: arcal.Audit) -> Mapping[str, Change]:
+    """The figures of its one model that can be compared with the earlier audit."""
+    (since,) = audit.changes
+    assert since is not None
+    return since.figures
 
 
 def three(seed: int = 0, share: float = 0.04, said: float = 0.12, N: int = 3000):
@@ -41,8 +63,7 @@ def test_a_class_is_called_by_its_name_alone():
 
 def test_any_class_of_any_number_can_be_looked_at(tmp_path):
     audit = arcal.audit(three(), classes=NAMES, positive="fraud")
-    one = audit.models[0].positive
-    assert one is not None
+    one = looked_at(audit)
     assert one == class_probability(three(), 2)
     (line,) = [line for line in audit.summary().split("\n\n") if "its probability of fraud" in line]
     assert "too high by" in " ".join(line.split())
@@ -61,7 +82,7 @@ def test_any_class_of_any_number_can_be_looked_at(tmp_path):
 def test_a_class_that_was_asked_for_is_answered_even_if_chance_explains_it():
     right = arcal.audit(three(said=0.04), classes=NAMES, positive="fraud")
     text = " ".join(right.summary().split())
-    share = right.models[0].positive.frequency
+    share = looked_at(right).frequency
     assert (
         f"its probability of fraud is 4.0 % on average, and {100 * share.value:.1f} % of the "
         f"inputs [{100 * share.low:.1f}, {100 * share.high:.1f}] are fraud: chance explains the "
@@ -75,7 +96,7 @@ def test_of_two_classes_the_first_can_be_the_rare_one():
     labels = (draw.random(2000) >= p / 2).astype(int)
     both = as_predictions(probabilities=np.stack([p, 1 - p], axis=1), labels=labels)
     audits = {z: arcal.audit(both, classes=("fraud", "no"), positive=z) for z in ("fraud", "no")}
-    fraud, no = (audits[z].models[0].positive for z in ("fraud", "no"))
+    fraud, no = looked_at(audits["fraud"]), looked_at(audits["no"])
     assert fraud.z == 0
     assert fraud.gap.value == pytest.approx(-no.gap.value)
     assert fraud.verdict == "over-confident"
@@ -95,7 +116,7 @@ def test_models_loaders_and_estimators_take_it():
     assert numbered.models[0].positive_class == 2
     fitted = LogisticRegression().fit(x.numpy(), np.array(NAMES)[y])
     estimator = arcal.audit(fitted, (x.numpy(), np.array(NAMES)[y]), positive="dispute")
-    assert estimator.classes[estimator.models[0].positive_class] == "dispute"
+    assert estimator.classes[looked_at(estimator).z] == "dispute"
 
 
 def test_a_class_that_is_not_there_is_refused_before_anything_is_run():
@@ -119,13 +140,13 @@ def test_audits_of_other_positive_classes_are_not_compared(tmp_path):
     arcal.audit(three(), classes=NAMES, positive="fraud").save(tmp_path / "october")
     later = {"classes": NAMES, "against": tmp_path / "october"}
     since = arcal.audit(three(1, share=0.1), positive="fraud", **later)
-    assert since.changes[0].figures["positive.frequency"].verdict == "higher"
+    assert changed(since)["positive.frequency"].verdict == "higher"
     text = " ".join(since.summary().split())
     assert "the share of fraud" in text
     with pytest.raises(ArcalError, match=r"probability of fraud and this of dispute.* --positive"):
         arcal.audit(three(1), positive="dispute", **later)
     unnamed = arcal.audit(three(1), **later)
-    assert "positive.gap" not in unnamed.changes[0].figures
+    assert "positive.gap" not in changed(unnamed)
 
 
 def test_the_command_takes_a_name(tmp_path, monkeypatch):

@@ -58,8 +58,9 @@ class Earlier:
                 f"the audit {self.name}: inputs {have} here, so their figures cannot be compared: "
                 "give weights in both audits or in none"
             )
-        if None not in (positive, self.positive) and positive != self.positive:
-            theirs, ours = (self.classes[z] for z in (self.positive, positive))
+        before = self.positive
+        if positive is not None and before is not None and positive != before:
+            theirs, ours = self.classes[before], self.classes[positive]
             raise ArcalError(
                 f"the audit {self.name} is of the probability of {theirs} and this of {ours}, so "
                 "the two cannot be compared: give the same --positive in both audits"
