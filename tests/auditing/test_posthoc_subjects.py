@@ -1,5 +1,7 @@
 """Subjects calibrated after training, against temperatures fitted and applied by hand."""
 
+import math
+
 import pytest
 import torch
 
@@ -8,11 +10,15 @@ from arcal.auditing import (
     Predictions,
     Provenance,
     Subject,
+    as_answers,
+    as_predictions,
     calibrated,
     calibrated_subject,
+    ensemble,
     fit_posthoc,
     measure,
     shift_sets,
+    without_zeros,
 )
 from arcal.auditing._subject import R, shared_levels
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
@@ -130,3 +136,25 @@ def test_a_classifier_without_a_method_stays_without(twins):
     twin = calibrated_subject(mine, "ets", calibrators)
     assert (twin.name, twin.method) == ("mine + ets", None)
     assert list(twin.measures) == [FOG]
+
+
+def test_impossible_classes_stay_so_in_an_ensemble_and_after_a_calibrator():
+    """Options that a question does not have were taken for rounded zeros, and made small."""
+    draw = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(2, 200, 4, generator=draw, dtype=torch.float64)
+    logits[:, ::2, 3] = -math.inf
+    labels = torch.randint(3, (200,), generator=draw)
+    runs = [as_predictions(logits=one, labels=labels) for one in logits]
+    both = ensemble(runs)
+    mended, _ = without_zeros(both)
+    after = calibrated(fit_posthoc("temperature", mended, "both"), both)
+    for one in (both, after):
+        assert one.impossible
+        finite, said = without_zeros(one)
+        assert said is not None
+        assert "impossible" in said
+        assert (finite.log_probabilities.exp()[::2, 3] == 0).all()
+    answers = as_answers(confidence=[0.5] * 200, correct=labels > 0)
+    two = as_predictions(logits=torch.zeros(200, 2), labels=answers.labels)
+    with pytest.raises(ArcalError, match="some of these runs are answers and some are not"):
+        ensemble([two, answers])

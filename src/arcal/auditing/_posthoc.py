@@ -42,8 +42,7 @@ def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     (torch.Size([1, 4, 2]), torch.float64)
     """
     log_probabilities = calibrator(predictions.log_probabilities, energy=predictions.energy)
-    ids, labels = predictions.ids, predictions.labels
-    return Predictions(ids, labels, log_probabilities[None], answers=predictions.answers)
+    return replace(predictions, logits=log_probabilities[None])
 
 
 def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Iterator[Tensor]:

@@ -148,7 +148,7 @@ def ensemble(runs: Sequence[Predictions]) -> Predictions:
     check_same_inputs(runs)
     first = runs[0]
     logits = torch.cat([run.logits for run in runs])
-    return Predictions(first.ids, first.labels, logits, answers=first.answers)
+    return replace(first, logits=logits, impossible=any(run.impossible for run in runs))
 
 
 def check_same_inputs(runs: Sequence[Predictions]) -> None:
@@ -164,3 +164,5 @@ def check_same_inputs(runs: Sequence[Predictions]) -> None:
             )
     if len(classes := {run.classes for run in runs}) > 1:
         raise ArcalError(f"these runs have {sorted(classes)} classes: give runs of the same")
+    if len({run.answers for run in runs}) > 1:
+        raise ArcalError("some of these runs are answers and some are not: give runs of one kind")
