@@ -10,8 +10,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from glob import escape
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from tokenize import TokenError
@@ -24,6 +26,19 @@ try:
     import fcntl
 except ImportError:  # Windows has no fcntl: there, only one process may train or score a run
     fcntl = None
+
+
+def meant(path: Path) -> str | None:
+    """The end of an error on a path that is not there: what is like it beside it, if anything is.
+
+    >>> Path("predictions.csv").touch()
+    >>> meant(Path("prediction.csv")), meant(Path("nowhere"))
+    ('did you mean predictions.csv?', None)
+    """
+    there = path.parent.iterdir() if path.parent.is_dir() else ()
+    beside = [one.name for one in islice(there, 10_000)]
+    close = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
+    return f"did you mean {' or '.join(close)}?" if close else None
 
 
 def expanded(path: Path | str) -> Path:

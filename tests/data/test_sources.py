@@ -138,6 +138,9 @@ def test_what_is_unclear_is_one_line(tmp_path, names, part, message):
 def test_a_path_that_is_missing_and_a_file_of_another_kind(tmp_path):
     with pytest.raises(ArcalError, match="nowhere is not there: give"):
         find_source(str(tmp_path / "nowhere"))
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ArcalError, match=r"phtos is not there: did you mean \S+photos\?"):
+        find_source(str(tmp_path / "phtos"))
     with pytest.raises(ArcalError, match="x/y is not there"):
         find_source(str(tmp_path / "x" / "y"))
     touch(tmp_path, "notes.txt")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import tyro
 from arcal.cli._help import HIDDEN
 from arcal.cli.output import say
 from arcal.errors import ArcalError, ModelInputError
+from arcal.files import meant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -358,13 +358,5 @@ def check_named(what: Sequence[str]) -> None:
             )
     for one in what[:-1] or what:
         if ":" not in one and not Path(one).exists():
-            raise ArcalError(f"{one} is missing: {_others_like(Path(one))}")
-
-
-def _others_like(path: Path) -> str:
-    """The remedy for a missing file: files with similar names beside it, or what to give."""
-    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-    meant = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
-    if meant:
-        return f"did you mean {' or '.join(meant)}?"
-    return "give MODEL and DATA, or a file of predictions with labels"
+            remedy = meant(Path(one)) or "give MODEL and DATA, or a file of predictions with labels"
+            raise ArcalError(f"{one} is missing: {remedy}")

@@ -16,7 +16,7 @@ from arcal.data.npz import parts_in
 from arcal.data.parquet_columns import is_saved, saved_parts
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
-from arcal.files import expanded
+from arcal.files import expanded, meant
 from arcal.printable import first_few
 
 Format = Literal["parquet", "arrow", "csv", "jsonl", "npz", "tar", "cifar", "folder"]
@@ -128,6 +128,8 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
                 f"{source} holds folders of folders of images: if {deeper.name} is a class, move "
                 f"its images up to {deeper}/IMAGE; if it is a data set, name {deeper}"
             )
+        if (other := meant(path)) is not None and not path.exists():
+            raise ArcalError(f"{source} is not there: {other}")
         raise ArcalError(f"{source} {what}: {f'name {deeper}, or ' * bool(deeper)}{advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
