@@ -83,6 +83,17 @@ def as_tensor(
         return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
 
 
+def plain(tensor: Tensor) -> Tensor:
+    """A tensor without the subclass that a library made of it, whose operators may be others.
+
+    fastai, MONAI and torchvision make such, and mixing two of them may raise an error.
+
+    >>> type(plain(torch.nn.Parameter(torch.zeros(2)))).__name__
+    'Tensor'
+    """
+    return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
+
+
 def row_blocks(N: int, width: int) -> Iterator[slice]:
     """Slices of N rows of this width, some `BLOCK` numbers each.
 

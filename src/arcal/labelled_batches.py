@@ -1,8 +1,8 @@
 """Batches of labelled inputs, in the forms in which loaders yield them."""
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -20,15 +20,15 @@ from torch.utils.data import (
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
 from arcal.errors import ArcalError, first_line
-from arcal.labels import as_whole_numbers
+from arcal.labels import as_whole_numbers, numbered
 
 
-def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
+def as_loader(data: Any, name: str = "data") -> Any:
     """Batches of a pair `(x, labels)` of arrays, of a data set or a part; anything else as it is.
 
     They are in the order of the data, each of as many inputs as `usual_batch` says. Of a part of
-    `arcal.data` they have its ids, and images are in [0, 1]. A data set that is not `labelled` is
-    one of inputs, with or without labels. A path, what cannot be iterated over, and a data set
+    `arcal.data` they have its ids, and images are in [0, 1]. A data set may be one of
+    inputs without labels. A path, what cannot be iterated over, and a data set
     without a length or of what cannot be put into batches, raise `ArcalError` with the `name`.
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
@@ -48,7 +48,8 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
         return list(zip(x.split(size), labels.split(size), strict=True))
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
-    if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
+    stream = isinstance(data, IterableDataset)
+    if stream or not (isinstance(data, Dataset) or _is_of_single_inputs(data)):
         if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
                 f"{name} is a {type(data).__name__}: give a loader, a data set, a pair (x, labels) "
@@ -63,9 +64,24 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     if not len(data):
         return []
     few = _collated([data[0]])
-    x = unpacked(few, 0)[1] if labelled else inputs_alone(few)
+    x = inputs_alone(few)
     size = usual_batch(x, torch.device("cpu"))
     return DataLoader(data, batch_size=size, collate_fn=_collated)
+
+
+def _is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
+    """Whether this gives labelled inputs by number, one by one, as a data set of Hugging Face."""
+    if isinstance(data, list | tuple) or not hasattr(type(data), "__getitem__"):
+        return False
+    try:
+        one = data[0]
+    except (LookupError, TypeError):
+        return False
+    if isinstance(one, Mapping):
+        label = next((one[name] for name in LABELS if name in one), ())
+    else:
+        label = one[-1] if isinstance(one, tuple | list) and len(one) in (2, 3) else ()
+    return isinstance(label, str) or np.ndim(label) == 0
 
 
 def _collated(items: list[Any]) -> Any:
@@ -94,12 +110,15 @@ LABELS = ("labels", "label")
 """What collators of transformers, and data sets of its hub, call them."""
 
 
-def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
+def unpacked(
+    batch: Any, seen: int, classes: Sequence[str] | None = None
+) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, the inputs and the labels of a batch, int64 `(B,)` on the CPU but for the inputs.
 
     A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels`, or `label`, and perhaps
-    `ids`, in which all else is the inputs. Without ids they are numbered from `seen` on. Anything
-    else, and ids or labels that are not one whole number for each input, raise `ArcalError`.
+    `ids`, in which all else is the inputs. Without ids they are numbered from `seen` on. Labels may
+    be names of `classes`. Anything else, and ids or labels that are not one whole number for each
+    input, raise `ArcalError`.
 
     >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
     >>> ids, labels
@@ -137,7 +156,11 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     N = len(x)
     positions = torch.arange(seen, seen + N, device="cpu")
     ids = positions if ids is None else as_whole_numbers(ids, N, "ids")
-    return ids, x, as_whole_numbers(labels, N, "labels")
+    return (
+        ids,
+        x,
+        as_whole_numbers(labels if classes is None else numbered(labels, classes), N, "labels"),
+    )
 
 
 def inputs_alone(batch: Any) -> Inputs:
@@ -174,7 +197,7 @@ def _as_inputs(x: Any) -> Inputs:
             f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
             "tuple of several"
         )
-    return Inputs.of(x)
+    return Inputs.of(x).plain()
 
 
 def has_ids(batch: Any) -> bool:
