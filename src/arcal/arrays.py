@@ -84,6 +84,18 @@ def as_tensor(
         return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
 
 
+def plain(tensor: Tensor) -> Tensor:
+    """The same tensor as torch's own class, without a library's subclass.
+
+    fastai, MONAI and torchvision have subclasses, whose operators may differ, and some raise errors
+    if two of them are mixed.
+
+    >>> type(plain(torch.nn.Parameter(torch.zeros(2)))).__name__
+    'Tensor'
+    """
+    return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
+
+
 def row_blocks(N: int, width: int) -> Iterator[slice]:
     """Slices of N rows of this width, about `BLOCK` numbers each.
 

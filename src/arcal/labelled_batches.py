@@ -1,8 +1,8 @@
 """Batches of labelled inputs, in the forms that loaders yield."""
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -20,17 +20,17 @@ from torch.utils.data import (
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
 from arcal.errors import ArcalError, a_type, first_line
-from arcal.labels import as_whole_numbers
+from arcal.labels import as_whole_numbers, numbered
 
 
-def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
+def as_loader(data: Any, name: str = "data") -> Any:
     """Split a pair `(x, labels)` of arrays, a data set or a part into batches; keep anything else.
 
     Batches are in the order of the data and hold as many inputs as `usual_batch` says. Those of a
     part of `arcal.data` have its ids, and images in [0, 1]. The items of a data set are inputs with
-    labels or, if not `labelled`, with or without. A path, an object that cannot be iterated over,
-    and a data set that has no length or whose items do not form batches raise `ArcalError`.
-    Messages call the data by its `name`.
+    or without labels. A path, an object that cannot be iterated over, and a data set that has no
+    length or whose items do not form batches raise `ArcalError`. Messages call the data by its
+    `name`.
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
@@ -49,7 +49,8 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
         return list(zip(x.split(size), labels.split(size), strict=True))
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
-    if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
+    stream = isinstance(data, IterableDataset)
+    if stream or not (isinstance(data, Dataset) or _is_of_single_inputs(data)):
         if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
                 f"{name} is {a_type(data)}: give a loader, a data set, a pair (x, labels) "
@@ -64,9 +65,24 @@ def as_loader(data: Any, name: str = "data", *, labelled: bool = True) -> Any:
     if not len(data):
         return []
     few = _collated([data[0]])
-    x = unpacked(few, 0)[1] if labelled else inputs_alone(few)
+    x = inputs_alone(few)
     size = usual_batch(x, torch.device("cpu"))
     return DataLoader(data, batch_size=size, collate_fn=_collated)
+
+
+def _is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
+    """Whether `data[i]` is one labelled input, as in a data set of Hugging Face."""
+    if isinstance(data, list | tuple) or not hasattr(type(data), "__getitem__"):
+        return False
+    try:
+        one = data[0]
+    except (LookupError, TypeError):
+        return False
+    if isinstance(one, Mapping):
+        label = next((one[name] for name in LABELS if name in one), ())
+    else:
+        label = one[-1] if isinstance(one, tuple | list) and len(one) in (2, 3) else ()
+    return isinstance(label, str) or np.ndim(label) == 0
 
 
 def _collated(items: list[Any]) -> Any:
@@ -95,12 +111,15 @@ LABELS = ("labels", "label")
 """The keys of labels in transformers' collators and in data sets of its hub."""
 
 
-def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
+def unpacked(
+    batch: Any, seen: int, classes: Sequence[str] | None = None
+) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, inputs and labels of a batch; ids and labels are int64 `(B,)` on the CPU.
 
     A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels` or `label`, perhaps `ids`,
-    and the inputs under all other keys. Inputs without ids are numbered from `seen` on. Anything
-    else, and ids or labels that are not one whole number per input, raise `ArcalError`.
+    and the inputs under all other keys. Inputs without ids are numbered from `seen` on. Labels may
+    be names of `classes`. Anything else, and ids or labels that are not one whole number per input,
+    raise `ArcalError`.
 
     >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
     >>> ids, labels
@@ -138,6 +157,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     N = len(x)
     positions = torch.arange(seen, seen + N, device="cpu")
     ids = positions if ids is None else as_whole_numbers(ids, N, "ids")
+    labels = labels if classes is None else numbered(labels, classes)
     return ids, x, as_whole_numbers(labels, N, "labels")
 
 
@@ -175,7 +195,7 @@ def _as_inputs(x: Any) -> Inputs:
             f"the inputs of a batch are {a_type(x)}: give a tensor (N, ...), or a dict or "
             "tuple of several"
         )
-    return Inputs.of(x)
+    return Inputs.of(x).plain()
 
 
 def has_ids(batch: Any) -> bool:

@@ -15,7 +15,7 @@ def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
     """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    return arrays.as_tensor(values, name, copied=copied).detach().cpu()
+    return arrays.plain(arrays.as_tensor(values, name, copied=copied)).detach().cpu()
 
 
 def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tensor:

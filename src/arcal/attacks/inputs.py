@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.arrays import no_finer_than
+from arcal.arrays import no_finer_than, plain
 from arcal.errors import ArcalError, a_type
 
 Model = Callable[[Any], Tensor]
@@ -40,10 +40,16 @@ class Inputs:
         if not parts:
             raise ArcalError("the inputs hold no tensor: give a dict or tuple of tensors (N, ...)")
         for name, part in parts.items():
+            if isinstance(part, str):
+                raise ArcalError(
+                    "the inputs are texts, which no model reads here: make tensors of them by your "
+                    "tokenizer, or give predictions alone, by `as_predictions`"
+                )
             if not isinstance(part, Tensor):
                 raise ArcalError(
-                    f"input {name!r} is {a_type(part)}: give tensors (N, ...), and leave "
-                    "what is the same for all of them to the model"
+                    f"input {name!r} is {a_type(part)}: give tensors (N, ...), and leave out what "
+                    "the model does not take; what it takes and is the same for all of them "
+                    "belongs in it"
                 )
         rows = {name: len(t) if t.ndim else 0 for name, t in parts.items()}
         first = next(iter(rows))
@@ -111,6 +117,12 @@ class Inputs:
     def to(self, device: torch.device) -> "Inputs":
         """The same inputs on a device."""
         return self._of({name: part.to(device) for name, part in self.named.items()})
+
+    def plain(self) -> "Inputs":
+        """The same inputs as tensors of torch's own class."""
+        if all(type(part) is Tensor for part in self.named.values()):
+            return self
+        return self._of({name: plain(part) for name, part in self.named.items()})
 
     def no_finer_than(self, model: Model) -> "Inputs":
         """The same inputs, float64 ones as float32 unless the model's weights are float64.

@@ -132,7 +132,9 @@ def frozen(model: Model) -> Iterator[None]:
     """
     modules = list(module_of(model).modules())
     parameters = [one for one in module_of(model).parameters() if not one.is_inference()]
-    settings: list[Setting] = [(module, "training", False) for module in modules]
+    settings: list[Setting] = [
+        (one, "training", False) for one in modules if hasattr(one, "training")
+    ]
     settings += [(parameter, "requires_grad", False) for parameter in parameters]
     if any(isinstance(module, nn.RNNBase) for module in modules):
         settings.append((torch.backends.cudnn, "enabled", False))

@@ -101,7 +101,8 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
         if x.min() < 0:
             return (
                 "if they are normalised images, give them in [0, 1] and normalise in the model's "
-                "first layer; if not, give the bounds they have"
+                "first layer, as nn.Sequential(Normalize(mean, std), model) of torchvision's "
+                "transforms; if not, give the bounds they have"
             )
         if x.max() > 2:
             return "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds"

@@ -36,9 +36,10 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
     if logits.ndim == 1:
         logits = logits.unsqueeze(1)
     if logits.ndim != 2 or logits.shape[1] == 0:
+        more = "; drop the rest, by `.flatten(1)`" * all(n == 1 for n in logits.shape[2:])
         raise ArcalError(
             f"the model returns shape {tuple(logits.shape)}: logits (N, Z) are needed, one row for "
-            "each input, or (N,) of a binary classifier"
+            f"each input, or (N,) of a binary classifier{more if logits.ndim > 2 else ''}"
         )
     if logits.shape[1] == 1:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)

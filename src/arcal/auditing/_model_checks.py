@@ -1,5 +1,6 @@
 """Checks of a model before anything is computed with it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from arcal.labels import as_labels
 
 PLENTY = 8
 """At most this many rows are run alone; with fewer, outputs in [0, 1] may be chance."""
+
+MOST = 6
+"""Tensors that a line lists."""
 
 DEPENDENT = (
     "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
@@ -45,7 +49,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
     - NaN or infinity in the inputs; an error in the model, for example because its weights have
       another dtype;
     - outputs that are not logits `(N, Z)`, have another dtype than the inputs, are not finite, have
-      a wrong number of classes, or are probabilities;
+      a wrong number of classes, or are probabilities or normalised embeddings;
     - a model that writes into its inputs;
     - a label that is no class of the model;
     - a stochastic model: two calls with the same inputs differ;
@@ -111,7 +115,7 @@ class Around(nn.Module):
 def _check_mode(model: Model) -> None:
     own = model.classifier if isinstance(model, Around) else model
     for name, layer in own.named_modules() if isinstance(own, nn.Module) else ():
-        if layer.training and _acts_otherwise_in_training(layer):
+        if _acts_otherwise_in_training(layer) and layer.training:  # frozen TorchScript has none
             raise ArcalError(
                 f"the model is in training mode, which matters to its {type(layer).__name__} "
                 f"{name!r}: call `.eval()` first"
@@ -147,12 +151,26 @@ def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
     if not logits.is_floating_point():
         raise ArcalError(f"the model returns {logits.dtype}: logits, which are floats, are needed")
     check_classes(logits, classes)
+    _check_no_embedding(logits)
     one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
     inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
     if one_output and inside and len(logits) >= PLENTY:
         raise ArcalError(
             "the model's one output lies in [0, 1] for all inputs, as a sigmoid's does: return the "
             "logit before it; if it is a logit, return both classes' as (-z / 2, z / 2)"
+        )
+
+
+def _check_no_embedding(logits: Tensor) -> None:
+    """Refuse rows that all have length 1: an encoder's features would count as classes.
+
+    So do decisions, of which one is 1 and all others are 0: these are refused as probabilities.
+    """
+    decisions = ((logits == 0) | (logits == 1)).all()
+    if len(logits) >= PLENTY and not decisions and ((logits.norm(dim=1) - 1).abs() < 1e-5).all():
+        raise ArcalError(
+            "each row that the model returns has length 1, as a normalised embedding does: return "
+            "logits of classes, such as scaled products with the embeddings of their names"
         )
 
 
@@ -211,17 +229,24 @@ def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
     weights_kind = {weight.dtype for weight in weights if weight.is_floating_point()}
     if floats and weights_kind and not floats & weights_kind:
         remedy = "convert the inputs, or the model, by `.to(dtype)`"
+        if all(torch.finfo(kind).bits < 32 for kind in weights_kind):
+            remedy = "convert the model, by `.float()`"
         if floats == {torch.uint8}:
             remedy = "convert the inputs, and divide pixels of 0 to 255 by 255"
         return ArcalError(
             f"the inputs are {_words(floats)} and the model's weights {_words(weights_kind)}: "
             f"{remedy}"
         )
-    shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in x.named.values())
+    kinds = [f"{part.dtype} {tuple(part.shape)}" for part in x.named.values()]
+    shapes = ", ".join(kinds[:MOST]) + f" and {len(kinds) - MOST} more" * (len(kinds) > MOST)
     remedy = "give inputs of the shape and dtype that it takes"
     if isinstance(error, TypeError) and not isinstance(x.parts, torch.Tensor):
-        remedy = "a dict is given to it as keywords and a tuple as arguments, so wrap a model that "
-        remedy += "takes the whole: lambda **parts: model(parts), or lambda *parts: model(parts)"
+        remedy = "it is given a tuple as arguments, so wrap a model that takes the whole: "
+        remedy += "lambda *parts: model(parts)"
+        if isinstance(x.parts, Mapping):
+            first, *_ = names = [*map(str, x.named)]
+            remedy = "a dict is given to it as keywords, so wrap a model that takes others: lambda "
+            remedy += f"{', '.join(names)}: model({first}), or lambda **parts: model(parts)"
     return ModelInputError(f"the model fails on inputs {shapes}: {first_line(error)}; {remedy}")
 
 

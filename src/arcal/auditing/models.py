@@ -12,7 +12,7 @@ from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.auditing._logits import exported_module, logits_of, perhaps_logits
 from arcal.auditing._model_checks import Around, check_model
 from arcal.auditing._saved_predictions import as_predictions
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.networks.layers import in_rows, is_of_view
 
 __all__ = ["Classifier", "as_model", "as_predictions", "check_model", "suspect_outputs"]
@@ -37,7 +37,7 @@ class Classifier(Around):
         super().__init__()
         self.classifier: nn.Module = classifier
         self.classes: int | None = classes
-        self.training: bool = classifier.training
+        self.training: bool = getattr(classifier, "training", False)  # TorchScript may lack it
 
     def forward(self, x: InputsLike) -> Tensor:
         if self.takes_rows:
@@ -87,8 +87,14 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             output, _ = _called_in_either_layout(classifier, x)
             logits = _no_finer(logits_of(output, classes), x)
             return logits.to(Inputs.of(x).device)
-        except RuntimeError as error:
-            if "requires grad" not in str(error):
+        except Exception as error:
+            if isinstance(getattr(classifier, "model", None), nn.Module):
+                raise ArcalError(
+                    f"{type(classifier).__name__} fails as a function from inputs to logits "
+                    f"({first_line(error)}): give its attribute `model`, or predictions alone, by "
+                    "`as_predictions`"
+                ) from error
+            if not isinstance(error, RuntimeError) or "requires grad" not in str(error):
                 raise
             raise ArcalError(
                 "the function turns its inputs into numpy, so that there are no gradients: "

@@ -134,9 +134,14 @@ class Examples:
 
         Labels are numbers, or names among the `classes`.
         """
-        inputs = Inputs.of(x)
+        inputs = Inputs.of(x).plain()
         if not len(inputs):
             raise ArcalError(f"{name} is empty: there is nothing to audit")
+        if not isinstance(x, Tensor | Mapping | Inputs) and len(x) == len(y) != len(inputs):
+            raise ArcalError(
+                f"the inputs of {name} are {a_type(x)} of {len(x)} tensors, which a model "
+                "takes as so many arguments: stack them, as `torch.stack([*x])`"
+            )
         y = y if classes is None else numbered(y, classes)
         labels = as_whole_numbers(y, len(inputs), f"labels of {name}")
         if classes is None:
@@ -150,7 +155,7 @@ class Examples:
             ids=torch.arange(len(labels), device="cpu"),
             labels=labels,
             classes=tuple(classes),
-            read=lambda i: x[i] if isinstance(x, Tensor) else inputs.rows(i),
+            read=lambda i: inputs.rows(i).parts if isinstance(x, Tensor) else inputs.rows(i),
             content=digest.hexdigest()[:16],
             bounds=bounds,
             **more,
@@ -267,13 +272,10 @@ def examples_or_loader(
     classes: Sequence[str] | None = None,
     weights: Any = None,
     by: Any = None,
-    *,
-    labelled: bool = True,
 ) -> tuple[Examples | None, Iterable[Any]]:
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
 
-    For a loader `weights` and `by` are ignored: `_loaded.beside` handles them. A loader of inputs
-    that are not `labelled` needs no labels.
+    For a loader `weights` and `by` are ignored: `_loaded.beside` handles them.
     """
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
@@ -286,13 +288,13 @@ def examples_or_loader(
         raise ArcalError(
             f"{name} holds texts, which a model does not read: with opened = "
             f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
-            "and bounds=None"
+            "and bounds=None; of another model give predictions alone, by `as_predictions`"
         )
     examples = _examples(data, name, bounds, order, classes)
     if examples is not None:
         examples = examples if weights is None else examples.weighted(weights)
         return examples if by is None else examples.grouped(by), ()
-    return None, as_loader(data, name, labelled=labelled)
+    return None, as_loader(data, name)
 
 
 def in_drawn_order(loader: Any, models: int) -> list[Caveat]:

@@ -62,9 +62,7 @@ def examples_or_loaded(
         if _are_batches(data):
             return Loaded(name, data, labelled)
         data = _with_labels(data, name)
-    examples, loader = examples_or_loader(
-        data, name, settings.bounds, settings.order, labelled=labelled
-    )
+    examples, loader = examples_or_loader(data, name, settings.bounds, settings.order)
     return Loaded(name, loader, labelled) if examples is None else examples
 
 

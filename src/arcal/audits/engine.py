@@ -248,7 +248,7 @@ def from_loader(
     Z = 0
     for number, batch in enumerate(job.loader, start=1):
         try:
-            ids, x, labels = unpacked(batch, seen)
+            ids, x, labels = unpacked(batch, seen, job.classes)
             x = x.no_finer_than(job.model)
             if not has_ids(batch):
                 copies.refuse(x, labels)
@@ -279,7 +279,7 @@ def check_together(jobs: "Sequence[Job]") -> None:
     A loader that yields different inputs with the same ids the second time is refused.
     """
     for batch in islice(jobs[0].loader, 1):
-        ids, x, labels = unpacked(batch, 0)
+        ids, x, labels = unpacked(batch, 0, jobs[0].classes)
         classes = {}
         for job in jobs:
             try:
@@ -288,7 +288,7 @@ def check_together(jobs: "Sequence[Job]") -> None:
                 raise type(error)(f"{job.name}: {error}") from error
         check_same_classes(classes)
         for again in islice(jobs[0].loader, 1):
-            same_ids, others, _ = unpacked(again, 0)
+            same_ids, others, _ = unpacked(again, 0, jobs[0].classes)
             if torch.equal(ids, same_ids) and not _equal(x, others):
                 raise ArcalError(
                     "the loader gives each model other inputs, as one with augmentation does: "

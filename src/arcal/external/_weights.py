@@ -149,7 +149,9 @@ def _why_not_unpickled(path: Path, message: str) -> str:
         what = "something else"
     return (
         f"{path} holds more than tensors ({what}), and is not unpickled: save "
-        "`model.state_dict()` instead, and name the network, such as file.py:NAME"
+        "`model.state_dict()` instead, and name the network, such as file.py:NAME; if you trust a "
+        "whole model, name a function of a .py file that returns "
+        f"`torch.load('{path}', weights_only=False)`"
     )
 
 
