@@ -1,11 +1,11 @@
-"""The smallest perturbations: arcal's attacks beside public ones, distances and times.
+"""The smallest perturbations: arcal's attacks against public ones, distances and times.
 
     python -m benchmarks.attacks --write
 
 prints the tables of `docs/notebook/attacks.md` and writes them there. The networks are trained when
 they are first needed. Every measurement is kept in the cache folder, so that a killed run
-continues, and only an attack of ours that has changed is measured again. Delete the folder to
-measure everything in one run.
+continues, and only those of arcal's attacks that have changed are measured again. Delete the folder
+to measure everything in one run.
 """
 
 import shlex

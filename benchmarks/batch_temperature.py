@@ -1,12 +1,12 @@
-"""A temperature for each batch of unlabelled inputs: what it is worth, and the estimated accuracy.
+"""A temperature for each batch of unlabelled inputs: what it gains, and the estimated accuracy.
 
     python -m benchmarks.batch_temperature
 
-Others' ResNet-20; everything is fitted on half of CIFAR-10's test images and shown on some of the
-others, clean and under eight corruptions that nothing was fitted on.
+For a third-party ResNet-20, everything is fitted on half of CIFAR-10's test images and measured on
+some of the other half, clean and under eight corruptions that nothing was fitted on.
 
-The second table is of the accuracy that `arcal calibrate --unlabelled` estimates for each of these
-sets: from all probabilities, from the confidence alone, as of answers, and by the mean confidence.
+The second table has the accuracy that `arcal calibrate --unlabelled` estimates for each of these
+sets: from all probabilities, from the confidence alone, as for answers, and by the mean confidence.
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""Our calibrators beside those of other packages, fitted on the same half, shown on the other.
+"""Our calibrators against those of other packages, fitted on the same half, tested on the other.
 
     python -m benchmarks.calibrators [predictions.npz]
 
 Without a file (`logits`, `labels`) predictions are drawn: 10,000 of 10 classes whose logits are
 twice as large as those that the labels come from. Prints log-loss and ECE of the other half, and
-how far a peer's probabilities are from ours. Packages that are not installed are left out:
+how far another package's probabilities are from ours. Packages that are not installed are left out:
 `pip install probmetrics numba netcal scikit-learn dirichletcal`.
 """
 

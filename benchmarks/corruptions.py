@@ -1,4 +1,4 @@
-"""The time of each corruption, beside the package imagecorruptions where it is installed.
+"""The time of each corruption, and that of the package imagecorruptions if it is installed.
 
     python -m benchmarks.corruptions
 

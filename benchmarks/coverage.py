@@ -1,10 +1,10 @@
-"""How often the 95 % intervals of an audit hold the truth, where it is known and errors are few.
+"""How often an audit's 95 % intervals contain the truth, where it is known and errors are few.
 
     python -m benchmarks.coverage
 
-Labels are drawn from a logit that each of two models sees with noise of its own. By the expected
-number of errors of the first: the share of intervals that hold the truth, and how often one of two
-equally good models is called better, as in
+Labels are drawn from a logit that each of two models sees with noise of its own. Prints, by the
+expected number of errors of the first model, the share of intervals that contain the truth, and how
+often one of two equally good models is called better, as in
 `docs/notebook/calibration-measures.md`. Some 6 minutes of processor time.
 """
 

@@ -1,13 +1,13 @@
-"""One GPU beside a processor: the same figures, and how much of the card is used.
+"""One GPU against the CPU: the same figures, and how much of the GPU is used.
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --accelerator cpu --seconds 0.1 --networks small --size 256 --images 50
 
-Checks end the command with exit code 1 where the device's figures are not the processor's: weights
-after some steps, distances that are verified on the processor, predictions and their measures, and
-whether a network compiles as one graph. Rates are beside what the device reaches in the same run:
-operations of matrix products in the same precision, and bytes copied. The second line rehearses
-that on a processor. **No GPU has run it yet.**
+The exit code is 1 if the GPU's figures are not the CPU's: weights after some steps, distances that
+are verified on the CPU, predictions and their measures; or if a network does not compile as one
+graph. Rates are printed beside what the GPU reaches in the same run: operations of matrix products
+in the same precision, and bytes copied. The second line rehearses this on a CPU. **It has not run
+on a GPU yet.**
 """
 
 import sys

@@ -2,9 +2,9 @@
 
     python -m benchmarks.page_speed audit/index.html report/index.html
 
-Opens each page in the system's Chromium, of which the medians of several fresh starts are printed:
-seconds from opening the file until the page is drawn, and until a click on the fullest bin of the
-reliability diagram shows its inputs. 10,000 images are to take less than 12 MB and 2 seconds.
+Opens each page in the system's Chromium and prints medians over several fresh starts: seconds from
+opening the file until the page is drawn, and until a click on the fullest bin of the reliability
+diagram shows its inputs. 10,000 images should take less than 12 MB and 2 seconds.
 """
 
 import shutil

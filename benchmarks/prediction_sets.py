@@ -1,11 +1,11 @@
-"""How often sets of classes with a calibrated probability above a threshold hold the right class.
+"""How often sets of classes with a probability above a threshold contain the right class.
 
     python -m benchmarks.prediction_sets --model MODEL --data DATA
 
-A random quarter of the inputs fits a temperature, another gives the threshold, and the other half
-tests it: split conformal prediction, of which docs/calibrate.md has the lines. For comparison,
-classes are also added from the most probable on until their probabilities sum to the share that is
-wanted, which trusts the probabilities and needs no threshold.
+A temperature is fitted on a random quarter of the inputs, the threshold is set on another, and both
+are tested on the other half: split conformal prediction, as in docs/calibrate.md. For comparison,
+classes are also added, from the most probable on, until their probabilities sum to the wanted
+share, which trusts the probabilities and needs no threshold.
 """
 
 import torch

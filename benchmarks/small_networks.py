@@ -1,7 +1,8 @@
-"""Small networks on tables: how often is a boundary that is near reported as a far one?
+"""Small networks on tables: how often does the attack miss a near boundary?
 
 On moons and on one column every distance is compared with an exhaustive search; on iris, wine and
-digits, which scikit-learn brings, with the nearest of many starts and of all attacks in the table.
+digits, which come with scikit-learn, with the nearest of many starts and of all attacks in the
+table.
 
     python -m benchmarks.small_networks --tables moons --activations tanh --seeds 1
 """

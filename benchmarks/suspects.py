@@ -4,16 +4,16 @@
     python -m benchmarks.suspects --data PATH --weights PATH --oracles PATH
 
 The first chooses the order: 5 % of the labels of validation images are replaced, and each of
-`ORDERS` puts the images in a row. Labels are replaced by any other class, by one drawn from
-the network's own confusions, or by the class that it holds for the most probable other one. Two
-small networks are asked that never saw these images: one of embedded Fashion-MNIST, trained as in
-the demo, and one of `data`, CIFAR-10, trained for 10 epochs.
+`ORDERS` ranks the images. Labels are replaced by any other class, by one drawn from the network's
+own confusions, or by the other class that it finds most probable. Two small networks that never saw
+these images are used: one for embedded Fashion-MNIST, trained as in the demo, and one for `data`,
+CIFAR-10, trained for 10 epochs.
 
-The second then reports the official test images of CIFAR-10 and a third party's ResNet-20 of
-`weights`, once. The folder `oracles` has `cifar10-label-errors.json`, five people's votes on
+The second then reports, once, on the official test images of CIFAR-10 with a third-party ResNet-20
+from `weights`. The folder `oracles` has `cifar10-label-errors.json`, five people's votes on
 suspected labels (Northcutt et al., 2021), and `cifar10h-probs.npy`, the shares of some fifty
 people's labels of each image (Peterson et al., 2019). Networks and distances are kept in `cache`,
-and a killed run continues. `attack` is that of the official images.
+and a killed run continues. `attack` is the attack on the official images.
 """
 
 import json
