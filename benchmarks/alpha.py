@@ -55,7 +55,7 @@ def main(
     alphas: tuple[float, ...] = ALPHAS,
     cache: Path = Path(".benchmarks"),
 ) -> None:
-    """Train what is missing, and print a line a method: mean and deviation over seeds, x 100."""
+    """Train what is missing, and print a line per method: mean and deviation over seeds, x 100."""
     torch.set_num_threads(1)
     keep_memory()
     for name in data:
@@ -138,7 +138,7 @@ def _data(name: Name) -> tuple[Data, InMemory]:
 
 
 def _half(part: Part, type: str | None = None, intensity: int = 0) -> InMemory:
-    """A part at half its resolution, corrupted before if a type is given."""
+    """A part at half its resolution, corrupted first if a type is given."""
     assert isinstance(part, InMemory)
     pixels = part.pixels
     if type is not None:

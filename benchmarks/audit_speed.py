@@ -62,7 +62,7 @@ def attacked(model: nn.Module, examples: Examples) -> None:
 
 @torch.no_grad()
 def answered(model: nn.Module, examples: Examples, times: int) -> None:
-    """So many forward passes of every image."""
+    """This many forward passes of every image."""
     assert examples.part is not None
     with frozen(model):
         for i in torch.arange(len(examples)).split(BATCH):
@@ -72,7 +72,7 @@ def answered(model: nn.Module, examples: Examples, times: int) -> None:
 
 
 def run_audit(model: nn.Module, examples: Examples) -> None:
-    """All that `arcal audit` does, to the last page."""
+    """Everything that `arcal audit` does, including the page."""
     job = Job("resnet20", model, examples, settings=Settings(panel=PANEL))
     with TemporaryDirectory() as folder:
         out = Path(folder)

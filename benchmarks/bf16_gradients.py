@@ -63,7 +63,7 @@ def main(run: tyro.conf.Positional[Path], data: str | None = None, count: int = 
 
 
 def by_kind(model: nn.Module) -> dict[str, Tensor]:
-    """The gradients of all parameters of a kind, flat."""
+    """The gradients of all parameters of a kind, flattened."""
     kinds: dict[str, list[Tensor]] = {}
     names = {
         nn.Conv2d: {"weight": "convolutions"},

@@ -124,7 +124,7 @@ PEERS = (
 
 
 def drawn(N: int = 10_000, Z: int = 10) -> tuple[Array, Array]:
-    """Logits `(N, Z)` and labels: twice as sure as the labels are."""
+    """Logits `(N, Z)`, twice those that the labels are drawn from, and the labels."""
     draw = torch.Generator().manual_seed(0)
     logits = 4 * torch.randn(N, Z, generator=draw, dtype=torch.float64)
     return logits.numpy(), (logits / 2).softmax(1).multinomial(1, generator=draw)[:, 0].numpy()

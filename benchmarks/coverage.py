@@ -99,7 +99,7 @@ def truth(name: str, error: float) -> tuple[float, dict[str, float]]:
 def intervals(
     logits: Tensor, labels: Tensor, weights: Tensor | None, resamples: int
 ) -> dict[str, tuple[float, float]]:
-    """Those of the first model, and of its figures less those of the second."""
+    """The intervals of the first model's figures, and of these minus the second's."""
     one, other = (
         as_predictions(logits=torch.stack([torch.zeros_like(z), z], 1), labels=labels)
         for z in logits
@@ -120,7 +120,7 @@ def intervals(
 
 
 def main(draws: int = 60, resamples: int = 60, weighted: bool = False) -> None:
-    """Print the table, from so many `draws` of each setting, with weights of .1 to 2 or without."""
+    """Print the table, from this many `draws` of each setting, with weights of .1 to 2 or without."""
     torch.set_num_threads(1)
     above, below = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
     tries = Counter[tuple[str, str, str]]()

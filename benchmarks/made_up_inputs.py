@@ -173,7 +173,7 @@ CLAIMS: tuple[Callable[[], Iterator[str]], ...] = (
 
 
 def main(only: str = "") -> None:
-    """Print what every one of the simulations gives, or those whose name holds `only`."""
+    """Print the figures of every simulation, or of those whose name contains `only`."""
     for claim in CLAIMS:
         if only in claim.__name__:
             print(claim.__doc__)

@@ -19,7 +19,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 def main(pages: tyro.conf.Positional[tuple[Path, ...]], starts: int = 5) -> None:
-    """Print the megabytes of each page, and its seconds over so many `starts`."""
+    """Print the megabytes of each page, and its seconds over this many `starts`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=list(FLAGS)

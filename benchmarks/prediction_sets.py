@@ -19,7 +19,7 @@ from arcal.calibration.posthoc import fit_temperature
 def main(
     model: str, data: str, seeds: int = 20, shares: tuple[float, ...] = (0.9, 0.95, 0.99)
 ) -> None:
-    """Print how often the sets hold the right class, and how many classes they have."""
+    """Print how often the sets contain the right class, and how many classes they have."""
     torch.set_num_threads(1)
     options = {"weights": None, "normalize": None, "name": model, "panel": ()}
     job = open_job(model, data, Reading(), Settings(order=None), **options).checked()
@@ -48,7 +48,7 @@ def main(
 
 
 def figures(sets: Tensor, labels: Tensor) -> Tensor:
-    """How often sets `(N, Z)` hold the label, how many classes they have, and how often one."""
+    """How often sets `(N, Z)` contain the label, how many classes they have, and how often one."""
     classes = sets.sum(dim=1).double()
     holds = sets[torch.arange(len(labels)), labels].double()
     return torch.stack([holds.mean(), classes.mean(), (classes == 1).double().mean()])

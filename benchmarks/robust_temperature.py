@@ -139,7 +139,7 @@ def shifted(images: CorruptedImages, part: Part) -> Iterator[Part]:
 
 
 def main(data: str | None = None, weights: Path | None = None, images: int | None = None) -> None:
-    """Fit, measure and print the table. `images` looks at that many test images only."""
+    """Fit, measure and print the table. `images` limits it to that many test images."""
     keep_memory()
     torch.set_num_threads(1)
     part = load(data or str(shared() / "data" / "cifar10"), test_images=images).test

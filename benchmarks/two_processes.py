@@ -116,7 +116,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def processor_times(root: int) -> dict[int, float]:
-    """The processor time so far of a process and of all that it started, by their numbers."""
+    """The processor time so far of a process and of all that it started, by process id."""
     parents, times = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
