@@ -106,7 +106,7 @@ def chosen(contestants: Sequence[Contestant], options: Options) -> list[Contesta
 
 
 def run(where: Setting, contestants: Sequence[Contestant], cache: Cache, size: int) -> list[Row]:
-    """Every attack on a batch in turn, then on the next, so that a disturbance affects all alike."""
+    """Every attack on a batch in turn, then on the next, so that disturbances affect all alike."""
     batches = -(-len(where.images) // size)
     measured = {who.name: [] for who in contestants}
     for batch in range(batches):

@@ -62,7 +62,7 @@ def attacked(model: nn.Module, examples: Examples) -> None:
 
 @torch.no_grad()
 def answered(model: nn.Module, examples: Examples, times: int) -> None:
-    """This many forward passes of every image."""
+    """`times` forward passes of every image."""
     assert examples.part is not None
     with frozen(model):
         for i in torch.arange(len(examples)).split(BATCH):

@@ -120,7 +120,7 @@ def intervals(
 
 
 def main(draws: int = 60, resamples: int = 60, weighted: bool = False) -> None:
-    """Print the table, from this many `draws` of each setting, with weights of .1 to 2 or without."""
+    """Print the table, from `draws` draws of each setting, with weights of .1 to 2 or without."""
     torch.set_num_threads(1)
     above, below = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
     tries = Counter[tuple[str, str, str]]()

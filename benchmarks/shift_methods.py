@@ -113,7 +113,7 @@ def _the(posthoc: str | None, subjects: list[Subject]) -> Subject:
 
 
 def _show(title: str, subjects: dict[str, Subject]) -> None:
-    """A row per variant; how often its ECE under shift is below the first variant's with its seed."""
+    """A row per variant; how often its ECE under shift is below the first variant's, by seed."""
     columns = (
         "accuracy, clean",
         "ECE, clean",
