@@ -120,7 +120,7 @@ def _trained_on_cifar10(train: Callable[[Path, trained.Data], nn.Module], cache:
 
 
 def cifar10(n: Draw, cache: Path) -> Setting:
-    """A third party's ResNet-20 on CIFAR-10."""
+    """A third-party ResNet-20 on CIFAR-10."""
     model = resnet20(shared() / "models/cifar10-resnet20.safetensors")
     about = "a third party's ResNet-20 (269,722 parameters, 8.27 % test error)"
     return _on_cifar10("cifar10", model, about, n)
