@@ -1,1 +1,1 @@
-"""Benchmarks: one file a claim of speed, with ratios against peers measured in the same run."""
+"""Benchmarks: one file per claim, with ratios to other packages measured in the same run."""

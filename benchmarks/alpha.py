@@ -1,11 +1,11 @@
-"""`alpha auto` beside alphas tuned by hand, for short and long training on two data sets.
+"""`alpha auto` against alphas tuned by hand, for short and long training on two data sets.
 
     python -m benchmarks.alpha                # docs/notebook/automatic-alpha.md
     python -m benchmarks.alpha --on test --lengths 16 --alphas --seeds 10 11 12 13 14 15 16 17
 
 The second gives the tables of `docs/notebook/joint-update.md`.
 
-The small network on 3,000 training images at half their resolution, so that a run takes seconds; 10
+Trains the small network on 3,000 images at half their resolution, so that a run takes seconds; 10
 levels of 200 validation images each, cut by the gradient order. `--on development` measures on
 2,000 other images of the training set and, for shift, on 1,000 of them under the four types left
 for choosing; `--on test` on 5,000 test images and 1,000 of them under the 15 others. CIFAR-10 is
@@ -55,7 +55,7 @@ def main(
     alphas: tuple[float, ...] = ALPHAS,
     cache: Path = Path(".benchmarks"),
 ) -> None:
-    """Train what is missing, and print a line a method: mean and deviation over seeds, x 100."""
+    """Train what is missing, and print a line per method: mean and deviation over seeds, x 100."""
     torch.set_num_threads(1)
     keep_memory()
     for name in data:
@@ -138,7 +138,7 @@ def _data(name: Name) -> tuple[Data, InMemory]:
 
 
 def _half(part: Part, type: str | None = None, intensity: int = 0) -> InMemory:
-    """A part at half its resolution, corrupted before if a type is given."""
+    """A part at half its resolution, corrupted first if a type is given."""
     assert isinstance(part, InMemory)
     pixels = part.pixels
     if type is not None:

@@ -1,11 +1,11 @@
-"""The smallest perturbations: arcal's attacks beside public ones, distances and times.
+"""The smallest perturbations: arcal's attacks against public ones, distances and times.
 
     python -m benchmarks.attacks --write
 
 prints the tables of `docs/notebook/attacks.md` and writes them there. The networks are trained when
 they are first needed. Every measurement is kept in the cache folder, so that a killed run
-continues, and only an attack of ours that has changed is measured again. Delete the folder to
-measure everything in one run.
+continues, and only those of arcal's attacks that have changed are measured again. Delete the folder
+to measure everything in one run.
 """
 
 import shlex
@@ -89,7 +89,7 @@ def main(options: Options) -> None:
 
 
 def chosen(contestants: Sequence[Contestant], options: Options) -> list[Contestant]:
-    """Those the options ask for."""
+    """The attacks that the options select."""
     unknown = set(options.skip) - {who.name for who in contestants}
     if unknown:
         raise ArcalError(f"no attack is called {min(unknown)}: it cannot be left out")
@@ -106,7 +106,7 @@ def chosen(contestants: Sequence[Contestant], options: Options) -> list[Contesta
 
 
 def run(where: Setting, contestants: Sequence[Contestant], cache: Cache, size: int) -> list[Row]:
-    """Every attack on a batch in turn, then on the next: what disturbs one disturbs all."""
+    """Every attack on a batch in turn, then on the next, so that disturbances affect all alike."""
     batches = -(-len(where.images) // size)
     measured = {who.name: [] for who in contestants}
     for batch in range(batches):
@@ -142,7 +142,7 @@ def section(where: Setting, rows: list[Row], size: int, missing: list[str]) -> l
 
 
 def machine() -> str:
-    """On what, with what and how this was measured."""
+    """The processor, the releases and the command of this measurement."""
     try:
         about = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -168,7 +168,7 @@ def _git(*command: str) -> str:
 
 
 def now() -> str:
-    """The time, which names a run."""
+    """The time, which serves as the name of a run."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

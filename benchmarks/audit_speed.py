@@ -1,10 +1,10 @@
-"""What an audit costs beyond what it must: scoring every input, and the forward passes.
+"""What an audit costs beyond scoring every input and the forward passes.
 
     python -m benchmarks.audit_speed --data PATH --weights PATH --images 10000
 
-Audits a third party's ResNet-20 on CIFAR-10's test images and, in the same process, does only what
-an audit cannot do without: the attack on every image, a forward pass of every image as it is and
-under each corruption. Prints both in seconds and their ratio, which is to be at most 1.15.
+Audits a third-party ResNet-20 on CIFAR-10's test images and, in the same process, does only what an
+audit cannot do without: the attack on every image, a forward pass of every image as it is and under
+each corruption. Prints both in seconds and their ratio, which should be at most 1.15.
 """
 
 import time
@@ -62,7 +62,7 @@ def attacked(model: nn.Module, examples: Examples) -> None:
 
 @torch.no_grad()
 def answered(model: nn.Module, examples: Examples, times: int) -> None:
-    """So many forward passes of every image."""
+    """`times` forward passes of every image."""
     assert examples.part is not None
     with frozen(model):
         for i in torch.arange(len(examples)).split(BATCH):
@@ -72,7 +72,7 @@ def answered(model: nn.Module, examples: Examples, times: int) -> None:
 
 
 def run_audit(model: nn.Module, examples: Examples) -> None:
-    """All that `arcal audit` does, to the last page."""
+    """Everything that `arcal audit` does, including the page."""
     job = Job("resnet20", model, examples, settings=Settings(panel=PANEL))
     with TemporaryDirectory() as folder:
         out = Path(folder)

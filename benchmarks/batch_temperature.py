@@ -1,12 +1,12 @@
-"""A temperature for each batch of unlabelled inputs: what it is worth, and the estimated accuracy.
+"""A temperature for each batch of unlabelled inputs: what it gains, and the estimated accuracy.
 
     python -m benchmarks.batch_temperature
 
-Others' ResNet-20; everything is fitted on half of CIFAR-10's test images and shown on some of the
-others, clean and under eight corruptions that nothing was fitted on.
+For a third-party ResNet-20, everything is fitted on half of CIFAR-10's test images and measured on
+some of the other half, clean and under eight corruptions that nothing was fitted on.
 
-The second table is of the accuracy that `arcal calibrate --unlabelled` estimates for each of these
-sets: from all probabilities, from the confidence alone, as of answers, and by the mean confidence.
+The second table has the accuracy that `arcal calibrate --unlabelled` estimates for each of these
+sets: from all probabilities, from the confidence alone, as for answers, and by the mean confidence.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ BATCHES = (10, 25, 50, 100, 400)
 
 
 def table(fit: Predictions, clean: Predictions, shifted: list[Predictions]) -> str:
-    """The ECE on clean inputs and the mean one on shifted inputs, a row for each calibration."""
+    """The ECE on clean inputs and its mean on shifted inputs, a row for each calibration."""
     log_p, labels = fit.log_probabilities, fit.labels
     rows: dict[str, Callable[[Tensor], Tensor]] = {
         "as it is": lambda log_p: log_p,
@@ -90,7 +90,7 @@ def accuracies(fit: Predictions, shown: list[Predictions]) -> str:
 
 
 def main(data: str | None = None, weights: Path | None = None, images: int = 2000) -> None:
-    """Predict, fit and print the table; `images` are shown."""
+    """Predict, fit and print the table, which is for `images` images."""
     keep_memory()
     torch.set_num_threads(1)
     test = load(data or str(shared() / "data" / "cifar10")).test

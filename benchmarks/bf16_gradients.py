@@ -1,11 +1,11 @@
-"""How far gradients in bf16 are from those in float32, and whether they err to one side.
+"""How far gradients in bf16 are from those in float32, and whether the errors are biased.
 
     python -m benchmarks.bf16_gradients RUN
 
 Takes a trained run of the small or medium network and batches of 128 of its training images,
 smoothed by .3. Prints for autocast, and for convolutions alone in bf16, by kind of parameter: the
 error of a batch's gradient over its length, the error of the mean gradient of all batches, what
-that would be were the batches' errors independent and of mean zero, and how much longer than in
+that would be if the batches' errors were independent with mean zero, and how much longer than in
 float32 a gradient is along the one in float32, with its standard error.
 """
 
@@ -63,7 +63,7 @@ def main(run: tyro.conf.Positional[Path], data: str | None = None, count: int = 
 
 
 def by_kind(model: nn.Module) -> dict[str, Tensor]:
-    """The gradients of all parameters of a kind, flat."""
+    """The gradients of all parameters of a kind, flattened."""
     kinds: dict[str, list[Tensor]] = {}
     names = {
         nn.Conv2d: {"weight": "convolutions"},

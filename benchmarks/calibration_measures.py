@@ -1,4 +1,4 @@
-"""Every calibration measure on one network, and how each moves with the number of test images.
+"""Every calibration measure on one network, and how each depends on the number of test images.
 
     python -m benchmarks.calibration_measures
 

@@ -1,10 +1,10 @@
-"""Our calibrators beside those of other packages, fitted on the same half, shown on the other.
+"""Our calibrators against those of other packages, fitted on the same half, tested on the other.
 
     python -m benchmarks.calibrators [predictions.npz]
 
 Without a file (`logits`, `labels`) predictions are drawn: 10,000 of 10 classes whose logits are
 twice as large as those that the labels come from. Prints log-loss and ECE of the other half, and
-how far a peer's probabilities are from ours. Packages that are not installed are left out:
+how far another package's probabilities are from ours. Packages that are not installed are left out:
 `pip install probmetrics numba netcal scikit-learn dirichletcal`.
 """
 
@@ -124,7 +124,7 @@ PEERS = (
 
 
 def drawn(N: int = 10_000, Z: int = 10) -> tuple[Array, Array]:
-    """Logits `(N, Z)` and labels: twice as sure as the labels are."""
+    """Logits `(N, Z)`, twice those that the labels are drawn from, and the labels."""
     draw = torch.Generator().manual_seed(0)
     logits = 4 * torch.randn(N, Z, generator=draw, dtype=torch.float64)
     return logits.numpy(), (logits / 2).softmax(1).multinomial(1, generator=draw)[:, 0].numpy()

@@ -1,4 +1,4 @@
-"""The time of each corruption, beside the package imagecorruptions where it is installed.
+"""The time of each corruption, and that of the package imagecorruptions if it is installed.
 
     python -m benchmarks.corruptions
 
@@ -59,7 +59,7 @@ def line(name: str, times: list[float]) -> str:
 
 
 def ours(pixels: Tensor, ids: Tensor, type: str, constants: Any) -> float:
-    """Milliseconds an image and intensity."""
+    """Milliseconds per image and intensity."""
 
     def run(intensity: int) -> None:
         corrupt(pixels, ids, type=type, intensity=intensity, constants=constants)
@@ -69,7 +69,7 @@ def ours(pixels: Tensor, ids: Tensor, type: str, constants: Any) -> float:
 
 
 def ms_of_peer(package: ModuleType, pixels: Tensor, type: str) -> float:
-    """Milliseconds an image and intensity of the peer's function, one image at a time."""
+    """Milliseconds per image and intensity of the peer's function, one image at a time."""
     arrays = [np.ascontiguousarray(image) for image in pixels.permute(0, 2, 3, 1).numpy()]
 
     def run(intensity: int) -> None:
@@ -80,7 +80,7 @@ def ms_of_peer(package: ModuleType, pixels: Tensor, type: str) -> float:
 
 
 def timed(run: Callable[[int], None], count: int) -> float:
-    """Milliseconds an image and intensity of processor time."""
+    """Milliseconds of processor time per image and intensity."""
     began = process_time()
     for intensity in INTENSITIES:
         run(intensity)
@@ -88,7 +88,7 @@ def timed(run: Callable[[int], None], count: int) -> float:
 
 
 def peer() -> ModuleType:
-    """imagecorruptions, with what it misses in new releases put back."""
+    """imagecorruptions, with what new releases of its dependencies lack put back."""
     import scipy.ndimage
 
     warnings.simplefilter("ignore")

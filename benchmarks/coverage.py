@@ -1,10 +1,10 @@
-"""How often the 95 % intervals of an audit hold the truth, where it is known and errors are few.
+"""How often an audit's 95 % intervals contain the truth, where it is known and errors are few.
 
     python -m benchmarks.coverage
 
-Labels are drawn from a logit that each of two models sees with noise of its own. By the expected
-number of errors of the first: the share of intervals that hold the truth, and how often one of two
-equally good models is called better, as in
+Labels are drawn from a logit that each of two models sees with noise of its own. Prints, by the
+expected number of errors of the first model, the share of intervals that contain the truth, and how
+often one of two equally good models is called better, as in
 `docs/notebook/calibration-measures.md`. Some 6 minutes of processor time.
 """
 
@@ -99,7 +99,7 @@ def truth(name: str, error: float) -> tuple[float, dict[str, float]]:
 def intervals(
     logits: Tensor, labels: Tensor, weights: Tensor | None, resamples: int
 ) -> dict[str, tuple[float, float]]:
-    """Those of the first model, and of its figures less those of the second."""
+    """The intervals of the first model's figures, and of these minus the second's."""
     one, other = (
         as_predictions(logits=torch.stack([torch.zeros_like(z), z], 1), labels=labels)
         for z in logits
@@ -120,7 +120,7 @@ def intervals(
 
 
 def main(draws: int = 60, resamples: int = 60, weighted: bool = False) -> None:
-    """Print the table, from so many `draws` of each setting, with weights of .1 to 2 or without."""
+    """Print the table, from `draws` draws of each setting, with weights of .1 to 2 or without."""
     torch.set_num_threads(1)
     above, below = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
     tries = Counter[tuple[str, str, str]]()

@@ -129,7 +129,7 @@ def main(
 
 
 def twin_of(folder: RunFolder, data: str) -> Run:
-    """The run that smooths as much as this one, image for image in random order."""
+    """The run that smooths as much as this one, but images in random order."""
     return replace(
         read_run(folder).run,
         data=data,

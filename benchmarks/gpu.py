@@ -1,13 +1,13 @@
-"""One GPU beside a processor: the same figures, and how much of the card is used.
+"""One GPU against the CPU: the same figures, and how much of the GPU is used.
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --accelerator cpu --seconds 0.1 --networks small --size 256 --images 50
 
-Checks end the command with exit code 1 where the device's figures are not the processor's: weights
-after some steps, distances that are verified on the processor, predictions and their measures, and
-whether a network compiles as one graph. Rates are beside what the device reaches in the same run:
-operations of matrix products in the same precision, and bytes copied. The second line rehearses
-that on a processor. **No GPU has run it yet.**
+The exit code is 1 if the GPU's figures are not the CPU's: weights after some steps, distances that
+are verified on the CPU, predictions and their measures; or if a network does not compile as one
+graph. Rates are printed beside what the GPU reaches in the same run: operations of matrix products
+in the same precision, and bytes copied. The second line rehearses this on a CPU. **It has not run
+on a GPU yet.**
 """
 
 import sys
@@ -62,7 +62,7 @@ class Options:
 
 @dataclass
 class Report:
-    """What was found, a line each, and whether all checks held."""
+    """What was found, one line each, and whether all checks held."""
 
     failed: int = 0
 
@@ -97,7 +97,7 @@ def main(options: Options) -> None:
 
 
 def ceilings_of(device: torch.device, options: Options) -> dict[str, float]:
-    """Operations a second of a large matrix product, by precision; float32 without TF32."""
+    """Operations per second of a large matrix product, by precision; float32 without TF32."""
     rates = {}
     for precision, dtype in DTYPES.items():
         a = torch.rand(options.size, options.size, device=device).to(dtype)
@@ -108,7 +108,7 @@ def ceilings_of(device: torch.device, options: Options) -> dict[str, float]:
 
 
 def copying(device: torch.device, options: Options) -> float:
-    """Bytes read and written a second when a tensor is copied on the device."""
+    """Bytes read and written per second when a tensor is copied on the device."""
     a = torch.zeros(options.size**2, device=device)
     b = torch.empty_like(a)
     return 2 * a.nbytes / seconds_of(lambda: b.copy_(a), device, options.seconds)
@@ -117,7 +117,7 @@ def copying(device: torch.device, options: Options) -> float:
 def time_training(
     name: str, ceilings: dict[str, float], device: torch.device, options: Options, report: Report
 ) -> None:
-    """Images a second of training steps, the share of the ceiling that is, and waits a step."""
+    """Images per second of training steps, their share of the ceiling, and waits per step."""
     for precision in PRECISIONS:
         step, size = training_step(name, precision, options.accelerator)
         work = operations(step)
@@ -209,7 +209,7 @@ def check_trained(folder: Path, device: torch.device, options: Options, report: 
 
 
 def time_attack(model: nn.Module, x: Tensor, options: Options, report: Report) -> None:
-    """Images a second of the default attack, what its passes take alone, and waits a pass."""
+    """Images per second of the default attack, those of its passes alone, and waits per pass."""
     attack, device = BoundaryProjection(), x.device
     for size in sorted({min(100, len(x)), len(x)}):
         batch = x[:size]
@@ -234,7 +234,7 @@ def one_pass(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def seconds_of(function: Callable[[], object], device: torch.device, at_least: float) -> float:
-    """The mean seconds of a call, over calls for so long, after three that warm up."""
+    """The mean seconds of a call, over calls for this long, after three that warm up."""
     for _ in range(3):
         function()
     finish(device)
@@ -249,7 +249,7 @@ def seconds_of(function: Callable[[], object], device: torch.device, at_least: f
 
 
 def finish(device: torch.device) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

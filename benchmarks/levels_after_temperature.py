@@ -1,10 +1,10 @@
-"""Whether one temperature mends every level of robustness, or leaves some over-confident.
+"""Whether one temperature corrects every robustness level, or leaves some over-confident.
 
     arcal audit MODEL DATA --out FOLDER
     python -m benchmarks.levels_after_temperature --model MODEL --data DATA --folder FOLDER
 
-A temperature is fitted on a random half of the inputs. The other half is shown by the levels that
-the audit has cut: accuracy, and confidence less accuracy, as it is and after the temperature.
+A temperature is fitted on a random half of the inputs. For the other half, prints accuracy and
+confidence minus accuracy in the levels that the audit has cut, as it is and after the temperature.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""What an audit and an estimate say of made-up inputs, of which the truth is known.
+"""What an audit and an estimate say about synthetic inputs, for which the truth is known.
 
     python -m benchmarks.made_up_inputs
 
-The figures of `docs/audit.md` and `docs/production.md` about inputs that are made up: a group that
-depends on the label, the worst of many groups, patients of several inputs, and the accuracy
+Prints the figures of `docs/audit.md` and `docs/production.md` about synthetic inputs: a group that
+depends on the label, the worst of many groups, patients with several inputs, and the accuracy
 estimated without labels. Labels are drawn from the softmax of standard normal logits times a
 sharpness, so that a model with these logits is calibrated. Half a minute of processor time.
 """
@@ -173,7 +173,7 @@ CLAIMS: tuple[Callable[[], Iterator[str]], ...] = (
 
 
 def main(only: str = "") -> None:
-    """Print what every one of the simulations gives, or those whose name holds `only`."""
+    """Print the figures of every simulation, or of those whose name contains `only`."""
     for claim in CLAIMS:
         if only in claim.__name__:
             print(claim.__doc__)

@@ -1,4 +1,4 @@
-"""What AR-AdaLS and a lockstep ensemble cost an epoch, beside vanilla and single members.
+"""What an epoch of AR-AdaLS and of a lockstep ensemble costs, against vanilla and single members.
 
     python -m benchmarks.method_cost
 

@@ -1,4 +1,4 @@
-"""A third party's ResNet-20 for CIFAR-10: weights that arcal did not train."""
+"""A third-party ResNet-20 for CIFAR-10: weights that arcal did not train."""
 
 from pathlib import Path
 

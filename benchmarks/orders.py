@@ -2,8 +2,8 @@
 
     python -m benchmarks.orders
 
-The small network on embedded Fashion-MNIST, on images it was trained on and on test images. All are
-compared with boundary projection at up to 500 passes.
+Uses the small network on embedded Fashion-MNIST, on images it was trained on and on test images.
+All orders are compared with boundary projection at up to 500 passes.
 """
 
 from pathlib import Path

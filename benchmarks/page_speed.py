@@ -2,9 +2,9 @@
 
     python -m benchmarks.page_speed audit/index.html report/index.html
 
-Opens each page in the system's Chromium, of which the medians of several fresh starts are printed:
-seconds from opening the file until the page is drawn, and until a click on the fullest bin of the
-reliability diagram shows its inputs. 10,000 images are to take less than 12 MB and 2 seconds.
+Opens each page in the system's Chromium and prints medians over several fresh starts: seconds from
+opening the file until the page is drawn, and until a click on the fullest bin of the reliability
+diagram shows its inputs. 10,000 images should take less than 12 MB and 2 seconds.
 """
 
 import shutil
@@ -19,7 +19,7 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 def main(pages: tyro.conf.Positional[tuple[Path, ...]], starts: int = 5) -> None:
-    """Print the megabytes of each page, and its seconds over so many `starts`."""
+    """Print the megabytes of each page, and its seconds over this many `starts`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=list(FLAGS)

@@ -1,4 +1,4 @@
-"""Who is compared: public libraries' attacks and arcal's, as `attack(model, x, y) -> x'`."""
+"""What is compared: public libraries' attacks and arcal's, as `attack(model, x, y) -> x'`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -2,9 +2,9 @@
 
     python -m benchmarks.precision --data PATH --seeds 0 1 2 3 4
 
-Trains the small network on 5,000 images by vanilla and by AR-AdaLS, levels by vanilla's margin, in
-either precision; a killed command goes on where it was. Prints validation figures of the last
-epoch, seed by seed, and what is paired by seed: bf16 less float32.
+Trains the small network on 5,000 images by vanilla and by AR-AdaLS, with levels by vanilla's
+margin, in both precisions; a killed command continues where it stopped. Prints validation figures
+of the last epoch, seed by seed, and the differences paired by seed, bf16 minus float32.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
-"""How often sets of classes with a calibrated probability above a threshold hold the right class.
+"""How often sets of classes with a probability above a threshold contain the right class.
 
     python -m benchmarks.prediction_sets --model MODEL --data DATA
 
-A random quarter of the inputs fits a temperature, another gives the threshold, and the other half
-tests it: split conformal prediction, of which docs/calibrate.md has the lines. For comparison,
-classes are also added from the most probable on until their probabilities sum to the share that is
-wanted, which trusts the probabilities and needs no threshold.
+A temperature is fitted on a random quarter of the inputs, the threshold is set on another, and both
+are tested on the other half: split conformal prediction, as in docs/calibrate.md. For comparison,
+classes are also added, from the most probable on, until their probabilities sum to the wanted
+share, which trusts the probabilities and needs no threshold.
 """
 
 import torch
@@ -19,7 +19,7 @@ from arcal.calibration.posthoc import fit_temperature
 def main(
     model: str, data: str, seeds: int = 20, shares: tuple[float, ...] = (0.9, 0.95, 0.99)
 ) -> None:
-    """Print how often the sets hold the right class, and how many classes they have."""
+    """Print how often the sets contain the right class, and how many classes they have."""
     torch.set_num_threads(1)
     options = {"weights": None, "normalize": None, "name": model, "panel": ()}
     job = open_job(model, data, Reading(), Settings(order=None), **options).checked()
@@ -48,7 +48,7 @@ def main(
 
 
 def figures(sets: Tensor, labels: Tensor) -> Tensor:
-    """How often sets `(N, Z)` hold the label, how many classes they have, and how often one."""
+    """How often sets `(N, Z)` contain the label, how many classes they have, and how often one."""
     classes = sets.sum(dim=1).double()
     holds = sets[torch.arange(len(labels)), labels].double()
     return torch.stack([holds.mean(), classes.mean(), (classes == 1).double().mean()])

@@ -2,7 +2,7 @@
 
     python -m benchmarks.robust_temperature
 
-A third party's ResNet-20. Temperatures are fitted on one half of CIFAR-10's test images as they
+For a third-party ResNet-20, temperatures are fitted on one half of CIFAR-10's test images as they
 are and measured on the other half, clean and under the 15 types at intensities 1, 3 and 5.
 Robustness is the gradient order's: the logit gap over the norm of its gradient.
 """
@@ -139,7 +139,7 @@ def shifted(images: CorruptedImages, part: Part) -> Iterator[Part]:
 
 
 def main(data: str | None = None, weights: Path | None = None, images: int | None = None) -> None:
-    """Fit, measure and print the table. `images` looks at that many test images only."""
+    """Fit, measure and print the table. `images` limits it to that many test images."""
     keep_memory()
     torch.set_num_threads(1)
     part = load(data or str(shared() / "data" / "cifar10"), test_images=images).test

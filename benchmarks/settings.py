@@ -49,7 +49,7 @@ class Draw:
     """Which `count` inputs of a test part are attacked.
 
     One random half of the part is for tuning. The other is fresh: its blocks of `count` are each
-    reported on once, with another `number`, and never looked at before.
+    reported on once, with another `number`, and never used before.
     """
 
     count: int
@@ -120,7 +120,7 @@ def _trained_on_cifar10(train: Callable[[Path, trained.Data], nn.Module], cache:
 
 
 def cifar10(n: Draw, cache: Path) -> Setting:
-    """A third party's ResNet-20 on CIFAR-10."""
+    """A third-party ResNet-20 on CIFAR-10."""
     model = resnet20(shared() / "models/cifar10-resnet20.safetensors")
     about = "a third party's ResNet-20 (269,722 parameters, 8.27 % test error)"
     return _on_cifar10("cifar10", model, about, n)
@@ -139,7 +139,7 @@ def vgg(n: Draw, cache: Path) -> Setting:
 
 
 def robust_vgg(n: Draw, cache: Path) -> Setting:
-    """The same, trained on against PGD."""
+    """The same, trained further against PGD."""
     model = _trained_on_cifar10(trained.robust_vgg, cache)
     about = "the network of `vgg`, trained on for .4 of an epoch against PGD of radius 4/255"
     return _on_cifar10("robust-vgg", model, about, n)

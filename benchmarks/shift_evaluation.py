@@ -1,10 +1,11 @@
-"""A whole evaluation under shift beside the network's own forward passes, corruptions cached.
+"""A whole evaluation under shift against the forward passes alone, with cached corruptions.
 
     python -m benchmarks.shift_evaluation
 
 trains the small network for an epoch on CIFAR-10, from the folder that `ARCAL_SHARED` names, and
 makes the corrupted sets. Then it times `evaluate` on them, with predictions, figures and files, and
-the forward passes alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
+the forward passes alone. Times are wall times with one thread; `--runs 2` adds the cost of the
+variance over two runs.
 """
 
 import os

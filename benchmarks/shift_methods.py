@@ -1,11 +1,12 @@
-"""Training for shift in small: each addition, and focal loss, beside vanilla, with a temperature.
+"""Training for shift at a small scale: each addition, and focal loss, against vanilla.
 
     python -m benchmarks.shift_methods
 
-The small network on 5,000 images of CIFAR-10 for 16 epochs, whatever a method's passes cost, and
-settings as their authors have them or as the documents begin with: nothing is tuned, so this is a
-lead. Each run is evaluated clean and under the 15 types at intensities 1, 3 and 5, as trained and
-after temperature scaling on clean validation images. Runs are kept, and a killed one continues.
+Trains the small network on 5,000 images of CIFAR-10 for 16 epochs, whatever a method's passes cost.
+Settings are the authors' or the first ones named in the documentation; nothing is tuned, so the
+result is only a lead. Each run is evaluated clean and under the 15 types at intensities 1, 3 and 5,
+as trained and after temperature scaling on clean validation images. Runs are kept, and a killed one
+continues.
 """
 
 import sys
@@ -112,7 +113,7 @@ def _the(posthoc: str | None, subjects: list[Subject]) -> Subject:
 
 
 def _show(title: str, subjects: dict[str, Subject]) -> None:
-    """A row a variant; how often its ECE under shift is below that of the first with its seed."""
+    """A row per variant; how often its ECE under shift is below the first variant's, by seed."""
     columns = (
         "accuracy, clean",
         "ECE, clean",

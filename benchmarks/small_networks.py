@@ -1,7 +1,8 @@
-"""Small networks on tables: how often is a boundary that is near reported as a far one?
+"""Small networks on tables: how often does the attack miss a near boundary?
 
 On moons and on one column every distance is compared with an exhaustive search; on iris, wine and
-digits, which scikit-learn brings, with the nearest of many starts and of all attacks in the table.
+digits, which come with scikit-learn, with the nearest of many starts and of all attacks in the
+table.
 
     python -m benchmarks.small_networks --tables moons --activations tanh --seeds 1
 """
@@ -73,7 +74,7 @@ def table(name: str, seed: int) -> tuple[Tensor, Tensor, Bounds]:
 
 
 def moons(N: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Two half circles that reach into each other, as scikit-learn makes them."""
+    """Two interlocking half circles, as scikit-learn makes them."""
     generator = torch.Generator().manual_seed(seed)
     angle = torch.linspace(0, math.pi, N // 2)
     outer = torch.stack([angle.cos(), angle.sin()], dim=1)
@@ -167,7 +168,7 @@ def _first_flip(model: nn.Module, point: Tensor, rays: Tensor, radii: Tensor) ->
 def many_starts(where: Case, norm: Literal["l2", "linf"], starts: int = 64) -> Tensor:
     """The smallest distance that the boundary projection finds from other points, `(N,)`.
 
-    By turns from other inputs, and from the inputs with noise of .3 to 5.8 deviations.
+    It starts in turn from other inputs, and from the inputs with noise of .3 to 5.8 deviations.
     """
     attack = BoundaryProjection(starts=0, norm=norm)
     best = torch.full((len(where.x),), math.inf)

@@ -4,16 +4,16 @@
     python -m benchmarks.suspects --data PATH --weights PATH --oracles PATH
 
 The first chooses the order: 5 % of the labels of validation images are replaced, and each of
-`ORDERS` puts the images in a row. Labels are replaced by any other class, by one drawn from
-the network's own confusions, or by the class that it holds for the most probable other one. Two
-small networks are asked that never saw these images: one of embedded Fashion-MNIST, trained as in
-the demo, and one of `data`, CIFAR-10, trained for 10 epochs.
+`ORDERS` ranks the images. Labels are replaced by any other class, by one drawn from the network's
+own confusions, or by the other class that it finds most probable. Two small networks that never saw
+these images are used: one for embedded Fashion-MNIST, trained as in the demo, and one for `data`,
+CIFAR-10, trained for 10 epochs.
 
-The second then reports the official test images of CIFAR-10 and a third party's ResNet-20 of
-`weights`, once. The folder `oracles` has `cifar10-label-errors.json`, five people's votes on
+The second then reports, once, on the official test images of CIFAR-10 with a third-party ResNet-20
+from `weights`. The folder `oracles` has `cifar10-label-errors.json`, five people's votes on
 suspected labels (Northcutt et al., 2021), and `cifar10h-probs.npy`, the shares of some fifty
 people's labels of each image (Peterson et al., 2019). Networks and distances are kept in `cache`,
-and a killed run continues. `attack` is that of the official images.
+and a killed run continues. `attack` is the attack on the official images.
 """
 
 import json
@@ -48,7 +48,7 @@ Draw = Callable[[Predictions, Tensor, torch.Generator], Tensor]
 
 
 def own_probability(predictions: Predictions, robustness: Tensor) -> Tensor:
-    """Log p_y of the label y: what `arcal.auditing.suspects` goes by."""
+    """Log p_y of the label y, by which `arcal.auditing.suspects` sorts."""
     return predictions.log_probabilities.gather(1, predictions.labels[:, None])[:, 0]
 
 
@@ -109,7 +109,7 @@ def main(
     cache: Path = Path(".benchmarks"),
     draws: int = 20,
 ) -> None:
-    """Print what every order finds of labels that were replaced, and then of wrong ones."""
+    """Print how many replaced labels every order finds, and then how many wrong ones."""
     torch.set_num_threads(1)
     keep_memory()
     for run in (
@@ -141,7 +141,7 @@ def main(
 def predictions_and_distances(
     name: str, model: nn.Module, part: Part, cache: Path, attack: str
 ) -> tuple[Predictions, Tensor]:
-    """What a model says of a part, by ascending id, and the distance of each image."""
+    """A model's predictions for a part, by ascending id, and the distance of each image."""
     settings = Settings(attack=attack_named(attack))
     job = Job(name, model, Examples.from_part(part), settings=settings)
     (one,) = run_jobs([job], work=cache / "work")
@@ -150,7 +150,7 @@ def predictions_and_distances(
 
 
 def uniform(predictions: Predictions, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Any other class, all alike."""
+    """Any other class, all equally likely."""
     Z = predictions.classes
     step = torch.randint(1, Z, chosen.shape, generator=generator)
     return (predictions.labels[chosen] + step) % Z
@@ -252,7 +252,7 @@ def spread(values: Tensor, sign: str = "") -> str:
 
 
 def table(lines: list[list[str]]) -> str:
-    """Rows in Markdown, the first of them the header."""
+    """Rows in Markdown, the header first."""
     header, *rows = lines
     return "\n".join(
         "| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]

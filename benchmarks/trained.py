@@ -1,6 +1,6 @@
 """Networks that are trained for the benchmarks of attacks, once, and kept in a cache folder.
 
-Each trains in minutes on one thread: they are there to differ, not to be good.
+Each trains in minutes on one thread: they are meant to be different, not good.
 """
 
 from collections.abc import Callable

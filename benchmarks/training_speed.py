@@ -2,8 +2,8 @@
 
     python -m benchmarks.training_speed --networks fast medium resnet29
 
-Prints images a second of processor time for forward, backward and step on random images of CIFAR's
-size, and what 45,000 of them take, which is an epoch.
+Prints images per second of processor time for forward, backward and step on random images of
+CIFAR's size, and what 45,000 of them take, which is an epoch.
 """
 
 from statistics import median

@@ -1,10 +1,10 @@
-"""Commands with two processes on two cores, and with one on one: times, and the same results.
+"""Commands with two processes on two cores, and with one process on one core: times and results.
 
     python -m benchmarks.two_processes
 
-Each is a command of one thread a process, timed from its start to its end: reading the data,
-opening the models and starting the processes are in it. Nothing else should run on the two cores;
-the seconds of processor time say how much of them it was given.
+Each command has one thread per process and is timed from start to end, including reading the data,
+opening the models and starting the processes. Nothing else should run on the two cores; the seconds
+of processor time show how much of the cores the command had.
 """
 
 import os
@@ -116,7 +116,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def processor_times(root: int) -> dict[int, float]:
-    """The processor time so far of a process and of all that it started, by their numbers."""
+    """The processor time so far of a process and of all that it started, by process id."""
     parents, times = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -5,9 +5,9 @@ test images, means over 3 seeds, less than a minute of one core for each:
     before  accuracy 85.6 %, ECE 6.9 %, over-confident by 13.7 points in the 3 least robust levels
     after   accuracy 85.4 %, ECE 1.7 %, under-confident by 1.0 points there
 
-`before` is a loop as anyone has it; `after` is the same with the marked lines and no other.
-Ids here are positions in a tensor. A DataLoader has them with `arcal.data.WithIds(dataset)`; its
-batches `(ids, x, labels)` are what `arcal.score` takes, too.
+`before` is a plain loop; `after` is the same with the marked lines and no others. Here ids are
+positions in a tensor. With a DataLoader, `arcal.data.WithIds(dataset)` provides them; `arcal.score`
+takes its batches `(ids, x, labels)` as they are.
 """
 
 import sys

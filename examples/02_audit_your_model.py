@@ -1,8 +1,8 @@
-"""Audit a classifier: where is it over-confident, does a temperature mend it, does it know when?
+"""Audit a classifier: where is it over-confident, and does a temperature help?
 
 `python examples/02_audit_your_model.py SEED`, seeds 0 to 2, under a minute of one core for each:
-the ECE is .062 to .073, and .018 to .029 after one temperature; levels 2 to 4 of robustness are
-in the mean over-confident by .12 to .15, the more robust half by less than .05; images of unknown
+the ECE is .062 to .073, and .018 to .029 after one temperature; robustness levels 2 to 4 are
+over-confident by .12 to .15 on average, the more robust half by less than .05; images of unknown
 classes are told apart with an AUROC of .69 to .76.
 
 `arcal.audit(model, (x, labels))` does this and more in one call, with intervals and a page; here it

@@ -1,9 +1,10 @@
-"""Score a folder of Parquet files on a Ray cluster, one task a file.
+"""Score a folder of Parquet files on a Ray cluster, one task per file.
 
 `python examples/04_score_on_ray.py mynet.py:network photos scores ADDRESS`: the cluster's machines
-share the two folders and have `arcal`; `local` in place of ADDRESS starts Ray here. Each file's
-scores are a file of the same name. Typed again after a machine or the whole cluster has died, it
-goes on: what is scored is only checked, and a file that was begun continues where it was.
+share the two folders and have `arcal`; `local` in place of ADDRESS starts Ray here. The scores of
+each file are written to a file of the same name. If a machine or the whole cluster dies, run the
+same command again: finished files are only checked, and a file that was begun continues where it
+stopped.
 """
 
 import subprocess

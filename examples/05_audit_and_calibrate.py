@@ -1,10 +1,10 @@
-"""Audit a classifier, calibrate it, and audit what comes out, with a call for each.
+"""Audit a classifier, calibrate it, and audit the result, with one call for each step.
 
 `python examples/05_audit_and_calibrate.py audit`, half a minute of one core: a small network is
 over-confident by 4.5 points on 1,000 test images. One temperature, picked and fitted on 1,500
 validation images, leaves no gap beyond chance; under four corruptions of medium strength the gap is
-5.6 points instead of 10.3. Another processor rounds otherwise: on one it was over-confident by 4.3
-points, and under the corruptions by 4.0 instead of 8.9.
+5.6 points instead of 10.3. Figures differ on other processors: on one the network was
+over-confident by 4.3 points, and under the corruptions by 4.0 instead of 8.9.
 """
 
 import sys

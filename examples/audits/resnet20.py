@@ -1,4 +1,4 @@
-"""A third party's ResNet-20 for CIFAR-10, built as its authors publish it.
+"""A third-party ResNet-20 for CIFAR-10, built as its authors publish it.
 
 `arcal audit examples/audits/resnet20.py:resnet20 $ARCAL_SHARED/data/cifar10`
 """

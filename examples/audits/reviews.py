@@ -2,8 +2,8 @@
 
 `pip download --no-deps vaderSentiment==0.5`, then `python examples/audits/reviews.py`. The archive
 (MIT licence) holds 10,605 sentences of reviews, each rated from -4 to 4 by 20 people; every fourth
-is written to `reviews-test.csv`, and the folder `bert/` is the network, which started from random
-weights: the package index has none of BERT's.
+is written to `reviews-test.csv`, and the folder `bert/` holds the network, which is trained from
+random weights, because the package index has no BERT weights.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""A perceptron of scikit-learn on a table of scikit-learn's own, moved to torch.
+"""A scikit-learn perceptron, trained on a scikit-learn table and converted to torch.
 
 `python examples/audits/scikit_learn.py` writes `tumours.csv`, the rows that it was not trained on,
-and `predictions.csv`, what scikit-learn itself says of them.
+and `predictions.csv`, scikit-learn's own predictions for them.
 """
 
 import csv

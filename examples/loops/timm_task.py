@@ -1,12 +1,12 @@
-"""AR-AdaLS as a task of timm's, for its training script or a loop of your own.
+"""AR-AdaLS as a timm task, for timm's training script or a loop of your own.
 
 `python examples/loops/timm_task.py` trains timm's smallest network for three epochs on 600 images
-of Fashion-MNIST, with the levels of an untrained network: it shows the lines, not a result.
+of Fashion-MNIST, with levels by an untrained network: it shows the lines, not a result.
 
 timm's script passes batches of two to `task(input, target)`, so an image's id travels with its
-label, as a second column. What is added to the script is the task in the place of
-`ClassificationTask`, `WithTarget` around both data sets, and `task.learn(loader)` after an epoch,
-before its checkpoint is saved.
+label, as a second column. Change three things in the script: use this task instead of
+`ClassificationTask`, put `WithTarget` around both data sets, and call `task.learn(loader)` after an
+epoch, before its checkpoint is saved.
 """
 # pyright: reportMissingImports=false
 
