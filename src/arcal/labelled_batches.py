@@ -1,6 +1,8 @@
 """Batches of labelled inputs, in the forms that loaders yield."""
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -179,6 +181,66 @@ def inputs_alone(batch: Any) -> Inputs:
     if isinstance(batch, tuple | list) and 1 <= len(batch) <= 2:
         return _as_inputs(batch[0])
     return _as_inputs(batch)
+
+
+LOOKED_AT = 8
+"""Examples that are read twice, to detect augmentation: if each is the same with probability 1/2,
+as when images are mirrored, all are the same in one case of 256."""
+
+
+def augments(
+    data: Any, prepared: Callable[[list[Any]], Inputs], some: Iterable[int] | None = None
+) -> bool:
+    """Whether a map-style data set gives other inputs when it is read again, as augmentation does.
+
+    `prepared` makes a batch of a list of its examples, of which `some` are read, by default the
+    first. A data set that cannot be read by position is taken not to. Random generators stay as
+    they are.
+
+    >>> class Noisy(Dataset):
+    ...     def __len__(self): return 4
+    ...     def __getitem__(self, i): return torch.rand(3), i
+    >>> augments(Noisy(), lambda examples: inputs_alone(default_collate(examples)))
+    True
+    """
+    if isinstance(data, IterableDataset) or not (hasattr(data, "__getitem__") and _has_len(data)):
+        return False
+    positions = [*islice(range(len(data)) if some is None else some, LOOKED_AT)]
+    if not positions:
+        return False
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 (what augmentations draw from)
+    try:
+        with torch.random.fork_rng([]):
+            once, again = (prepared([data[i] for i in positions]).named for _ in range(2))
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+    return any(
+        part.shape != again[name].shape or not torch.equal(part, again[name])
+        for name, part in once.items()
+    )
+
+
+def loader_augments(loader: Any) -> bool:
+    """Whether the data set of a loader `augments`; no if that cannot be told.
+
+    >>> loader_augments(as_loader((torch.rand(4, 3), torch.zeros(4).long())))
+    False
+    """
+    data, collate = (getattr(loader, name, None) for name in ("dataset", "collate_fn"))
+    if data is None or collate is None:
+        return False
+    try:
+        return augments(data, lambda some: inputs_alone(collate(some)))
+    except Exception:  # whoever reads the loader learns what is wrong
+        return False
+
+
+def _has_len(data: Any) -> bool:
+    try:
+        return len(data) >= 0
+    except (TypeError, NotImplementedError):
+        return False
 
 
 def _check_may_be_ids(first: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from statistics import median
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from arcal.labelled_batches import (
     as_loader,
     draws_order,
     has_ids,
+    loader_augments,
     refuse_repeats,
     unpacked,
 )
@@ -127,6 +129,12 @@ def score(
     attacked: Adversarial | None = None
     loader = as_loader(data)
     copies = Copies(loader)
+    if loader_augments(loader):
+        warn(
+            "the loader's data set gives other inputs each time it is read, as one with "
+            "augmentation does, so the scores are of augmented inputs: give one without",
+            stacklevel=2,
+        )
     for n, batch in enumerate(loader):
         try:
             ids, inputs, labels = _identified(batch, loader, copies, known)

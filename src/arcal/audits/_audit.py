@@ -26,7 +26,13 @@ from arcal.auditing import (
 )
 from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._estimators import audited_estimators, is_estimator, refuse_array
-from arcal.audits._examples import Examples, examples_or_loader, in_drawn_order, usable_device
+from arcal.audits._examples import (
+    Examples,
+    augmented,
+    examples_or_loader,
+    in_drawn_order,
+    usable_device,
+)
 from arcal.audits._from_predictions import from_predictions
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
@@ -340,7 +346,7 @@ def audit(
         )
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     apart = beside(loader, weights, by) if examples is None else None
-    drawn = in_drawn_order(loader, len(models))
+    drawn = [*in_drawn_order(loader, len(models)), *augmented(loader)]
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():
         check_order_given(one, names or ())

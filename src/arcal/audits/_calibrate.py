@@ -31,7 +31,7 @@ from arcal.audits._estimators import (
     is_estimator,
     refuse_array,
 )
-from arcal.audits._examples import examples_or_loader, usable_device
+from arcal.audits._examples import augmented, examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
 from arcal.audits._loaded import beside, examples_or_loaded
@@ -132,14 +132,14 @@ def calibrate(
         name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
     }
     names = known or tuple(map(str, range(predictions.classes)))
-    trained_on = [] if examples is None else [one.sentence for one in training_part(examples)]
+    known_before = augmented(loader) if examples is None else training_part(examples)
     suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     return calibration_of(
         predictions,
         others,
         model=opened,
         facts=facts_with(job.facts, job.caveats),
-        doubts=[*suspected, *trained_on],
+        doubts=[*suspected, *(one.sentence for one in known_before)],
         weights=weights,
         **more,
     )

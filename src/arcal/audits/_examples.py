@@ -18,7 +18,7 @@ from arcal.auditing import Caveat, Grouping, groupings, one_per
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, a_type, first_line
-from arcal.labelled_batches import as_loader, draws_order, has_ids
+from arcal.labelled_batches import as_loader, draws_order, has_ids, loader_augments
 from arcal.labels import as_whole_numbers, numbered
 from arcal.orders import random_order
 
@@ -313,6 +313,15 @@ def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
         )
     said = "the loader shuffles and gives no ids: an id here is a place in its order, not in the "
     return [Caveat("Ids", f"{said}data set; {remedy}")]
+
+
+def augmented(loader: Any) -> list[Caveat]:
+    """A caveat if a loader's data set gives other inputs each time it is read."""
+    said = (
+        "the loader's data set gives other inputs each time it is read, as one with augmentation "
+        "does, so the figures are of augmented inputs: give it without augmentation"
+    )
+    return [Caveat("Augmentation", said)] if loader_augments(loader) else []
 
 
 def _examples(

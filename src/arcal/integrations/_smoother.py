@@ -16,15 +16,11 @@ from arcal.attacks import Bounds, Inputs, as_attack
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError, a_type
-from arcal.labelled_batches import LABELS
+from arcal.labelled_batches import LABELS, augments
 from arcal.methods import Method
 from arcal.orders import check_order
 from arcal.robustness import Attack, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
-
-LOOKED_AT = 8
-"""Examples that are read twice, to detect augmentation: if each is the same with probability 1/2,
-as when images are mirrored, all are the same in one case of 256."""
 
 
 class Smoother:
@@ -252,15 +248,15 @@ class Smoother:
                 collate_fn=loader.collate_fn,
                 generator=torch.Generator(),
             )
-            with torch.random.fork_rng([]):
-                if _differs(Subset(dataset, share[:LOOKED_AT]), loader, prepared):
-                    warn(
-                        f"the {part} data set gives other inputs each time it is read, as one with "
-                        "augmentation does, and its levels are of what it gives now: "
-                        + ("give it" if part == "validation" else "give the same set as plain=,")
-                        + " without augmentation",
-                        stacklevel=2,
-                    )
+            collate = loader.collate_fn
+            if augments(dataset, lambda some: Inputs.of(prepared(collate(some))[1]), share):  # noqa: B023
+                warn(
+                    f"the {part} data set gives other inputs each time it is read, as one with "
+                    "augmentation does, and its levels are of what it gives now: "
+                    + ("give it" if part == "validation" else "give the same set as plain=,")
+                    + " without augmentation",
+                    stacklevel=2,
+                )
             with (
                 torch.inference_mode(False),
                 torch.enable_grad(),
@@ -320,21 +316,3 @@ def _in_single_precision(model: nn.Module) -> Iterator[None]:
     finally:
         for tensor, dtype in half:
             tensor.data = tensor.data.to(dtype)
-
-
-def _differs(
-    some: Subset[Any],
-    loader: DataLoader[Any],
-    prepared: Callable[[Any], tuple[Tensor, Any, Tensor]],
-) -> bool:
-    """Whether examples differ when they are read again."""
-    if not len(some):
-        return False
-    once, again = (
-        Inputs.of(prepared(loader.collate_fn([some[i] for i in range(len(some))]))[1]).named
-        for _ in range(2)
-    )
-    return any(
-        part.shape != again[name].shape or not torch.equal(part, again[name])
-        for name, part in once.items()
-    )
