@@ -147,7 +147,7 @@ def holm(p: TensorLike) -> list[float]:
     """
     values = as_unit(p, "p", "leave out tests that tell nothing")
     if values.ndim != 1:
-        raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value a test, (n,)")
+        raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value per test, (n,)")
     known = values.tolist()
     corrected, highest = [1.0] * len(known), 0.0
     for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):

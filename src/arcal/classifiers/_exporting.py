@@ -99,7 +99,7 @@ def export_calibrated(
     with _evaluated_on_cpu(classifier):
         if onnx_network(classifier.model) is not None and set(formats) != {"onnx"}:
             raise ArcalError(
-                "what comes from a .onnx file is exported as onnx only: leave the other formats out"
+                "a model from a .onnx file can only be exported as onnx: leave other formats out"
             )
         module, x = _module_for(classifier, x)
         with torch.no_grad():

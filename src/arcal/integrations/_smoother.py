@@ -255,7 +255,7 @@ class Smoother:
             with torch.random.fork_rng([]):
                 if _differs(Subset(dataset, share[:LOOKED_AT]), loader, prepared):
                     warn(
-                        f"the {part} data set gives other inputs each time it is read, as one with "
+                        f"the {part} data set gives different inputs at each reading, as one with "
                         "augmentation does, and its levels are of what it gives now: "
                         + ("give it" if part == "validation" else "give the same set as plain=,")
                         + " without augmentation",
