@@ -48,7 +48,7 @@ def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Ta
         there = f"none of its ids, such as {printable(ids[0])}, is" if ids else "no label in it has"
         raise ArcalError(
             f"--labels-from {file}: {there} the id of a prediction, such as {printable(rows[0])}: "
-            "give the labels of these inputs"
+            "write ids alike in both"
         )
     if len(matched) < min(len(rows), len(ids)):
         _check_zeros_kept(file, {*rows} - {*ids}, {*ids} - {*rows})

@@ -84,8 +84,8 @@ def tango(
     whole = N * (1 + 1e-9)  # shares of weighted inputs are rounded
     if min(only_first, only_second) < 0 or only_first + only_second > whole or N <= 0:
         raise ArcalError(
-            f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
-            "only the second model predicts rightly"
+            f"only one model cannot be right on {only_first} and {only_second} of {N} inputs: give "
+            "two counts, 0 or more, whose sum is at most the number of inputs"
         )
     _check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))

@@ -306,7 +306,7 @@ def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
             with _exporting("by torch.export", partial(_culprit, module, args, kwargs)):
                 program = torch.export.export(module, args, kwargs)
     n = len(tree_leaves((args, kwargs))[0])
-    log.warning(f"what is exported takes {n} inputs at a time, and no other number of them")
+    log.warning(f"the exported model takes exactly {n} inputs at a time")
     return program
 
 

@@ -54,7 +54,9 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
             for setting, chosen in value.items():
                 yield from (_dashed(setting), *_texts(path, setting, chosen))
         elif isinstance(value, Mapping):
-            raise ArcalError(f"{path}: there is no table {name}: use {' or '.join(TABLES)}")
+            raise ArcalError(
+                f"{path}: {name} cannot be a table: only {' and '.join(TABLES)} are, for `arcal train`"
+            )
         elif isinstance(value, bool):
             yield from [_dashed(name)] if value else []
         elif value == []:

@@ -69,7 +69,7 @@ class Launcher:
             raise ArcalError(
                 f"{self.name} started {_there(self.devices, self.nodes)}, and not "
                 f"{_there(devices, nodes)}: give --devices {self.devices} --nodes {self.nodes}, or "
-                "start others"
+                "start as many"
             )
 
     def check_restart(self, values: Mapping[str, str] = os.environ) -> None:

@@ -163,7 +163,7 @@ class Reproduction:
         more = [item.name for item in self.items if not item.from_summaries]
         if self.summaries is not None and more:
             raise ArcalError(
-                f"{', '.join(more)} cannot be made from what --keep keeps: leave it out"
+                f"{', '.join(more)} cannot be made from what --keep keeps: leave --keep out"
             )
         planned = plan_runs(self.items, self.settings)
         if not planned:

@@ -42,7 +42,7 @@ def doubts(model: Audited) -> list[str]:
     if len(labels) == 1 and len(model) > 1:
         every = model.classes[int(labels)]
         lines.append(
-            f"all answers are {every}: with no others, little can be said"
+            f"all answers are {every}: with only one kind, little can be said"
             if said.answers
             else f"all labels are {every}: with only one class, little can be said"
         )
