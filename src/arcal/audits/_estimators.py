@@ -256,7 +256,7 @@ sklearn.calibration around it, which does
         )
     raise ArcalError(
         f"{kind} has no predict_proba and no classes_: give a classifier that is fitted and has "
-        "both; regressors are not for arcal"
+        "both; arcal does not take regressors"
     )
 
 

@@ -55,7 +55,7 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
                 yield from (_dashed(setting), *_texts(path, setting, chosen))
         elif isinstance(value, Mapping):
             raise ArcalError(
-                f"{path}: {name} cannot be a table: only {' and '.join(TABLES)} are, for `arcal train`"
+                f"{path}: {name} is a table: only `arcal train` has some, {' and '.join(TABLES)}"
             )
         elif isinstance(value, bool):
             yield from [_dashed(name)] if value else []
