@@ -27,7 +27,9 @@ def test_copies_are_counted(share, times):
     said = copies(as_predictions(probabilities=p[rows], labels=labels[rows]))
     assert said is not None
     few = sum(p[:n].max(axis=1) >= 0.999)
-    assert said.startswith(f"{(n - few) * (1 + times):,} of the {len(rows):,} rows have the out")
+    assert said.startswith(
+        f"{(n - few) * (1 + times):,} of the {len(rows):,} rows have the same out"
+    )
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 17])

@@ -88,7 +88,7 @@ def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_
 
 def test_what_does_not_go_together_is_refused(photos):
     line = run_arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
-    assert "--loaders read ahead for one process" in line
+    assert "--loaders read ahead for a single process" in line
     with pytest.raises(ArcalError, match="-1 loaders"):
         Settings(loaders=-1)
 

@@ -151,7 +151,7 @@ def test_what_cannot_be_fitted_is_one_line(fit):
     bad[3, 1] = torch.nan
     with pytest.raises(ArcalError, match="is nan: leave out inputs"):
         fit(bad, labels, energy=energy)
-    with pytest.raises(ArcalError, match="no validation inputs to fit to"):
+    with pytest.raises(ArcalError, match="0 validation inputs"):
         fit(log_p[:0], labels[:0], energy=energy[:0])
     with pytest.raises(ArcalError, match="log-softmax"):
         fit(log_p.exp(), labels, energy=energy)
