@@ -103,7 +103,7 @@ function Thresholds({ wanted }: { wanted: Threshold[] }) {
       </div>
       <p class="unit">
         Each of these holds at a confidence level of 95&nbsp;% for {noun}s like the audited ones. The confidences are
-        rounded up; audit.json has the exact ones. Where none is shown, none exists, or it takes more {noun}s to show it.
+        rounded up; audit.json has the exact ones. “Not shown” means that there is none, or that it takes more {noun}s to show one.
       </p>
     </>
   );

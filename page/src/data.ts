@@ -205,7 +205,7 @@ function named(payload: Payload): Payload {
 
 export function read(given: Payload): Data {
   if (given.format !== 1)
-    throw new Error(`this page reads format 1, and what it was given is of format ${given.format}`);
+    throw new Error(`this page reads format 1, and this audit is of format ${given.format}`);
   const payload = named(given);
   const id = decode(payload.inputs.id);
   const groupings = payload.inputs.groupings.map(({ groups, number }, k) => ({

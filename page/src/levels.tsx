@@ -20,7 +20,7 @@ function distances({ distance }: Level): string {
   if (!distance) return "";
   const [least, greatest] = distance;
   if (least === null) return "no distance found";
-  return `distance ${plain(least)} to ${greatest === null ? "none found" : plain(greatest)}`;
+  return `distance ${plain(least)} ${greatest === null ? "or more, none found for some" : `to ${plain(greatest)}`}`;
 }
 
 export function groupSentence(group: Level, prefix = ""): string {

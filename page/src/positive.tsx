@@ -65,15 +65,15 @@ function OfClass({ of }: { of: ClassProbability }) {
       }
       words={
         <>
-          The line is how many of the inputs with about this probability are {name}, whatever is predicted,
+          The line shows how many of the inputs with about this probability are {name}, whatever is predicted,
           with its 95&nbsp;% interval. {even.value
             ? "The bins are equally wide, so one near 0 may hold nearly all inputs."
             : bins.length > 1
               ? `Each of the ${bins.length} bins holds about as many inputs.`
               : "One bin holds all inputs."}{" "}
-          The axes are stretched near 0 and 100&nbsp;%. The colour reaches from there to the dashed line, on which the model would be calibrated:{" "}
+          The axes are stretched near 0 and 100&nbsp;%. The colour reaches from the line to the dashed one, on which the model would be calibrated:{" "}
           <b class="over">▲&nbsp;orange</b> where the probability is too high,{" "}
-          <b class="under">▼&nbsp;blue</b> where too low.
+          <b class="under">▼&nbsp;blue</b> where it is too low.
           {bins.some((bin) => bin.verdict === "too few") && " A pale mark has too few inputs to tell."} Over all inputs the mean probability
           is {percent(of.probability)}, and {withInterval(of.frequency, percent)} are {name}:{" "}
           {says(of.gap, of.verdict)}. Class-wise ECE {withInterval(of.ece, points)} points;

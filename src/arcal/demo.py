@@ -87,7 +87,7 @@ def demo(
     page = write_report(
         out / "report",
         evaluated,
-        title="Where is a plain network over-confident, and does AR-AdaLS mend it?",
+        title="Where is a plain network over-confident, and does AR-AdaLS correct it?",
         classes=data.classes,
         notes=_notes(data, seeds[0], epsilon),
         part=data.test,

@@ -171,7 +171,7 @@ def check_replaceable(path: Path) -> None:
     arcal.errors.ArcalError: mine.json exists, and arcal did not write it: ...
     """
     if path.is_symlink() and not path.exists():
-        raise ArcalError(f"{path} is a symbolic link to nothing: delete it, or name another place")
+        raise ArcalError(f"{path} is a broken symbolic link: delete it, or name another place")
     if path.exists() and not _is_marked(path):
         raise ArcalError(
             f"{path} exists, and arcal did not write it: name another place, or move it"
@@ -226,7 +226,7 @@ def locked(
     held = fcntl is None and not needed
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ArcalError(f"{path} is not a file, so it is no lock: delete it")
+            raise ArcalError(f"{path} is not a file, so it cannot be a lock: delete it")
         if fcntl is not None:
             try:
                 kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

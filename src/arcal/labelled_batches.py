@@ -95,8 +95,8 @@ def _collated(items: list[Any]) -> Any:
         said = first_line(error).removeprefix("default_collate: ")
         remedy = "give a DataLoader with a `collate_fn`"
         if "PIL." in said:
-            said = "it yields images of Pillow"
-            remedy = "make tensors of one size of them, such as by `transforms.ToTensor()`"
+            said = "it yields Pillow images"
+            remedy = "turn them into tensors of one size, such as by `transforms.ToTensor()`"
         elif "equal size" in said:
             remedy = "bring its inputs to one size, images such as by `transforms.Resize`"
         raise ArcalError(f"the data set gives no batches ({said}): {remedy}") from error
@@ -246,8 +246,8 @@ def _has_len(data: Any) -> bool:
 def _check_may_be_ids(first: Any) -> None:
     if np.ndim(first) > 2 or (np.ndim(first) == 2 and np.shape(first)[1] > 1):
         raise ArcalError(
-            f"the first of a batch of three is {tuple(np.shape(first))}, and no ids: give "
-            "(ids, x, labels), or (x, labels) without what else there is"
+            f"the first of a batch of three is {tuple(np.shape(first))}, which are no "
+            "ids: give (ids, x, labels), or (x, labels) alone"
         )
 
 

@@ -69,7 +69,7 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)
         one_hot = name.startswith("labels") and len(shape) == 2 and shape[0] == N and shape[1] > 1
-        more = "; of one-hot rows give argmax(axis=1)" if one_hot else ""
+        more = "; for one-hot rows give argmax(axis=1)" if one_hot else ""
         if one_hot and ((numbers == 0) | (numbers == 1)).all() and (numbers.sum(dim=1) != 1).any():
             more = "; where several classes may be true give each as a binary classifier of its own"
         raise ArcalError(

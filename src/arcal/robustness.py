@@ -131,7 +131,7 @@ def score(
     copies = Copies(loader)
     if loader_augments(loader):
         warn(
-            "the loader's data set gives other inputs each time it is read, as one with "
+            "the loader's data set gives different inputs at each reading, as one with "
             "augmentation does, so the scores are of augmented inputs: give one without",
             stacklevel=2,
         )

@@ -58,7 +58,7 @@ def test_bad_settings_are_one_line(bad):
     [
         (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
         (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
-        (linear(3, 4), torch.zeros(1, 4).long(), "float32 .*of token ids give their embeddings"),
+        (linear(3, 4), torch.zeros(1, 4).long(), "float32 .*for token ids give their embeddings"),
         (linear(3, 4), torch.zeros(1, 4).byte(), "float32 .* by 255"),
         (linear(3, 4), torch.zeros(0, 4), "input"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),

@@ -27,7 +27,9 @@ def test_copies_are_counted(share, times):
     said = copies(as_predictions(probabilities=p[rows], labels=labels[rows]))
     assert said is not None
     few = sum(p[:n].max(axis=1) >= 0.999)
-    assert said.startswith(f"{(n - few) * (1 + times):,} of the {len(rows):,} rows have the out")
+    assert said.startswith(
+        f"{(n - few) * (1 + times):,} of the {len(rows):,} rows have the same out"
+    )
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 17])
@@ -49,11 +51,11 @@ def test_copies_in_a_file_are_said_unless_it_has_ids_or_one_is_drawn(tmp_path, m
     rows = [f"{y},{q[1]},{i}" for i, (q, y) in enumerate(zip(p, labels, strict=True))] * 3
     (tmp_path / "mine.csv").write_text("label,probability,patient\n" + "\n".join(rows))
     (one,) = open_predictions(["mine.csv"], ["mine"], R=10)
-    assert "rows have the outputs and the label of another" in one.caveats[0].sentence
+    assert "rows have the same outputs and label as another" in one.caveats[0].sentence
     (one,) = open_predictions(["mine.csv"], ["mine"], R=10, one_per="patient")
     assert not one.caveats
     done = succeeds("calibrate", "mine.csv", "--calibrators", "temperature")
-    assert "of the 180 rows have the outputs" in done.stderr
+    assert "of the 180 rows have the same outputs" in done.stderr
     rows = [f"{i},{row}" for i, row in enumerate(rows)]
     (tmp_path / "mine.csv").write_text("id,label,probability,patient\n" + "\n".join(rows))
     assert read_predictions(tmp_path / "mine.csv").copies is None

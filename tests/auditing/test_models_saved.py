@@ -140,14 +140,14 @@ def cases(field, *pairs):
         ),
         *cases(
             "probabilities",
-            (Z, "leave .0, 1. in row 0: name logits `logits`"),
+            (Z, "are outside .0, 1. in row 0: if they are logits, name"),
             ([[0.5, 0.5, 0], [NAN, 0.5, 0.5]] + [[1, 0, 0]] * 2, "NaN in row 1"),
             (
                 P * torch.tensor([[1], [1], [0.9], [0.8]]),
                 "do not sum to 1 in row 2: give all classes, with more digits",
             ),
             (P[:, :2], "do not sum to 1 in row .*where several classes may be true, give each as"),
-            ([-0.5, 0.5, 0.5, 2], "leave .0, 1. in row 0"),
+            ([-0.5, 0.5, 0.5, 2], "are outside .0, 1. in row 0"),
         ),
         *cases(
             "labels",
@@ -155,7 +155,7 @@ def cases(field, *pairs):
             ([0, -1, 0, 0], "label of row 1 is -1"),
             ([0, 1, 2, 1.5], "row 3 has 1.5"),
             ([0, NAN, 0, 0], "row 1 has nan"),
-            (P, r"labels have shape \(4, 3\).*; of one-hot rows give argmax\(axis=1\)"),
+            (P, r"labels have shape \(4, 3\).*; for one-hot rows give argmax\(axis=1\)"),
             ([[0, 1, 0], [1, 1, 0]] * 2, "several classes may be true give each as a binary"),
             (["cat", "dog", "cat", "dog"], "labels are names: give `classes`"),
         ),

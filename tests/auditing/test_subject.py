@@ -65,7 +65,7 @@ def test_robustness_in_another_order_is_not_taken_for_that_of_the_predictions():
     sure, classes = predictions(0), ("a", "b", "c")
     robustness = scores(torch.rand(30).tolist(), range(30))
     assert Audited("mine", sure, classes, robustness=robustness).level is not None
-    with pytest.raises(ArcalError, match="mine: the robustness is of other inputs"):
+    with pytest.raises(ArcalError, match="mine: the robustness is of different inputs"):
         Audited("mine", sure, classes, robustness=robustness.rows(torch.arange(29, -1, -1)))
 
 

@@ -224,7 +224,7 @@ def _less_than_none(said):
         (lambda said: said | {"models": [{"name": "x"}]}, "lacks what an audit.json has"),
         (lambda said: said | {"models": "\x1b[2J"}, "lacks what an audit.json has"),
         (_less_than_none, "lacks what an audit.json has (ValueError: n is -1)"),
-        (lambda said: said | {"done": {"inputs": 1000, "of": 9000}}, "first answer, from 1,000 of"),
+        (lambda said: said | {"done": {"inputs": 1000, "of": 9000}}, "not finished, with 1,000 of"),
     ],
 )
 def test_what_is_no_whole_audit_is_one_line(october, tmp_path, change, says):

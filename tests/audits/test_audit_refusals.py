@@ -24,7 +24,7 @@ from tests.audits.tiny import X, Y, batches
         (3, "part", "not a classifier"),
         ("timm:resnet18", "part", "'timm:resnet18' is only a name: give the module, such as"),
         ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
-        (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*of probabilities P and labels y"),
+        (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*for probabilities P and labels y"),
         (tiny.Brightness(), [], "nothing to audit"),
         (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
@@ -67,7 +67,7 @@ def test_levels_are_a_whole_number(R):
         ((X, Y + 0.5), "labels of data are whole numbers, and row 0 has 0.5"),
         ((X, ["a"] * 40), "labels of data must be numbers, not text"),
         ((X, Y[:30]), r"labels of data have shape \(30,\), and there are 40 inputs"),
-        ((X, torch.eye(2)[Y]), "of one-hot rows give argmax"),
+        ((X, torch.eye(2)[Y]), "for one-hot rows give argmax"),
     ],
 )
 def test_data_that_do_not_fit_are_one_line(data, line):

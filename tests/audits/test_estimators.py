@@ -148,11 +148,11 @@ def test_a_module_that_has_probabilities_too_is_a_module():
         ({"validation": (X, Y)}, r"validation: the label of row 0 is \d"),
         ({"data": X}, r"data is an ndarray: give a pair \(X, y\) of what Pipeline takes"),
         ({"data": None}, r"data is missing: give a pair \(X, y\)"),
-        ({"data": (X[:, :2], NAMES)}, r"Pipeline fails on data \(X has 2 features.*give X as it"),
+        ({"data": (X[:, :2], NAMES)}, r"Pipeline fails on data \(X has 2 features.*give X in th"),
         ({"data": (X, NAMES[:9])}, r"data: labels have shape \(9,\), and there are 300 inputs"),
         (
             {"classes": ["spam", "ham"]},
-            r"`classes` are spam, ham, and the `classes_` of Pipeline ham",
+            r"`classes` are spam, ham, but the `classes_` of Pipeline are ham",
         ),
     ],
 )
@@ -166,10 +166,10 @@ def test_what_it_cannot_be_audited_with_is_said_in_a_line(pipeline, given, messa
 def test_models_that_cannot_be_audited_are_named(pipeline):
     with pytest.raises(ArcalError, match=r"LogisticRegression has no `classes_`: fit it first"):
         arcal.calibrate(LogisticRegression(), (X, NAMES))
-    with pytest.raises(ArcalError, match=r"net is a Linear and not a classifier of scikit-learn"):
+    with pytest.raises(ArcalError, match="net is a Linear, and another model is a scikit-learn cl"):
         arcal.audit({"pipeline": pipeline, "net": nn.Linear(3, 2)}, (X, NAMES))
     several = RandomForestClassifier(2).fit(X, np.stack([Y, 1 - Y], axis=1))
-    with pytest.raises(ArcalError, match=r"predicts 2 labels an input: audit each by itself"):
+    with pytest.raises(ArcalError, match=r"predicts 2 labels an input: audit each on its own"):
         arcal.audit(several, (X, Y))
 
 
@@ -209,7 +209,7 @@ def test_a_calibrated_estimator_is_one_itself(tmp_path):
         assert one.predict(x[rest]).tolist() == one.classes_[p.argmax(1)].tolist()
     audit = arcal.audit(one, (x[rest], labels[rest]))
     assert audit.models[0].overall.confidence.value == pytest.approx(p.max(1).mean())
-    with pytest.raises(ArcalError, match="RandomForestClassifier is no model of torch: take `esti"):
+    with pytest.raises(ArcalError, match="RandomForestClassifier is not a torch model: use `est"):
         _ = calibration.classifier
 
 
@@ -222,7 +222,7 @@ def test_an_estimator_that_stays_as_it_is(pipeline):
 
 def test_only_an_estimator_has_one():
     said = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    with pytest.raises(ArcalError, match="take `classifier` of a model of torch, and `calibrator`"):
+    with pytest.raises(ArcalError, match="use `classifier` for a torch model, and `calibrator`"):
         _ = arcal.calibrate(said, calibrators=["temperature"]).estimator
 
 
@@ -233,10 +233,10 @@ def test_only_an_estimator_has_one():
         (GridSearchCV(LinearSVC(), {"C": [1]}).fit(X, NAMES), "GridSearchCV gives no probabilitie"),
         (
             VotingClassifier([("a", GaussianNB())]).fit(X, NAMES),
-            'if its votes count: give voting="',
+            'with hard voting: give voting="',
         ),
         (LinearRegression().fit(X, Y), "LinearRegression has no predict_proba and no classes_"),
-        (LogisticRegression, "the model is the class LogisticRegression: give a fitted object"),
+        (LogisticRegression, "the model is the class LogisticRegression: give a fitted instance"),
         (SimpleNamespace(predict_proba=len, classes_=None), "SimpleNamespace has no `classes_`: f"),
     ],
 )
@@ -298,14 +298,14 @@ def test_groups_may_be_columns_of_its_inputs(pipeline):
     assert arcal.audit(pipeline, data, by=["age", "weight"]).figures() == figures
     one = arcal.audit(pipeline, data, by="age").models[0].by_grouping
     assert len(one) == 1
-    with pytest.raises(ArcalError, match="by names size, and the columns of X are age, height, w"):
+    with pytest.raises(ArcalError, match="by names size, and X has the columns age, height, w"):
         arcal.audit(pipeline, data, by=["size"])
-    with pytest.raises(ArcalError, match="by names age, and X is no table with columns: give a m"):
+    with pytest.raises(ArcalError, match="by names age, and X is not a table with columns: give a"):
         arcal.audit(pipeline, (X, NAMES), by=["age"])
     twice = X.view(TableOfNumbers), NAMES
-    with pytest.raises(ArcalError, match="by names age, and the columns of X are 0, 1, both"):
+    with pytest.raises(ArcalError, match="by names age, and X has the columns 0, 1, both"):
         arcal.audit(pipeline, twice, by="age")
-    with pytest.raises(ArcalError, match="by names both, and several columns of X are called so"):
+    with pytest.raises(ArcalError, match="by names both, and several columns of X have that name"):
         arcal.audit(pipeline, twice, by="both")
 
 

@@ -30,7 +30,7 @@ def test_a_calibrator_is_read_from_the_folder_that_was_written(tmp_path):
     arcal.calibrate(SURE, calibrators=["temperature"]).save(tmp_path / "it")
     file = load_calibrator(tmp_path / "it" / "calibrator.safetensors")
     assert repr(load_calibrator(tmp_path / "it")) == repr(file)
-    with pytest.raises(ArcalError, match=r"a folder without calibrator.safetensors, which is"):
+    with pytest.raises(ArcalError, match=r"has no calibrator.safetensors, which is only"):
         load_calibrator(tmp_path)
 
 

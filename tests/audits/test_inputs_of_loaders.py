@@ -120,7 +120,7 @@ def test_validation_batches_that_cannot_be_are_refused_by_name(validation, says)
     ("unlabelled", "says"),
     [
         ([1, 2, 3], "unlabelled: the inputs of a batch are an int: give a tensor (N, ...)"),
-        ([(NOISE, NOISE, NOISE)], "unlabelled: the first of a batch of three is (90, 3), and no"),
+        ([(NOISE, NOISE, NOISE)], "unlabelled: the first of a batch of three is (90, 3), which"),
         ({"may": [1, 2, 3]}, "may: the inputs of a batch are an int"),
         (
             [NOISE, 0 * NOISE / 0],

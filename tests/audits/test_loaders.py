@@ -88,7 +88,7 @@ def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_
 
 def test_what_does_not_go_together_is_refused(photos):
     line = run_arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
-    assert "--loaders read ahead for one process" in line
+    assert "--loaders read ahead for a single process" in line
     with pytest.raises(ArcalError, match="-1 loaders"):
         Settings(loaders=-1)
 
@@ -145,7 +145,7 @@ class Augmented(Dataset):
 def test_several_models_are_not_compared_on_inputs_that_are_drawn_anew_for_each():
     loader = DataLoader(Augmented(), batch_size=20)
     model = torch.nn.Linear(16, 2).eval()
-    with pytest.raises(ArcalError, match="gives each model other inputs, as one with aug"):
+    with pytest.raises(ArcalError, match="gives each model different inputs, as augmen"):
         arcal.audit({"a": model, "b": model}, loader, order=None)
     assert len(arcal.audit(model, loader, order=None).models) == 1
 
@@ -308,7 +308,7 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (Sized(PICTURE), "yields images of Pillow): make tensors of one size of them"),
+        (Sized(PICTURE), "yields Pillow images): turn them into tensors of one size"),
         (
             Sized(*SEVERAL * 9),
             "bring its inputs to one size, images such as by `transforms.Resize`",
@@ -321,10 +321,10 @@ SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
         ([object()], "a batch is an object: give (x, labels), (ids, x, labels), or a dict with "),
         ([object()], "with `labels`, or predictions alone, by `as_predictions`"),
         ([(torch.rand(3), 0), (torch.rand(3), 1)], "a batch has one label and no list of them"),
-        ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), and no"),
+        ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), which"),
         (
             [(torch.rand(2, 3), [0, 1], ["a", "b"])],
-            "first of a batch of three is (2, 3), and no ids",
+            "first of a batch of three is (2, 3), which are no ids",
         ),
         ([(torch.rand(2, 3), [0, 1], [5, 6], [7, 8])], "a batch is a tuple of 4: give (x, labels)"),
         ("photos", "data is a path: give what `arcal.data.load_part` reads from it"),

@@ -174,7 +174,10 @@ def changed(**more):
     [
         (changed(acc=1.0), "acc of row 1 does not agree with its target"),
         (changed(acc=0.43), "acc of row 1 does not agree with its target"),
-        ([*changed(acc=0.0), {"id": 3, "label": "A"}], "row 3 is no sample as row 0 is: keep rows"),
+        (
+            [*changed(acc=0.0), {"id": 3, "label": "A"}],
+            "row 3 is not a sample like row 0: keep",
+        ),
         (changed(target="a\nb " * 50), r"the target of row 1 \(a b [ab ]{,60}\) is neither"),
         (changed(target="E"), r"the target of row 1 \(E\) is neither the number nor the text"),
         (changed(target="[0, 1]"), r"the target of row 1 \(\[0, 1\]\) is neither"),

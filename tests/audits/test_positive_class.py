@@ -57,7 +57,7 @@ def test_a_class_is_called_by_its_name_alone():
         positive_class("frauds", NAMES)
     with pytest.raises(ArcalError, match="no such class: the classes are legitimate, dispute, fra"):
         positive_class("2", NAMES)
-    with pytest.raises(ArcalError, match="positive is crane, and 2 classes are called so"):
+    with pytest.raises(ArcalError, match="positive is crane, and 2 classes have that name"):
         positive_class("crane", ("crane", "heron", "crane"))
 
 

@@ -185,7 +185,7 @@ TWO = "label,logits_0,logits_1\n"
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
         ("cat,dog,verdict\n.7,.3,cat\n.1,.9,dog\n", "no labels, .* of which cat, dog sum to 1, as"),
         ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: give each class a column"),
-        ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
+        ("label,probability\n1,75\n", "in row 0: if they are logits, .* divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("label,logits_a,logits_b\na,1,2\n,1,2\n", "the label of row 1 is blank: fill it in or"),

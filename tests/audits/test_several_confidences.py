@@ -60,7 +60,10 @@ def test_they_may_have_other_names_and_conditions(answers):
     ("arguments", "says"),
     [
         (["audit", "answers.csv", "answers.csv"], "names 2 columns, and there are 2 files: name"),
-        (["calibrate", "answers.csv"], "names 2 columns: calibrate one, which `arcal audit` of"),
+        (
+            ["calibrate", "answers.csv"],
+            "names 2 columns: calibrate one; `arcal audit` of all of them may help",
+        ),
     ],
 )
 def test_where_only_one_can_be_several_are_refused(answers, arguments, says):

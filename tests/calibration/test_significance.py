@@ -102,5 +102,5 @@ def test_refuses_bad_input_in_one_line(successes, count, probability, message):
 
 @pytest.mark.parametrize("p", [0.03, [[0.03], [0.04]]])
 def test_p_values_are_a_list(p):
-    with pytest.raises(ArcalError, match="give one p-value a test"):
+    with pytest.raises(ArcalError, match="give one p-value per test"):
         holm(torch.tensor(p))

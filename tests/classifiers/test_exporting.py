@@ -137,7 +137,7 @@ def test_a_program_with_constants_and_one_of_a_fixed_size_are_calibrated(
     p = open_classifier(str(path)).model(images(5)).double().softmax(1)
     expected = (Normalised(network)(images(5)).double() / 2).softmax(1)
     torch.testing.assert_close(p, expected, rtol=0, atol=1e-6)
-    fixed = "takes 4 inputs at a time, and no other number" in caplog.text
+    fixed = "takes exactly 4 inputs at a time" in caplog.text
     assert fixed == (sizes is None)
 
 

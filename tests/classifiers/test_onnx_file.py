@@ -206,7 +206,7 @@ def test_the_calibrated_graph_gives_the_same_probabilities(last, tmp_path):
     again = open_classifier(str(path))
     p = (rows(9) @ torch.from_numpy(WEIGHT) / 2.5).softmax(1)
     torch.testing.assert_close(again.model(rows(9)).softmax(1), p, rtol=0, atol=1e-6)
-    with pytest.raises(ArcalError, match="exported as onnx only: leave the other formats out"):
+    with pytest.raises(ArcalError, match="can only be exported as onnx: leave other formats out"):
         export_calibrated(classifier, rows(4), tmp_path / "out", ["pt2", "onnx"])
 
 

@@ -128,7 +128,7 @@ def test_a_class_gets_the_weights_of_a_file():
         ("mine.py:number", "returns int: it must return a torch module"),
         (
             "mine.py:broken",
-            rf"in broken\(\), in .*mine.py:{line('raise KeyError')}: KeyError: 'depth'; mend",
+            rf"in broken\(\), in .*mine.py:{line('raise KeyError')}: KeyError: 'depth'; fix",
         ),
         ("mine.py:stop", rf"mine.py:{line('raise SystemExit')}: SystemExit: 2"),
         ("mine.py:space.outer", "has no space.outer"),
@@ -149,7 +149,7 @@ def test_what_cannot_be_opened_is_one_line(spec, says):
         ("import no_such_thing\n", "bad.py:1: ModuleNotFoundError: No module named 'no_such_th"),
         ("import helper\n", r"helper.py:2: NameError"),
         ("import torch\nx = torch.ones(2) @ torch.ones(3)\n", r"bad.py:2: RuntimeError"),
-        ("raise ValueError(' \\n ')\n", "bad.py:1: ValueError: no message; mend"),
+        ("raise ValueError(' \\n ')\n", "bad.py:1: ValueError: no message; fix"),
         ("import sys\ndel sys.modules[__name__]\n1 / 0\n", "bad.py:3: ZeroDivisionError"),
     ],
 )

@@ -255,7 +255,7 @@ def files(images):
         ("net.py", "which name in net.py? Write net.py:NAME"),
         ("net.py:nett", "net.py has no nett: did you mean net?"),
         ("net.py:number", "is an int: name a module"),
-        ("net.py:fails", "RuntimeError: no; mend it there"),
+        ("net.py:fails", "RuntimeError: no; fix it there"),
         ("net.py:no_network", "returns NoneType: it must return a torch module"),
         ("net.py:two", "needs x and y: name a function without arguments"),
         ("net.py:Wide", "needs width: write a function without arguments"),

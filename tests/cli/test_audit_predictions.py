@@ -29,7 +29,7 @@ ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for 
         ("8,cat,,0.5", "probabilities_cat is missing in row 8"),
         ("8,cat,high,0.5", "probabilities_cat is not a number in row 8 ('high')"),
         ("8,cat,0.9,0.4", "the probabilities do not sum to 1 in row 8"),
-        ("8,cat,1.2,-0.2", "the probabilities leave [0, 1] in row 8"),
+        ("8,cat,1.2,-0.2", "the probabilities are outside [0, 1] in row 8"),
         ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
         ("8,,0.5,0.5", "the label of row 8 is blank"),
         ("3,cat,0.5,0.5", "id 3 of row 8 occurs twice"),

@@ -300,7 +300,7 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["mine.npz", "--calibrators", "magic"], "calibrator 'magic' is unknown"),
         (["mine.npz", "--calibrators", "platt"], "of two classes vector is beta calibration"),
         (["mine.npz", "--export", "pt2"], "--export needs a model"),
-        (["a.onnx", "fashion", "--export", "onnx,pt2"], "is exported as onnx only; leave"),
+        (["a.onnx", "fashion", "--export", "onnx,pt2"], "can only be exported as onnx; leave"),
         (["mine.npz", "--export", "gguf"], "format 'gguf' is unknown"),
         (["mine.npz", "--views", "mirror"], "--views is for a model and its data"),
         (["mine.npz", "--limit", "5"], "--limit is for a model and its data"),

@@ -99,7 +99,7 @@ def test_a_class_that_is_new_is_named(files):
     rows = [json.dumps({"logits": row["logits"] | {"fox": -5.0}}) + "\n" for row in more]
     Path("new.jsonl").write_text("".join(rows))
     line = arcal("calibrate", "mine.jsonl", "--unlabelled", "new.jsonl").line
-    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3; only there is fox" in line
+    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3, without fox" in line
 
 
 def test_the_classes_of_lists_are_named_by_an_option(files):

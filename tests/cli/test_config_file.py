@@ -54,7 +54,7 @@ def test_without_a_file_nothing_changes():
     [
         ('command = "train"', ["audit"], "is for the command train"),
         ("data = 3", [], "does not say its command"),
-        ('command = "train"\n[other]\na = 1', [], "a table other is not known"),
+        ('command = "train"\n[other]\na = 1', [], "other is a table: only `arcal train` has some"),
         ('command = "train"\ndata = [[1]]', [], "data = [1]: give"),
         ("[[", [], "is not TOML"),
         ('command = "evaluate"\nshift = []', [], "shift = [] is an empty list: name something"),

@@ -186,7 +186,7 @@ def test_what_cannot_be_fitted_is_left_out(names, says):
         ("mine.py:number", "mine.py:number is an int: name a subclass of"),
         ("mine.py:function", "mine.py:function is a function: name a subclass of"),
         ("mine.py:net", "mine.py:net is a Sequential: name a subclass of"),
-        ("mine.py:Taken", "mine.py:Taken: arcal has a calibrator 'temperature' itself"),
+        ("mine.py:Taken", "mine.py:Taken: arcal has its own calibrator 'temperature'"),
         ("mine.py:Nameless", "is not a class with a kind: set one"),
         ("mine.py:Unfitted", "mine.py:Unfitted does not say how it is fitted: write"),
         ("mine.py:Method", "mine.py:Method.fit cannot be called with log-probabilities and"),

@@ -70,7 +70,8 @@ def test_two_commands_do_not_mix_their_files(command, tmp_path, monkeypatch):
     with locked(out / ".lock"):
         line = arcal(command, "a.csv", "--out", out).line
         assert line == (
-            "arcal: another command writes to both: wait for it, or name another folder with --out"
+            "arcal: another command is writing to both: wait for it, or name another folder "
+            "with --out"
         )
         assert [path.name for path in out.iterdir()] == [".lock"]
     done = arcal(command, "a.csv", "--out", out)

@@ -67,7 +67,7 @@ def test_several_are_audited_on_what_they_share(runs):
     said = json.loads(Path("audit/audit.json").read_bytes())
     assert [model["name"] for model in said["models"]] == [run.name for run in runs[:2]]
     line = command("audit", *runs, *QUICK).line
-    assert "was trained on other data or another split" in line
+    assert "was trained on different data or another split" in line
     assert "(--validation 50, not 60)" in line
 
 

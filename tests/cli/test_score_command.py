@@ -197,7 +197,7 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
         (["net.py:net", "data.npz", "--devices", 5000], "at most 1,024"),
         (
             ["net.py:net", "data.npz", "--devices", 2, "--ray", "10.0.0.1:6379"],
-            "--devices are those of this machine: the Ray cluster at 10.0.0.1:6379 says",
+            "--devices counts those of this machine, and the Ray cluster at 10.0.0.1:6379 counts",
         ),
         (["nowhere", "--ray", "local"], "--ray is for MODEL and DATA"),
         (["net.py:net", "nowhere"], "nowhere"),
@@ -214,9 +214,9 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
             "--norm is for boundary-projection: leave it out with carlini-wagner",
         ),
         (["net.py:net", "data.npz", "--curve", "c.tex"], "that ends in .svg, .pdf or .png"),
-        (["net.py:net", "data.npz", "--radii", "1/0"], "--radii 1/0: give numbers from 0 on"),
+        (["net.py:net", "data.npz", "--radii", "1/0"], "--radii 1/0: give numbers of at least 0"),
         (["net.py:net", "data.npz", "--radii", "0.1", "nan"], "--radii nan: give numbers"),
-        (["net.py:net", "data.npz", "--radii", "far"], "--radii far: give numbers from 0 on"),
+        (["net.py:net", "data.npz", "--radii", "far"], "--radii far: give numbers of at least 0"),
         (
             ["net.py:net", "data.npz", "--radii", "1", "--order", "margin"],
             "--radii is for the order",

@@ -76,7 +76,7 @@ def test_the_layer_that_does_not_fit_and_is_drawn_anew_is_named(tmp_path, monkey
     network = "train", "--network", "mine.py:make", *IMAGES
     first = "training vanilla (network mine.py:make from the weights "
     said = arcal(*network, "--weights", "3.pt").stderr
-    assert f"{first}3.pt, its layer 1 drawn anew for 10 classes, recipe" in said
+    assert f"{first}3.pt, its layer 1 initialised anew for 10 classes, recipe" in said
     assert f"{first}10.pt, recipe" in arcal(*network, "--weights", "10.pt").stderr
 
 
@@ -89,7 +89,7 @@ def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeyp
     (left,) = (tmp_path / "runs").iterdir()
     metrics = (left / "metrics.jsonl").read_text().splitlines(keepends=True)
     code.write_text(NETWORK + "# wider?\n")
-    said = "epochs, and its network changed since: this begins anew"
+    said = "epochs, and its network changed since: this starts again"
     assert said not in arcal("train", *options, "--epochs", 1).stderr, "other options"
     assert said not in arcal("train", *options, "--runs", "elsewhere").stderr
     (left / "metrics.jsonl").write_text(metrics[0])

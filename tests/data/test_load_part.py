@@ -127,7 +127,7 @@ def test_a_broken_image_is_an_error_that_says_how_to_skip_it(broken):
         load_part(str(broken))
     file = broken / "c0" / "001.png"
     assert str(raised.value) == (
-        f"{file}: the image cannot be read (no known format): mend or remove it, or leave broken "
+        f"{file}: the image cannot be read (no known format): repair or remove it, or leave broken "
         "images out with --skip-broken"
     )
     file.write_bytes(encode(COLOUR[1]))

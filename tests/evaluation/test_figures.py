@@ -108,7 +108,7 @@ def test_predictions_of_another_model_are_refused_though_their_figures_are_kept(
     path = runs[1].predictions(NOISE.name)
     tensors, about = load_tensors(path)
     save_tensors(path, tensors, **about | {"model": "another"})
-    with pytest.raises(ArcalError, match="of another checkpoint"):
+    with pytest.raises(ArcalError, match="of a different checkpoint"):
         measured()
 
 

@@ -29,10 +29,12 @@ def test_predictions_are_the_models_own_and_are_kept(trained, copied):
 def test_predictions_of_other_data_or_another_checkpoint_are_refused(trained, copied):
     (run,) = copied(trained.vanilla[:1])
     predict(run, trained.data.test, "test")
-    with pytest.raises(ArcalError, match=r"test.safetensors is of other data than tiny/validation"):
+    with pytest.raises(ArcalError, match=r"test.safetensors is of different data from tiny/"):
         predict(run, trained.data.validation, "test")
     run.checkpoint.write_bytes(trained.vanilla[1].checkpoint.read_bytes())
-    with pytest.raises(ArcalError, match=r"test.safetensors is of another checkpoint: delete it"):
+    with pytest.raises(
+        ArcalError, match=r"test.safetensors is of a different checkpoint: delete it"
+    ):
         predict(run, trained.data.test, "test")
 
 

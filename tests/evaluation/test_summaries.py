@@ -104,7 +104,7 @@ def test_a_summary_is_of_these_images_and_twins(evaluated, written):
     assert not has_summary(folder, run, sets | {fog: sets[CLEAN]}, [])
     assert not has_summary(folder, "vanilla-s0-0", sets, [])
     fewer = {where: part.subset(drawn(part, 20, split_seed=0).ids) for where, part in sets.items()}
-    with pytest.raises(ArcalError, match="is of other images called test"):
+    with pytest.raises(ArcalError, match="is of different images called test"):
         has_summary(folder, run, fewer, [])
 
 
@@ -121,7 +121,9 @@ def test_files_of_different_evaluations_are_refused(evaluated, written, tmp_path
         {"format": 0},
     ):
         save_tensors(file, tensors, **about | change)
-        with pytest.raises(ArcalError, match="of other sets, post-hoc methods or code: delete it"):
+        with pytest.raises(
+            ArcalError, match="of different sets, post-hoc methods or code: delete it"
+        ):
             read_summaries(copies, subject.method, runs, sets)
 
 

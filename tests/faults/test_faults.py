@@ -122,7 +122,7 @@ def test_one_kill_and_one_full_disk(prepared, place):
         failed = run("score a run", folder)
     assert failed.code == 2
     line = failed.stderr.splitlines()[-1]
-    assert "00001.parquet: no space left on device: make room" in line
+    assert "00001.parquet: no space left on device: free some space" in line
     assert run("score a run", folder).code == 0
     assert not temporary(folder)
     assert not list(folder.rglob("*.shards"))

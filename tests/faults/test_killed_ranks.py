@@ -118,7 +118,7 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
     assert refused.returncode == 2
     (line,) = refused.stderr.strip().splitlines()
     assert "is this run on 2 devices" in line
-    assert "give --devices 2 to go on with it" in line
+    assert "give --devices 2 to continue it" in line
 
     done = finish(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -104,7 +104,7 @@ def test_a_run_of_replaced_training_images_is_refused(part, tmp_path):
     if part == "test":
         assert train_all([run], tmp_path / "runs") == [folder]
     else:
-        words = r"is of other images than .*train has now: a file was replaced"
+        words = r"is of different images from .*train now: a file was replaced"
         with pytest.raises(ArcalError, match=words):
             train_all([run], tmp_path / "runs")
         folder.checkpoint.unlink()  # as if it had been killed in its first epoch

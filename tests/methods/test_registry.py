@@ -82,7 +82,7 @@ def test_one_that_cannot_be_used_is_one_line(with_package, module, points, says)
     text = str(error.value)
     assert text.startswith(f"the method {name!r} of the package outside-b cannot be used (")
     assert says in text
-    assert text.endswith("): mend that package or uninstall it")
+    assert text.endswith("): fix that package or uninstall it")
     assert "\n" not in text
 
 

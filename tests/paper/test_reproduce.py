@@ -292,7 +292,7 @@ def test_what_needs_more_than_summaries_is_refused_first(reproduction, folder):
     items = [ITEMS["table1"], ITEMS["headline"]]
     needy = replace(reproduction, items=items, summaries=folder / "keep")
     for act in (needy.run, needy.status):
-        with pytest.raises(ArcalError, match="table1 cannot be made of what is kept"):
+        with pytest.raises(ArcalError, match="table1 cannot be made from what --keep"):
             act()
 
 

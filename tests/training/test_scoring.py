@@ -309,7 +309,7 @@ def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):
     interrupted(case, written, 2, "random")
     first, second = (path.read_bytes() for path in written)
     written[0].write_bytes(second)
-    with pytest.raises(ArcalError, match=r"00000.parquet has other ids: delete .*shards and"):
+    with pytest.raises(ArcalError, match=r"00000.parquet has different ids: delete .*shards and"):
         case.score("random")
     written[0].write_bytes(first[:-20])
     with pytest.raises(ArcalError, match=r"00000.parquet is not a score file .* delete it"):

@@ -69,7 +69,7 @@ def logits_of_one(model: Model, x: Tensor) -> Tensor:
             raise
         raise ArcalError(
             f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
-            "the shape that the model takes, without that of a batch"
+            "the shape that the model takes, without a batch dimension"
         ) from error
 
 

@@ -30,7 +30,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
         how = (
-            "of token ids give their embeddings, with bounds=None, or take the order margin, "
+            "for token ids give their embeddings, with bounds=None, or take the order margin, "
             "confidence or random, or audit with order=None"
         )
         if x.dtype == torch.uint8:

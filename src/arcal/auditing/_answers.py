@@ -42,7 +42,7 @@ def as_answers(*, confidence: TensorLike, correct: TensorLike, ids: Any = None) 
     c = as_tensor(confidence, "confidence", must_be=SURE)
     if c.ndim != 1:
         raise ArcalError(f"confidence has shape {tuple(c.shape)}: give one number per answer, (N,)")
-    c = as_unit(c, "confidence", "give shares of 1, and divide per cent by 100")
+    c = as_unit(c, "confidence", "give numbers from 0 to 1, and divide per cent by 100")
     if not len(c):
         raise ArcalError("there are no answers: give at least one")
     right = as_correct(_truths(correct), len(c))

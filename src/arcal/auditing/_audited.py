@@ -96,7 +96,7 @@ class Audited:
         known = self.robustness
         if known is not None and not torch.equal(known.ids, self.predictions.ids):
             raise ArcalError(
-                f"{self.name}: the robustness is of other inputs than the predictions, or in "
+                f"{self.name}: the robustness is of different inputs from the predictions, or in "
                 "another order: give both in the same order"
             )
         if self.positive_class is None and not self.predictions.answers:

@@ -31,7 +31,7 @@ def copies(predictions: Predictions) -> str | None:
     >>> p = torch.linspace(0.5, 0.9, 50, dtype=torch.float64).repeat(2)
     >>> twice = as_predictions(probabilities=p, labels=(torch.arange(50) % 4 > 0).long().repeat(2))
     >>> copies(twice)
-    '100 of the 100 rows have the outputs and the label of another: if they are copies, intervals \
+    '100 of the 100 rows have the same outputs and label as another: if they are copies, intervals \
 are too narrow, so leave copies out; if not, give each row an `id`'
     """
     alike = torch.cat([log_p.exp().square().sum(1) for _, log_p in predictions.blocks()])
@@ -56,6 +56,6 @@ are too narrow, so leave copies out; if not, give each row an `id`'
         return None
     n = int(m[together].sum())
     return (
-        f"{n:,} of the {len(group):,} rows have the outputs and the label of another: if they are "
+        f"{n:,} of the {len(group):,} rows have the same outputs and label as another: if they are "
         "copies, intervals are too narrow, so leave copies out; if not, give each row an `id`"
     )

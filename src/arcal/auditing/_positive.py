@@ -206,7 +206,7 @@ def positive_class(name: str | None, classes: Sequence[str]) -> int | None:
         return numbers[0]
     if numbers:
         raise ArcalError(
-            f"positive is {printable(name)}, and {len(numbers)} classes are called so: give the "
+            f"positive is {printable(name)}, and {len(numbers)} classes have that name: give the "
             "classes names of their own"
         )
     near = get_close_matches(name, classes, n=1)

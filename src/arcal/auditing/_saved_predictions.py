@@ -82,7 +82,7 @@ def _check_columns(table: Any, classes: Sequence[str]) -> None:
     if columns != names and sorted(columns) == sorted(names):
         raise ArcalError(
             f"the columns are in the order {first_few(tuple(columns))}, and `classes` in the order "
-            f"{first_few(tuple(names))}: give `classes` in that of the columns"
+            f"{first_few(tuple(names))}: give `classes` in the columns' order"
         )
 
 
@@ -154,8 +154,8 @@ def _from_probabilities(p: Tensor) -> Tensor:
     low, high = p.aminmax(dim=-1)  # nan if one of them is
     _refuse(high.isnan(), "the probabilities hold NaN")
     outside = (low < -ROUNDING) | (high > 1 + ROUNDING)
-    remedy = "name logits `logits`, and divide per cent by 100"
-    _refuse(outside, "the probabilities leave [0, 1]", remedy)
+    remedy = "if they are logits, name them `logits`; divide per cent by 100"
+    _refuse(outside, "the probabilities are outside [0, 1]", remedy)
     p = p.clamp(0, 1)
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
@@ -169,7 +169,7 @@ def _from_probabilities(p: Tensor) -> Tensor:
     return p if p.ndim == 3 else p.unsqueeze(0)
 
 
-def _refuse(wrong: Tensor, what: str, remedy: str = "leave such inputs out, or mend the model"):
+def _refuse(wrong: Tensor, what: str, remedy: str = "leave such inputs out, or fix the model"):
     """Name the first row that is `wrong`, and its member if there are several."""
     if wrong.any():
         *member, row = wrong.nonzero()[0].tolist()

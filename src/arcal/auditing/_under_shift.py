@@ -88,7 +88,9 @@ def under_shift(
         raise ArcalError("there is no shifted set: pass the predictions of at least one")
     for where, predictions in shifted.items():
         if not torch.equal(predictions.ids, clean.ids):
-            raise ArcalError(f"{where.name} has other inputs than the clean set: give the same ids")
+            raise ArcalError(
+                f"{where.name} has different inputs from the clean set: give the same ids"
+            )
     N = len(clean.ids)
     draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
     first, *rest = (

@@ -105,11 +105,11 @@ class Calibration:
         """
         if self.model is None:
             raise ArcalError(
-                "there is no model, only its predictions: apply `calibrator` to others"
+                "there is no model, only its predictions: apply `calibrator` to new ones"
             )
         if is_estimator(self.model):
             raise ArcalError(
-                f"{type(self.model).__name__} is no model of torch: take `estimator`, which has "
+                f"{type(self.model).__name__} is not a torch model: use `estimator`, which has "
                 "predict_proba"
             )
         calibrator = _beside(self.model, self.calibrator)
@@ -134,8 +134,8 @@ class Calibration:
         """
         if self.zeros is None or not is_estimator(self.model):
             raise ArcalError(
-                "the model is no classifier of scikit-learn's kind: take `classifier` of a model "
-                "of torch, and `calibrator` of predictions"
+                "the model is not a scikit-learn classifier: use `classifier` for a torch model, "
+                "and `calibrator` for predictions"
             )
         from arcal.integrations.sklearn import CalibratedClassifier
 

@@ -143,7 +143,7 @@ def read_earlier(path: Path | str) -> Earlier:
     if not isinstance(path, str | os.PathLike):
         raise ArcalError(
             f"against is {a_type(path)}: name the folder that an earlier audit was saved "
-            "to, as by audit.save(folder)"
+            "to by audit.save(folder)"
         )
     name, path = printable(str(Path(path))), expanded(path)
     file = path / "audit.json" if path.is_dir() else path
@@ -184,8 +184,8 @@ def read_earlier(path: Path | str) -> Earlier:
         ) from None
     if first_answer:
         raise ArcalError(
-            f"the audit {name} is a first answer, from {done['inputs']:,} of {done['of']:,} "
-            "inputs: type the command of that audit again, which finishes it"
+            f"the audit {name} is not finished, with {done['inputs']:,} of {done['of']:,} inputs "
+            "done: type the command of that audit again, which finishes it"
         )
     return earlier
 

@@ -43,8 +43,8 @@ def class_names_of(estimator: Any, classes: Sequence[str] | None = None) -> tupl
     names = tuple(map(str, classes))
     if len(names) != len(own) or (names != own and sorted(names) == sorted(own)):
         raise ArcalError(
-            f"`classes` are {first_few(names)}, and the `classes_` of {type(estimator).__name__} "
-            f"{first_few(own)}: name these in their order"
+            f"`classes` are {first_few(names)}, but the `classes_` of "
+            f"{type(estimator).__name__} are {first_few(own)}: give these, in the same order"
         )
     return names
 
@@ -74,7 +74,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
         if not isinstance(label, Hashable) or label not in places:
             raise ArcalError(
                 f"{name}: the label of row {row} is {label!r}, and the `classes_` of {kind} are "
-                f"{first_few(tuple(map(repr, classes)))}: give labels of these"
+                f"{first_few(tuple(map(repr, classes)))}: give labels from these"
             )
     numbers = np.array([places[one] for one in labels.flat], dtype=np.int64).reshape(labels.shape)
     return _said(estimator, X, numbers, name)
@@ -92,8 +92,8 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
     for name, X in given.items():
         if isinstance(X, tuple):
             raise ArcalError(
-                f"{name or 'unlabelled'} is a tuple: give X alone, without labels; of several sets "
-                "a mapping from names to them"
+                f"{name or 'unlabelled'} is a tuple: give X alone, without labels; for several "
+                "sets a mapping from names to them"
             )
     return {name: _said(estimator, X, None, name or "unlabelled") for name, X in given.items()}
 
@@ -157,8 +157,8 @@ def audited_estimators(
     for name, one in models.items():
         if not is_estimator(one):
             raise ArcalError(
-                f"{name} is {a_type(one)} and not a classifier of scikit-learn as another "
-                "is: compare the predictions of all, by `as_predictions`"
+                f"{name} is {a_type(one)}, and another model is a scikit-learn classifier: "
+                "compare the predictions of all, by `as_predictions`"
             )
     for name, value in without.items():
         if value is not None:
@@ -195,16 +195,16 @@ def _columns_of(data: Any, by: Any) -> Any:
     columns = getattr(table, "columns", None)
     if columns is None:
         raise ArcalError(
-            f"by names {first_few(names)}, and X is no table with columns: give a mapping from "
+            f"by names {first_few(names)}, and X is not a table with columns: give a mapping from "
             "names to a value for each input"
         )
     for name in names:
         if name not in columns:
             known = first_few([*map(str, columns)])
-            raise ArcalError(f"by names {name}, and the columns of X are {known}")
+            raise ArcalError(f"by names {name}, and X has the columns {known}: name one of these")
         if getattr(table[name], "ndim", 1) > 1:  # pyright: ignore[reportOptionalSubscript]
             raise ArcalError(
-                f"by names {name}, and several columns of X are called so: give a mapping from "
+                f"by names {name}, and several columns of X have that name: give a mapping from "
                 "names to a value for each input"
             )
     assert table is not None
@@ -235,13 +235,15 @@ sklearn.calibration around it, which does
     """
     if isinstance(model, nn.Module | Predictions) or not hasattr(type(model), "predict"):
         if isinstance(model, type) and not issubclass(model, nn.Module) and _predicts(model):
-            raise ArcalError(f"the model is the class {model.__name__}: give a fitted object of it")
+            raise ArcalError(
+                f"the model is the class {model.__name__}: give a fitted instance of it"
+            )
         return
     if hasattr(model, "predict_proba") or callable(model):
         return
     kind = type(model).__name__
     if kind == "VotingClassifier":
-        raise ArcalError(f'{kind} gives no probabilities if its votes count: give voting="soft"')
+        raise ArcalError(f'{kind} gives no probabilities with hard voting: give voting="soft"')
     if hasattr(model, "classes_"):
         raise ArcalError(
             f"{kind} gives no probabilities: fit CalibratedClassifierCV(...) of "
@@ -254,7 +256,7 @@ sklearn.calibration around it, which does
         )
     raise ArcalError(
         f"{kind} has no predict_proba and no classes_: give a classifier that is fitted and has "
-        "both; regressors are not for arcal"
+        "both; arcal does not take regressors"
     )
 
 
@@ -268,7 +270,7 @@ def refuse_array(model: Any, function: Callable[..., Any]) -> None:
     >>> import arcal
     >>> refuse_array(np.array([[0.75, 0.25]]), arcal.audit)
     Traceback (most recent call last):
-    arcal.errors.ArcalError: the model is an ndarray: of probabilities P and labels y give \
+    arcal.errors.ArcalError: the model is an ndarray: for probabilities P and labels y give \
 arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
     """
     for one in model.values() if isinstance(model, Mapping) else (model,):
@@ -278,7 +280,7 @@ arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
     if several or array:
         models = "give one, or a mapping from names to several; " if several else ""
         raise ArcalError(
-            f"the model is {a_type(model)}: {models}of probabilities P and labels "
+            f"the model is {a_type(model)}: {models}for probabilities P and labels "
             f"y give arcal.{function.__name__}(arcal.auditing.as_predictions("
             "probabilities=P, labels=y))"
         )
@@ -289,8 +291,8 @@ def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
         p = estimator.predict_proba(X)
     except Exception as error:
         raise ArcalError(
-            f"{type(estimator).__name__} fails on {name} ({first_line(error)}): give X as it was "
-            "fitted to"
+            f"{type(estimator).__name__} fails on {name} ({first_line(error)}): give X in the "
+            "form that it was fitted to"
         ) from error
     labels = np.zeros(len(p), dtype=np.int64) if labels is None else labels
     try:
@@ -305,5 +307,5 @@ def _classes_of(estimator: Any) -> list[Any]:
     if classes is None or not len(classes):  # CatBoost's are None or empty until it is fitted
         raise ArcalError(f"{kind} has no `classes_`: fit it first")
     if isinstance(classes, list) and any(np.ndim(one) for one in classes):
-        raise ArcalError(f"{kind} predicts {len(classes)} labels an input: audit each by itself")
+        raise ArcalError(f"{kind} predicts {len(classes)} labels an input: audit each on its own")
     return np.asarray(classes).tolist()

@@ -318,7 +318,7 @@ def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
 def augmented(loader: Any) -> list[Caveat]:
     """A caveat if a loader's data set gives other inputs each time it is read."""
     said = (
-        "the loader's data set gives other inputs each time it is read, as one with augmentation "
+        "the loader's data set gives different inputs at each reading, as one with augmentation "
         "does, so the figures are of augmented inputs: give it without augmentation"
     )
     return [Caveat("Augmentation", said)] if loader_augments(loader) else []

@@ -247,7 +247,7 @@ class Job:
         if len(row := whole.logits.isnan().any(dim=1).nonzero()):
             raise ArcalError(
                 f"{some.name}: the logits hold NaN in row {int(row[0])}: leave such inputs out, or "
-                "mend the model"
+                "fix the model"
             )
         return Predictions(whole.ids, whole.labels, whole.logits[None])
 

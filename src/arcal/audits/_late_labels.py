@@ -45,10 +45,10 @@ def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Ta
         raise ArcalError(f"--labels-from {file}: id {twice!r} occurs twice: keep one of them")
     matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
     if not matched:
-        there = printable(ids[0]) if ids else "none at all"
+        there = f"none of its ids, such as {printable(ids[0])}, is" if ids else "no label in it has"
         raise ArcalError(
-            f"--labels-from {file}: none of its ids, such as {there}, is the id of a prediction, "
-            f"such as {printable(rows[0])}"
+            f"--labels-from {file}: {there} the id of a prediction, such as {printable(rows[0])}: "
+            "write ids alike in both"
         )
     if len(matched) < min(len(rows), len(ids)):
         _check_zeros_kept(file, {*rows} - {*ids}, {*ids} - {*rows})

@@ -58,7 +58,7 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
 'acc': 1.0}
     """
     if other := next((i for i, row in enumerate(rows) if not are_samples(row)), None):
-        raise ArcalError(f"row {other} is no sample as row 0 is: keep rows of one kind")
+        raise ArcalError(f"row {other} is not a sample like row 0: keep rows of one kind")
     _check_one_filter(rows)
     logits = [_log_likelihoods(row, i) for i, row in enumerate(rows)]
     options = [_options(row, len(z)) for row, z in zip(rows, logits, strict=True)]
@@ -112,7 +112,7 @@ def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:
         values = values[: len(values) // 2]
     if len(values) < 2:
         raise ArcalError(
-            f"filtered_resps of row {i} are not the log-likelihoods of several options: of "
+            f"filtered_resps of row {i} are not the log-likelihoods of several options: for "
             "generated answers give a confidence in each, as `confidence`, and whether it is "
             "right, as `correct`"
         )

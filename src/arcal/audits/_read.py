@@ -242,7 +242,7 @@ def _checked(part: Any, reading: Reading) -> Part:
         more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
         raise ArcalError(
             f"{len(broken)} of {len(part) + len(broken)} images cannot be read ({some}{more}): "
-            "mend them, or leave them out with --skip-broken"
+            "repair them, or leave them out with --skip-broken"
         )
     return part
 

@@ -291,7 +291,7 @@ def check_together(jobs: "Sequence[Job]") -> None:
             same_ids, others, _ = unpacked(again, 0, jobs[0].classes)
             if torch.equal(ids, same_ids) and not _equal(x, others):
                 raise ArcalError(
-                    "the loader gives each model other inputs, as one with augmentation does: "
+                    "the loader gives each model different inputs, as augmentation does: "
                     "leave that out"
                 )
 

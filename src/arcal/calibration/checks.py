@@ -189,7 +189,7 @@ def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     if n and not weights.any():
         raise ArcalError("all weights are 0, so nothing counts: pass some above 0")
     if n and not 1e-100 < (largest := weights.max().item()) < 1e100:
-        raise ArcalError(f"weights reach {largest:g}, whose square is no number: divide all by it")
+        raise ArcalError(f"weights reach {largest:g}, whose square overflows: divide all by it")
     return weights
 
 

@@ -84,8 +84,8 @@ def tango(
     whole = N * (1 + 1e-9)  # shares of weighted inputs are rounded
     if min(only_first, only_second) < 0 or only_first + only_second > whole or N <= 0:
         raise ArcalError(
-            f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
-            "only the second model predicts rightly"
+            f"only one model cannot be right on {only_first} and {only_second} of {N} inputs: give "
+            "two counts, 0 or more, whose sum is at most the number of inputs"
         )
     _check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))
@@ -147,7 +147,7 @@ def holm(p: TensorLike) -> list[float]:
     """
     values = as_unit(p, "p", "leave out tests that tell nothing")
     if values.ndim != 1:
-        raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value a test, (n,)")
+        raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value per test, (n,)")
     known = values.tolist()
     corrected, highest = [1.0] * len(known), 0.0
     for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):

@@ -99,7 +99,7 @@ def export_calibrated(
     with _evaluated_on_cpu(classifier):
         if onnx_network(classifier.model) is not None and set(formats) != {"onnx"}:
             raise ArcalError(
-                "what comes from a .onnx file is exported as onnx only: leave the other formats out"
+                "a model from a .onnx file can only be exported as onnx: leave other formats out"
             )
         module, x = _module_for(classifier, x)
         with torch.no_grad():
@@ -306,7 +306,7 @@ def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
             with _exporting("by torch.export", partial(_culprit, module, args, kwargs)):
                 program = torch.export.export(module, args, kwargs)
     n = len(tree_leaves((args, kwargs))[0])
-    log.warning(f"what is exported takes {n} inputs at a time, and no other number of them")
+    log.warning(f"the exported model takes exactly {n} inputs at a time")
     return program
 
 

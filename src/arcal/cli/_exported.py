@@ -34,8 +34,8 @@ def formats_named(words: tuple[str, ...], model: str) -> tuple[str, ...]:
         raise ArcalError("--export names no format: give pt2, onnx or safetensors")
     if model.endswith(".onnx") and set(formats) - {"onnx"}:
         raise ArcalError(
-            f"--export {' '.join(formats)}: what comes from {model} is exported as onnx only; "
-            "leave the other formats out"
+            f"--export {' '.join(formats)}: a model from {model} can only be exported as "
+            "onnx; leave the other formats out"
         )
     if formats:
         from arcal.classifiers import check_formats

@@ -44,7 +44,7 @@ def line_for(error: BaseException) -> str:
         return _about_file(error)
     if isinstance(error, ImportError) and NOT_LOADED.search(words):
         return (
-            f"a library cannot be loaded ({words}): raise the limits of memory and of open files "
+            f"a library cannot be loaded ({words}): raise the limits on memory and of open files "
             "(`ulimit -a` shows them)"
         )
     log = _log(error)
@@ -60,7 +60,7 @@ def _about_file(error: OSError) -> str:
     if error.errno is None:
         return f"{one_line(error)}; {KEPT}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-        return f"{files or 'a file'}: {reason}: make room or mend the disk; {KEPT}"
+        return f"{files or 'a file'}: {reason}: free some space or repair the disk; {KEPT}"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{files or 'a file'}: {reason}: raise the limit (`ulimit -n`); {KEPT}"
     return f"{files or 'a file'}: {reason}; put that right, or name another place"

@@ -37,12 +37,12 @@ COMMANDS = {
 
 ANY_MODEL, OWN_RUNS = ("score", "audit", "calibrate"), ("evaluate", "report")
 INSTEAD = {
-    ("--precision", *ANY_MODEL, *OWN_RUNS): "all is computed in float32; only `arcal train` has it",
+    ("--precision", *ANY_MODEL, *OWN_RUNS): "only `arcal train` has it; all else runs in float32",
     ("--workers", *ANY_MODEL): "--devices is the number of processes that share the work",
     ("--ood", "audit"): "--other names other data",
     ("--other", *OWN_RUNS): "--ood names other data",
     ("--out", "evaluate"): "--table names the file of all figures",
-    ("--weight", "train"): "all training images count alike; --weights is a file of a network's",
+    ("--weight", "train"): "all training images count alike; --weights loads network weights",
     ("--ray", *OWN_RUNS): "--devices, torchrun or srun share the sets",
 }
 """Options that some commands lack although others have them: why, or what to use instead."""

@@ -33,7 +33,7 @@ def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out
         return
     places = (out, *out.parents, Path())
     if link := next((path for path in places if path.is_symlink() and not path.exists()), None):
-        raise ArcalError(f"{name} {out}: {link} is a symbolic link to nothing: name another place")
+        raise ArcalError(f"{name} {out}: {link} is a broken symbolic link: name another place")
     there = next(path for path in places if path.exists())
     if not there.is_dir():
         raise ArcalError(f"{name} {out}: {there} is a file: name a folder")

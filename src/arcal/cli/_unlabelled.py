@@ -68,9 +68,9 @@ def predictions_like(
         )
     if len(classes) != (Z := other.predictions.classes):
         only = [name for name in other.classes if name not in classes]
-        known = f"; only there is {first_few(only)}" if len(classes) < Z and only else ""
+        known = f", without {first_few(only)}" if len(classes) < Z and only else ""
         raise ArcalError(
-            f"{what} has {Z} classes and {fitted_to} {len(classes)}{known}: give the same"
+            f"{what} has {Z} classes and {fitted_to} {len(classes)}{known}: give the same classes"
         )
     try:
         check_class_names(classes, other.classes)

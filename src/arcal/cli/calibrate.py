@@ -260,8 +260,8 @@ class Calibrate(OnModels):
     def _confidence(self) -> str | None:
         if len(columns := self.data.confidence) > 1:
             raise ArcalError(
-                f"--confidence names {len(columns)} columns: calibrate one, which `arcal audit` of "
-                "all of them may help to choose"
+                f"--confidence names {len(columns)} columns: calibrate one; `arcal audit` "
+                "of all of them may help you choose"
             )
         return columns[0] if columns else None
 

@@ -54,7 +54,9 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
             for setting, chosen in value.items():
                 yield from (_dashed(setting), *_texts(path, setting, chosen))
         elif isinstance(value, Mapping):
-            raise ArcalError(f"{path}: a table {name} is not known: {' and '.join(TABLES)} are")
+            raise ArcalError(
+                f"{path}: {name} is a table: only `arcal train` has some, {' and '.join(TABLES)}"
+            )
         elif isinstance(value, bool):
             yield from [_dashed(name)] if value else []
         elif value == []:

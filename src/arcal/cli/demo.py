@@ -24,8 +24,8 @@ class Demo:
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0, 1, 2)
     """One run of each method for each seed; epsilon is chosen with the first."""
     workers: Annotated[int, flag("N")] = 3
-    """Processes that train at the same time, one thread each: one more than the cores keeps all of
-    them busy."""
+    """Processes that train at the same time, one thread each: one more than there are cores keeps
+    all of them busy."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 

@@ -162,7 +162,7 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
     others = {of.fingerprint(): of for of in loaded}
     for fingerprint, other in others.items():
         if fingerprint == data.test.fingerprint():
-            say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
+            say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is expected")
         elif both := shared_images(other, data.test):
             say(
                 f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "

@@ -180,13 +180,13 @@ class SharingFlags:
             )
         if self.loaders and (self.ray is not None or processes > 1):
             raise ArcalError(
-                "--loaders read ahead for one process: leave them out, as each of several reads "
-                "for itself"
+                "--loaders read ahead for a single process: leave them out, since each of several "
+                "reads for itself"
             )
         if self.ray not in (None, "local") and self.devices > 1:
             raise ArcalError(
-                f"--devices are those of this machine: the Ray cluster at {self.ray} says how many "
-                "it has; leave them out"
+                f"--devices counts those of this machine, and the Ray cluster at {self.ray} counts "
+                "its own: leave it out"
             )
         compute = Compute(
             machine.accelerator,
@@ -217,9 +217,8 @@ def processes_for(devices: int, nodes: int) -> int:
         return ranks.launcher.size
     if nodes > 1:
         raise ArcalError(
-            f"--nodes {nodes}: have this command started on {nodes} machines, by `torchrun "
-            f"--nnodes {nodes} --nproc-per-node {devices} -m arcal` and the rest of it, or by "
-            "`srun`"
+            f"--nodes {nodes}: start this command on {nodes} machines, by `torchrun --nnodes "
+            f"{nodes} --nproc-per-node {devices} -m arcal` and the rest of it, or by `srun`"
         )
     return devices
 

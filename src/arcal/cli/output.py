@@ -72,8 +72,8 @@ def alone_in(out: Path) -> Iterator[None]:
             stack.close()
             if monotonic() > until:
                 raise ArcalError(
-                    f"another command writes to {out}: wait for it, or name another folder with "
-                    "--out"
+                    f"another command is writing to {out}: wait for it, or name another folder "
+                    "with --out"
                 )
             sleep(PATIENCE / 100)
         try:

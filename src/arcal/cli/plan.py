@@ -130,7 +130,7 @@ class PlanScore(OnModels):
             )
         if len(what) == 2:
             if size.shape:
-                raise ArcalError("--shape is that of the inputs of DATA: leave it out")
+                raise ArcalError("DATA has its own --shape: leave it out")
             return self._on_data(self.opened(*what, settings, name=what[0], panel=panel))
         run = run_folder(what[0]) if size == SizeFlags(passes=size.passes) else None
         for name in given(self.data, but=() if run is None else ("--part",)):
@@ -283,7 +283,9 @@ class PlanTrain:
             if value < 1:
                 raise ArcalError(f"--{name} {value}: at least 1 image is needed")
         if self.reading is not None and not self.reading > 0:
-            raise ArcalError(f"--reading {self.reading}: give images a second, above 0")
+            raise ArcalError(
+                f"--reading {self.reading}: give a number of images per second above 0"
+            )
         compute = Compute(self.accelerator, threads=self.threads)
         job = Training(run, images, validation, shape, classes, compute, self.passes)
         title = f"train {run.network_name} by {run.method} with recipe {run.recipe.name}"
@@ -316,7 +318,7 @@ class PlanTrain:
     def _sizes(self, run: "Run") -> "tuple[int, int, tuple[int, int, int], int]":
         if self.data is not None:
             if self.shape or self.classes is not None:
-                raise ArcalError("--shape and --classes are those of --data: leave them out")
+                raise ArcalError("--data has its own --shape and --classes: leave them out")
             data = run.load()
             return len(data.train), len(data.validation), data.shape, len(data.classes)
         if self.size is not None:

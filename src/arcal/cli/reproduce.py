@@ -53,7 +53,7 @@ class Reproduce:
     """Folder that keeps a small file for every evaluated run, with its figures and clean
     predictions. A run that has one is not trained again, so you may delete run folders."""
     only: Annotated[tuple[str, ...], flag("RUN ...")] = ()
-    """Train and keep only these runs, named as --plan prints them or by a beginning, and write no
+    """Train and keep only these runs, named as --plan prints them or by a prefix, and write no
     table, so that several machines can share the runs. Needs --keep."""
     workers: Annotated[int, flag("N")] = 1
     """Processes, each of which trains a run of its own; then they share the evaluation."""

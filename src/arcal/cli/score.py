@@ -157,7 +157,7 @@ class Score(OnModels):
         own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
         own += ("--devices", "--nodes", "--loaders")
         for name in self.given(self.output, but=own):
-            raise ArcalError(f"{name} is for MODEL and DATA: leave it out of a run's scoring")
+            raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
         order = self.ranking.order
         needs = "arcal.training", "arcal.compute.device"
         compute = self.sharing.begun(self.machine, *needs, threads=1)
@@ -242,7 +242,7 @@ def _numbers(texts: Sequence[str] | None) -> list[float]:
         except (ValueError, ZeroDivisionError):
             radius = -1.0
         if not 0 <= radius < float("inf"):
-            raise ArcalError(f"--radii {text}: give numbers from 0 on, such as 0.5 or 8/255")
+            raise ArcalError(f"--radii {text}: give numbers of at least 0, such as 0.5 or 8/255")
         radii.append(radius)
     return radii
 

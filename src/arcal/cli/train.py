@@ -273,6 +273,6 @@ def _words(run: "Run", data: "Data") -> str:
         network += f" from the weights {Path(run.source.weights).name}"
         anew = run.source.layer_drawn_anew(classes=len(data.classes), shape=data.shape)
         if anew is not None:
-            network += f", its layer {anew} drawn anew for {len(data.classes):,} classes"
+            network += f", its layer {anew} initialised anew for {len(data.classes):,} classes"
     epochs = f"{run.recipe.epochs} epoch{'s' * (run.recipe.epochs > 1)}"
     return f"training {run.method} (network {network}, recipe {run.recipe.name}, {epochs}) on {on}"

@@ -32,7 +32,9 @@ def check_count(name: str, value: int | None, least: int = 1) -> None:
     if value is not None and value < least:
         raise ArcalError(f"{value} {name}: at least {least} is needed")
     if value is not None and value > MOST:
-        raise ArcalError(f"{value} {name}: at most {MOST:,} can be, and more than cores are slower")
+        raise ArcalError(
+            f"{value} {name}: at most {MOST:,} are possible, and more than one per core is slower"
+        )
 
 
 @dataclass(frozen=True)

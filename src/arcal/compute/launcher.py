@@ -69,7 +69,7 @@ class Launcher:
             raise ArcalError(
                 f"{self.name} started {_there(self.devices, self.nodes)}, and not "
                 f"{_there(devices, nodes)}: give --devices {self.devices} --nodes {self.nodes}, or "
-                "start others"
+                "start as many"
             )
 
     def check_restart(self, values: Mapping[str, str] = os.environ) -> None:
@@ -81,8 +81,8 @@ class Launcher:
         restarts = values.get("TORCHELASTIC_RESTART_COUNT", "0")
         if restarts != "0" and values.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
             raise ArcalError(
-                "torchrun started the processes anew, and would have them connect to those that "
-                "ended: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for it, or run the command again"
+                "torchrun restarted the processes, which would now connect to those that "
+                "ended: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or run the command again"
             )
 
     def claims(self) -> bool:

@@ -187,7 +187,7 @@ def read_ids(columns: Columns) -> tuple[Tensor, tuple[str, ...] | None]:
         first, row = order[again[0] : again[0] + 2].tolist()
         raise ArcalError(
             f"{where(row)}: id {ids[row]} occurs more than once, first in row {first}: give every "
-            f"input an id of its own, or call the column otherwise than {ID}"
+            f"input an id of its own, or rename the column"
         )
     return torch.from_numpy(ids), None
 
@@ -229,7 +229,7 @@ def as_weights(column: pa.ChunkedArray, name: str, where: Where) -> Tensor:
         raise ArcalError(f"{where(row)}: {name} is {values[row]:g}: weights must be at least 0")
     if not values.any():
         raise ArcalError(
-            f"{where(0)}: {name} is 0 in every row: give one at least a weight above 0"
+            f"{where(0)}: {name} is 0 in every row: give at least one a weight above 0"
         )
     return torch.from_numpy(values)
 

@@ -133,5 +133,5 @@ def check_evidence(
     """Raise `ArcalError` if files of a part were replaced since `path` was computed from them."""
     if not is_evidence_of(part, evidence, positions):
         raise ArcalError(
-            f"{path} is of other images than {part.name} has now: a file was replaced; {remedy}"
+            f"{path} is of different images from {part.name} now: a file was replaced; {remedy}"
         )

@@ -170,8 +170,8 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
     """
     if pixels.dtype != np.uint8:
         raise ArcalError(
-            f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files; what "
-            "is no image, such as signals, is audited in Python, `arcal.audit(model, (x, y), "
+            f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files; "
+            "audit what is not an image, such as signals, in Python, `arcal.audit(model, (x, y), "
             "bounds=None)`"
         )
     if pixels.ndim == 3:
@@ -228,5 +228,5 @@ def _check_one_each(what: str, array: np.ndarray, N: int) -> None:
         one_hot = array.ndim == 2 and len(array) == N
         raise ArcalError(
             f"{what} has the shape {array.shape} but there are {N} images: give one each"
-            f"{', of one-hot rows argmax(axis=1)' * one_hot}"
+            f"{', for one-hot rows argmax(axis=1)' * one_hot}"
         )

@@ -175,15 +175,15 @@ def _features(
         unnamed = [d for d, name in enumerate(data.schema.names) if not name.strip()]
         if unnamed:
             raise ArcalError(
-                f"{data.path}: column {unnamed[0]} has no name (pandas writes its index so): name "
+                f"{data.path}: column {unnamed[0]} has no name (as pandas writes an index): name "
                 "the columns to use with --columns, or leave out the index"
             )
     for name in columns:
         pick(data, (), name, "--columns")
     if label in columns or len(set(columns)) < len(columns):
         raise ArcalError(
-            f"{data.path}: the columns {', '.join(columns)} have one twice, or the label {label}: "
-            "name each feature once"
+            f"{data.path}: the columns {', '.join(columns)} repeat one, or include the label "
+            f"{label}: name each feature once"
         )
     if not columns:
         raise ArcalError(f"{data.path} has no columns besides {label}: give a table with features")

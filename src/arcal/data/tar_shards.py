@@ -185,7 +185,7 @@ def _record(file: Path, key: str, sample: dict[str, Any]) -> dict[str, Any]:
     try:
         fields = parse_json(text) if text else {}
     except ValueError as error:
-        raise ArcalError(f"{file}, {key}.json is not JSON: mend it") from error
+        raise ArcalError(f"{file}, {key}.json is not JSON: correct it") from error
     return fields if isinstance(fields, dict) else {CLASS: fields}
 
 

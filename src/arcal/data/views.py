@@ -14,7 +14,7 @@ from arcal.errors import ArcalError
 
 Crop = Literal["centre", "short-side", "squash"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-ADVICE = "mend or remove it, or leave broken images out with --skip-broken"
+ADVICE = "repair or remove it, or leave broken images out with --skip-broken"
 
 
 @dataclass(frozen=True)

@@ -113,8 +113,8 @@ def same_data(folders: list[RunFolder]) -> None:
             ]
             how = f" ({'; '.join(differ)})" if differ else ""
             raise ArcalError(
-                f"{other.path} was trained on other data or another split than {first.path}{how}: "
-                "compare only runs with the same data and split"
+                f"{other.path} was trained on different data or another split than "
+                f"{first.path}{how}: compare only runs with the same data and split"
             )
 
 

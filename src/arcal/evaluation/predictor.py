@@ -173,10 +173,10 @@ class Predictor:
     def _check(self, path: Path, part: Part, header: Mapping[str, Any]) -> None:
         if header.get("data") != part.fingerprint():
             raise ArcalError(
-                f"{path} is of other data than {part.name}: delete it and evaluate again"
+                f"{path} is of different data from {part.name}: delete it and evaluate again"
             )
         if header.get("model") != self._fingerprint:
-            raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
+            raise ArcalError(f"{path} is of a different checkpoint: delete it and evaluate again")
         check_evidence(path, part, header.get("files"), "delete it and evaluate again")
 
     def _load(self, path: Path, part: Part) -> Predictions:
@@ -185,7 +185,7 @@ class Predictor:
         for name, expected in (("ids", part.ids), ("labels", part.labels)):
             if not torch.equal(tensors[name], expected):
                 raise ArcalError(
-                    f"{path} has other {name} than {part.name}: delete it and evaluate again"
+                    f"{path} and {part.name} have different {name}: delete it and evaluate again"
                 )
         return Predictions(tensors["ids"], tensors["labels"], restored(tensors))
 

@@ -67,9 +67,9 @@ def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> b
     for where, part in sets.items():
         if about["sets"].get(where.name) not in (None, part.fingerprint()):
             raise ArcalError(
-                f"{path} is of other images called {where.name}: give another --keep, or, if only "
-                "the machine is another, install what they were made with (for frost the package "
-                "imagecorruptions, whose photographs it uses)"
+                f"{path} is of different images called {where.name}: give another --keep, or, if "
+                "only the machine is another, install what they were made with (for frost the "
+                "package imagecorruptions, whose photographs it uses)"
             )
     return set(posthoc) <= set(_labels(about)) and _fits(about, sets)
 
@@ -87,7 +87,7 @@ def read_summaries(folder: Path, method: Method, runs: Sequence[str], sets: Sets
     for run, about in zip(runs, headers, strict=True):
         if _labels(about) != labels or not _fits(about, sets):
             raise ArcalError(
-                f"{_file(folder, run)} is of other sets, post-hoc methods or code: "
+                f"{_file(folder, run)} is of different sets, post-hoc methods or code: "
                 "delete it and evaluate again"
             )
     clean = [

@@ -278,7 +278,7 @@ def one_line(spec: str, doing: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         message = (str(error).strip() or "no message").splitlines()[0]
         raise ArcalError(
-            f"{spec} fails {doing}, in {_place(error)}: {type(error).__name__}: {message}; mend it "
+            f"{spec} fails {doing}, in {_place(error)}: {type(error).__name__}: {message}; fix it "
             "there"
         ) from error
 

@@ -251,7 +251,7 @@ class Smoother:
             collate = loader.collate_fn
             if augments(dataset, lambda some: Inputs.of(prepared(collate(some))[1]), share):  # noqa: B023
                 warn(
-                    f"the {part} data set gives other inputs each time it is read, as one with "
+                    f"the {part} data set gives different inputs at each reading, as one with "
                     "augmentation does, and its levels are of what it gives now: "
                     + ("give it" if part == "validation" else "give the same set as plain=,")
                     + " without augmentation",

@@ -182,7 +182,8 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
         path = Path(checkpoint) / STATE
         if not path.is_file():
             raise ArcalError(
-                f"{checkpoint} has no {STATE}: it was saved by another Trainer, so train anew"
+                f"{checkpoint} has no {STATE}: it was saved by another Trainer, so train from "
+                "scratch"
             )
         self.smoothing.load_state_dict(load_file(path))
 

@@ -71,7 +71,7 @@ class Methods(MutableMapping[str, type[Method]]):
             reason = str(error) if isinstance(error, ArcalError) else f"{error!r}"
             raise ArcalError(
                 f"the method {point.name!r} of the package {_package(point)} cannot be used "
-                f"({reason}): mend that package or uninstall it"
+                f"({reason}): fix that package or uninstall it"
             ) from error
         return kind
 

@@ -56,7 +56,7 @@ def items_named(names: tuple[str, ...]) -> list[Item]:
     """The items of these names; "all" means all but those of `BY_NAME`."""
     unknown = [name for name in names if name not in ITEMS and name != "all"]
     if unknown or not names:
-        what = f"{unknown[0]!r} is no table or figure" if unknown else "nothing is named"
+        what = f"{unknown[0]!r} is not a table or figure" if unknown else "nothing is named"
         raise ArcalError(f"{what}: choose from all, {', '.join(ITEMS)}")
     wanted = {*names, *(name for name in ITEMS if "all" in names and name not in BY_NAME)}
     return [item for name, item in ITEMS.items() if name in wanted]

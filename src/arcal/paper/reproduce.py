@@ -102,7 +102,7 @@ class Reproduction:
         for name in names:
             if not any(one.startswith(name) for one in every):
                 raise ArcalError(
-                    f"no run of this plan is called {name!r} or begins so: --plan lists their names"
+                    f"no run of this plan is called {name!r} or begins with it: --plan lists them"
                 )
         for work, runs in picked:
             self._write_summaries(work, runs, folder)
@@ -163,7 +163,7 @@ class Reproduction:
         more = [item.name for item in self.items if not item.from_summaries]
         if self.summaries is not None and more:
             raise ArcalError(
-                f"{', '.join(more)} cannot be made of what is kept of a run: leave --keep out"
+                f"{', '.join(more)} cannot be made from what --keep keeps: leave --keep out"
             )
         planned = plan_runs(self.items, self.settings)
         if not planned:

@@ -146,8 +146,8 @@ class Hardware:
             raise ArcalError(f"--hardware {self.card}: choose from {', '.join(CARDS)}")
         if (self.card is None) != (self.utilisation is None):
             raise ArcalError(
-                "--hardware and --utilisation belong together: the share of its published peak "
-                "that a device reaches is yours to say, such as 0.3"
+                "--hardware and --utilisation belong together: give both, with the share of "
+                "its published peak that you expect a device to reach, such as 0.3"
             )
         if self.utilisation is not None and not 0 < self.utilisation <= 1:
             raise ArcalError(f"--utilisation {self.utilisation}: give a share above 0, at most 1")

@@ -264,12 +264,18 @@ def check_comparable(subjects: Sequence[Subject]) -> None:
         if not other.seeds:
             raise ArcalError(f"{other.name} has no runs: leave it out")
         if other.measures.keys() != first.measures.keys():
-            raise ArcalError(f"{other.name} and {first.name} were evaluated on different sets")
+            raise ArcalError(
+                f"{other.name} and {first.name} were evaluated on different sets: use the same"
+            )
         if [data.name for data in other.ood] != [data.name for data in first.ood]:
-            raise ArcalError(f"{other.name} and {first.name} were shown different other data")
+            raise ArcalError(
+                f"{other.name} and {first.name} were evaluated on different other data: use one set"
+            )
         for predictions in other.clean:
             if not torch.equal(predictions.ids, shown.clean[0].ids):
-                raise ArcalError(f"{other.name} and {shown.name} have different test images")
+                raise ArcalError(
+                    f"{other.name} and {shown.name} have different test images: use the same"
+                )
 
 
 def best_rows(rows: Sequence[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, set[int]]:

@@ -50,8 +50,8 @@ def load_calibrator(path: Path | str) -> Calibrator:
         path = folder / "calibrator.safetensors"
         if not path.exists():
             raise ArcalError(
-                f"{folder} is not a calibrator, but a folder without calibrator.safetensors, which "
-                "is written where one was picked: name a calibrator's file"
+                f"{folder} has no calibrator.safetensors, which is only written if a calibrator is "
+                "picked: name another folder, or a calibrator's file"
             )
     state, header = _read(path, "calibrator", CALIBRATOR_FORMAT)
     try:

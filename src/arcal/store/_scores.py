@@ -186,7 +186,7 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
             raise ValueError("it does not hold what was written")
         robustness = table["robustness"].to_numpy()
         if np.isnan(robustness).any() or (about["order"] == "attack" and (robustness < 0).any()):
-            raise ValueError("a robustness is no number, or a distance below 0")
+            raise ValueError("a robustness is not a number, or a distance below 0")
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run `arcal score` first") from None
     except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:

@@ -142,11 +142,11 @@ def fit(
 def _check_processes(world: int, members: int, recipe: Recipe, apart: bool) -> None:
     """Refuse processes that cannot share the members, if `apart`, or else each batch."""
     if apart and world > members:
-        raise ArcalError(f"{world} processes cannot train {members} members apart: take fewer")
+        raise ArcalError(f"{world} processes cannot train {members} members apart: use fewer")
     if not apart and recipe.batch_size % world:
         raise ArcalError(
-            f"a batch of {recipe.batch_size} cannot be shared by {world} processes: choose a batch "
-            "size that they divide"
+            f"a batch of {recipe.batch_size} cannot be shared by {world} processes: choose a "
+            f"multiple of {world}"
         )
 
 

@@ -176,8 +176,8 @@ def _read(run: Run, folder: RunFolder, rank: int) -> Data:
     data = load_once(run)
     if run.path("", data).name != folder.name:
         raise ArcalError(
-            f"{run.data} is other data where rank {rank} runs than where rank 0 does: give all "
-            "machines the same"
+            f"{run.data} holds different data for rank {rank} and for rank 0: give all machines "
+            "the same"
         )
     return data
 

@@ -18,8 +18,8 @@ def check_devices(run: Run, root: Path, data: Data) -> None:
         n = other.get("devices", 1)
         raise ArcalError(
             f"{folder.path} is this run on {n} device{'s' * (n > 1)}, {folder.epochs_done()} of "
-            f"{run.recipe.epochs} epochs done: give --devices {n} to go on with it, or delete it "
-            f"to begin on {run.devices}"
+            f"{run.recipe.epochs} epochs done: give --devices {n} to continue it, or delete it "
+            f"to start on {run.devices}"
         )
 
 
@@ -43,7 +43,7 @@ def begun_before(runs: Iterable[Run], root: Path, data: Data) -> Iterator[str]:
             if changed and all(other.get(place) == config.get(place) for place in PLACES):
                 yield (
                     f"{folder.path} was left after {folder.epochs_done()} of {run.recipe.epochs} "
-                    f"epochs, and its {' and its '.join(changed)} changed since: this begins anew"
+                    f"epochs, and its {' and its '.join(changed)} changed since: this starts again"
                 )
 
 

@@ -93,7 +93,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ArcalError(f"{path} is not UTF-8: save it as UTF-8") from None
     except ValueError as error:
-        raise ArcalError(f"{path} is not TOML: {error}; mend it there") from None
+        raise ArcalError(f"{path} is not TOML: {error}; correct it there") from None
 
 
 def _recipe(path: Path, table: dict[str, Any]) -> Recipe:

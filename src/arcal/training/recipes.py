@@ -76,7 +76,7 @@ class Recipe:
         if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
             raise ArcalError(
                 f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
-                f"{self.weight_decay}: give finite numbers, a rate above 0 and 0 or more of others"
+                f"{self.weight_decay}: give finite numbers, a rate above 0, the others at least 0"
             )
         if self.schedule == "linear" and (self.steps or self.warmup >= self.epochs):
             raise ArcalError(

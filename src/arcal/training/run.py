@@ -91,7 +91,7 @@ class Run:
         if self.recipe.batch_size % max(1, self.devices):
             raise ArcalError(
                 f"a batch of {self.recipe.batch_size} cannot be shared by {self.devices} devices: "
-                "choose a batch size that they divide"
+                f"choose a multiple of {self.devices}"
             )
         if self.recipe.epochs < 1:
             raise ArcalError(f"{self.recipe.epochs} epochs: at least 1 is needed")

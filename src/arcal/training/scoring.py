@@ -93,7 +93,7 @@ def score_run(
             shutil.rmtree(left, ignore_errors=True)
     scores = load_scores(path, scoring.fingerprint)
     if not torch.equal(scores.ids.sort().values, part.ids.sort().values):
-        raise ArcalError(f"{path} has other ids than {part.name}: delete it and score again")
+        raise ArcalError(f"{path} and {part.name} have different ids: delete it and score again")
     _check_files(path, part)
     progress(len(part), len(part))
     return scores.rows(scores.ids.argsort()[part.ids.argsort().argsort()])
@@ -244,7 +244,7 @@ class _Scoring:
                 continue
             scores = load_scores(shard, self.fingerprint | self.how)
             if not torch.equal(scores.ids, self.part.ids[block]):
-                raise ArcalError(f"{shard} has other ids: delete {self.folder} and score again")
+                raise ArcalError(f"{shard} has different ids: delete {self.folder} and score again")
             _check_files(shard, self.part, block)
         return missing
 

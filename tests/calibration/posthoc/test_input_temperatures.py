@@ -100,7 +100,7 @@ def test_pts_sees_the_largest_ten_in_any_order():
     assert found.mean.shape == (10,)
     order = torch.randperm(14, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(found(log_p[:, order]), found(log_p)[:, order])
-    with pytest.raises(ArcalError, match="log_p has 9 classes, fitted were 10 or more"):
+    with pytest.raises(ArcalError, match="log_p has 9 classes, and it was fitted to 10 or more"):
         found(log_p[:, :9].log_softmax(1))
 
 

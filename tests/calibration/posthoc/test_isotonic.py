@@ -168,5 +168,5 @@ def test_one_vs_all_needs_every_class():
     with pytest.raises(ArcalError, match="no input is of class 2"):
         fit_irova_ts(log_p[labels != 2], labels[labels != 2])
     calibrator = fit_irova_ts(log_p, labels)
-    with pytest.raises(ArcalError, match="has 3 classes, fitted were 5"):
+    with pytest.raises(ArcalError, match="has 3 classes, and it was fitted to 5"):
         calibrator(log_p[:, :3].log_softmax(1))

@@ -107,7 +107,7 @@ def test_the_energy_is_of_the_inputs_that_count(sure):
 
 
 def test_what_is_no_calibrator_of_ones_own_is_one_line():
-    with pytest.raises(ArcalError, match="arcal has a calibrator 'temperature' itself"):
+    with pytest.raises(ArcalError, match="arcal has its own calibrator 'temperature'"):
         register(Temperature, fit_temperature)
     with pytest.raises(ArcalError, match="not a class with a kind"):
         register(Calibrator, fit_temperature)
@@ -120,7 +120,7 @@ def test_what_is_no_calibrator_of_ones_own_is_one_line():
     [
         (lambda log_p: 2 * log_p, r"their exponentials do not sum to 1: end with \.log_softmax"),
         (lambda log_p: log_p.exp(), "or take the logarithm of probabilities"),
-        (lambda log_p: log_p + torch.nan, "are no log-probabilities"),
+        (lambda log_p: log_p + torch.nan, "did not return log-probabilities"),
         (lambda log_p: log_p[:, :1], r"returned \(400, 1\) for log-probabilities \(400, 3\)"),
         (lambda log_p: None, "returned <class 'NoneType'>"),
     ],

@@ -73,7 +73,7 @@ def test_intervals_hold_the_accuracy_of_inputs_drawn_alike():
 
 def test_an_accuracy_is_a_share():
     one = ScoreThreshold(0.0, 0.0)
-    with pytest.raises(ArcalError, match="accuracy is 2: it is a share"):
+    with pytest.raises(ArcalError, match="accuracy is 2: give a number from 0 to 1"):
         AccuracyByThreshold(one, one, one, 2)
 
 

@@ -100,7 +100,7 @@ class BatchTemperature:
 
     def __post_init__(self) -> None:
         if self.window < 1 or not self.shrink >= 0:
-            line = f"window is {self.window} and shrink {self.shrink}: 1 and 0 are the least"
+            line = f"window is {self.window} and shrink {self.shrink}: give at least 1 and 0"
             raise ArcalError(line)
         self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None

@@ -71,7 +71,7 @@ class CalibrationSet:
         """
         log_p, labels = self.log_p, self.labels
         if len(self) == 0:
-            raise ArcalError("0 validation inputs calibrate nothing: pass more")
+            raise ArcalError("there are 0 validation inputs to fit to: pass some")
         masked = log_p.amax(0) == -torch.inf
         classes = (~masked).nonzero()[:, 0]
         if masked.any():

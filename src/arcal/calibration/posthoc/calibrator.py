@@ -132,7 +132,7 @@ class Calibrator(nn.Module):
         some = calibrated[:LOOKED_AT].detach()
         if not ((some.exp().sum(dim=1) - 1).abs() <= ROUNDED).all():
             raise ArcalError(
-                f"{name} returned what are no log-probabilities, since their exponentials do not "
+                f"{name} did not return log-probabilities, since their exponentials do not "
                 "sum to 1: end with .log_softmax(dim=1), or take the logarithm of probabilities"
             )
 

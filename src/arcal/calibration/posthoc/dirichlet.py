@@ -49,12 +49,14 @@ class Dirichlet(Calibrator):
     def __init__(self, W: Tensor, b: Tensor):
         W, b = fitted(W, "W", ndim=2), fitted(b, "b", ndim=1)
         if W.shape != (len(b), len(b)):
-            raise ArcalError(f"W must be {len(b)} x {len(b)} as b, not {tuple(W.shape)}")
+            raise ArcalError(f"W must be {len(b)} x {len(b)}, to match b, not {tuple(W.shape)}")
         super().__init__(W=W, b=b)
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.b):
-            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.b)}")
+            raise ArcalError(
+                f"log_p has {log_p.shape[1]} classes, and it was fitted to {len(self.b)}"
+            )
         q = bounded(log_p) @ self.W.to(log_p).T + self.b.to(log_p)
         return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
 

@@ -36,7 +36,9 @@ class EnsembleTemperature(Calibrator):
         T, weights = as_temperature(T), fitted(weights, "weights", ndim=1)
         rounding = max(ROUNDING, 4 * torch.finfo(weights.dtype).eps)
         if len(weights) != 3 or weights.min() < 0 or abs(weights.double().sum() - 1) > rounding:
-            raise ArcalError(f"weights must be 3, none negative, of sum 1, not {weights.tolist()}")
+            raise ArcalError(
+                f"weights must be 3 numbers that sum to 1, none negative, not {weights.tolist()}"
+            )
         super().__init__(T=T, weights=weights)
 
     def calibrate(self, log_p: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class OneVsAllIsotonic(Calibrator):
     def calibrate(self, log_p: Tensor) -> Tensor:
         Z = len(self.x)
         if log_p.shape[1] != Z:
-            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {Z}")
+            raise ArcalError(f"log_p has {log_p.shape[1]} classes, and it was fitted to {Z}")
         log_p = (log_p / self.T).log_softmax(1)
         f = interpolate(log_p.exp().T.contiguous(), self.x.to(log_p), self.y.to(log_p)).T
         return _strict_log(f, log_p).log_softmax(1)
@@ -334,7 +334,7 @@ def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
     if x.shape != y.shape or x.dtype != y.dtype:
         raise ArcalError(
             f"x is {x.dtype} of shape {tuple(x.shape)} and y {y.dtype} of shape {tuple(y.shape)}: "
-            "pass one value a knot"
+            "pass one value per knot"
         )
     if min(x.amin(), y.amin()) < 0 or x.amax() > 1 or min(_least_step(x), _least_step(y)) < 0:
         raise ArcalError("knots must ascend within [0, 1] and their values from 0: sort them")

@@ -49,7 +49,9 @@ class ParameterizedTemperature(TemperatureNetwork):
     def calibrate(self, log_p: Tensor) -> Tensor:
         K = len(self.mean)
         if log_p.shape[1] < K:
-            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {K} or more")
+            raise ArcalError(
+                f"log_p has {log_p.shape[1]} classes, and it was fitted to {K} or more"
+            )
         return self.divided(log_p, largest(log_p, K))
 
     def extra_repr(self) -> str:

@@ -116,7 +116,7 @@ def register(calibrator: type[Calibrator], fit: Callable[..., Calibrator]) -> No
     if not isinstance(calibrator, type) or not isinstance(kind, str):
         raise ArcalError(f"{calibrator} is not a class with a kind: set one, such as kind = 'mine'")
     if kind in _OWN:
-        raise ArcalError(f"arcal has a calibrator {kind!r} itself: choose another kind")
+        raise ArcalError(f"arcal has its own calibrator {kind!r}: choose another kind")
 
     def fits(
         log_p: LogProbabilities,

@@ -43,7 +43,7 @@ class Spline(Calibrator):
     def __init__(self, x: Tensor, y: Tensor):
         x, y = fitted(x, "x", ndim=1), fitted(y, "y", ndim=1)
         if x.shape != y.shape or x.dtype != y.dtype:
-            raise ArcalError("x and y must be of one length and dtype: pass one value a knot")
+            raise ArcalError("x and y must be of one length and dtype: pass one value per knot")
         ascends = len(x) == 1 or x.diff().min() >= 0
         if not ascends or min(x.min(), y.min()) < 0 or max(x.max(), y.max()) > 1:
             raise ArcalError("knots must ascend within [0, 1] and their values lie there, too")

@@ -60,7 +60,7 @@ class AccuracyByThreshold:
 
     def __post_init__(self) -> None:
         if not 0 <= self.accuracy <= 1:
-            raise ArcalError(f"accuracy is {self.accuracy}: it is a share of 1")
+            raise ArcalError(f"accuracy is {self.accuracy}: give a number from 0 to 1")
 
     def estimate(self, scores: Tensor) -> tuple[float, float, float]:
         """The accuracy of unlabelled inputs with scores `(N,)`, and the ends of its 95 % interval.

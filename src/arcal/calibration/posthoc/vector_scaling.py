@@ -42,7 +42,9 @@ class VectorScaling(Calibrator):
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.w):
-            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.w)}")
+            raise ArcalError(
+                f"log_p has {log_p.shape[1]} classes, and it was fitted to {len(self.w)}"
+            )
         q = self.w.to(log_p) * bounded(log_p) + self.b.to(log_p)
         return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
 

@@ -42,7 +42,7 @@ def doubts(model: Audited) -> list[str]:
     if len(labels) == 1 and len(model) > 1:
         every = model.classes[int(labels)]
         lines.append(
-            f"all answers are {every}: with none of the others, little can be said"
+            f"all answers are {every}: with only one kind, little can be said"
             if said.answers
             else f"all labels are {every}: with only one class, little can be said"
         )
@@ -83,7 +83,7 @@ def _unbounded(model: Audited) -> str | None:
         return None
     return (
         f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
-        "their distance is infinite, so that levels among them, cut by ids alone, mean nothing; is "
+        "their distance is infinite, and levels of them mean nothing, as they are cut by id; is "
         "the model constant there, or does it round what it computes?"
     )
 
