@@ -37,7 +37,9 @@ def meant(path: Path) -> str | None:
     """
     there = path.parent.iterdir() if path.parent.is_dir() else ()
     beside = [one.name for one in islice(there, 10_000)]
-    close = [str(path.parent / one) for one in get_close_matches(path.name, beside, n=2)]
+    close = [
+        str(path.parent / one) for one in get_close_matches(path.name, beside, n=2, cutoff=0.75)
+    ]
     return f"did you mean {' or '.join(close)}?" if close else None
 
 

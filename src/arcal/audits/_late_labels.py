@@ -44,14 +44,13 @@ def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Ta
         twice, _ = Counter(ids).most_common(1)[0]
         raise ArcalError(f"--labels-from {file}: id {twice!r} occurs twice: keep one of them")
     matched = [(row, places[value]) for row, value in enumerate(rows) if value in places]
-    if not matched:
-        there = f"none of its ids, such as {printable(ids[0])}, is" if ids else "no label in it has"
-        raise ArcalError(
-            f"--labels-from {file}: {there} the id of a prediction, such as {printable(rows[0])}: "
-            "write ids alike in both"
-        )
     if len(matched) < min(len(rows), len(ids)):
         _check_zeros_kept(file, {*rows} - {*ids}, {*ids} - {*rows})
+    if not matched:
+        raise ArcalError(
+            f"--labels-from {file}: none of its ids, such as {printable(ids[0])}, is the id of a "
+            f"prediction, such as {printable(rows[0])}: write ids alike in both"
+        )
     own = {named(table.column_names, LABELS, None), name} & {*table.column_names}
     chosen = table.drop_columns([*own]).take([row for row, _ in matched])
     n, have = len(matched), "has" if len(matched) == 1 else "have"
@@ -99,5 +98,7 @@ def _ids_and_labels(file: Path, called: ColumnNames) -> tuple[str, list[str], pa
     known = [
         row for row, value in enumerate(labels.to_pylist()) if value is not None and value != ""
     ]
+    if not known:
+        raise ArcalError("every label in it is blank: give it once some are known")
     rows = [str(value) for value in ids.take(known).to_pylist()]
     return title or LABELS[1], rows, labels.take(known)
