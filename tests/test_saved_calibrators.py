@@ -77,7 +77,7 @@ def test_what_is_no_calibrator_is_one_line(tmp_path):
     refused("is made of T, not of t")
     path.unlink()
     path.mkdir()
-    refused("is not a calibrator")
+    refused("has no calibrator.safetensors, .*: name another folder")
 
 
 def test_one_that_could_not_be_read_back_is_not_saved(tmp_path):

@@ -256,7 +256,7 @@ def test_a_distance_that_is_no_number_is_refused(tmp_path):
     path = tmp_path / "test.parquet"
     written = scores(torch.tensor([True, False]))
     save_scores(path, replace(written, robustness=torch.full((2,), torch.nan)), {})
-    with pytest.raises(ArcalError, match="no number"):
+    with pytest.raises(ArcalError, match="not a number"):
         load_scores(path)
 
 

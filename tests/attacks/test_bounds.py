@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_told_in_a_line():
         CarliniWagner()(model, x, (low, torch.tensor(torch.inf)))
     with pytest.raises(ArcalError, match="outside its bounds nan to 30"):
         BoundaryProjection()(model, x, (low * torch.nan, 30.0))
-    with pytest.raises(ArcalError, match=r"of token ids .* bounds=None, or take the order margin"):
+    with pytest.raises(ArcalError, match=r"for token ids .* bounds=None, or take the order margin"):
         BoundaryProjection()(model, torch.ones(2, 5, dtype=torch.long))
     for ends, says in (((0, 1, 2), "not two"), (1.0, "not two"), ((None, 1), "must be numbers")):
         with pytest.raises(ArcalError, match=says):

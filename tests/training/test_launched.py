@@ -165,7 +165,7 @@ def test_an_elastic_restart_goes_on(tmp_path, whole):
 def test_a_restart_that_would_meet_the_earlier_processes_is_refused():
     launcher = Launcher("torchrun", 1, 2, 2, 1)
     shared = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    with pytest.raises(ArcalError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for it"):
+    with pytest.raises(ArcalError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or run"):
         launcher.check_restart(shared)
     launcher.check_restart(shared | {"TORCHELASTIC_RESTART_COUNT": "0"})
     launcher.check_restart(shared | {"TORCHELASTIC_USE_AGENT_STORE": "False"})

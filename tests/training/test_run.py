@@ -274,7 +274,7 @@ def test_runs_of_other_data_are_not_compared(tmp_path):
         (replace(run, split_seed=1), " (--split-seed 1, not 0)"),
         (replace(run, validation=50, classes=(0, 1)), None),
     ):
-        with pytest.raises(ArcalError, match="other data or another split") as raised:
+        with pytest.raises(ArcalError, match="different data or another split") as raised:
             same_data([first, other.folder(tmp_path, other.load())])
         if differs is None:
             differs = " (--validation 50, not 40; --classes 0 1, not as usual)"
