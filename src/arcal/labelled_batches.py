@@ -203,7 +203,7 @@ def augments(
     >>> augments(Noisy(), lambda examples: inputs_alone(default_collate(examples)))
     True
     """
-    if isinstance(data, IterableDataset) or not (hasattr(data, "__getitem__") and _has_len(data)):
+    if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
         return False
     positions = [*islice(range(len(data)) if some is None else some, LOOKED_AT)]
     if not positions:
@@ -233,13 +233,6 @@ def loader_augments(loader: Any) -> bool:
     try:
         return augments(data, lambda some: inputs_alone(collate(some)))
     except Exception:  # whoever reads the loader learns what is wrong
-        return False
-
-
-def _has_len(data: Any) -> bool:
-    try:
-        return len(data) >= 0
-    except (TypeError, NotImplementedError):
         return False
 
 
