@@ -15,7 +15,7 @@ from arcal import files
 from arcal.auditing import CLEAN, Provenance, Subject, as_predictions
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
-from arcal.files import check_replaceable, locked, write_json, write_text
+from arcal.files import check_replaceable, locked, meant, write_json, write_text
 
 MINE = {
     "notes.md": b"# What arcal says of my network\n",
@@ -142,3 +142,14 @@ def test_texts_have_one_encoding_and_one_end_of_lines_on_every_system():
                 first = [one.value for one in node.args if isinstance(one, ast.Constant)]
                 named = {one.arg for one in node.keywords}
                 assert "encoding" in named or "utf-8" in first, line
+
+
+def test_what_was_meant_is_not_guessed_in_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    assert meant(tmp_path / "phtos") == f"did you mean {tmp_path / 'photos'}?"
+
+    def refused(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert meant(tmp_path / "phtos") is None

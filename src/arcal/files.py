@@ -35,8 +35,10 @@ def meant(path: Path) -> str | None:
     >>> meant(Path("prediction.csv")), meant(Path("nowhere"))
     ('did you mean predictions.csv?', None)
     """
-    there = path.parent.iterdir() if path.parent.is_dir() else ()
-    beside = [one.name for one in islice(there, 10_000)]
+    try:
+        beside = [one.name for one in islice(path.parent.iterdir(), 10_000)]
+    except OSError:  # there is no such folder, or it may not be listed
+        return None
     close = [
         str(path.parent / one) for one in get_close_matches(path.name, beside, n=2, cutoff=0.75)
     ]
