@@ -49,7 +49,7 @@ from arcal.auditing._copies import copies
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
 from arcal.auditing._estimate import RANGES, Estimate, effective_number, jointly
-from arcal.auditing._grouping import Grouping, grouping, groupings, one_per
+from arcal.auditing._grouping import Grouping, grouping, groupings, in_clusters, one_per
 from arcal.auditing._groups import (
     LEAST,
     MISCALIBRATED,
@@ -197,6 +197,7 @@ __all__ = [
     "fragile",
     "grouping",
     "groupings",
+    "in_clusters",
     "jointly",
     "means",
     "measure",

@@ -57,6 +57,7 @@ class Audited:
     inputs' `names` and `texts` are None if unknown, and so is the `norm` of the distances, "l2" or
     "linf". `shifted`, `other` and `groupings` may be empty. `positive_class` is the class whose
     probability is compared with its frequency: by default the second of two, and None of more.
+    `clusters` says which inputs belong together, None if they are independent (`overall`).
     Calibrators are fitted on `validation`, or on one half of the inputs if that is None; with
     `calibrators` False there are none. `facts` are shown on the page, `caveats` come before any
     figure, and `options` are the command-line options that the audit may suggest. Findings are
@@ -85,6 +86,7 @@ class Audited:
     names: tuple[str, ...] | None = None
     texts: tuple[str, ...] | None = None
     groupings: Sequence[Grouping] = ()
+    clusters: Grouping | None = None
     R: int = R
     positive_class: int | None = None
     calibrators: bool = True
@@ -117,10 +119,20 @@ class Audited:
     def __len__(self) -> int:
         return len(self.predictions.ids)
 
+    @property
+    def counting(self) -> tuple[Tensor | None, Tensor | None]:
+        """The weight of each input and the number of its cluster, `(N,)`; None without any."""
+        return self.weights, None if self.clusters is None else self.clusters.number
+
+    @property
+    def counts_alike(self) -> bool:
+        """Whether the inputs are independent and count the same."""
+        return self.weights is None and self.clusters is None
+
     @cached_property
     def overall(self) -> Overall:
         """The figures of all inputs."""
-        return overall(self.predictions, self.weights)
+        return overall(self.predictions, *self.counting)
 
     @cached_property
     def level(self) -> Tensor | None:
@@ -134,45 +146,48 @@ class Audited:
         """The figures by level, the least robust first; None if nothing was ranked."""
         if self.robustness is None:
             return None
-        return by_level(self.predictions, self.robustness.robustness, self.R, self.weights)
+        return by_level(self.predictions, self.robustness.robustness, self.R, *self.counting)
 
     @cached_property
     def robust_accuracy(self) -> RobustAccuracy | None:
         """The share of inputs that stay right under any change up to a given size.
 
-        None without an attack's distances, and if inputs have weights, which it does not support.
+        None without an attack's distances, and if inputs have weights or clusters, which it does
+        not support.
         """
-        if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
+        known = self.robustness
+        if known is None or known.order != "attack" or not self.counts_alike:
             return None
-        return robust_accuracy(self.robustness.robustness, self.predictions.correct)
+        return robust_accuracy(known.robustness, self.predictions.correct)
 
     @cached_property
     def acting(self) -> Acting | None:
         """Where the model may act alone: how often it is right when it is confident.
 
-        None if inputs have weights: thresholds are shown to hold for unweighted inputs only.
+        None if inputs have weights or clusters: thresholds are shown to hold for independent inputs
+        only, each of which counts once.
         """
-        return acting(self.predictions.scores) if self.weights is None else None
+        return acting(self.predictions.scores) if self.counts_alike else None
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:
         """The figures of each predicted class; empty for answers."""
         if self.predictions.answers:
             return ()
-        return by_class(self.predictions, self.classes, self.weights)
+        return by_class(self.predictions, self.classes, *self.counting)
 
     @cached_property
     def positive(self) -> ClassProbability | None:
         """The probability of `positive_class` against its frequency; None if there is no class."""
         if self.positive_class is None:
             return None
-        return class_probability(self.predictions, self.positive_class, self.weights)
+        return class_probability(self.predictions, self.positive_class, *self.counting)
 
     @cached_property
     def by_grouping(self) -> tuple[tuple[Group, ...], ...]:
         """The figures of every group, for each of the `groupings`."""
         return tuple(
-            by_group(self.predictions, one.number, one.groups, self.weights)
+            by_group(self.predictions, one.number, one.groups, *self.counting)
             for one in self.groupings
         )
 
@@ -184,21 +199,24 @@ class Audited:
         if len(self.classes) * self.R > MOST_CELLS:
             return ()
         robustness = self.robustness.robustness
-        return by_class_and_level(self.predictions, self.classes, robustness, self.R, self.weights)
+        ranked = self.classes, robustness, self.R
+        return by_class_and_level(self.predictions, *ranked, *self.counting)
 
     @cached_property
     def shift(self) -> Shift | None:
         """The figures under corruption; None without corrupted sets."""
         if not self.shifted:
             return None
-        return under_shift(self.predictions, self.shifted, self.weights)
+        return under_shift(self.predictions, self.shifted, *self.counting)
 
     @cached_property
     def posthoc(self) -> Halves:
         """The effect of calibrators fitted on `validation`, or fitted on one half of the inputs."""
         if not self.calibrators:
             return Halves(0, 0)
-        return posthoc_on_halves(self.predictions, self.validation, weights=self.weights)
+        weights, clusters = self.counting
+        pair = self.predictions, self.validation
+        return posthoc_on_halves(*pair, weights=weights, clusters=clusters)
 
     @cached_property
     def fitted_on(self) -> Tensor:

@@ -21,6 +21,7 @@ from arcal.auditing._halves import (
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
@@ -132,15 +133,17 @@ def choose_calibrator(
     *,
     calibrators: Sequence[str] | None = None,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
     """Cross-validate the `calibrators`, each fold scored by fits on the others, and pick one.
 
     The five folds are those of `folds_of`. `calibrators` are keys of `POSTHOC`, by default
-    `usual_names`. `weights` `(N,)` count in the fits and in the figures. `resamples` as in
-    `overall`. Fewer than 20 inputs with weight, and an unknown name, raise `ArcalError`. If a
-    calibrator cannot be fitted to all inputs or to four folds, `refused` says why.
+    `usual_names`. `weights` `(N,)` count in the fits and in the figures. `clusters` as in
+    `overall`; each is in one fold. `resamples` as in `overall`. Fewer than 20 inputs with weight,
+    fewer than five clusters, and an unknown name raise `ArcalError`. If a calibrator cannot be
+    fitted to all inputs or to four folds, `refused` says why.
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
@@ -148,17 +151,18 @@ def choose_calibrator(
     'all 40 inputs are classified correctly, so they do not show how often the model is wrong: it \
 stays as it is; give more inputs, some that it gets wrong'
     """
-    predictions, w = _counted(predictions, weights)
+    predictions, w, clusters = _counted(predictions, weights, clusters)
     N, weighted = len(predictions.ids), weights is not None
     names, refused = _tried(predictions, calibrators)
     resamples = usual_resamples(N) if resamples is None else resamples
-    fold = folds_of(predictions.ids, predictions.labels, FOLDS)
+    fold = folds_of(predictions.ids, predictions.labels, FOLDS, clusters=clusters)
     counted = w if weighted else None
     fits, scores, lines = cross_validated(names, predictions, fold, progress, counted)
     refused |= lines
-    draws = stored_counts(N, resamples, seed=0)
+    together = as_clusters(clusters, predictions.confidence, predictions.correct, w)
+    draws = stored_counts(N, resamples, seed=0, clusters=together)
     drawn = {
-        name: Resampled(some, draws, counted, resamples)
+        name: Resampled(some, draws, counted, clusters, resamples)
         for name, some in {"none": predictions.scores, **scores}.items()
     }
 
@@ -184,7 +188,7 @@ stays as it is; give more inputs, some that it gets wrong'
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else fits[picked]
-    acts = None if weighted else acting(drawn[picked or "none"].scores)
+    acts = None if weighted or clusters is not None else acting(drawn[picked or "none"].scores)
     changed = 0.0
     if picked is not None and calibrator is not None and may_change:
         changed = _changed(calibrator, predictions, w)
@@ -206,13 +210,19 @@ stays as it is; give more inputs, some that it gets wrong'
     )
 
 
-def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Predictions, Tensor]:
-    """The inputs with weight, sorted by id, and their weights.
+def _counted(
+    predictions: Predictions, weights: TensorLike | None, clusters: TensorLike | None
+) -> tuple[Predictions, Tensor, Tensor | None]:
+    """The inputs with weight, sorted by id, and their weights and clusters.
 
     The figures then do not depend on the order given. Too few inputs raise `ArcalError`.
     """
     w = as_weights(weights, len(predictions.ids))
+    number = None
+    if (known := as_clusters(clusters, predictions.confidence, predictions.correct, w)) is not None:
+        number = known.number
     if not w.all():
+        number = None if number is None else number[w > 0]
         predictions, w = predictions.rows(w > 0), w[w > 0]
     if (N := len(w)) < FEWEST:
         too_few = "1 input is too few" if N == 1 else f"{N} inputs are too few"
@@ -220,7 +230,10 @@ def _counted(predictions: Predictions, weights: TensorLike | None) -> tuple[Pred
     if (predictions.ids.diff() < 0).any():
         order = predictions.ids.argsort()
         predictions, w = predictions.rows(order), w[order]
-    return predictions, w
+        number = None if number is None else number[order]
+    if number is not None and (G := len(number.unique())) < FOLDS:
+        raise ArcalError(f"{G} clusters are too few to choose a calibrator: give {FOLDS} or more")
+    return predictions, w, number
 
 
 def _tried(

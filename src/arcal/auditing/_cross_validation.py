@@ -47,7 +47,7 @@ def cross_validated(
         given = CalibrationSet(average(predictions.logits[:, rest]), predictions.labels[rest], w)
         left_out = None if number is None else predictions.rows(fold == number)
         if left_out is not None:
-            assert left_out.log_probabilities is not None  # computed once for all calibrators
+            _ = left_out.log_probabilities  # computed once for all calibrators
         folds = "" if number is None else f"in {len(numbers) - 1} of {len(numbers)} folds, "
         for done, name in enumerate([*parts]):
             progress(i * len(names) + done, total)

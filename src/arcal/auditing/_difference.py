@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import Clusters, as_clusters
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
@@ -58,6 +60,7 @@ def difference(
     other: Predictions,
     than: str = "other",
     weights: Tensor | None = None,
+    clusters: Tensor | None = None,
     *,
     resamples: int | None = None,
 ) -> Difference:
@@ -65,7 +68,7 @@ def difference(
 
     Both have the same ids and labels, in the same order, or `ArcalError` is raised. The labels of
     answers, right or wrong, may differ, and `churn` counts the answers that only one model gets
-    right. `weights` and `resamples` as in `overall`.
+    right. `weights`, `clusters` and `resamples` as in `overall`.
 
     >>> from arcal.auditing import as_predictions
     >>> labels = [0] * 60 + [1] * 40
@@ -81,15 +84,18 @@ def difference(
         raise ArcalError("two models differ on the same inputs: give both the same ids and labels")
     N = len(predictions.labels)
     w = as_weights(weights, N)
-    n = round(effective_of(w, predictions.confidence))
-    draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
+    together = as_clusters(clusters, predictions.confidence, predictions.correct, w)
+    n = round(effective_of(w, predictions.confidence, clusters=together))
+    resamples = usual_resamples(N) if resamples is None else resamples
+    draws = stored_counts(N, resamples, seed=0, clusters=together)
     both = predictions.scores, other.scores
-    ours, theirs = (resampled_scores(one, draws, weights=weights, smooth=False) for one in both)
+    options: dict[str, Any] = {"weights": weights, "clusters": together}
+    ours, theirs = (resampled_scores(one, draws, smooth=False, **options) for one in both)
     apart = {name: ours[name] - theirs[name] for name in VALUES}
-    figures = score_estimates(apart, n, w, *both, names=tuple(VALUES))
+    figures = score_estimates(apart, n, w, *both, clusters=together, names=tuple(VALUES))
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
-    accuracy = _accuracy(gained, lost, w)
-    if errors_of(predictions.correct & other.correct, w) < ENOUGH:
+    accuracy = _accuracy(gained, lost, w, together)
+    if errors_of(predictions.correct & other.correct, w, together) < ENOUGH:
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
         figures["gap"] = figures["gap"].reaching(given.low, given.high)
     changed = gained | lost if predictions.answers else predictions.predicted != other.predicted
@@ -97,28 +103,31 @@ def difference(
         than,
         **figures,
         accuracy=accuracy,
-        aurc=_aurc(both, weights, n),
+        aurc=_aurc(both, weights, together, n),
         churn=weighted_mean(changed, w).item(),
         negative_flips=weighted_mean(lost, w).item(),
         positive_flips=weighted_mean(gained, w).item(),
     )
 
 
-def _accuracy(gained: Tensor, lost: Tensor, weights: Tensor) -> Estimate:
+def _accuracy(gained: Tensor, lost: Tensor, weights: Tensor, clusters: Clusters | None) -> Estimate:
     """The difference of two accuracies, from the inputs that only one model gets right."""
-    n = effective_of_pairs(weights, gained | lost)
+    n = effective_of_pairs(weights, gained.double() - lost.double(), clusters)
     less, more = (weighted_mean(one, weights).item() * n for one in (lost, gained))
     return Estimate((more - less) / n, *tango(less, more, n), round(n))
 
 
-def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estimate:
+def _aurc(
+    both: tuple[Scores, Scores], weights: Tensor | None, clusters: Clusters | None, n: int
+) -> Estimate:
     """The AURC of the first model minus that of the other, its interval by their influence."""
     w = as_weights(weights, len(both[0].correct))
     ours, theirs = ((one.confidence, one.correct) for one in both)
     value = aurc(*ours, weights=w) - aurc(*theirs, weights=w)
     influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
+    influence = influence if clusters is None else clusters.sums(influence)
     variance = influence.square().sum().item()
-    reach = widening(w) * NORMAL * math.sqrt(variance)
+    reach = widening(w, clusters) * NORMAL * math.sqrt(variance)
     return with_few_errors(
         Estimate(value, value - reach, value + reach, n),
         "difference.aurc",
@@ -126,6 +135,7 @@ def _aurc(both: tuple[Scores, Scores], weights: Tensor | None, n: int) -> Estima
         scores=both,
         weights=w,
         variance=variance,
+        clusters=clusters,
     )
 
 
@@ -135,14 +145,26 @@ def _costs(scores: Scores, weights: Tensor) -> tuple[Tensor, Tensor]:
     return cost * ~scores.correct, cost * scores.correct
 
 
-def effective_of_pairs(weights: Tensor, differ: Tensor) -> float:
+def effective_of_pairs(weights: Tensor, gained: Tensor, clusters: Clusters | None = None) -> float:
     """How many equally weighted pairs say as much about the difference of two accuracies.
 
-    This is the effective number, unless the inputs that only one model gets right, `differ` bool
-    `(N,)`, weigh more than others. Then it is the n that gives their weighted share its variance:
+    `gained` `(N,)` is 1 where only this model is right, -1 where only the other is, else 0. The
+    number is the effective number, unless the inputs on which the models differ, d = |gained|,
+    weigh more than others. Then it is the n that gives their weighted share its variance:
 
         sum w d / (n sum w) = sum w^2 d / (sum w)^2
+
+    With `clusters` it is the n at which the mean a of what is gained has the variance that the
+    clusters show, if that is less:
+
+        (sum w d / sum w - a^2) / n = sum_g (sum_{i in g} w (gained - a))^2 / (sum w)^2
     """
-    kish, heavy = effective_number(weights), (weights.square() * differ).sum()
-    own = weights.sum() * (weights * differ).sum() / heavy if heavy > 0 else kish
-    return min(kish, float(own))
+    whole, w_d = weights.sum(), weights * gained.abs()
+    n, heavy = effective_number(weights, clusters), (weights * w_d).sum()
+    if heavy > 0:
+        n = min(n, float(whole * w_d.sum() / heavy))
+    if clusters is not None:
+        a = (weights * gained).sum() / whole
+        shown = clusters.sums(weights * (gained - a)).square().sum()
+        n = min(n, float(whole * (w_d.sum() - a * a * whole) / shown)) if shown > 0 else n
+    return n

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from arcal.auditing._acting import TARGETS, coverage_name
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.weighted import weighted_mean
 
@@ -140,13 +142,17 @@ def ece_estimate(
     n: int,
     *,
     weights: Tensor | None = None,
+    clusters: Clusters | None = None,
     resamples: int,
 ) -> Estimate:
     """`ece_from` for inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
-    by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
-    gap = gap_of(confidence, correct, as_weights(weights, len(confidence)))
-    return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, errors_of(correct, weights))
+    chance = Chance(confidence, clusters=clusters)
+    by_chance = ece_by_chance(chance, everything, 1, weights=weights, resamples=resamples)
+    w = as_weights(weights, len(confidence))
+    gap = gap_of(confidence, correct, w, clusters)
+    wrong = errors_of(correct, w, clusters)
+    return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, wrong)
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
@@ -216,24 +222,34 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
     return Estimate(value, low, high, accuracy.n)
 
 
-def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
+def gap_of(
+    confidence: Tensor, correct: Tensor, weights: Tensor, clusters: Clusters | None = None
+) -> Estimate:
     """The gap of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     right, sure = (weighted_mean(one, weights).item() for one in (correct, confidence))
-    return gap_to(accuracy_from(right, effective_of(weights, confidence, correct)), sure)
+    n = effective_of(weights, confidence, correct, clusters)
+    return gap_to(accuracy_from(right, n), sure)
 
 
-def effective_number(weights: Tensor) -> float:
+def effective_number(weights: Tensor, clusters: Clusters | None = None) -> float:
     """The effective number (sum w)^2 / sum w^2 (Kish, 1965): N if all inputs weigh the same.
 
-    `weights` `(N,)` are floats, 0 or more and not all 0.
+    `weights` `(N,)` are floats, 0 or more and not all 0. With `clusters` it is
+    (sum w)^2 / sum v_g, with v_g from `Clusters.sizes`.
 
     >>> effective_number(torch.tensor([1.0, 1.0, 1.0, 0.0])), effective_number(torch.ones(4))
     (3.0, 4.0)
     """
-    return (weights.sum().square() / weights.square().sum()).item()
+    squares = weights.square() if clusters is None else clusters.sizes(weights)
+    return (weights.sum().square() / squares.sum()).item()
 
 
-def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = None) -> float:
+def effective_of(
+    weights: Tensor,
+    confidence: Tensor,
+    correct: Tensor | None = None,
+    clusters: Clusters | None = None,
+) -> float:
     """`effective_numbers` of all inputs together.
 
     >>> w, sure = torch.tensor([10.0] * 10 + [1.0] * 90), torch.full((100,), 0.9)
@@ -243,11 +259,16 @@ def effective_of(weights: Tensor, confidence: Tensor, correct: Tensor | None = N
     [33.1, 25.9]
     """
     everything = torch.zeros(len(weights), dtype=torch.int64, device="cpu")
-    return effective_numbers(weights, confidence, everything, 1, correct).item()
+    return effective_numbers(weights, confidence, everything, 1, correct, clusters).item()
 
 
 def effective_numbers(
-    weights: Tensor, confidence: Tensor, groups: Tensor, G: int, correct: Tensor | None = None
+    weights: Tensor,
+    confidence: Tensor,
+    groups: Tensor,
+    G: int,
+    correct: Tensor | None = None,
+    clusters: Clusters | None = None,
 ) -> Tensor:
     """How many equally weighted inputs would show each of G groups' accuracy as well, `(G,)`.
 
@@ -262,6 +283,13 @@ def effective_numbers(
 
         a (1 - a) / n = sum w^2 (correct - a)^2 / (sum w)^2
 
+    With `clusters` each sum of squares, such as sum (w q)^2 with q^2 = c (1 - c), is that of inputs
+    whose errors come together,
+
+        (1 - rho) sum_i (w_i q_i)^2 + rho sum_g (sum_{i in g} w_i q_i)^2
+
+    with rho = `clusters.alike`, and the last one, which errors show, has rho = 1.
+
     `weights` and `confidence` c are float64 `(N,)`, `groups` int64 `(N,)` 0 .. G-1. An empty group,
     or one without weight, has 0.
     """
@@ -273,21 +301,39 @@ def effective_numbers(
         """`telling` where it is lower by more than rounding; n where there is no variance."""
         return torch.where(telling < (1 - 1e-9) * n, telling, n)
 
+    alike, by_cell = 0.0, None
+    if clusters is not None:  # a cell is what a group has of a cluster
+        alike, by_cell = clusters.alike, (groups + G * clusters.number).unique(return_inverse=True)
+
+    def squares(values: Tensor, alike: float) -> Tensor:
+        own = sums(values.square())
+        if by_cell is None:
+            return own
+        cells, cell = by_cell
+        together = torch.bincount(cell, weights=values).square()
+        return (1 - alike) * own + alike * torch.bincount(cells % G, weights=together, minlength=G)
+
     confidence = confidence.clamp(max=1)  # rounding may exceed 1
-    whole, variance = sums(weights), sums(weights.square() * confidence * (1 - confidence))
-    n = whole.square() / sums(weights.square())
+    whole = sums(weights)
+    variance = squares(weights * (confidence * (1 - confidence)).sqrt(), alike)
+    n = whole.square() / squares(weights, alike)
     sure, unsure = sums(weights * confidence), sums(weights * (1 - confidence))
     n = fewer(n, sure * unsure / variance)  # 1 - m would round to 0 where all are sure
     if correct is not None:
         right, wrong = sums(weights * correct), sums(weights * ~correct)
         a = right / whole
-        shown = sums((weights * (correct.double() - a[groups])).square())
+        shown = squares(weights * (correct.double() - a[groups]), 1.0)
         n = fewer(n, right * wrong / shown)
     return n.nan_to_num(0)
 
 
 def counted(
-    confidence: Tensor, correct: Tensor, weights: Tensor, groups: Tensor, G: int
+    confidence: Tensor,
+    correct: Tensor,
+    weights: Tensor,
+    groups: Tensor,
+    G: int,
+    clusters: Clusters | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """How many inputs of each of G groups are right, of how many, and the mean confidence, `(G,)`.
 
@@ -299,6 +345,6 @@ def counted(
         for values in (weights, weights * correct, weights * confidence)
     )
     given = weights, confidence, groups, G
-    n_if_calibrated, n = effective_numbers(*given), effective_numbers(*given, correct)
+    n_if_calibrated, n = (effective_numbers(*given, one, clusters) for one in (None, correct))
     share = (right / whole).nan_to_num(0).clamp(max=1)
     return share * n, n, sure / whole, n_if_calibrated

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arcal.auditing._estimate import RANGES, Estimate, from_draws
 from arcal.calibration import Bootstrap
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.resampled import Scores
 
@@ -31,6 +32,7 @@ def score_estimates(
     n: int,
     weights: Tensor,
     *scores: Scores,
+    clusters: Clusters | None = None,
     names: tuple[str, ...] = ("nll", "brier"),
 ) -> dict[str, Estimate]:
     """Figures of a model's `scores`, or of its scores minus another's, with their intervals.
@@ -44,6 +46,7 @@ def score_estimates(
             *map(VALUES[name], scores),
             scores=scores,
             weights=weights,
+            clusters=clusters,
         )
         for name in names
     }
@@ -56,6 +59,7 @@ def with_few_errors(
     scores: tuple[Scores, ...],
     weights: Tensor,
     variance: float | None = None,
+    clusters: Clusters | None = None,
 ) -> Estimate:
     """The figure called `name`, its interval stretched if fewer than 100 inputs are wrong.
 
@@ -63,7 +67,7 @@ def with_few_errors(
     are as in `VALUES`. With two models, an input is wrong if either model is.
     """
     right = torch.stack([one.correct for one in scores]).all(0)
-    if errors_of(right, weights) < ENOUGH and math.isfinite(estimate.value):
+    if errors_of(right, weights, clusters) < ENOUGH and math.isfinite(estimate.value):
         surest = torch.stack([one.confidence * one.correct for one in scores]).amax(0)
         mean, flipped = (one[0] - sum(one[1:]) for one in zip(*values, strict=True))
         ends = few_errors_interval(
@@ -73,6 +77,7 @@ def with_few_errors(
             weights=weights,
             chance=torch.where(surest > 0, (1 - surest).clamp(min=0), 0),
             variance=variance,
+            clusters=clusters,
         )
         estimate = estimate.reaching(*ends)
     least, most = RANGES[name]

@@ -95,6 +95,39 @@ def grouping(name: str, values: Any) -> Grouping:
     return Grouping(printable(name), (*groups, *rest), number)
 
 
+def in_clusters(name: str, values: Any, N: int | None = None) -> Grouping:
+    """Group N inputs that belong together, such as images of one patient, by a value each.
+
+    As `grouping`, but every different value is a group of its own, however many there are. A
+    missing value, a wrong number of values, and values that are all different or all the same raise
+    `ArcalError`.
+
+    >>> in_clusters("patient", ["Ann", "Bo", "Ann"]).number
+    tensor([0, 1, 0])
+    """
+    column = _column(name, values)
+    if N is not None and len(column) != N:
+        raise ArcalError(f"{name} has {len(column):,} values for {N:,} inputs")
+    if column.null_count:
+        raise ArcalError(
+            f"{name} is missing in row {_first_missing(column)}: fill it in, or leave the row out"
+        )
+    texts = column.cast(pa.string()).dictionary_encode()
+    N, G = len(texts), len(texts.dictionary)
+    if G in (1, N):
+        different = "the same" if G == 1 else "different"
+        raise ArcalError(
+            f"the {N:,} values of {name} are all {different}: give values that tell which inputs "
+            "belong together"
+        )
+    number = torch.from_numpy(texts.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+    return Grouping(printable(name), tuple(map(printable, texts.dictionary.to_pylist())), number)
+
+
+def _first_missing(column: pa.Array) -> int:
+    return column.is_null().to_pylist().index(True)
+
+
 def _by_day(texts: Any) -> Any:
     """Texts cut to their days if they are more than a few different times; others unchanged."""
     few = pc.count_distinct(texts).as_py() <= MOST_NUMBERS
@@ -153,10 +186,9 @@ def one_per(
     column = _column(name, values)
     N = len(column)
     if column.null_count:
-        where = column.is_null().to_pylist().index(True)
         raise ArcalError(
-            f"{name} is missing in row {where}: fill it in or leave the row out, so that one "
-            "input of each can be drawn"
+            f"{name} is missing in row {_first_missing(column)}: fill it in or leave the row out, "
+            "so that one input of each can be drawn"
         )
     ids = torch.arange(N, device="cpu") if ids is None else as_integers(ids, "ids")
     if len(ids) != N:

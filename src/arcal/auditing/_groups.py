@@ -23,6 +23,7 @@ from arcal.auditing._subject import R
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance, exact_interval, holm
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_weights
+from arcal.calibration.clusters import Clusters, as_clusters
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.intervals import binomial_p
@@ -85,15 +86,16 @@ def by_group(
     groups: Tensor,
     names: Sequence[str],
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The figures of each of G groups of inputs, in the order of their `names`.
 
     `groups` int64 `(N,)` are 0 .. G-1. The verdicts hold only if the groups were chosen without
-    looking at the labels. The figures of an empty group are nan. `weights` and `resamples` as in
-    `overall`, where the default number of draws is that for all N inputs. Other groups or weights
-    raise `ArcalError`.
+    looking at the labels. The figures of an empty group are nan. `weights`, `clusters` and
+    `resamples` as in `overall`, where the default number of draws is that for all N inputs. Other
+    groups or weights raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(150, 1)
@@ -106,13 +108,15 @@ def by_group(
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
     size = torch.bincount(groups, minlength=G)
-    right, effective, mean, n = counted(confidence, correct, w, groups, G)
+    together = as_clusters(clusters, confidence, correct, w)
+    right, effective, mean, n = counted(confidence, correct, w, groups, G, together)
     said, p = verdicts(right, effective, mean, n)
     few = torch.tensor([one == "too few" for one in said], device="cpu")
     tested = (~few).nonzero()[:, 0]
     accuracy = accuracies(right, effective)
     gaps = [gap_to(one, sure) for one, sure in zip(accuracy, mean.tolist(), strict=True)]
-    ece = _eces(predictions, groups, tested, None if weights is None else w, gaps, resamples)
+    weighing = None if weights is None else w
+    ece = _eces(predictions, groups, tested, weighing, together, gaps, resamples)
     wrong = torch.bincount(groups, weights=w * ~correct, minlength=G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
@@ -187,6 +191,7 @@ def by_level(
     robustness: Tensor,
     R: int = R,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -203,13 +208,14 @@ def by_level(
     """
     cut = levels(robustness, predictions.ids, R)
     names = [f"level {r}" for r in range(R)]
-    return by_group(predictions, cut, names, weights, resamples=resamples)
+    return by_group(predictions, cut, names, weights, clusters, resamples=resamples)
 
 
 def by_class(
     predictions: Predictions,
     classes: Sequence[str],
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -229,8 +235,10 @@ def by_class(
     Z = _named(predictions, classes)
     labels = predictions.labels
     w = as_weights(weights, len(labels))
-    right, effective, *_ = counted(predictions.confidence, predictions.correct, w, labels, Z)
-    groups = by_group(predictions, predictions.predicted, classes, weights, resamples=resamples)
+    pair = predictions.confidence, predictions.correct
+    right, effective, *_ = counted(*pair, w, labels, Z, as_clusters(clusters, *pair, w))
+    counting = weights, clusters
+    groups = by_group(predictions, predictions.predicted, classes, *counting, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
 
@@ -241,6 +249,7 @@ def by_class_and_level(
     robustness: Tensor,
     R: int = R,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:
@@ -259,7 +268,7 @@ def by_class_and_level(
     _named(predictions, classes)
     cell = predictions.predicted * R + levels(robustness, predictions.ids, R)
     names = [f"{name}, level {r}" for name in classes for r in range(R)]
-    cells = by_group(predictions, cell, names, weights, resamples=resamples)
+    cells = by_group(predictions, cell, names, weights, clusters, resamples=resamples)
     return tuple(cells[first : first + R] for first in range(0, len(cells), R))
 
 
@@ -268,6 +277,7 @@ def _eces(
     groups: Tensor,
     chosen: Tensor,
     weights: Tensor | None,
+    clusters: Clusters | None,
     gaps: Sequence[Estimate],
     resamples: int | None,
 ) -> dict[int, tuple[Estimate, Estimate]]:
@@ -281,23 +291,25 @@ def _eces(
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
     weights = None if weights is None else weights[rows]
+    clusters = None if clusters is None else clusters.rows(rows)
     options = {"weights": weights, "resamples": resamples}
-    value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
-    drawn = predictions.chance if rows.all() else Chance(confidence[rows])
+    value, samples = bootstrap_ece_by_group(
+        confidence[rows], correct[rows], *within, clusters=clusters, **options
+    )
+    shared = rows.all() and clusters is None
+    drawn = predictions.chance if shared else Chance(confidence[rows], clusters=clusters)
     chance = ece_by_chance(drawn, *within, **options)
     ends = chance.quantile(0.95, dim=0)
     order = within[0].argsort(stable=True)
     sizes = torch.bincount(within[0], minlength=len(chosen)).tolist()
-    rights = correct[rows][order].split(sizes)
-    weighing = [None] * len(chosen) if weights is None else weights[order].split(sizes)
+    w = as_weights(weights, len(order))
     eces = {}
-    for i, g in enumerate(chosen.tolist()):
+    for i, (g, some) in enumerate(zip(chosen.tolist(), order.split(sizes), strict=True)):
         n = gaps[g].n
         calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n)
-        w = weighing[i]
-        wider = 1.0 if w is None else widening(w)
-        draws = Bootstrap(value[i].item(), samples[:, i], 0.95, wider)
-        wrong = errors_of(rights[i], w)
+        counting = w[some], None if clusters is None else clusters.rows(some)
+        draws = Bootstrap(value[i].item(), samples[:, i], 0.95, widening(*counting))
+        wrong = errors_of(correct[rows][some], *counting)
         eces[g] = ece_from(draws, n, calibrated.high, gaps[g], wrong), calibrated
     return eces
 

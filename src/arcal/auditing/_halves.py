@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
@@ -117,6 +119,7 @@ def posthoc_on_halves(
     validation: Predictions | None = None,
     *,
     weights: Tensor | None = None,
+    clusters: Tensor | None = None,
     resamples: int | None = None,
 ) -> Halves:
     """Fit the usual post-hoc methods on one half of the inputs, and show them on the other.
@@ -124,8 +127,8 @@ def posthoc_on_halves(
     The methods are those of `SHOWN`, or for answers of `OF_ANSWERS`, and the halves are two folds
     of `folds_of`. If there are `validation` predictions, of other inputs, the methods are fitted on
     these and shown on all `predictions`. `weights` `(N,)` count in the figures, and in the fit
-    unless that is on `validation`. `resamples` as in `overall`, for the inputs shown. Weights of a
-    wrong length raise `ArcalError`.
+    unless that is on `validation`. `clusters` as in `overall`; each is in one of the halves.
+    `resamples` as in `overall`, for the inputs shown. Weights of a wrong length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -137,9 +140,10 @@ def posthoc_on_halves(
     """
     w, first = as_weights(weights, len(predictions.ids)), None
     if validation is None:
-        first = _dealt_out(predictions.order, predictions.labels, 2) == 0
+        first = _dealt_out(predictions.order, predictions.labels, 2, clusters) == 0
         fit, shown = predictions.rows(first), predictions.rows(~first)
         to_fit, w = None if weights is None else w[first], w[~first]
+        clusters = None if clusters is None else clusters[~first]
     else:
         fit, shown, to_fit = validation, predictions, None
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
@@ -149,8 +153,9 @@ def posthoc_on_halves(
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
-    draws = stored_counts(shown_on, resamples, seed=0)
-    before = Resampled(shown.scores, draws, w, resamples)
+    together = as_clusters(clusters, shown.confidence, shown.correct, w)
+    draws = stored_counts(shown_on, resamples, seed=0, clusters=together)
+    before = Resampled(shown.scores, draws, w, clusters, resamples)
     after, outcomes, refused = dict[str, Resampled](), dict[str, Outcome](), dict[str, str]()
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     answers = predictions.answers
@@ -162,7 +167,7 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after[name] = Resampled(scores, draws, w, resamples)
+        after[name] = Resampled(scores, draws, w, clusters, resamples)
         changed = int((scores.predicted != shown.scores.predicted).sum())
         keeps = calibrator.keeps_order or answers
         outcomes[name] = Outcome(name, calibrator, keeps, changed, **_moved(before, after[name]))
@@ -193,26 +198,31 @@ class Resampled:
     """A model's weighted figures on inputs, with intervals over `draws` shared by all models."""
 
     def __init__(
-        self, scores: Scores, draws: Sequence[Tensor], weights: Tensor | None, resamples: int
+        self,
+        scores: Scores,
+        draws: Sequence[Tensor],
+        weights: Tensor | None,
+        clusters: Tensor | None,
+        resamples: int,
     ) -> None:
-        w = as_weights(weights, len(scores.confidence))
-        self.scores, self.w, self.n = scores, w, round(effective_number(w))
-        self.drawn: Mapping[str, Bootstrap] = resampled_scores(
-            scores, draws, weights=weights, smooth=False
-        )
-        pair, share = (scores.confidence, scores.correct), self.drawn["accuracy"].estimate
-        how = {"weights": weights, "resamples": resamples}
+        w, pair = as_weights(weights, len(scores.confidence)), (scores.confidence, scores.correct)
+        self.together = together = as_clusters(clusters, *pair, w)
+        self.scores, self.w, self.n = scores, w, round(effective_number(w, together))
+        how: dict[str, Any] = {"weights": weights, "clusters": together}
+        self.drawn: Mapping[str, Bootstrap] = resampled_scores(scores, draws, smooth=False, **how)
+        share = self.drawn["accuracy"].estimate
+        how["resamples"] = resamples
         self.figures: dict[str, Estimate] = {
-            **score_estimates(self.drawn, self.n, w, scores),
-            "accuracy": accuracy_from(share, effective_of(w, *pair)),
+            **score_estimates(self.drawn, self.n, w, scores, clusters=together),
+            "accuracy": accuracy_from(share, effective_of(w, *pair, together)),
             "ece": ece_estimate(self.drawn["ece"], *pair, self.n, **how),
         }
 
     def loss_above(self, other: "Resampled") -> Estimate:
         """The log-loss minus that of the other."""
         apart = {"nll": self.drawn["nll"] - other.drawn["nll"]}
-        both = self.scores, other.scores
-        return score_estimates(apart, self.n, self.w, *both, names=("nll",))["nll"]
+        both, how = (self.scores, other.scores), {"clusters": self.together, "names": ("nll",)}
+        return score_estimates(apart, self.n, self.w, *both, **how)["nll"]
 
 
 def _moved(before: Resampled, after: Resampled) -> dict[str, BeforeAndAfter]:
@@ -247,20 +257,32 @@ def complexity(name: str) -> int:
     return SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
 
 
-def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
+def folds_of(
+    ids: Tensor, labels: Tensor, folds: int, seed: int = 0, clusters: Tensor | None = None
+) -> Tensor:
     """The fold of each of N inputs, int64 `(N,)` in 0 .. folds-1.
 
     The inputs of each label are put in a random order, drawn by hashing their ids `(N,)` with the
     seed, and dealt out to the folds in turn; dealing goes on from label to label. The order of rows
-    is irrelevant.
+    is irrelevant. With `clusters` `(N,)` they are dealt out as a whole, by the label of one input
+    of each.
 
     >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
     tensor([2, 2, 2])
     """
-    return _dealt_out(random_order(ids, seed).argsort(), labels, folds)
+    return _dealt_out(random_order(ids, seed).argsort(), labels, folds, clusters)
 
 
-def _dealt_out(by_hash: Tensor, labels: Tensor, folds: int) -> Tensor:
+def _dealt_out(
+    by_hash: Tensor, labels: Tensor, folds: int, clusters: Tensor | None = None
+) -> Tensor:
+    if clusters is not None:
+        different, number = clusters.unique(return_inverse=True)
+        place = torch.empty_like(by_hash)
+        place[by_hash] = torch.arange(len(by_hash), device="cpu")
+        first = torch.full_like(different, len(by_hash))
+        first = first.scatter_reduce(0, number, place, "amin")  # where each cluster comes up
+        return _dealt_out(first.argsort(), labels[by_hash[first]], folds)[number]
     order = by_hash[labels[by_hash].argsort(stable=True)]
     fold = torch.empty_like(order)
     fold[order] = torch.arange(len(order), device="cpu") % folds

@@ -17,7 +17,9 @@ from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
 from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import drawn_counts, usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
@@ -60,7 +62,11 @@ class Overall:
 
 
 def overall(
-    predictions: Predictions, weights: Tensor | None = None, *, resamples: int | None = None
+    predictions: Predictions,
+    weights: Tensor | None = None,
+    clusters: Tensor | None = None,
+    *,
+    resamples: int | None = None,
 ) -> Overall:
     """The figures of a set of predictions, with intervals over draws of its inputs.
 
@@ -69,6 +75,11 @@ def overall(
     its weight. `resamples` is the number of draws, by default 1,000 for up to 100,000 inputs and
     fewer for more, 200 from 500,000 on (`usual_resamples`). This takes seconds for 10,000 inputs,
     whatever the number of classes. Other weights, and no inputs, raise `ArcalError`.
+
+    `clusters` int64 `(N,)` says which inputs belong together, such as images of one patient: those
+    with equal numbers. The bootstrap then draws whole clusters, chance lets their errors come
+    together (`arcal.calibration.clusters.Clusters`), and the exact interval is that of as many
+    independent inputs as show the accuracy equally well.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
@@ -80,17 +91,17 @@ def overall(
     """
     N = len(predictions.labels)
     resamples = usual_resamples(N) if resamples is None else resamples
-    draws = drawn_counts(N, resamples, seed=0)
-    figures = resampled_scores(predictions.scores, draws, weights=weights)
-    confidence = predictions.confidence
-    correct = predictions.correct
+    confidence, correct = predictions.confidence, predictions.correct
     w, scores = as_weights(weights, N), predictions.scores
-    effective = effective_of(w, confidence, correct)
+    together = as_clusters(clusters, confidence, correct, w)
+    draws = drawn_counts(N, resamples, seed=0, clusters=together)
+    figures = resampled_scores(scores, draws, weights=weights, clusters=together)
+    effective = effective_of(w, confidence, correct, together)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
-    gap, wrong = gap_to(accuracy, figures["confidence"].estimate), errors_of(correct, w)
+    gap, wrong = gap_to(accuracy, figures["confidence"].estimate), errors_of(correct, w, together)
     n = accuracy.n
     everything = torch.zeros(N, dtype=torch.int64, device="cpu")
-    drawn = predictions.chance
+    drawn = predictions.chance if together is None else Chance(confidence, clusters=together)
     by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
     expected = ece_if_calibrated(reliability(predictions)) if weights is None else by_chance.mean()
     chance = Estimate(float(expected), 0.0, by_chance.quantile(0.95).item(), n)
@@ -103,10 +114,10 @@ def overall(
         ece=ece_from(figures["ece"], n, chance.high, gap, wrong),
         ece_if_calibrated=chance,
         smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item(), gap, wrong),
-        **score_estimates(figures, n, w, scores),
+        **score_estimates(figures, n, w, scores, clusters=together),
         aurc=Estimate(
             aurc(confidence, correct, weights=weights),
-            *aurc_interval(confidence, correct, weights=weights),
+            *aurc_interval(confidence, correct, weights=weights, clusters=together),
             n,
         ),
     )

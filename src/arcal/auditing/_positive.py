@@ -26,7 +26,9 @@ from arcal.auditing._groups import MISCALIBRATED, Verdict, verdicts
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance
 from arcal.calibration.bins import ROUNDING
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.weighted import weighted_mean, widening
@@ -62,6 +64,7 @@ def calibration_curve(
     probability: TensorLike,
     positive: TensorLike,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     bins: int = BINS,
     binning: Literal["mass", "width"] = "mass",
@@ -74,7 +77,7 @@ def calibration_curve(
     inputs into the first and leave too few for a verdict in the others. With `binning="width"` the
     bins are (k/K, (k+1)/K]. Equal probabilities share a bin, and empty bins are left out. Verdicts
     are corrected for the number of bins. With `weights` `(N,)`, 0 or more, sums are weighted and
-    the interval is that of the effective number of inputs.
+    the interval is that of the effective number of inputs; `clusters` as in `overall`.
 
     Means and frequencies are those of scikit-learn's `calibration_curve`. Its "uniform" is width;
     its "quantile" is mass if K divides N, and otherwise may put inputs on an edge into the next
@@ -88,7 +91,8 @@ def calibration_curve(
     p, positives, w = _checked(probability, positive, weights)
     high = _upper_ends(p, w, bins, binning)
     k = _bin_numbers(p, high)
-    right, n, mean, calibrated = counted(p, positives, w, k, len(high))
+    together = as_clusters(clusters, p, positives, w)
+    right, n, mean, calibrated = counted(p, positives, w, k, len(high), together)
     said, _ = verdicts(right, n, mean, calibrated)
     return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
 
@@ -136,12 +140,14 @@ def class_probability(
     predictions: Predictions,
     z: int = 1,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> ClassProbability:
     """How the probability of class `z` compares with its frequency, overall and by bin.
 
-    `weights` and `resamples` as in `overall`. A class that does not exist raises `ArcalError`.
+    `weights`, `clusters` and `resamples` as in `overall`. A class that does not exist raises
+    `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> rare = torch.tensor([[0.98, 0.02]] * 900 + [[0.4, 0.6]] * 100)
@@ -155,24 +161,27 @@ def class_probability(
     p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
     mean, share = (weighted_mean(one, w).item() for one in (p, positives))
-    frequency = accuracy_from(share, effective_of(w, p, positives))
+    together = as_clusters(clusters, p, positives, w)
+    frequency = accuracy_from(share, effective_of(w, p, positives, together))
     gap = gap_to(frequency, mean)
     options = {
         "weights": None if weights is None else w,
         "resamples": usual_resamples(N) if resamples is None else resamples,
     }
-    value, samples = bootstrap_ece_by_group(p, positives, everything, 1, **options)
-    chance = ece_by_chance(p, everything, 1, **options)
+    value, samples = bootstrap_ece_by_group(
+        p, positives, everything, 1, clusters=together, **options
+    )
+    chance = ece_by_chance(Chance(p, clusters=together), everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
-    draws = Bootstrap(value.item(), samples[:, 0], 0.95, widening(w))
-    rarer = min(errors_of(~positives, w), errors_of(positives, w))
+    draws = Bootstrap(value.item(), samples[:, 0], 0.95, widening(w, together))
+    rarer = min(errors_of(one, w, together) for one in (~positives, positives))
     high = _upper_ends(p, w, BINS, "mass")
     k = _bin_numbers(p, high)
     right, n, means, n_if_calibrated = (
         torch.cat([whole, parts])
         for whole, parts in zip(
-            counted(p, positives, w, everything, 1),
-            counted(p, positives, w, k, len(high)),
+            counted(p, positives, w, everything, 1, together),
+            counted(p, positives, w, k, len(high), together),
             strict=True,
         )
     )
@@ -187,7 +196,7 @@ def class_probability(
         ece_if_calibrated=calibrated,
         verdict=said,
         bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),
-        bins_of_equal_width=calibration_curve(p, positives, weights, binning="width"),
+        bins_of_equal_width=calibration_curve(p, positives, weights, clusters, binning="width"),
     )
 
 

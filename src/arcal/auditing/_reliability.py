@@ -17,15 +17,19 @@ from arcal.auditing._subject import Subject, shared_levels
 from arcal.calibration import Reliability, by_level, exact_interval
 from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 
 
-def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reliability:
+def reliability(
+    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+) -> Reliability:
     """Confidence and accuracy of a model's predictions in each bin of the ECE.
 
-    With `weights` `(N,)`, 0 or more, the counts are the effective numbers of inputs, as for the
-    intervals, and need not be whole. The other sums are scaled to the counts.
+    With `weights` `(N,)`, 0 or more, or `clusters` as in `overall`, the counts are the effective
+    numbers of inputs, as for the intervals, and need not be whole. The other sums are scaled to the
+    counts.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -37,10 +41,11 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
     """
     confidence, correct = predictions.confidence, predictions.correct
     bins = Reliability()
-    if weights is None:
+    if weights is None and clusters is None:
         return bins.update(confidence, correct)
     w, k = as_weights(weights, len(correct)), bin_of(confidence, bins.bins)
-    n = effective_numbers(w, confidence, k, bins.bins, correct)
+    together = as_clusters(clusters, confidence, correct, w)
+    n = effective_numbers(w, confidence, k, bins.bins, correct, together)
     whole, sure, right = (
         torch.bincount(k, weights=values, minlength=bins.bins)
         for values in (w, w * confidence, w * correct)
@@ -52,7 +57,9 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
     return bins
 
 
-def counts_if_calibrated(predictions: Predictions, weights: Tensor | None = None) -> Tensor:
+def counts_if_calibrated(
+    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+) -> Tensor:
     """The counts of `reliability` if every confidence is right: they do not depend on the errors.
 
     >>> from arcal.auditing import as_predictions
@@ -60,10 +67,12 @@ def counts_if_calibrated(predictions: Predictions, weights: Tensor | None = None
     >>> counts_if_calibrated(half, torch.tensor([1.0, 3.0, 0.0]))[11]
     tensor(1.6000, dtype=torch.float64)
     """
-    if weights is None:
+    if weights is None and clusters is None:
         return reliability(predictions).count
     w, bins = as_weights(weights, len(predictions.ids)), Reliability().bins
-    return effective_numbers(w, predictions.confidence, bin_of(predictions.confidence, bins), bins)
+    confidence = predictions.confidence
+    together = as_clusters(clusters, confidence, predictions.correct, w)
+    return effective_numbers(w, confidence, bin_of(confidence, bins), bins, clusters=together)
 
 
 def reliability_by_run(subject: Subject) -> list[Reliability]:

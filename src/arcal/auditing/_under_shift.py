@@ -21,6 +21,7 @@ from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import Clusters, as_clusters
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
@@ -68,12 +69,13 @@ def under_shift(
     clean: Predictions,
     shifted: Mapping[EvaluationSet, Predictions],
     weights: Tensor | None = None,
+    clusters: Tensor | None = None,
     *,
     resamples: int | None = None,
 ) -> Shift:
     """Figures of the same inputs, clean and shifted, with intervals over draws of inputs.
 
-    `weights` and `resamples` as in `overall`. No sets, or a set of other inputs, raise
+    `weights`, `clusters` and `resamples` as in `overall`. No sets, or a set of other inputs, raise
     `ArcalError`.
 
     >>> from arcal.auditing import as_predictions, shift_sets
@@ -92,32 +94,40 @@ def under_shift(
                 f"{where.name} has different inputs from the clean set: give the same ids"
             )
     N = len(clean.ids)
-    draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
+    w, every = as_weights(weights, N), (clean, *shifted.values())
+    alike = [as_clusters(clusters, one.confidence, one.correct, w) for one in every]
+    resamples = usual_resamples(N) if resamples is None else resamples
+    draws = stored_counts(N, resamples, seed=0, clusters=alike[0])
     first, *rest = (
-        resampled_scores(one.scores, draws, weights=weights, smooth=False)
-        for one in (clean, *shifted.values())
+        resampled_scores(one.scores, draws, weights=weights, clusters=together, smooth=False)
+        for one, together in zip(every, alike, strict=True)
     )
+    most = max(alike, key=lambda one: 0 if one is None else one.alike)
     mean = {name: _mean([figures[name] for figures in rest]) for name in FIGURES}
     change = {name: mean[name] - first[name] for name in FIGURES}
-    w = as_weights(weights, N)
-    n = round(effective_number(w))
+    n = round(effective_number(w, most))
     scores = [one.scores for one in shifted.values()]
     return Shift(
-        clean=_alone(clean, first, w),
-        mean=_together(estimates(mean, FIGURES, n), w, scores),
-        change=_together(estimates(change, FIGURES, n, cut=False), w, scores, [clean.scores]),
+        clean=_alone(clean, first, w, alike[0]),
+        mean=_together(estimates(mean, FIGURES, n), w, most, scores),
+        change=_together(estimates(change, FIGURES, n, cut=False), w, most, scores, [clean.scores]),
         by_set={
-            where: _alone(one, figures, w)
-            for (where, one), figures in zip(shifted.items(), rest, strict=True)
+            where: _alone(one, figures, w, together)
+            for (where, one), figures, together in zip(
+                shifted.items(), rest, alike[1:], strict=True
+            )
         },
     )
 
 
 def _alone(
-    predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
+    predictions: Predictions,
+    draws: Mapping[str, Bootstrap],
+    weights: Tensor,
+    clusters: Clusters | None,
 ) -> ShiftFigures:
     """The figures of one set, with intervals as in `Overall`."""
-    effective = effective_of(weights, predictions.confidence, predictions.correct)
+    effective = effective_of(weights, predictions.confidence, predictions.correct, clusters)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = estimates(draws, ("confidence", "ece"), accuracy.n)
@@ -125,14 +135,15 @@ def _alone(
         accuracy=accuracy,
         confidence=bootstrapped["confidence"],
         gap=gap,
-        ece=stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights)),
-        **score_estimates(draws, accuracy.n, weights, predictions.scores),
+        ece=stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights, clusters)),
+        **score_estimates(draws, accuracy.n, weights, predictions.scores, clusters=clusters),
     )
 
 
 def _together(
     bootstrapped: Mapping[str, Estimate],
     weights: Tensor,
+    clusters: Clusters | None,
     sets: Sequence[Scores],
     less: Sequence[Scores] = (),
 ) -> ShiftFigures:
@@ -143,17 +154,19 @@ def _together(
     sets vary less.
     """
     every, figures = (*sets, *less), dict(bootstrapped)
-    wrong = errors_of(torch.stack([one.correct for one in every]).all(0), weights)
+    wrong = errors_of(torch.stack([one.correct for one in every]).all(0), weights, clusters)
     if wrong >= ENOUGH:
         return ShiftFigures(**figures)
     for name in ("gap", "nll", "brier"):
         values = [_mean_values(name, some) for some in (sets, less) if some]
         one, kind = figures[name], f"difference.{name}" if less else name
-        figures[name] = with_few_errors(one, kind, *values, scores=every, weights=weights)
+        figures[name] = with_few_errors(
+            one, kind, *values, scores=every, weights=weights, clusters=clusters
+        )
     right = torch.stack([one.correct for one in sets]).double().mean(0)
     if less:
         gained = right - less[0].correct.double()
-        n = effective_of_pairs(weights, gained != 0)
+        n = effective_of_pairs(weights, gained.sign(), clusters)
         share = weights / weights.sum() * n
         ends = tango(
             float((share * -gained).clamp(min=0).sum()),
@@ -161,7 +174,7 @@ def _together(
             n,
         )
     else:
-        n = min(effective_of(weights, one.confidence) for one in sets)
+        n = min(effective_of(weights, one.confidence, clusters=clusters) for one in sets)
         accuracy = accuracy_from(figures["accuracy"].value, n)
         ends = accuracy.low, accuracy.high
     accuracy = figures["accuracy"] = figures["accuracy"].reaching(*ends)

@@ -125,8 +125,8 @@ class Audit:
             check_classes(first.name, first.classes, other.name, other.classes)
             check_same_inputs(first, other)
         if self.against is not None:
-            weighted, z = first.weights is not None, first.positive_class
-            self.against.check(first.classes, weighted=weighted, positive=z)
+            has = {"weights": first.weights is not None, "clusters": first.clusters is not None}
+            self.against.check(first.classes, has, positive=first.positive_class)
 
     def __repr__(self) -> str:
         names = ", ".join(model.name for model in self.models)
@@ -137,7 +137,7 @@ class Audit:
         """How each later model differs from the first, in the order of `models[1:]`."""
         first, *others = self.models
         return tuple(
-            difference(one.predictions, first.predictions, first.name, first.weights)
+            difference(one.predictions, first.predictions, first.name, *first.counting)
             for one in others
         )
 
@@ -268,6 +268,7 @@ def audit(
     other: Mapping[str, Any] | None = None,
     weights: Any = None,
     by: Any = None,
+    clusters: Any = None,
     against: Path | str | None = None,
     positive: Any = None,
     R: int = 10,
@@ -296,7 +297,9 @@ def audit(
     need no labels. `weights` `(N,)` say how much each input counts, in the order of the data.
     `by` groups the inputs: values `(N,)` by name, such as `{"hospital": hospitals, "age": ages}`,
     or a table of such columns, with text or with numbers, which are cut into ranges; for a
-    scikit-learn classifier also names of columns of X. `positive` is the class whose probability is
+    scikit-learn classifier also names of columns of X. `clusters` `(N,)` says which inputs belong
+    together, by a value each, such as the patient of each image: their errors may come together, so
+    intervals are wider. `positive` is the class whose probability is
     compared with its frequency, such as a rare one; by default it is the second of two. `against`
     is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
     then says how the figures have changed since. Anything that cannot be audited raises
@@ -322,7 +325,8 @@ def audit(
     order = None if order == "none" else order  # the command line writes it so
     if order is not None:
         check_order(order, ", or None for no levels")
-    known: dict[str, Any] = {"weights": weights, "by": by, "R": R, "positive": positive}
+    beside_data = {"weights": weights, "by": by, "clusters": clusters}
+    known: dict[str, Any] = {**beside_data, "R": R, "positive": positive}
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])
     refuse_text(classes, "classes")
@@ -344,8 +348,8 @@ def audit(
         raise ArcalError(
             f"other is {a_type(other)}: give a mapping from names to parts or pairs (x, y)"
         )
-    examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
-    apart = beside(loader, weights, by) if examples is None else None
+    examples, loader = examples_or_loader(data, "data", bounds, order, classes, **beside_data)
+    apart = beside(loader, **beside_data) if examples is None else None
     drawn = [*in_drawn_order(loader, len(models)), *augmented(loader)]
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():

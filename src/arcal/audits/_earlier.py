@@ -28,10 +28,10 @@ class Earlier:
     """The figures of an earlier audit of inputs of these `classes`.
 
     `name` is the folder or file as it was named, `models` has each model's figures by its name,
-    and `weighted` says whether inputs had weights. `inputs` is a digest of the ids and labels, or
-    None without the table of the inputs. `one_per` is the column that was thinned to one input per
-    value, or None. `positive` is the class whose probability was compared with its frequency. Made
-    by `read_earlier`.
+    `weighted` says whether inputs had weights, and `clustered` whether they had clusters. `inputs`
+    is a digest of the ids and labels, or None without the table of the inputs. `one_per` is the
+    column that was thinned to one input per value, or None. `positive` is the class whose
+    probability was compared with its frequency. Made by `read_earlier`.
     """
 
     name: str
@@ -41,23 +41,26 @@ class Earlier:
     inputs: str | None = None
     one_per: str | None = None
     positive: int | None = None
+    clustered: bool = False
 
-    def check(self, classes: Sequence[str], *, weighted: bool, positive: int | None = None) -> None:
-        """Refuse an audit with other classes or positive class, or if only one has weights."""
+    def check(
+        self, classes: Sequence[str], has: Mapping[str, bool], *, positive: int | None = None
+    ) -> None:
+        """Refuse other classes or another positive class, and weights or clusters in one only."""
         if tuple(map(printable, classes)) != self.classes:
             theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
             raise ArcalError(
                 f"the audit {self.name}: its classes are {theirs} and here {ours}, so their "
                 "figures cannot be compared: audits must have the same classes in the same order"
             )
-        if weighted != self.weighted:
-            have = (
-                "have weights there and none" if self.weighted else "have none there, and weights"
-            )
-            raise ArcalError(
-                f"the audit {self.name}: inputs {have} here, so their figures cannot be compared: "
-                "give weights in both audits or in none"
-            )
+        there = {"weights": self.weighted, "clusters": self.clustered}
+        for what, here in has.items():
+            if here != there[what]:
+                have = f"have none there, and {what}" if here else f"have {what} there and none"
+                raise ArcalError(
+                    f"the audit {self.name}: inputs {have} here, so their figures cannot be "
+                    f"compared: give {what} in both audits or in none"
+                )
         before = self.positive
         if positive is not None and before is not None and positive != before:
             theirs, ours = self.classes[before], self.classes[positive]
@@ -115,8 +118,6 @@ class Earlier:
     def changes(self, models: Sequence[Audited]) -> tuple[Changes | None, ...]:
         """How each model's figures have changed; None for a model that was not audited then."""
         first = models[0]
-        weighted = first.weights is not None
-        self.check(first.classes, weighted=weighted, positive=first.positive_class)
         said = first.predictions
         inputs = _digest(said.ids.numpy(), said.labels.numpy(), first.names)
         pairs = ((model, self.models.get(model.name)) for model in models)
@@ -171,12 +172,13 @@ def read_earlier(path: Path | str) -> Earlier:
         first_answer = done["inputs"] < done["of"]
         models = {one.name: one for one in map(_standing, said["models"])}
         first = said["models"][0]
-        weighted = first["acting"] is None
+        clustered = data.get("clusters") is not None
+        weighted = data.get("weighted", first["acting"] is None and not clustered)
         classes = tuple(printable(one) for one in data["classes"])
         inputs = _inputs(file, first["name"])
         positive = None if first["positive"] is None else int(first["positive"]["class"])
         drawn = data.get("one_per")
-        earlier = Earlier(name, classes, weighted, models, inputs, drawn, positive)
+        earlier = Earlier(name, classes, weighted, models, inputs, drawn, positive, clustered)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArcalError(
             f"the audit {name} lacks what an audit.json has ({type(error).__name__}: "

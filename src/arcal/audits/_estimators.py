@@ -171,7 +171,7 @@ def audited_estimators(
     audited = list[Audited]()
     for name, one in models.items():
         predictions = estimated(one, data, "data")
-        check_beside(data, weights=known.get("weights"), by=known["by"])
+        check_beside(data, **{one: known.get(one) for one in ("weights", "by", "clusters")})
         otherwise = decides_otherwise(one, data, predictions)
         audited.append(
             from_predictions(

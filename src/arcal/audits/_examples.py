@@ -14,7 +14,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
-from arcal.auditing import Caveat, Grouping, groupings, one_per
+from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, a_type, first_line
@@ -36,8 +36,9 @@ class Examples:
     and to show, and is None for other inputs. `texts` are the texts of text data, and `token_ids`
     returns their tokens for given positions, each int64 `(B, length)`. `columns` are the names of a
     table's columns, and `names` those of the inputs, such as their files. `weights` float64 `(N,)`
-    say how much each input counts, and `groupings` which groups it is in. `facts` are for the page,
-    by title, `caveats` come before any figure, and `content` is a fingerprint of the data.
+    say how much each input counts, `groupings` which groups it is in, and `clusters` which inputs
+    belong together. `facts` are for the page, by title, `caveats` come before any figure, and
+    `content` is a fingerprint of the data.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
     >>> examples = Examples.from_tensors(x, y, name="toy")
@@ -60,6 +61,7 @@ class Examples:
     names: Sequence[str] | None = None
     weights: Tensor | None = None
     groupings: Sequence[Grouping] = ()
+    clusters: Grouping | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: Sequence[Caveat] = ()
 
@@ -174,6 +176,10 @@ class Examples:
         """The same inputs, grouped by values `(N,)` by name or by the columns of a table."""
         return replace(self, groupings=groupings(by, len(self)))
 
+    def clustered(self, name: str, values: Any) -> "Examples":
+        """The same inputs; those that have the same of the `values` `(N,)` belong together."""
+        return replace(self, clusters=in_clusters(name, values, len(self)))
+
     @property
     def encoded(self) -> bool:
         """Whether these are images in files, or encoded like files."""
@@ -233,6 +239,7 @@ class Examples:
             names=None if self.names is None else [self.names[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
             groupings=[one.rows(chosen) for one in self.groupings],
+            clusters=None if self.clusters is None else self.clusters.rows(chosen),
             content=sha256(f"{self.content} {which}".encode()).hexdigest()[:16],
         )
 
@@ -272,10 +279,11 @@ def examples_or_loader(
     classes: Sequence[str] | None = None,
     weights: Any = None,
     by: Any = None,
+    clusters: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
 
-    For a loader `weights` and `by` are ignored: `_loaded.beside` handles them.
+    For a loader `weights`, `by` and `clusters` are ignored: `_loaded.beside` handles them.
     """
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
@@ -293,6 +301,7 @@ def examples_or_loader(
     examples = _examples(data, name, bounds, order, classes)
     if examples is not None:
         examples = examples if weights is None else examples.weighted(weights)
+        examples = examples if clusters is None else examples.clustered("clusters", clusters)
         return examples if by is None else examples.grouped(by), ()
     return None, as_loader(data, name)
 

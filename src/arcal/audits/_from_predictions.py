@@ -9,6 +9,7 @@ from arcal.auditing import (
     Caveat,
     Predictions,
     groupings,
+    in_clusters,
     positive_class,
     without_zeros,
 )
@@ -23,6 +24,7 @@ def from_predictions(
     *,
     weights: Any = None,
     by: Any = None,
+    clusters: Any = None,
     R: int = 10,
     positive: Any = None,
     validation: Predictions | None = None,
@@ -30,8 +32,8 @@ def from_predictions(
 ) -> Audited:
     """Predictions as an audited classifier; calibrators are fitted on `validation` if given.
 
-    `weights`, `by` and `positive` are as for `arcal.audit`, in the order of the predictions, and
-    `caveats` are those already known for the classifier.
+    `weights`, `by`, `clusters` and `positive` are as for `arcal.audit`, in the order of the
+    predictions, and `caveats` are those already known for the classifier.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -39,6 +41,7 @@ def from_predictions(
     ('0', '1')
     """
     predictions, zeros = without_zeros(predictions)
+    N = len(predictions.ids)
     if predictions.answers and classes is not None:
         raise ArcalError(
             "answers are right or wrong and have no classes: leave out the class names"
@@ -51,8 +54,9 @@ def from_predictions(
         predictions,
         named,
         validation=None if validation is None else without_zeros(validation)[0],
-        weights=None if weights is None else as_weights(weights, len(predictions.ids)),
-        groupings=groupings({} if by is None else by, len(predictions.ids)),
+        weights=None if weights is None else as_weights(weights, N),
+        groupings=groupings({} if by is None else by, N),
+        clusters=None if clusters is None else in_clusters("clusters", clusters, N),
         R=R,
         positive_class=None if positive is None else positive_class(str(positive), named),
         caveats=[*caveats, *([Caveat("Probabilities", zeros)] if zeros else [])],

@@ -95,7 +95,8 @@ def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlie
     first, several = jobs[0].examples, len(jobs) > 1
     if against is not None and first is not None:
         z = jobs[0].positive_class(first.classes)
-        against.check(first.classes, weighted=first.weights is not None, positive=z)
+        has = {"weights": first.weights is not None, "clusters": first.clusters is not None}
+        against.check(first.classes, has, positive=z)
     changes = () if against is None else against.figure_names()
     for job in jobs:
         if (examples := job.examples) is None:
@@ -158,13 +159,14 @@ def audited(
     Z = predictions.classes
     classes = job.examples.classes if job.examples else job.classes
     classes = classes or tuple(map(str, range(Z)))
-    weights, names, groupings = None, None, ()
+    weights, names, groupings, clusters = None, None, (), None
     if job.beside is not None:
-        weights, groupings = job.beside.rows(order)
+        weights, groupings, clusters = job.beside.rows(order)
     elif job.examples is not None:
         rows = places_of(block.ids, job.examples.ids)
         weights = None if job.examples.weights is None else job.examples.weights[rows]
         groupings = tuple(one.rows(rows) for one in job.examples.groupings)
+        clusters = None if job.examples.clusters is None else job.examples.clusters.rows(rows)
         if (known := job.examples.names) is not None:
             names = tuple(str(known[i]) for i in rows.tolist())
     return Audited(
@@ -185,6 +187,7 @@ def audited(
         weights=weights,
         names=names,
         groupings=groupings,
+        clusters=clusters,
         R=job.R,
         positive_class=job.positive_class(classes),
         norm=job.settings.norm,

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs
-from arcal.auditing import Grouping, groupings
+from arcal.auditing import Grouping, groupings, in_clusters
 from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
@@ -84,29 +84,33 @@ def _with_labels(inputs: Any, name: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """The weights and groups of a loader's N inputs, in the order in which it yields them.
+    """The weights, groups and clusters of a loader's N inputs, in the order it yields them.
 
-    `weights` are float64 `(N,)`, or None. Made by `beside`.
+    `weights` are float64 `(N,)`, or None, and `clusters` may be None. Made by `beside`.
     """
 
     N: int
     weights: Tensor | None
     groupings: Sequence[Grouping]
+    clusters: Grouping | None = None
 
-    def rows(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...]]:
-        """Both in this order `(N,)` of the inputs; another length raises `ArcalError`."""
+    def rows(self, order: Tensor) -> tuple[Tensor | None, tuple[Grouping, ...], Grouping | None]:
+        """All three in this order `(N,)` of the inputs; another length raises `ArcalError`."""
+        together = [] if self.clusters is None else [self.clusters]
         if len(order) != self.N:
-            titles = [*["weights"] * (self.weights is not None), *(g.name for g in self.groupings)]
+            titles = ["weights"] * (self.weights is not None)
+            titles += [one.name for one in (*self.groupings, *together)]
             raise ArcalError(
                 f"{' and '.join(titles)} of {self.N:,} inputs are given, and the loader yields "
                 f"{len(order):,}: give one value for each, in its order"
             )
         weights = None if self.weights is None else self.weights[order]
-        return weights, tuple(one.rows(order) for one in self.groupings)
+        clusters = None if self.clusters is None else self.clusters.rows(order)
+        return weights, tuple(one.rows(order) for one in self.groupings), clusters
 
 
-def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
-    """Weights `(N,)` and groups of the inputs that a loader yields; None if there are none.
+def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside | None:
+    """Weights `(N,)`, groups and clusters of the inputs that a loader yields; None without any.
 
     A number of values other than the loader's number of inputs, if that is known, and a loader that
     shuffles raise `ArcalError`.
@@ -115,11 +119,13 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
     >>> known.rows(torch.tensor([2, 1, 0]))[1][0].number
     tensor([0, 1, 0])
     """
-    if weights is None and by is None:
+    given = {"by": by, "weights": weights, "clusters": clusters}
+    titles = [name for name, values in given.items() if values is not None]
+    if not titles:
         return None
     if draws_order(loader):
         raise ArcalError(
-            f"{'weights' if by is None else 'by'} goes by the order of the data, and the loader "
+            f"{titles[0]} goes by the order of the data, and the loader "
             "shuffles: make it with shuffle=False"
         )
     N = number_of_inputs(loader)
@@ -127,7 +133,9 @@ def beside(loader: Any, weights: Any, by: Any) -> Beside | None:
         weights = as_weights(weights, len(weights) if N is None else N)
         N = len(weights)
     made = () if by is None else groupings(by, N)
-    return Beside(len(made[0].number) if made else N or 0, weights, made)
+    N = len(made[0].number) if made else N
+    together = None if clusters is None else in_clusters("clusters", clusters, N)
+    return Beside((N or 0) if together is None else len(together.number), weights, made, together)
 
 
 def number_of_inputs(loader: Any) -> int | None:

@@ -15,6 +15,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import CALIBRATED_ON, overlap, repeated, training_part
 from arcal.audits._read import (
     Reading,
+    clustered_by,
     drawn_if_there,
     drawn_one_per,
     known_classes,
@@ -47,6 +48,7 @@ def open_job(
     other: Sequence[str] = (),
     limit: int | None = None,
     one_per: str | None = None,
+    cluster: str | None = None,
     by: Sequence[str] = (),
     R: int = 10,
     positive: str | None = None,
@@ -55,8 +57,9 @@ def open_job(
     """One model on one data set, opened and checked against each other, with nothing computed yet.
 
     `panel` None is the default: a few corruptions for images that are large enough. One input is
-    drawn for each value in the column `one_per`, and `limit` of these. `device` is given if another
-    process opens the job again, on its own device and without looking for repeated inputs.
+    drawn for each value in the column `one_per`, and `limit` of these. Inputs with the same value
+    in the column `cluster` belong together. `device` is given if another process opens the job
+    again, on its own device and without looking for repeated inputs.
 
     >>> path = Path("linear.py")
     >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
@@ -68,7 +71,7 @@ def open_job(
     """
     options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
     options |= {"panel": panel, "validation": validation, "other": other, "limit": limit}
-    options |= {"one_per": one_per, "by": by, "R": R, "positive": positive}
+    options |= {"one_per": one_per, "cluster": cluster, "by": by, "R": R, "positive": positive}
     again = replace(reading, check=False)  # the images have been checked by then
     reopen = partial(open_job, spec, data, again, settings, **options)
     settings = replace(settings, device=device or settings.device)
@@ -77,12 +80,15 @@ def open_job(
     if reading.size is not None:  # the model's own preprocessing is neither used nor reported
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts, not_imitated=False)
-    examples = read_examples(data, opened, reading, by=by, one_per=one_per)
+    apart: dict[str, Any] = {"one_per": one_per, "cluster": cluster}
+    examples = read_examples(data, opened, reading, by=by, **apart)
+    if cluster is not None:
+        examples = clustered_by(examples, data, cluster, reading)
     if words and examples.kind == "table":
         raise ArcalError(
             f"--normalize is for images, and {data} is a table: normalise its columns in the model"
         )
-    read = _with_others(examples, data, opened, reading, validation, other, one_per, limit)
+    read = _with_others(examples, data, opened, reading, validation, other, limit, **apart)
     examples, images = read.examples, read.examples.kind == "images"
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
@@ -138,8 +144,9 @@ def _with_others(
     reading: Reading,
     validation: str | None,
     other: Sequence[str],
-    one_per: str | None,
     limit: int | None,
+    one_per: str | None,
+    cluster: str | None,
 ) -> _Read:
     """The audited inputs, drawn from the `whole`, with validation and other data."""
     like = None if whole.part is None else whole.part.shape
@@ -149,15 +156,16 @@ def _with_others(
     known, caveats = None, list[Caveat]()
     if validation is not None:
         known = _validation(validation, opened, rest, whole)
-        if one_per is not None:
+        for column in dict.fromkeys(one for one in (one_per, cluster) if one is not None):
             there = validation, _part_for(validation, rest), known
-            caveats = shared_values(one_per, (data, reading, whole), there)
+            caveats += shared_values(column, (data, reading, whole), there)
     examples = whole if one_per is None else drawn_one_per(whole, data, one_per, reading)
     if limit is not None:
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
         examples = examples.first(limit) if limit < len(examples) else examples
-    others = [read_examples(one, opened, rest, foreign=True, one_per=one_per) for one in other]
+    apart: dict[str, Any] = {"one_per": one_per, "cluster": cluster}
+    others = [read_examples(one, opened, rest, foreign=True, **apart) for one in other]
     for i, (one, source) in enumerate(zip(others, other, strict=True)):
         if one.content == whole.content:
             raise ArcalError(f"{source} holds the same inputs as {data}: give others")

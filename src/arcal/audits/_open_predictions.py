@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arcal.auditing import Audited, Caveat, groupings, positive_class, without_zeros
+from arcal.auditing import (
+    Audited,
+    Caveat,
+    groupings,
+    in_clusters,
+    positive_class,
+    without_zeros,
+)
 from arcal.audits._examples import DRAWN, drawn_of_each
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.errors import ArcalError
@@ -29,6 +36,7 @@ def open_predictions(
     id: str | None = None,
     by: Sequence[str] = (),
     one_per: str | None = None,
+    cluster: str | None = None,
     classes: Sequence[str] | None = None,
     labels_from: Path | None = None,
     class_names: Sequence[str] = (),
@@ -39,7 +47,8 @@ def open_predictions(
 
     `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
     `read_predictions`, except that several names in `confidence` are one per file. Rows of the
-    files are matched by their ids, and one is drawn for each value in the column `one_per`. A file
+    files are matched by their ids, and one is drawn for each value in the column `one_per`; those
+    with the same value in the column `cluster` belong together. A file
     that has the same `classes` in another order is put in their order; by default `classes` are
     those of the first file. `class_names` name the classes of lists of outputs and of
     `probabilities`, and `positive` the class whose probability is compared with its frequency. For
@@ -50,7 +59,7 @@ def open_predictions(
     >>> open_predictions(["mine.npz"], ["mine"], R=10)[0].overall.accuracy.value
     0.5
     """
-    own = (*by, *text, *(() if one_per is None else (one_per,)))
+    own = (*by, *text, *(one for one in (one_per, cluster) if one is not None))
     sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
     audited: list[Audited] = []
     first: SavedPredictions | None = None
@@ -87,6 +96,7 @@ def open_predictions(
             z = None if positive is None else positive_class(positive, saved.classes)
             columns = {name: saved.by[name] for name in by}
             grouped = groupings(columns, len(saved.predictions.ids))
+            together = None if cluster is None else in_clusters(cluster, saved.by[cluster])
         except ArcalError as error:
             raise ArcalError(f"{path}: {error}") from error
         predictions, zeros = without_zeros(saved.predictions)
@@ -98,6 +108,7 @@ def open_predictions(
             names=saved.names,
             texts=_texts({name: saved.by[name] for name in text}),
             groupings=grouped,
+            clusters=together,
             R=R,
             positive_class=z,
             facts={title: fact for title, fact in facts.items() if fact is not None},

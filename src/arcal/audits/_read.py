@@ -72,14 +72,16 @@ def read_examples(
     foreign: bool = False,
     by: Sequence[str] = (),
     one_per: str | None = None,
+    cluster: str | None = None,
 ) -> Examples:
     """The inputs at a path, as this model takes them, grouped `by` columns.
 
-    `foreign` inputs may be of any classes, or unlabelled. A table's column `one_per` is not given
-    to the model. A run folder stands for the run's own data: the test part, unless one is named.
+    `foreign` inputs may be of any classes, or unlabelled. A table's columns `one_per` and `cluster`
+    are not given to the model. A run folder stands for the run's own data: the test part, unless
+    one is named.
     """
     if is_run_folder(source):
-        return _from_run(source, reading, {"by": by, "one_per": one_per})
+        return _from_run(source, reading, {"by": by, "one_per": one_per, "cluster": cluster})
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -99,7 +101,7 @@ def read_examples(
     if kind == "texts":
         examples = _texts(source, opened, reading, named)
     elif kind == "table":
-        named |= {"by": by, "without": () if one_per is None else (one_per,)}
+        named |= {"by": by, "without": [one for one in (one_per, cluster) if one is not None]}
         table = load_table(source, columns=reading.columns or None, **named)
         examples = Examples.from_table(table)
     else:
@@ -125,6 +127,14 @@ def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Exam
         )
     data = data_of(RunFolder.open(folder), remedy="name DATA after the run")
     return Examples.from_part(data.part(reading.part or "test"))
+
+
+def clustered_by(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
+    """The inputs at a path, those with the same value in a column belonging together."""
+    try:
+        return examples.clustered(column, _columns(source, [column], reading, examples)[column])
+    except ArcalError as error:
+        raise ArcalError(f"--cluster {column}: {error}") from error
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:

@@ -11,6 +11,7 @@ from arcal.calibration._ece import ece
 from arcal.calibration.bins import bin_of
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.draws import counts_within, drawn_counts, gathered
 
 
@@ -50,6 +51,7 @@ def bootstrap_ece_by_group(
     G: int,
     *,
     weights: TensorLike | None = None,
+    clusters: Clusters | None = None,
     bins: int = 15,
     resamples: int = 1000,
     seed: int = 0,
@@ -58,9 +60,10 @@ def bootstrap_ece_by_group(
 
     `groups` `(N,)` are 0 .. G-1. With `weights` `(N,)` each bin and the whole are weighted sums,
     sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn with equal chances,
-    and each keeps its weight. Returns the ECEs `(G,)` and their `(resamples, G)` samples, float64
-    and nan for an empty group. Many groups take as long as one. Errors are those of `by_level` and
-    `bootstrap_ece`.
+    and each keeps its weight. With `clusters`, whole clusters are drawn, from all groups together;
+    a sample is nan if a draw has no row of a group. Returns the ECEs `(G,)` and their `(resamples,
+    G)` samples, float64 and nan for an empty group. Many groups take as long as one. Errors are
+    those of `by_level` and `bootstrap_ece`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> groups = torch.arange(200) // 100
@@ -76,7 +79,11 @@ def bootstrap_ece_by_group(
     weights = None if weights is None else as_weights(weights, N)[order]
     error = _GroupedError(confidence, groups, G, weights, bins)
     residual = (correct.double() - confidence)[:, None]
-    drawn = counts_within(error.groups, G, resamples, seed)
+    if clusters is None:
+        drawn = counts_within(error.groups, G, resamples, seed)
+    else:
+        drawn = drawn_counts(N, resamples, seed, clusters.rows(order))
+        error.keeps_sizes = False
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
     return error(residual)[0], samples
 
@@ -125,13 +132,13 @@ class _GroupedError:
         self.cells = csc_array((w, (cell, rows)), shape=(C, N))
         whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
         self.whole, self.sizes = whole.tocsc(), whole.sum(axis=1)[:, None]
-        self.weighted = weights is not None
+        self.keeps_sizes = weights is None  # draws within groups keep them
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor | None = None) -> Tensor:
-        whole = self.sizes  # draws within groups keep them, unless rows have weights
+        whole = self.sizes
         if counts is not None:
-            if self.weighted:
+            if not self.keeps_sizes:
                 whole = self.whole @ counts.numpy()
             residuals = counts.mul_(residuals)
         sums = self.joined @ abs(self.cells @ residuals.numpy())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_confidence
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.draws import block_sizes, chance
 
 
@@ -16,7 +17,8 @@ class Chance:
     """Random draws of which of N rows are right, if each confidence is the chance of being right.
 
     The draws are those of `draws.chance` with this seed, made on first use and kept as bits, N/8
-    bytes each. Figures of the same `confidence` `(N,)` that share a `Chance` share its draws.
+    bytes each. Figures of the same `confidence` `(N,)` that share a `Chance` share its draws. With
+    `clusters`, inputs that belong together are often right or wrong together.
 
     >>> by_chance = Chance([0.5, 1.0])
     >>> (errors,) = by_chance.errors(3)
@@ -25,9 +27,11 @@ class Chance:
             [ 0.0000,  0.0000,  0.0000]], dtype=torch.float64)
     """
 
-    def __init__(self, confidence: TensorLike, seed: int = 0) -> None:
+    def __init__(
+        self, confidence: TensorLike, seed: int = 0, clusters: Clusters | None = None
+    ) -> None:
         self.confidence = as_confidence(confidence)
-        self._seed = seed
+        self._seed, self._clusters = seed, clusters
         self._drawn: list[list[tuple[int, NDArray[np.uint8]]]] = []
 
     def errors(self, resamples: int) -> Iterator[Tensor]:
@@ -54,7 +58,7 @@ class Chance:
         lengths = [(N * b + 7) // 8 for b in sizes]
         # allocated at once: see `draws.gathered`
         pieces = np.split(np.empty(sum(lengths), np.uint8), np.cumsum(lengths)[:-1])
-        blocks = chance(self.confidence, resamples, self._seed)
+        blocks = chance(self.confidence, resamples, self._seed, self._clusters)
         for piece, right in zip(pieces, blocks, strict=True):
             piece[:] = np.packbits(right.numpy())
         self._drawn.append(list(zip(sizes, pieces, strict=True)))

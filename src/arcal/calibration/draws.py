@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from arcal.calibration.clusters import Clusters
 from arcal.errors import ArcalError
 
 BLOCK = 2**18
@@ -28,10 +29,13 @@ def usual_resamples(N: int) -> int:
     return MOST if N <= MANY else max(LEAST, MOST * MANY // N)
 
 
-def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
+def drawn_counts(
+    N: int, resamples: int, seed: int, clusters: Clusters | None = None
+) -> Iterator[Tensor]:
     """How often each of N rows is in each draw of N with replacement: `(N, b)` float64 blocks.
 
-    The columns of all blocks together are the `resamples` draws of `bootstrap`, in its order.
+    The columns of all blocks together are the `resamples` draws of `bootstrap`, in its order. With
+    `clusters`, as many whole clusters as there are are drawn instead of rows.
 
     >>> (counts,) = drawn_counts(3, resamples=2, seed=0)
     >>> counts.sum(dim=0)
@@ -39,11 +43,16 @@ def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     whole = _whole_numbers(N)  # int32 is counted faster, and draws the same numbers
+    number = None if clusters is None else clusters.number.unique(return_inverse=True)[1]
+    drawn = N if number is None else int(number.max()) + 1
     for b in block_sizes(N, resamples):
-        yield _counts(torch.randint(N, (b, N), generator=generator, dtype=whole, device="cpu"))
+        rows = torch.randint(drawn, (b, drawn), generator=generator, dtype=whole, device="cpu")
+        yield _counts(rows) if number is None else _counts(rows)[number]
 
 
-def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
+def stored_counts(
+    N: int, resamples: int, seed: int, clusters: Clusters | None = None
+) -> list[Tensor]:
     """The blocks of `drawn_counts`, stored for reuse: uint8, in one piece of memory.
 
     >>> (counts,) = stored_counts(3, resamples=2, seed=0)
@@ -53,7 +62,7 @@ def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
     memory = torch.empty(N * resamples, dtype=torch.uint8, device="cpu")
     sizes = [N * b for b in block_sizes(N, resamples)]
     stored = [piece.view(N, -1) for piece in memory.split(sizes)]
-    for piece, counts in zip(stored, drawn_counts(N, resamples, seed), strict=True):
+    for piece, counts in zip(stored, drawn_counts(N, resamples, seed, clusters), strict=True):
         piece.copy_(counts)
     return stored
 
@@ -97,8 +106,12 @@ def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator
         yield counts
 
 
-def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
+def chance(
+    confidence: Tensor, resamples: int, seed: int, clusters: Clusters | None = None
+) -> Iterator[Tensor]:
     """Whether each row is right, if its confidence is the chance of that: `(N, b)` bool blocks.
+
+    Rows of the same cluster often share their luck, as `Clusters` describes.
 
     >>> (right,) = chance(torch.tensor([0.0, 1.0]), resamples=3, seed=0)
     >>> right
@@ -111,7 +124,13 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
     for b in block_sizes(N, resamples):
         if memory.shape != (N, b):
             memory = torch.empty(N, b, dtype=torch.float64, device="cpu")
-        yield memory.uniform_(generator=generator) < confidence[:, None]
+        luck = memory.uniform_(generator=generator)
+        if clusters is not None:
+            own = torch.rand(N, b, generator=generator, device="cpu") >= clusters.alike**0.5
+            shape = (int(clusters.number.max()) + 1, b)
+            shared = torch.rand(shape, dtype=torch.float64, generator=generator, device="cpu")
+            luck = torch.where(own, luck, shared[clusters.number])
+        yield luck < confidence[:, None]
 
 
 def block_sizes(N: int, resamples: int) -> Iterator[int]:

@@ -5,6 +5,8 @@ import math
 from scipy.special import gammaincinv
 from torch import Tensor
 
+from arcal.calibration.clusters import Clusters
+
 ENOUGH = 100
 """With this many errors a bootstrap or normal interval needs no allowance for errors not seen."""
 
@@ -12,13 +14,16 @@ SCARCE = 20
 """With at most this many errors, one more may be at any input, drawn at random from all."""
 
 
-def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
+def errors_of(
+    correct: Tensor, weights: Tensor | None = None, clusters: Clusters | None = None
+) -> float:
     """How many inputs are wrong, or their effective number if they are weighted.
 
     With `weights` `(N,)`, 0 or more, and E the sum over inputs that are wrong, this is the smaller
     of two numbers. (E w)^2 / E w^2 is small if a few heavy errors dominate, however many others
     there are. E w / m, with m = sum w^2 / sum w the mean weight of an input drawn by weight, is
-    small if the errors are light: they do not show how often heavy inputs are wrong.
+    small if the errors are light: they do not show how often heavy inputs are wrong. With
+    `clusters` the errors of one cluster count as one heavy error, and w^2 as in `Clusters.sizes`.
 
     >>> import torch
     >>> correct = torch.tensor([False, False, True])
@@ -28,11 +33,13 @@ def errors_of(correct: Tensor, weights: Tensor | None = None) -> float:
     0.24
     """
     wrong = (~correct if weights is None else weights * ~correct).double()
-    seen = (wrong.sum().square() / wrong.square().sum()).nan_to_num(0).item()
+    errors = wrong if clusters is None else clusters.sums(wrong)
+    seen = (wrong.sum().square() / errors.square().sum()).nan_to_num(0).item()
     if weights is None:
         return seen
     w = weights.double()
-    return min(seen, (wrong.sum() * w.sum() / w.square().sum()).nan_to_num(0).item())
+    squares = w.square() if clusters is None else clusters.sizes(w)
+    return min(seen, (wrong.sum() * w.sum() / squares.sum()).nan_to_num(0).item())
 
 
 def few_errors_interval(
@@ -43,6 +50,7 @@ def few_errors_interval(
     weights: Tensor,
     chance: Tensor | None = None,
     variance: float | None = None,
+    clusters: Clusters | None = None,
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the mean of `values` that allows for errors not seen.
 
@@ -64,7 +72,9 @@ def few_errors_interval(
     to their ends are combined as the root of a sum of squares (MOVER: Zou and Donner, 2008).
 
     All are `(N,)`: `wrong` bool, the others float64, `weights` with a sum above 0. `variance` is
-    that of the mean, needed if the values are not independent.
+    that of the mean, needed if the values are not independent. With `clusters` it is that of sums
+    over clusters, and one more error is as many as come together: sum v_g / sum w^2, with v_g from
+    `Clusters.sizes`.
 
     >>> import torch
     >>> wrong = torch.arange(1000) < 3  # of which Clopper and Pearson say .0006 to .0087
@@ -77,10 +87,13 @@ def few_errors_interval(
     values, flipped = (one.where(there, 0) for one in (values, flipped))  # 0 x inf is nan
     w = weights / weights.sum()
     mean = (w * values).sum()
-    apart = (w * (values - mean)).square().sum().item() if variance is None else variance
+    apart, together = w * (values - mean), 1.0
+    if clusters is not None:
+        apart, together = clusters.sums(apart), (clusters.sizes(w).sum() / w.square().sum()).item()
+    apart = apart.square().sum().item() if variance is None else variance
     square = (w * values).square().sum().item()
     scale = apart / square if square > 0 else 0.0
-    E, by_squares = errors_of(~wrong, w), errors_of(~wrong, w.square())
+    E, by_squares = (errors_of(~wrong, one, clusters) for one in (w, w.square()))
     E = by_squares if by_squares < (1 - 1e-9) * E else E  # E for equal weights
     anywhere = min(1.0, SCARCE / max(E, 1)) ** 2
 
@@ -88,6 +101,7 @@ def few_errors_interval(
         """How far the part of one sign may be below and above its value."""
         part, unseen = ((sign * w * one).clamp(min=0) for one in (values, flipped))
         y, v = part.sum().item(), scale * part.square().sum().item()
+        unseen = together * unseen
         m, m2 = (anywhere * (w * power).sum().item() for power in (unseen, unseen.square()))
         if chance is not None and (likely := chance * w * (unseen > 0)).any():
             likely = likely / likely.sum()

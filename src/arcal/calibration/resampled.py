@@ -14,6 +14,7 @@ from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, as_weights
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.smooth import FixedPoints, grid
 from arcal.calibration.weighted import widening
 from arcal.errors import ArcalError
@@ -87,6 +88,7 @@ def resampled_scores(
     draws: Iterable[Tensor],
     *,
     weights: TensorLike | None = None,
+    clusters: Clusters | None = None,
     smooth: bool = True,
 ) -> dict[str, Bootstrap]:
     """The figures of N inputs by name, with their values on draws of the inputs.
@@ -95,8 +97,8 @@ def resampled_scores(
     smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
     `drawn_counts` gives them: if two models' predictions of the same inputs get the same draws,
     their samples are paired. With `weights` `(N,)` every sum and mean is weighted, and intervals
-    are wider by the `arcal.calibration.weighted.widening` of the weights; on a draw without any
-    weight all figures are nan. Draws of another number of inputs raise `ArcalError`.
+    are wider by the `arcal.calibration.weighted.widening` of these and of `clusters`; on a draw
+    without any weight all figures are nan. Draws of another number of inputs raise `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
@@ -139,7 +141,7 @@ def resampled_scores(
     if nodes is not None:
         known = zip(smooth_errors.values(), samples["accuracy"], strict=True)
         samples["smooth_ece"] = [math.nan if math.isnan(other) else one for one, other in known]
-    wider = widening(w)
+    wider = widening(w, clusters)
     return {
         name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64, device="cpu"), 0.95, wider)
         for name, (value, *rest) in samples.items()

@@ -17,6 +17,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
+from arcal.calibration.clusters import Clusters
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
 from arcal.calibration.weighted import weighted_mean, widening
@@ -128,14 +129,19 @@ def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> T
 
 
 def aurc_interval(
-    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
+    confidence: TensorLike,
+    correct: TensorLike,
+    *,
+    weights: TensorLike | None = None,
+    clusters: Clusters | None = None,
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
     It is normal in the logit of the AURC, with the variance that `aurc_influence` gives, so it
     stays within [0, 1], and reaches further up than down if errors are few. Unequal weights widen
     it (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one
-    more error at any input (`arcal.calibration.few_errors`). If all inputs are right, or all wrong,
+    more error at any input (`arcal.calibration.few_errors`). With `clusters`, the variance is that
+    of the influence summed over each cluster. If all inputs are right, or all wrong,
     it is the exact interval of the error rate, which is the AURC of a confidence that ranks errors
     at random. Arguments are those of `aurc`.
 
@@ -146,15 +152,19 @@ def aurc_interval(
     value, influence, cost = _aurc(confidence, correct, weights)
     w, right = as_weights(weights, len(cost)), as_correct(correct, len(cost))
     if value in (0, 1):
-        n = (w.sum().square() / w.square().sum()).item()
+        squares = w.square() if clusters is None else clusters.sizes(w)
+        n = (w.sum().square() / squares.sum()).item()
         low, high = exact_interval([value * n], [n])
         return low.item(), high.item()
     log_odds = torch.tensor(value, dtype=torch.float64, device="cpu").logit()
+    influence = influence if clusters is None else clusters.sums(influence)
     variance = influence.square().sum().item()
-    reach = widening(w) * NORMAL * math.sqrt(variance) / (value * (1 - value))
+    reach = widening(w, clusters) * NORMAL * math.sqrt(variance) / (value * (1 - value))
     low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
-    if errors_of(right, w) < ENOUGH:
-        few = few_errors_interval(~right * cost, cost, ~right, weights=w, variance=variance)
+    if errors_of(right, w, clusters) < ENOUGH:
+        few = few_errors_interval(
+            ~right * cost, cost, ~right, weights=w, variance=variance, clusters=clusters
+        )
         low, high = min(low, few[0]), min(max(high, few[1]), 1.0)
     return low, high
 

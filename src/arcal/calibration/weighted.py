@@ -3,6 +3,8 @@
 from scipy.special import stdtrit
 from torch import Tensor
 
+from arcal.calibration.clusters import Clusters
+
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """sum_i w_i v_i / sum_i w_i of values `(N,)`, or of each column `(N, F)`.
@@ -27,8 +29,8 @@ def weighted_deviation(values: Tensor, weights: Tensor) -> Tensor:
     return weighted_mean((values - weighted_mean(values, weights)).square(), weights).sqrt()
 
 
-def widening(weights: Tensor) -> float:
-    """The factor by which unequal `weights` `(N,)` widen an interval.
+def widening(weights: Tensor, clusters: Clusters | None = None) -> float:
+    """The factor by which unequal `weights` `(N,)`, or few `clusters`, widen an interval.
 
     The variance of a weighted mean is estimated from the squares of w times a residual. If a few
     inputs have most of the weight, a few squares decide, and the estimate is only as good as that
@@ -38,7 +40,7 @@ def widening(weights: Tensor) -> float:
 
     (Satterthwaite, 1946). So the factor is t(n) / t(N), with t the 97.5 % quantile of Student's t,
     as in Korn and Graubard (1998) for a share. It is 1 for equal weights, and inputs without weight
-    do not count in N.
+    do not count in N. With clusters, w^2 is the variance `Clusters.sizes` that a cluster adds.
 
     >>> import torch
     >>> widening(torch.full((100,), 7.0)), widening(torch.tensor([1.0] * 100 + [0.0] * 900))
@@ -46,6 +48,7 @@ def widening(weights: Tensor) -> float:
     >>> round(widening(torch.tensor([1.0] * 392 + [50.0] * 8)), 3)
     1.165
     """
-    square = (weights.double() / weights.max()).square()
+    w = weights.double() / weights.max()
+    square = w.square() if clusters is None else clusters.sizes(w)
     N, n = int((weights > 0).sum()), (square.sum().square() / square.square().sum()).item()
     return float(stdtrit(n, 0.975) / stdtrit(N, 0.975)) if n < (1 - 1e-9) * N else 1.0

@@ -53,6 +53,9 @@ class AnalysisFlags:
     """Columns to group the inputs by, such as region and age: each group has figures of its own.
     More than 12 different numbers are cut into five ranges, and more than 12 different points in
     time are grouped by day. In .npz a column is an array, in WebDataset a field of the JSON."""
+    cluster: Annotated[str | None, flag("COLUMN")] = None
+    """Column that tells which inputs belong together, such as patient, where each has several: all
+    are used, and intervals allow for errors that come together."""
     positive: Annotated[str | None, flag("CLASS")] = None
     """The class whose probability is compared with how often inputs are of it, such as a rare
     disease. By default it is the second of two; of more classes there is none."""
@@ -176,6 +179,7 @@ class Audit(OnModels):
                 validation=self.analysis.validation or (data if is_run_folder(data) else None),
                 other=self.analysis.other,
                 by=self.analysis.by,
+                cluster=self.analysis.cluster,
                 R=self.analysis.levels,
                 positive=self.analysis.positive,
             )
@@ -227,7 +231,7 @@ class Audit(OnModels):
         from arcal.audits import LABELLED, NOT_USED, Audit, open_predictions
         from arcal.report.audited import figure_names
 
-        taken = (*OF_PREDICTIONS, "--text", "--by", "--against", "--positive")
+        taken = (*OF_PREDICTIONS, "--text", "--by", "--cluster", "--against", "--positive")
         for name in self.given(self.analysis, but=taken):
             raise for_models(name, "these are predictions")
         audited = open_predictions(
@@ -236,6 +240,7 @@ class Audit(OnModels):
             self.analysis.levels,
             **self.data.columns_named(),
             by=self.analysis.by,
+            cluster=self.analysis.cluster,
             one_per=self.data.one_per,
             classes=None if against is None else against.classes,
             class_names=self.model.classes,

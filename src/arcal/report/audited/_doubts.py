@@ -53,9 +53,16 @@ def doubts(model: Audited) -> list[str]:
         if by.is_of(said.labels)
     ]
     lines += [one.sentence for one in model.caveats if one.about == "data"]
+    one = noun(answers=said.answers)
+    if model.clusters is not None:
+        number = model.clusters.number
+        lines.append(
+            f"the {len(model):,} {one}s are of {len(number.unique()):,} values of "
+            f"{model.clusters.name}: errors on those of one value may come together, and intervals "
+            f"allow for that, as if there were {model.overall.accuracy.n:,} independent {one}s"
+        )
     if model.weights is not None:
         worth = effective_number(model.weights.double())
-        one = noun(answers=said.answers)
         source = f" ({where})" if (where := model.facts.get(WEIGHED_BY)) else ""
         lines.append(
             f"every figure counts {one}s by their weights{source}: the {len(model):,} are worth "

@@ -57,6 +57,10 @@ def as_json(
             "n": len(first),
             "kind": kind,
             "one_per": one_per,
+            "clusters": None
+            if first.clusters is None
+            else {"by": first.clusters.name, "n": len(first.clusters.number.unique())},
+            "weighted": first.weights is not None,
             "classes": list(first.classes),
             "facts": dict(facts),
         },
@@ -124,9 +128,8 @@ def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
     """The bins of the reliability diagram, each with the interval of its accuracy and a verdict."""
-    given = model.predictions, model.weights
-    bins = reliability(*given)
-    counts = (bins if model.weights is None else reliability(model.predictions)).count
+    given = model.predictions, *model.counting
+    bins, counts = reliability(*given), reliability(model.predictions).count
     low, high = accuracy_interval(bins)
     right, calibrated = bins.correct_sums.clamp(max=bins.count), counts_if_calibrated(*given)
     said, _ = verdicts(right, bins.count, bins.confidence, calibrated)

@@ -77,6 +77,9 @@ def payload(
             "label": column(_labels(first)[rows], "int32"),
             "name": names,
             "weight": None if first.weights is None else column(first.weights[rows], "float32"),
+            "cluster": None
+            if first.clusters is None
+            else column(first.clusters.number[rows], "int32"),
             "groupings": [
                 {"groups": list(one.groups), "number": column(one.number[rows], "int16")}
                 for one in first.groupings
