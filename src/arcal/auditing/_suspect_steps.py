@@ -19,8 +19,8 @@ def suspect_steps(model: Model, x: InputsLike) -> str | None:
     1e-4 of their size: a smooth model changes ten times as much with the latter, and one that jumps
     about as much. Nothing is said of other inputs.
 
-    >>> table = torch.nn.Embedding(4, 2)
-    >>> suspect_steps(lambda x: table(x[:, 0].long()) + x[:, 1:], torch.arange(1.0, 5).repeat(2, 1))
+    >>> table = torch.nn.Embedding(5, 2)
+    >>> suspect_steps(lambda x: table(x[:, 0].long()) + x[:, 1:], torch.ones(8, 3) * 3)
     'the model cuts whole numbers, ...
     """
     parts = Inputs.of(x).parts
