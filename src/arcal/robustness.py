@@ -201,7 +201,7 @@ def _identified(
 
 def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[Model, Tensor]:
     """The model as a function of one tensor, and that tensor: the attacked one, or positions."""
-    if order in FORWARD and inputs.are_whole_numbers:
+    if order in FORWARD and inputs.only_run:
         rows = PositionModel(model, inputs)
         return rows, rows.positions
     rowwise, x = bound(model, inputs)

@@ -363,10 +363,10 @@ def _are_batches(first: Any, second: Any) -> bool:
 def check_within(x: InputsLike, bounds: Bounds) -> None:
     """Refuse inputs outside their bounds, before the first is attacked or ranked.
 
-    Whole numbers, such as token ids, have no bounds.
+    Inputs that are only run, such as token ids, have none.
     """
     inputs = Inputs.of(x)
-    if inputs.are_whole_numbers:
+    if inputs.only_run:
         return
     perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
     if perturbed.dtype in (torch.float32, torch.float64):  # check_model says more of others

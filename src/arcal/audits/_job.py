@@ -18,6 +18,7 @@ from arcal.auditing import (
     positive_class,
     suspect_outputs,
     suspect_scale,
+    suspect_steps,
 )
 from arcal.audits._examples import Examples
 from arcal.audits._loaded import Beside, Loaded
@@ -130,6 +131,7 @@ class Job:
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
+        job.look_at_steps(batch)
         job.look_at_outputs(x)
         if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
@@ -175,6 +177,11 @@ class Job:
         """Add a caveat if several of the tensors that the model returns may be its logits."""
         if (doubt := suspect_outputs(self.model, x)) is not None:
             self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
+
+    def look_at_steps(self, x: Inputs) -> None:
+        """Add a caveat if distances would only say that the model cuts whole numbers."""
+        if self.settings.order == "attack" and (doubt := suspect_steps(self.model, x)) is not None:
+            self.caveats.append(Caveat("Whole numbers", doubt, about="steps"))
 
     def look_at_shades(self, x: Inputs) -> None:
         """Add a caveat if conversion to 8 bits a channel leaves 16-bit images too few shades.

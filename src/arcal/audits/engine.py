@@ -258,6 +258,7 @@ def from_loader(
                 Z = checked_classes(job, x, labels)
                 few = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
                 job.look_at_scale(few)
+                job.look_at_steps(few)
                 job.look_at_outputs(few)
             as_labels(labels, len(ids), Z)
             refuse_repeats(ids, known)
