@@ -103,8 +103,8 @@ def score(
     `bounds`, on the model's device. x may be a dict or tuple of tensors, of which the
     floating-point one is perturbed (see `Inputs`). Float64 inputs become float32 unless the
     module's weights are float64. The orders margin, confidence and random take token ids as well.
-    Batches may have any form that `arcal.audit` takes; `(x, labels)` get their positions as ids, and
-    a loader that shuffles must yield ids. A data set, a list of pairs, a pair `(x, labels)` and
+    Batches may have any form that `arcal.audit` takes; `(x, labels)` get positions as ids, and a
+    loader that shuffles must yield ids. A data set, a list of pairs, a pair `(x, labels)` and
     images of `arcal.data` are scored in batches of `usual_batch`.
     `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
     `seed` is used by the order `random` alone. The model runs in evaluation mode and is left as it

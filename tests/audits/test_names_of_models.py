@@ -45,7 +45,7 @@ def test_a_model_in_the_place_of_the_data_is_one_line(tmp_path):
         split_names([str(tmp_path / "vanilla-s0"), str(run)])
     with pytest.raises(
         ArcalError,
-        match=r"net\.py:net is a model where DATA should be.* in Python, `arcal\.audit\(model, loader",
+        match=r"net\.py:net is a model where DATA should be.* Python, `arcal\.audit\(model, loader",
     ):
         split_names(["photos", "net.py:net"])
     assert split_names(["net.py:net", str(tmp_path)]) == (["net.py:net"], str(tmp_path))
