@@ -34,7 +34,7 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
-from arcal.labelled_batches import usual_batch
+from arcal.labelled_batches import nothing_in, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
@@ -54,7 +54,8 @@ class Job:
     Calibrators are fitted on `validation`, and `other` are data of classes the model does not know.
     `positive` names the class whose probability is compared with its frequency, if any is named.
     `fingerprint` tells the model from others with the same weights; an `opaque` model holds more
-    than its tensors. `facts` are for the page, `caveats` come before any figure, and `options` are
+    than its tensors. `names` by id are those that a loader gives. `facts` are for the page,
+    `caveats` come before any figure, and `options` are
     command-line options that may be recommended. A caveat is added if the first inputs that the
     model meets seem to have another scale than in training. Finished work is kept in the folder
     `work`. It may be shared by the processes of `sharing`, which open the job with `reopen`.
@@ -78,6 +79,7 @@ class Job:
     opaque: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: list[Caveat] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
     options: Sequence[Option] = ()
     R: int = 10
     positive: str | None = None
@@ -96,7 +98,7 @@ class Job:
         Data whose classes are only numbers, with fewer of them than the model, gets the model's.
         """
         if self.examples is None:
-            return replace(self, caveats=[*self.caveats])
+            return replace(self, caveats=[*self.caveats], names={})
         examples, caveats = self.examples, [*self.caveats]
         x = self._read(examples, PROBED)
         try:
@@ -239,7 +241,9 @@ class Job:
         if isinstance(some, Examples):
             done = in_order(AuditBlocks(self, some, settings), advance)
         else:
-            job = replace(self, examples=None, loader=some.batches(), beside=None, caveats=[])
+            job = replace(
+                self, examples=None, loader=some.batches(), beside=None, caveats=[], names={}
+            )
             within = None if self.settings.order is None else self.settings.bounds
             done = from_loader(replace(job, settings=settings), advance, within)
         try:
@@ -249,7 +253,7 @@ class Job:
                 raise
             raise type(error)(f"{some.name}: {error}") from error
         if not parts:
-            raise ArcalError(f"{some.name} is empty")
+            raise ArcalError(f"{some.name} {nothing_in(getattr(some, 'loader', ()))}")
         whole = by_id(joined(parts))
         if len(row := whole.logits.isnan().any(dim=1).nonzero()):
             raise ArcalError(

@@ -62,8 +62,8 @@ def check_data_name(data: str) -> None:
         raise ArcalError(f"{data} is a run folder where DATA should be: give DATA after it")
     if ".py:" in data and not Path(data).exists():
         raise ArcalError(
-            f"{data} is a model where DATA should be: give DATA, a path, after the models; data "
-            "that your code reads are audited in Python, `arcal.audit(model, loader)`"
+            f"{data} is a model where DATA should be: give DATA after the models; audit a loader "
+            "in Python, `arcal.audit(model, loader)`"
         )
 
 
