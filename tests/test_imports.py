@@ -23,6 +23,7 @@ ROOMS = (
     "smoothing",
     "attacks",
     "orders",
+    "batch_parts",
     "labelled_batches",
     "robustness",
     "calibration",

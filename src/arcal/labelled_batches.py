@@ -1,7 +1,9 @@
 """Batches of labelled inputs, in the forms that loaders yield."""
 
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import is_dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -21,6 +23,14 @@ from torch.utils.data import (
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
+from arcal.batch_parts import (
+    WITHOUT,
+    as_inputs,
+    check_is_labelled,
+    label_key,
+    parts_of,
+    shape_of,
+)
 from arcal.errors import ArcalError, a_type, first_line
 from arcal.labels import as_whole_numbers, numbered
 
@@ -56,7 +66,7 @@ def as_loader(data: Any, name: str = "data") -> Any:
         if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
                 f"{name} is {a_type(data)}: give a loader, a data set, a pair (x, labels) "
-                "or images that `arcal.data.load_part` read"
+                f"or images that `arcal.data.load_part` read{_such_as(data, name)}"
             )
         return data
     if not isinstance(data, Sized):
@@ -66,25 +76,66 @@ def as_loader(data: Any, name: str = "data") -> Any:
         )
     if not len(data):
         return []
-    few = _collated([data[0]])
+    item = data[0]
+    parts = item.values() if isinstance(item, Mapping) else item
+    parts = parts if isinstance(item, Mapping | tuple | list) else ()
+    if any(isinstance(one, list) and isinstance([*one, 0][0], float) for one in parts):
+        raise ArcalError(
+            f"the inputs of {name} are lists of numbers: make tensors of them, as `torch.tensor(x)`"
+        )
+    few = _collated([item])
     x = inputs_alone(few)
     size = usual_batch(x, torch.device("cpu"))
     return DataLoader(data, batch_size=size, collate_fn=_collated)
 
 
+def _such_as(data: Any, name: str) -> str:
+    """What to give in place of a collection of several loaders or data sets, if this is one."""
+    mapped = isinstance(data, Mapping)
+    if mapped and label_key(data) is not None:
+        return f", or [{name}] if it is a single batch"
+    for word in ("test", "val(id(ation)?)?", "dev", "train"):
+        for one in data if mapped else dir(data):
+            if re.fullmatch(f"{word}(_?(dl|loader|dataloader|split))?", str(one).lower()):
+                call = "()" * callable(getattr(type(data), str(one), None))
+                part = f"[{one!r}]" if mapped else f".{one}{call}"
+                return f", or one of its parts, such as {name}{part}"
+    return ""
+
+
+def nothing_in(data: Any) -> str:
+    """A phrase for data that are empty, perhaps because they were read before.
+
+    >>> nothing_in([])
+    'is empty'
+    >>> nothing_in(iter([]))
+    'is empty; as a list_iterator it can be read once: give the loader that it comes from, or a \
+list of its batches'
+    """
+    if not isinstance(data, Iterator):
+        return "is empty"
+    return (
+        f"is empty; as {a_type(data)} it can be read once: give the loader that it comes from, or "
+        "a list of its batches"
+    )
+
+
 def _is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
     """Whether `data[i]` is one labelled input, as in a data set of Hugging Face."""
-    if isinstance(data, list | tuple) or not hasattr(type(data), "__getitem__"):
+    if not hasattr(type(data), "__getitem__"):
         return False
     try:
         one = data[0]
     except (LookupError, TypeError):
         return False
     if isinstance(one, Mapping):
-        label = next((one[name] for name in LABELS if name in one), ())
+        label = one.get(label_key(one), ())
     else:
-        label = one[-1] if isinstance(one, tuple | list) and len(one) in (2, 3) else ()
-    return isinstance(label, str) or np.ndim(label) == 0
+        parts = one if isinstance(one, tuple | list) and len(one) in (2, 3) else [()]
+        label = parts[-1]
+        if isinstance(data, list | tuple) and all(shape_of(part) == () for part in parts):
+            return False  # rows of numbers, such as a pair of lists
+    return isinstance(label, str) or shape_of(label) == ()
 
 
 def _collated(items: list[Any]) -> Any:
@@ -109,58 +160,74 @@ def _batches_of_images(part: Any) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         yield part.ids[some], part.images(some).float() / 255, part.labels[some]
 
 
-LABELS = ("labels", "label")
-"""The keys of labels in transformers' collators and in data sets of its hub."""
-
-
 def unpacked(
     batch: Any, seen: int, classes: Sequence[str] | None = None
 ) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, inputs and labels of a batch; ids and labels are int64 `(B,)` on the CPU.
 
-    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels` or `label`, perhaps `ids`,
-    and the inputs under all other keys. Inputs without ids are numbered from `seen` on. Labels may
-    be names of `classes`. Anything else, and ids or labels that are not one whole number per input,
-    raise `ArcalError`.
+    A batch is `(x, labels)`, `(ids, x, labels)`, `(x, labels, ids)` or the same with texts as names
+    in place of ids, or a dict or dataclass with labels under one of `LABELS` or `ALSO`, perhaps
+    `ids`, perhaps one list of texts, which are names, and the inputs under all other keys. Inputs
+    without ids are numbered from `seen` on. Labels may be names of `classes`. Anything else, and
+    ids or labels that are not one whole number per input, raise `ArcalError`.
 
     >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
     >>> ids, labels
     (tensor([100, 101]), tensor([1, 0]))
     """
-    ids = None
-    if isinstance(batch, tuple | list) and len(batch) == 2:
-        x, labels = batch
-    elif isinstance(batch, tuple | list) and len(batch) == 3:
-        ids, x, labels = batch
-        _check_may_be_ids(ids)
-    elif isinstance(batch, Mapping) and not batch.keys().isdisjoint(LABELS):
-        title = next(name for name in LABELS if name in batch)
-        labels = batch[title]
-        rest = {name: value for name, value in batch.items() if name not in (title, "ids")}
-        ids = batch.get("ids")
-        x = next(iter(rest.values())) if len(rest) == 1 else rest
-    else:
-        lists = isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch)
-        several = f" of {len(batch)}" if isinstance(batch, tuple | list) and not lists else ""
-        known = isinstance(batch, Tensor | tuple | list | Mapping)
+    check_is_labelled(batch)
+    ids, _, x, labels = parts_of(batch)
+    if isinstance(labels, Mapping):
         raise ArcalError(
-            f"a batch is {a_type(batch)}{several}: give (x, labels), (ids, x, labels), or "
-            f"a dict with `labels`{', and make arrays of lists of numbers' * lists}"
-            f"{'' if known else ', or predictions alone, by `as_predictions`'}"
+            "the labels of a batch are a dict: give (x, labels) with the classes alone"
         )
-    if np.ndim(labels) == 0:
+    if shape_of(labels) == ():
         raise ArcalError(
             "a batch has one label and no list of them, as single inputs have: give a DataLoader "
             "of the data set"
         )
-    x = _as_inputs(x)
+    inputs = as_inputs(x)
     if isinstance(ids, Tensor) and ids.dtype == torch.bool:
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    N = len(x)
+    N = len(inputs)
+    check_stacked(x, labels, N, "a batch")
     positions = torch.arange(seen, seen + N, device="cpu")
+    last = ids is not None and not isinstance(batch, Mapping) and ids is batch[-1]
     ids = positions if ids is None else as_whole_numbers(ids, N, "ids")
+    if last and len(ids.unique()) < N:
+        raise ArcalError(
+            "the last of a batch of three are read as ids, and some occur twice: give every input "
+            f"its own id; if they are something else, {WITHOUT}"
+        )
     labels = labels if classes is None else numbered(labels, classes)
-    return ids, x, as_whole_numbers(labels, N, "labels")
+    return ids, inputs, as_whole_numbers(labels, N, "labels")
+
+
+def check_stacked(x: Any, labels: Any, N: int, name: str) -> None:
+    """Refuse a list with a tensor for each input, which is taken for one of `N` rows each.
+
+    >>> check_stacked([torch.rand(3, 4)] * 9, [0] * 9, 3, "a batch")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the inputs of a batch are a list of 9 tensors, which a model takes as \
+so many arguments: stack them, as `torch.stack([*x])`
+    """
+    if isinstance(x, tuple | list) and len(x) == len(labels) != N:
+        raise ArcalError(
+            f"the inputs of {name} are {a_type(x)} of {len(x)} tensors, which a model takes as so "
+            "many arguments: stack them, as `torch.stack([*x])`"
+        )
+
+
+def names_of(batch: Any, N: int) -> Sequence[str] | None:
+    """The names of the N inputs of a batch that can be unpacked, such as their files, or None.
+
+    >>> names_of((torch.rand(2, 3), [1, 0], ["a.png", "b.png"]), 2)
+    ['a.png', 'b.png']
+    """
+    names = parts_of(batch).names
+    if names is not None and len(names) != N:
+        raise ArcalError(f"a batch has {len(names)} names and {N} inputs: give one for each")
+    return None if names is None else [*map(str, names)]
 
 
 def inputs_alone(batch: Any) -> Inputs:
@@ -172,15 +239,10 @@ def inputs_alone(batch: Any) -> Inputs:
     >>> [len(inputs_alone(batch)) for batch in (x, [x], (x, [1, 0]), {"image": x, "ids": [7, 8]})]
     [2, 2, 2, 2]
     """
-    if isinstance(batch, Mapping):
-        rest = {name: value for name, value in batch.items() if name not in (*LABELS, "ids")}
-        return _as_inputs(next(iter(rest.values())) if len(rest) == 1 else rest)
-    if isinstance(batch, tuple | list) and len(batch) == 3:
-        _check_may_be_ids(batch[0])
-        return _as_inputs(batch[1])
-    if isinstance(batch, tuple | list) and 1 <= len(batch) <= 2:
-        return _as_inputs(batch[0])
-    return _as_inputs(batch)
+    several = isinstance(batch, tuple | list)
+    if isinstance(batch, Mapping) or is_dataclass(batch) or (several and len(batch) in (2, 3)):
+        return as_inputs(parts_of(batch).x)
+    return as_inputs(batch[0] if several and len(batch) == 1 else batch)
 
 
 LOOKED_AT = 8
@@ -236,30 +298,13 @@ def loader_augments(loader: Any) -> bool:
         return False
 
 
-def _check_may_be_ids(first: Any) -> None:
-    if np.ndim(first) > 2 or (np.ndim(first) == 2 and np.shape(first)[1] > 1):
-        raise ArcalError(
-            f"the first of a batch of three is {tuple(np.shape(first))}, which are no "
-            "ids: give (ids, x, labels), or (x, labels) alone"
-        )
-
-
-def _as_inputs(x: Any) -> Inputs:
-    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
-        raise ArcalError(
-            f"the inputs of a batch are {a_type(x)}: give a tensor (N, ...), or a dict or "
-            "tuple of several"
-        )
-    return Inputs.of(x).plain()
-
-
 def has_ids(batch: Any) -> bool:
     """Whether a batch that can be unpacked has ids of its own.
 
     >>> has_ids((torch.rand(2, 3), [1, 0])), has_ids({"ids": [7], "x": [[0.5]], "labels": [1]})
     (False, True)
     """
-    return "ids" in batch if isinstance(batch, Mapping) else len(batch) == 3
+    return parts_of(batch).ids is not None
 
 
 def draws_order(loader: Any) -> bool:

@@ -10,12 +10,17 @@ from arcal import arrays
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
+NUMBERS = (
+    "numbers, not text: give each name's place among the model's outputs, or, to an audit or a "
+    "calibration, the names in that order as `classes=`"
+)
 
-def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
+
+def as_tensor(values: Any, name: str, **options: Any) -> Tensor:
     """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    return arrays.plain(arrays.as_tensor(values, name, copied=copied)).detach().cpu()
+    return arrays.plain(arrays.as_tensor(values, name, **options)).detach().cpu()
 
 
 def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tensor:
@@ -64,7 +69,8 @@ def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
 
 def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
     """One whole number for each of N inputs, int64 `(N,)`, from `(N,)` or a column `(N, 1)`."""
-    numbers = as_tensor(values, name)
+    options = {"must_be": NUMBERS} if name.startswith("labels") else {}
+    numbers = as_tensor(values, name, **options)
     numbers = numbers[:, 0] if numbers.shape == (N, 1) else numbers
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)

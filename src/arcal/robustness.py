@@ -30,6 +30,7 @@ from arcal.labelled_batches import (
     draws_order,
     has_ids,
     loader_augments,
+    nothing_in,
     refuse_repeats,
     unpacked,
 )
@@ -102,8 +103,9 @@ def score(
     `bounds`, on the model's device. x may be a dict or tuple of tensors, of which the
     floating-point one is perturbed (see `Inputs`). Float64 inputs become float32 unless the
     module's weights are float64. The orders margin, confidence and random take token ids as well.
-    Batches `(x, labels)` get their positions as ids; a loader that shuffles must yield ids. A data
-    set, a pair `(x, labels)` and images of `arcal.data` are scored in batches of `usual_batch`.
+    Batches may have any form that `arcal.audit` takes; `(x, labels)` get positions as ids, and a
+    loader that shuffles must yield ids. A data set, a list of pairs, a pair `(x, labels)` and
+    images of `arcal.data` are scored in batches of `usual_batch`.
     `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
     `seed` is used by the order `random` alone. The model runs in evaluation mode and is left as it
     was.
@@ -162,7 +164,7 @@ def score(
             keep(ids, attacked)
         parts.append((ids, labels, *row))
     if not parts:
-        raise ArcalError("there is nothing to score: the data set is empty")
+        raise ArcalError(f"there is nothing to score: the data set {nothing_in(loader)}")
     columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
     ids, labels, robustness, success, predicted, passes = columns
     if robustness.isnan().any():
@@ -201,7 +203,7 @@ def _identified(
 
 def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[Model, Tensor]:
     """The model as a function of one tensor, and that tensor: the attacked one, or positions."""
-    if order in FORWARD and inputs.are_whole_numbers:
+    if order in FORWARD and inputs.only_run:
         rows = PositionModel(model, inputs)
         return rows, rows.positions
     rowwise, x = bound(model, inputs)
@@ -216,7 +218,7 @@ def _noting(n: int, x: Tensor, *, wrapped: bool) -> Iterator[None]:
         yield
     except Exception as error:
         error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
-        if isinstance(error, TypeError) and wrapped:
+        if isinstance(error, TypeError | AttributeError) and wrapped:
             error.add_note(TAKES_KEYWORDS)
         raise
 

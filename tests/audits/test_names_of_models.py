@@ -43,6 +43,9 @@ def test_a_model_in_the_place_of_the_data_is_one_line(tmp_path):
         (run / name).write_bytes(b"{}")
     with pytest.raises(ArcalError, match="vanilla-s1 is a run folder where DATA should be"):
         split_names([str(tmp_path / "vanilla-s0"), str(run)])
-    with pytest.raises(ArcalError, match=r"net\.py:net is a model where DATA should be"):
+    with pytest.raises(
+        ArcalError,
+        match=r"net\.py:net is a model where DATA should be.* Python, `arcal\.audit\(model, loader",
+    ):
         split_names(["photos", "net.py:net"])
     assert split_names(["net.py:net", str(tmp_path)]) == (["net.py:net"], str(tmp_path))

@@ -16,7 +16,7 @@ import torch
 
 import arcal
 from arcal.attacks import BoundaryProjection
-from arcal.auditing import Caveat, as_predictions
+from arcal.auditing import Audited, Caveat, as_predictions
 from arcal.audits import Audit, Condition, Examples, Job, Settings, failures, run_jobs
 from arcal.errors import ArcalError
 from arcal.report.audited import Finding, figure_names, figures, suspicions
@@ -327,6 +327,19 @@ def test_a_model_card_holds_numbers_whatever_they_are(label, nll, tmp_path):
     results = hub.ModelCard.load(tmp_path / "model-card.md").data.eval_results
     values = {one.metric_type: one.metric_value for one in results}
     assert values["nll"] == pytest.approx(nll, rel=1e-3)
+
+
+def test_a_model_card_holds_any_name(tmp_path):
+    """YAML has no control characters, even within quotes."""
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    name = 'a "net\\7",\twith \x07'
+    logits = 3 * torch.eye(2).repeat(20, 1)
+    labels = torch.arange(2).repeat(20)
+    Audit(name, (Audited(name, as_predictions(logits=logits, labels=labels), ("a", "b")),)).save(
+        tmp_path
+    )
+    results = hub.ModelCard.load(tmp_path / "model-card.md").data.eval_results
+    assert {one.dataset_name for one in results} == {name}
 
 
 def test_models_of_other_sizes_have_their_own_pictures(tmp_path):

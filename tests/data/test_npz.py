@@ -128,6 +128,8 @@ def test_parts_in_the_keys(tmp_path):
         ),
         ({"x": np.zeros((5, 2, 6, 4), np.uint8), "y": np.zeros(5)}, "in which neither"),
         ({"x": GREY, "y": np.zeros(4)}, r"y has the shape \(4,\) but there are 5 images"),
+        ({"x": GREY, "y": np.eye(5)}, r"\(5, 5\) .* one each, for one-hot rows argmax\(axis=1\)$"),
+        ({"x": GREY, "y": np.ones((5, 2), int)}, r"there are 5 images: give one each$"),
         ({"x": GREY, "y": np.zeros(5), "ids": np.zeros(5)}, "ids are of type float64"),
         ({"x": GREY, "y": np.zeros(5), "ids": np.zeros(5, int)}, "id 0 occurs more than once"),
         ({"x": GREY, "y": np.array([0, 0, 0, -3, 0])}, r"row 3: y -3 is not in \[0, 1\)"),

@@ -60,6 +60,8 @@ def test_a_run_is_planned_on_its_own_data_as_it_is_scored(here):
     assert more["inputs"] == 1000
     done = arcal("plan", "score", run, *flags, "--limit", 10)
     assert "--limit is for DATA" in done.line
+    (run / "config.json").write_text("{")
+    assert "config.json is damaged" in arcal("plan", "score", run, *flags).line
 
 
 def test_an_audit_in_plain_text(here):

@@ -84,7 +84,6 @@ def test_a_post_hoc_method_is_a_kind_of_its_own():
         "AR-AdaLS + IROvA-TS",
         "mine + ETS",
     ]
-    assert [name.posthoc for name in names] == [False, True, False, True, True, True]
     assert names[1].title == names[1].short == "Vanilla + TS"
     assert "temperature scaling" in names[1].about
     assert names[2].short == "AR-AdaLS"
@@ -104,7 +103,7 @@ def test_every_post_hoc_method_has_a_name_and_a_line():
 def test_what_has_no_method_is_shown_under_its_own_name():
     (name,) = named("my <b>&, (method) + 1")
     assert name.title == name.short == name.kind == name.label == "my <b>&, (method) + 1"
-    assert (name.settings, name.about, name.posthoc) == ("", "", False)
+    assert (name.settings, name.about) == ("", "")
 
 
 def test_a_method_that_is_not_registered_is_shown_under_its_own_name():

@@ -91,16 +91,23 @@ class Inputs:
                     "embeddings in place of its token ids"
                 )
             raise ArcalError(
-                f"which input is to be perturbed, of {kinds}? Name one of floats, as "
-                "Inputs(parts, perturbed=...)"
+                f"which input is to be perturbed, of {kinds}? Name one of floats by giving "
+                "arcal.attacks.Inputs(parts, perturbed=...) in place of the parts, or choose the "
+                "order margin, confidence, random or, in an audit, none"
             )
         return self.named[self.perturbed]
 
     @property
-    def are_whole_numbers(self) -> bool:
-        """Whether all parts are whole numbers, such as token ids and their mask, but not pixels."""
+    def only_run(self) -> bool:
+        """Whether they can be run, and no part is to be perturbed.
+
+        So it is with whole numbers, such as token ids and their mask, but not pixels; and with
+        several tensors of floats, of which none is named.
+        """
         kinds = (torch.int64, torch.int32, torch.bool)
-        return all(part.dtype in kinds for part in self.named.values())
+        parts = self.named.values()
+        floats = any(part.is_floating_point() for part in parts)
+        return self.perturbed is None and (floats or all(part.dtype in kinds for part in parts))
 
     @property
     def device(self) -> torch.device:
@@ -206,8 +213,10 @@ class PositionModel:
 
     @property
     def positions(self) -> Tensor:
-        """The positions of all inputs, float32 like the logits."""
-        every = torch.arange(len(self.inputs), dtype=torch.float32, device=self.inputs.device)
+        """The positions of all inputs, of the dtype of the logits: float64 only if a part is."""
+        parts = self.inputs.named.values()
+        dtype = torch.float64 if any(p.dtype == torch.float64 for p in parts) else torch.float32
+        every = torch.arange(len(self.inputs), dtype=dtype, device=self.inputs.device)
         return every.unsqueeze(1)
 
     def __call__(self, x: Tensor) -> Tensor:

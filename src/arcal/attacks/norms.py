@@ -102,10 +102,13 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
             return (
                 "if they are normalised images, give them in [0, 1] and normalise in the model's "
                 "first layer, as nn.Sequential(Normalize(mean, std), model) of torchvision's "
-                "transforms; if not, give the bounds they have"
+                "transforms; if not, give the bounds they have, or bounds=None"
             )
         if x.max() > 2:
-            return "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds"
+            return (
+                "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds they "
+                "have, or bounds=None"
+            )
     return "scale them, or give the bounds they have, or bounds=None"
 
 

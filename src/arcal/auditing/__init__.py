@@ -113,6 +113,7 @@ from arcal.auditing._suspect_predictions import (
     suspect_softmax_twice,
     suspect_swapped,
 )
+from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
@@ -225,6 +226,7 @@ __all__ = [
     "suspect_own_predictions",
     "suspect_scale",
     "suspect_softmax_twice",
+    "suspect_steps",
     "suspect_swapped",
     "suspects",
     "suspicion",

@@ -128,6 +128,12 @@ def exported_module(program: ExportedProgram) -> nn.Module:
     least, most = _batch_sizes(program)
     module = program.module()
     _let_it_be_exported_again(module)
+    spec: Any = program.call_spec.in_spec
+    positional, named = spec.children()
+    if positional.num_children == 1 and not named.num_children:
+        (only,) = positional.children()
+        if only.type in (dict, list, tuple):
+            module = _OfOneArgument(module, only.type, only.context)
     return module if (least, most) == (1, sys.maxsize) else _AnyBatch(module, least, most)
 
 
@@ -158,6 +164,19 @@ def _batch_sizes(program: ExportedProgram) -> tuple[int, int]:
             least = int(sizes.lower) if sizes.lower > 2 else 1
             return least, int(sizes.upper) if sizes.upper < sys.maxsize else sys.maxsize
     raise ArcalError("the exported program takes no tensor: export one that takes inputs (N, ...)")
+
+
+class _OfOneArgument(nn.Module):
+    """Calls a module that takes one dict, list or tuple of tensors with each as an argument."""
+
+    def __init__(self, module: nn.Module, kind: Any, keys: Any):
+        super().__init__()
+        self.module, self.kind, self.keys = module, kind, keys
+
+    def forward(self, *parts: Tensor, **named: Tensor) -> Any:
+        if self.kind is dict and named.keys() == set(self.keys):
+            return self.module({name: named[name] for name in self.keys})
+        return self.module(named or ([*parts] if self.kind is list else parts))
 
 
 class _AnyBatch(nn.Module):

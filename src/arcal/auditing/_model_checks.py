@@ -27,9 +27,9 @@ MOST = 6
 """Tensors that a line lists."""
 
 DEPENDENT = (
-    "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
-    "batch norm need evaluation mode; a model quantised dynamically takes one scale for a batch: "
-    "give it batches of one, by a loader"
+    "a row's own tensors, such as a mask, are given beside it in a dict or tuple, dropout and "
+    "batch norm need evaluation mode, and recurrent layers and attention batch_first=True; a model "
+    "quantised dynamically takes one scale for a batch: give it batches of one, by a loader"
 )
 
 SQUEEZED = (

@@ -281,9 +281,9 @@ def audit(
     function from inputs to logits; or `Predictions`, which need no data; or a fitted classifier
     with scikit-learn's interface, `predict_proba` and `classes_`; or a mapping from names to
     several of one kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
-    loader of `(x, y)` or `(ids, x, y)`, or a data set to make a loader from. Images are floats in
-    [0, 1]; other inputs lie within `bounds`. Float64 inputs are converted to float32 unless the
-    module has float64 weights.
+    loader of `(x, y)`, `(ids, x, y)` or dicts, or a data set or list of pairs to make one from.
+    Images are floats in [0, 1]; other inputs lie within `bounds`. Float64 inputs are converted to
+    float32 unless the module has float64 weights.
 
     A scikit-learn classifier reads `data` and `validation` itself: pairs `(X, y)` with y among its
     `classes_`. Only its probabilities are audited; no input is attacked, corrupted or ranked.

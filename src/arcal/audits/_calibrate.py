@@ -43,6 +43,7 @@ from arcal.calibration.posthoc import FittedTo, check_posthoc
 from arcal.calibration.resampled import scores_of
 from arcal.classifiers import check_order_given
 from arcal.errors import ArcalError
+from arcal.labelled_batches import nothing_in
 from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
 
 
@@ -233,7 +234,7 @@ def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None]:
         return job, job.predictions(job.examples), job.examples.weights_by_id
     blocks = [block for block, _ in job.blocks(lambda done: None)]
     if not blocks:
-        raise ArcalError("there is nothing to calibrate on: the data is empty")
+        raise ArcalError(f"there is nothing to calibrate on: the data {nothing_in(job.loader)}")
     whole = joined(blocks)
     in_turn = torch.arange(len(whole.ids), device="cpu")
     weights = None if job.beside is None else job.beside.rows(in_turn)[0]

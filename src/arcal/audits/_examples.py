@@ -18,7 +18,13 @@ from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, a_type, first_line
-from arcal.labelled_batches import as_loader, draws_order, has_ids, loader_augments
+from arcal.labelled_batches import (
+    as_loader,
+    check_stacked,
+    draws_order,
+    has_ids,
+    loader_augments,
+)
 from arcal.labels import as_whole_numbers, numbered
 from arcal.orders import random_order
 
@@ -139,11 +145,7 @@ class Examples:
         inputs = Inputs.of(x).plain()
         if not len(inputs):
             raise ArcalError(f"{name} is empty: there is nothing to audit")
-        if not isinstance(x, Tensor | Mapping | Inputs) and len(x) == len(y) != len(inputs):
-            raise ArcalError(
-                f"the inputs of {name} are {a_type(x)} of {len(x)} tensors, which a model "
-                "takes as so many arguments: stack them, as `torch.stack([*x])`"
-            )
+        check_stacked(x, y, len(inputs), name)
         y = y if classes is None else numbered(y, classes)
         labels = as_whole_numbers(y, len(inputs), f"labels of {name}")
         if classes is None:
@@ -372,10 +374,10 @@ def _are_batches(first: Any, second: Any) -> bool:
 def check_within(x: InputsLike, bounds: Bounds) -> None:
     """Refuse inputs outside their bounds, before the first is attacked or ranked.
 
-    Whole numbers, such as token ids, have no bounds.
+    Inputs that are only run, such as token ids, have none.
     """
     inputs = Inputs.of(x)
-    if inputs.are_whole_numbers:
+    if inputs.only_run:
         return
     perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
     if perturbed.dtype in (torch.float32, torch.float64):  # check_model says more of others

@@ -18,6 +18,7 @@ from arcal.auditing import (
     positive_class,
     suspect_outputs,
     suspect_scale,
+    suspect_steps,
 )
 from arcal.audits._examples import Examples
 from arcal.audits._loaded import Beside, Loaded
@@ -33,7 +34,7 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
-from arcal.labelled_batches import usual_batch
+from arcal.labelled_batches import nothing_in, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
@@ -53,7 +54,8 @@ class Job:
     Calibrators are fitted on `validation`, and `other` are data of classes the model does not know.
     `positive` names the class whose probability is compared with its frequency, if any is named.
     `fingerprint` tells the model from others with the same weights; an `opaque` model holds more
-    than its tensors. `facts` are for the page, `caveats` come before any figure, and `options` are
+    than its tensors. `names` by id are those that a loader gives. `facts` are for the page,
+    `caveats` come before any figure, and `options` are
     command-line options that may be recommended. A caveat is added if the first inputs that the
     model meets seem to have another scale than in training. Finished work is kept in the folder
     `work`. It may be shared by the processes of `sharing`, which open the job with `reopen`.
@@ -77,6 +79,7 @@ class Job:
     opaque: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     caveats: list[Caveat] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
     options: Sequence[Option] = ()
     R: int = 10
     positive: str | None = None
@@ -95,7 +98,7 @@ class Job:
         Data whose classes are only numbers, with fewer of them than the model, gets the model's.
         """
         if self.examples is None:
-            return replace(self, caveats=[*self.caveats])
+            return replace(self, caveats=[*self.caveats], names={})
         examples, caveats = self.examples, [*self.caveats]
         x = self._read(examples, PROBED)
         try:
@@ -130,6 +133,7 @@ class Job:
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
+        job.look_at_steps(batch)
         job.look_at_outputs(x)
         if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
@@ -175,6 +179,11 @@ class Job:
         """Add a caveat if several of the tensors that the model returns may be its logits."""
         if (doubt := suspect_outputs(self.model, x)) is not None:
             self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
+
+    def look_at_steps(self, x: Inputs) -> None:
+        """Add a caveat if distances would only say that the model cuts whole numbers."""
+        if self.settings.order == "attack" and (doubt := suspect_steps(self.model, x)) is not None:
+            self.caveats.append(Caveat("Whole numbers", doubt, about="steps"))
 
     def look_at_shades(self, x: Inputs) -> None:
         """Add a caveat if conversion to 8 bits a channel leaves 16-bit images too few shades.
@@ -232,7 +241,9 @@ class Job:
         if isinstance(some, Examples):
             done = in_order(AuditBlocks(self, some, settings), advance)
         else:
-            job = replace(self, examples=None, loader=some.batches(), beside=None, caveats=[])
+            job = replace(
+                self, examples=None, loader=some.batches(), beside=None, caveats=[], names={}
+            )
             within = None if self.settings.order is None else self.settings.bounds
             done = from_loader(replace(job, settings=settings), advance, within)
         try:
@@ -242,7 +253,7 @@ class Job:
                 raise
             raise type(error)(f"{some.name}: {error}") from error
         if not parts:
-            raise ArcalError(f"{some.name} is empty")
+            raise ArcalError(f"{some.name} {nothing_in(getattr(some, 'loader', ()))}")
         whole = by_id(joined(parts))
         if len(row := whole.logits.isnan().any(dim=1).nonzero()):
             raise ArcalError(

@@ -21,6 +21,7 @@ from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
+from arcal.labelled_batches import nothing_in
 from arcal.robustness import Robustness
 
 FIRST, AGAIN = 1000, 4
@@ -81,7 +82,7 @@ def run_jobs(
                 if _says_something(job, blocks):
                     page([audited(job, joined(blocks), validation, other)], seen, N)
         if not blocks:
-            raise ArcalError("there is nothing to audit: the data is empty")
+            raise ArcalError(f"there is nothing to audit: the data {nothing_in(job.loader)}")
         check_levels(job, seen)
         finished.append(audited(job, joined(blocks), validation, other))
         if anything_run and FIRST <= N and len(finished) < len(jobs):
@@ -169,6 +170,8 @@ def audited(
         clusters = None if job.examples.clusters is None else job.examples.clusters.rows(rows)
         if (known := job.examples.names) is not None:
             names = tuple(str(known[i]) for i in rows.tolist())
+    if job.names:
+        names = tuple(job.names.get(i, "") for i in block.ids.tolist())
     return Audited(
         name=job.name,
         predictions=predictions,

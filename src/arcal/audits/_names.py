@@ -61,7 +61,10 @@ def check_data_name(data: str) -> None:
     if is_run_folder(data):
         raise ArcalError(f"{data} is a run folder where DATA should be: give DATA after it")
     if ".py:" in data and not Path(data).exists():
-        raise ArcalError(f"{data} is a model where DATA should be: give DATA after the models")
+        raise ArcalError(
+            f"{data} is a model where DATA should be: give DATA after the models; audit a loader "
+            "in Python, `arcal.audit(model, loader)`"
+        )
 
 
 def refuse_text(names: object, what: str) -> None:

@@ -23,7 +23,7 @@ from arcal.attacks.inputs import over
 from arcal.attacks.norms import checked_bounds
 from arcal.auditing import EvaluationSet, Perturbed
 from arcal.data import as_input
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import usual_batch
 from arcal.orders import FORWARD
 from arcal.robustness import Attack, Robustness, score
@@ -212,7 +212,14 @@ def _batch(
     images: Tensor | None,
 ) -> Block:
     with frozen(model), torch.no_grad():
-        logits = model(x.parts).float().cpu()
+        try:
+            logits = model(x.parts).float().cpu()
+        except (LookupError, ValueError) as error:  # it took the first inputs, which were checked
+            raise ArcalError(
+                f"the model fails on some of the inputs with ids {int(ids.min())} to "
+                f"{int(ids.max())}: {first_line(error)}; look for values that it does not know, "
+                "such as a category or token beyond its embedding"
+            ) from error
         shifted = {}
         for where in settings.panel:
             assert where.corruption is not None
@@ -232,7 +239,7 @@ def _batch(
             keep=lambda _, adversarial: attacked.append(adversarial),
         )
     elif settings.order in FORWARD:  # the logits suffice: the model need not run again
-        if not x.are_whole_numbers:
+        if not x.only_run:
             checked_bounds(bound(model, x)[1], settings.bounds)
         everything = torch.arange(len(ids), device="cpu")
         scores = score(logits.__getitem__, [(ids, everything, labels)], settings.order)

@@ -24,7 +24,7 @@ from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.labelled_batches import Copies, has_ids, refuse_repeats, unpacked, usual_batch
+from arcal.labelled_batches import Copies, has_ids, names_of, refuse_repeats, unpacked, usual_batch
 from arcal.labels import as_labels
 from arcal.robustness import Robustness
 from arcal.store import (
@@ -258,9 +258,11 @@ def from_loader(
                 Z = checked_classes(job, x, labels)
                 few = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
                 job.look_at_scale(few)
+                job.look_at_steps(few)
                 job.look_at_outputs(few)
             as_labels(labels, len(ids), Z)
             refuse_repeats(ids, known)
+            job.names.update(zip(ids.tolist(), names_of(batch, len(ids)) or (), strict=False))
             further_on = partial(further, advance, seen)
             block = audit_block(job.model, ids, x, labels, settings, advance=further_on)
         except Exception as error:

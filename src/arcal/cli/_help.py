@@ -33,6 +33,15 @@ WIDEST = 100
 """The most columns of a line: longer ones are hard to read."""
 
 
+def dashed(name: str) -> str:
+    """The name of a field as its option is typed.
+
+    >>> dashed("fail_if")
+    '--fail-if'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def subcommands(command: type) -> dict[str, type]:
     """The subcommands of a command, such as `arcal plan score`, by their last word."""
     hints = get_type_hints(command, include_extras=True).values()
@@ -101,7 +110,7 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str, str]:
     """An option as it is typed, and its explanation."""
     how: Any = next(note for note in notes if hasattr(note, "metavar"))
-    typed = f"--{(how.name or name).replace('_', '-')}" if name else ""
+    typed = dashed(how.name or name) if name else ""
     hint: Any = how.help_behavior_hint
     if callable(hint):
         several = isinstance(default, tuple)

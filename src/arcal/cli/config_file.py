@@ -5,6 +5,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from arcal.cli._help import dashed
 from arcal.errors import ArcalError
 from arcal.files import expanded as user_path
 
@@ -52,24 +53,20 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
             yield from ("--recipe", str(path))
         elif name == "settings" and isinstance(value, Mapping):
             for setting, chosen in value.items():
-                yield from (_dashed(setting), *_texts(path, setting, chosen))
+                yield from (dashed(setting), *_texts(path, setting, chosen))
         elif isinstance(value, Mapping):
             raise ArcalError(
                 f"{path}: {name} is a table: only `arcal train` has some, {' and '.join(TABLES)}"
             )
         elif isinstance(value, bool):
-            yield from [_dashed(name)] if value else []
+            yield from [dashed(name)] if value else []
         elif value == []:
             none = ', or write "none" in an audit' if name == "shift" else ""
             raise ArcalError(
                 f"{path}: {name} = [] is an empty list: name something, leave the line out{none}"
             )
         else:
-            yield from (_dashed(name), *_texts(path, name, value))
-
-
-def _dashed(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+            yield from (dashed(name), *_texts(path, name, value))
 
 
 def _texts(path: Path, name: str, value: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
-    from arcal.auditing import Subject
+    from arcal.auditing import EvaluationSet, Subject
     from arcal.compute import Compute
     from arcal.data import Data, Part
     from arcal.store import RunFolder
@@ -171,14 +171,20 @@ def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
     return list(others.values())
 
 
+def _check_places(table: Path, cache: Path | None) -> None:
+    """Refuse a table or a folder of corrupted images that cannot be written."""
+    check_file(table, "--table")
+    check_replaceable(table)
+    check_folder(table.parent, name=f"--table {table}: the folder")
+    check_folder(cache, name="--cache")
+
+
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
     """A command's runs evaluated on its sets: the data, the subjects, and notes for the report."""
     compute = _begun(command)  # first, so that workers import libraries at the same time
     from arcal.auditing import shift_sets
-    from arcal.console import bar
-    from arcal.data.corrupted import CorruptedImages
     from arcal.data.doubts import doubts
-    from arcal.evaluation import evaluate, write_table
+    from arcal.evaluation import write_table
     from arcal.evaluation.grouping import same_data
     from arcal.store import RunFolder
     from arcal.training.saved_run import data_of
@@ -193,11 +199,39 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     for doubt in doubts(data):
         say(f"arcal: {doubt}")
     others = _other_data(command.ood, data)
-    check_file(table, "--table")
-    check_replaceable(table)
-    check_folder(table.parent, name=f"--table {table}: the folder")
-    check_folder(command.cache, name="--cache")
+    _check_places(table, command.cache)
+    subjects, refused = _subjects(command, compute, folders, data, sets, others)
+    lines = [*(f"left out: {line}" for line in refused), *_few(command, len(data.validation))]
+    for line in lines:
+        say(f"arcal: {line}")
+    write_table(table, subjects, **_about(command, data, left, refused))
+    for other in subjects[0].ood:
+        say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
+    notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
+    notes += [f"{line[0].upper()}{line[1:]}." for line in lines]
+    return data, subjects, notes
+
+
+def _subjects(
+    command: Evaluate,
+    compute: "Compute",
+    folders: "list[RunFolder]",
+    data: "Data",
+    sets: "list[EvaluationSet]",
+    others: "list[Part]",
+) -> "tuple[list[Subject], list[str]]":
+    """The evaluated runs, and a line for each calibrator that could not be fitted."""
+    from arcal.console import bar
+    from arcal.data.corrupted import CorruptedImages
+    from arcal.evaluation import evaluate
+
     refused: list[str] = []
+    limit = command.cache_limit
+    corrupted = CorruptedImages(
+        cache=command.cache,
+        official=command.official,
+        most=None if limit is None else int(limit * 2**30),
+    )
     with compute.limited(), bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,
@@ -205,44 +239,34 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             sets,
             command.order,
             ood=others,
-            corrupted=CorruptedImages(
-                cache=command.cache,
-                official=command.official,
-                most=None if command.cache_limit is None else int(command.cache_limit * 2**30),
-            ),
+            corrupted=corrupted,
             posthoc=command.posthoc,
             compute=compute,
             half_precision=command.half_precision,
             progress=progress,
             refused=refused.append,
         )
-    for line in refused:
-        say(f"arcal: left out: {line}")
-    few = _few(len(data.validation)) if command.posthoc else []
-    for line in few:
-        say(f"arcal: {line}")
+    return subjects, refused
+
+
+def _about(
+    command: Evaluate, data: "Data", left: "list[RunFolder]", refused: list[str]
+) -> dict[str, Any]:
+    """What the table says about itself."""
     about: dict[str, Any] = {"data": data.name, "order": command.order}
     about["official"] = command.official is not None
     if left:
         about["left_out"] = [folder.name for folder in left]
     if refused:
         about["not_fitted"] = refused
-    write_table(table, subjects, **about)
-    for other in subjects[0].ood:
-        say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
-    notes += [
-        *(f"Left out: {line}." for line in refused),
-        *(f"{line[0].upper()}{line[1:]}." for line in few),
-    ]
-    return data, subjects, notes
+    return about
 
 
-def _few(images: int) -> list[str]:
+def _few(command: Evaluate, images: int) -> list[str]:
     """A line if calibrators were fitted on too few validation images."""
     from arcal.auditing import ENOUGH_TO_FIT
 
-    if images >= ENOUGH_TO_FIT:
+    if not command.posthoc or images >= ENOUGH_TO_FIT:
         return []
     return [
         f"calibrators were fitted on {images} validation images, and {ENOUGH_TO_FIT} are needed: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli._help import HIDDEN
+from arcal.cli._help import HIDDEN, dashed
 from arcal.cli.output import say
 from arcal.errors import ArcalError, ModelInputError
 from arcal.files import meant
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--classes", "--label", "--confidence", "--weight", "--id", "--labels-from")
-OF_PREDICTIONS += ("--one-per", "--probabilities")
+COLUMNS_OF_PREDICTIONS = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
+"""The flags that say where a file of predictions has what, as `read_predictions` calls them."""
+OF_PREDICTIONS = tuple(map(dashed, ("classes", "one_per", *COLUMNS_OF_PREDICTIONS)))
 """The flags for data that apply to a file of predictions as well."""
 ONLY_OF_PREDICTIONS = {
     "id": "the ids of data are in a column `id`",
@@ -119,8 +120,7 @@ class DataFlags:
 
     def columns_named(self) -> dict[str, Any]:
         """The names given for columns of a file of predictions, for `read_predictions`."""
-        names = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COLUMNS_OF_PREDICTIONS}
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
     for group in groups:
         usual = type(group)()
         for one in fields(group):
-            name = f"--{one.name.replace('_', '-')}"
+            name = dashed(one.name)
             if name not in but and getattr(group, one.name) != getattr(usual, one.name):
                 yield name
 
@@ -292,8 +292,7 @@ class OnModels:
         for name, why in ONLY_OF_PREDICTIONS.items():
             if (value := how.pop(name)) not in (None, ()):
                 value = value[0] if isinstance(value, tuple) else value
-                typed = f"--{name.replace('_', '-')} {value}"
-                raise ArcalError(f"{typed} is for files of predictions: {why}")
+                raise ArcalError(f"{dashed(name)} {value} is for files of predictions: {why}")
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
         return open_job(

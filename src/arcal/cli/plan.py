@@ -123,6 +123,8 @@ class PlanScore(OnModels):
         self.hardware.show(plan)
 
     def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
+        from arcal.store import RunFolder, is_run_folder
+
         size, what = self.size, self.what
         if len(what) not in (1, 2):
             raise ArcalError(
@@ -132,7 +134,8 @@ class PlanScore(OnModels):
             if size.shape:
                 raise ArcalError("DATA has its own --shape: leave it out")
             return self._on_data(self.opened(*what, settings, name=what[0], panel=panel))
-        run = run_folder(what[0]) if size == SizeFlags(passes=size.passes) else None
+        own = size == SizeFlags(passes=size.passes) and is_run_folder(what[0])
+        run = RunFolder.open(what[0]) if own else None
         for name in given(self.data, but=() if run is None else ("--part",)):
             raise ArcalError(f"{name} is for DATA: leave it out, or name DATA after MODEL")
         if run is not None:
@@ -200,16 +203,6 @@ class PlanScore(OnModels):
             images = Examples.from_part(part)
         settings = replace(settings, panel=panel_for(panel, images) if images else ())
         return Attacked(opened.model, x, labels, Z, settings)
-
-
-def run_folder(name: str) -> "RunFolder | None":
-    """The run in this folder; None if it is not a run folder."""
-    from arcal.store import RunFolder
-
-    try:
-        return RunFolder.open(name)
-    except ArcalError:
-        return None
 
 
 @dataclass(frozen=True)

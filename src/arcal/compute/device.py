@@ -164,8 +164,8 @@ def run_on(
     if fabric.world_size == 1 or all_call(fabric):
         return function(fabric)
     if (ranks := joined()) is not None:
-        bf16 = isinstance(fabric.strategy.precision, Bf16Precision)
-        return ranks.call(fabric, function, elsewhere, "bf16-mixed" if bf16 else "32-true")
+        precision: Any = fabric.strategy.precision
+        return ranks.call(fabric, function, elsewhere, precision.precision)
     earlier = active_children()
     try:
         return fabric.launch(partial(_call_and_disconnect, function))

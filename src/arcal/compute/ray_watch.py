@@ -35,8 +35,7 @@ def started(parents: set[int], within: str = "") -> Started:
     every = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            every[int(folder.name)] = int(fields[1]), fields[19]
+            every[int(folder.name)] = _parent_and_start(int(folder.name))
     processes: Started = {}
     latest = {
         pid for pid, (parent, _) in every.items() if parent in parents and within in _command(pid)
@@ -45,6 +44,11 @@ def started(parents: set[int], within: str = "") -> Started:
         processes |= {pid: every[pid][1] for pid in latest}
         latest = {pid for pid, (parent, _) in every.items() if parent in latest}
     return processes
+
+
+def _parent_and_start(pid: int) -> tuple[int, bytes]:
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[1]), fields[19]
 
 
 def _command(pid: int) -> str:
@@ -66,8 +70,7 @@ def main(ray: str) -> None:
     known.pop(os.getpid(), None)  # its own command names the folder, too
     for pid, begun in known.items():
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            if fields[19] == begun:
+            if _parent_and_start(pid)[1] == begun:
                 os.kill(pid, signal.SIGKILL)
 
 

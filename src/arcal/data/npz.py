@@ -172,7 +172,7 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
         raise ArcalError(
             f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files; "
             "audit what is not an image, such as signals, in Python, `arcal.audit(model, (x, y), "
-            "bounds=None)`"
+            "bounds=None)`, and floats in [0, 1] as well, without bounds=None"
         )
     if pixels.ndim == 3:
         return pixels[:, None]
@@ -225,7 +225,9 @@ def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
 
 def _check_one_each(what: str, array: np.ndarray, N: int) -> None:
     if array.shape not in ((N,), (N, 1)):
-        one_hot = array.ndim == 2 and len(array) == N
+        one_hot = (
+            array.ndim == 2 and len(array) == N and bool(((array != 0).sum(axis=1) == 1).all())
+        )
         raise ArcalError(
             f"{what} has the shape {array.shape} but there are {N} images: give one each"
             f"{', for one-hot rows argmax(axis=1)' * one_hot}"

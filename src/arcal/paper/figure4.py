@@ -11,6 +11,7 @@ from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import LS, MARKS, MIXUP, ON_THE_FLY, VANILLA, Variant
 from arcal.report.pictures import entropies_on
+from arcal.report.tables import separations
 
 SETTING = "cifar10-wrn"
 DRAWN = (VANILLA, LS, ON_THE_FLY)
@@ -70,13 +71,10 @@ def draw(shown: Shown, Z: int) -> Figure:
 def _table(shown: Shown) -> Table:
     rows = []
     for variant, other in shown.items():
-        cells = [Cell(PAPER[variant], _auroc(other, score), 1.0, 3) for score in SCORES]
+        auroc = separations(other.runs)
+        cells = [Cell(PAPER[variant], auroc[score], 1.0, 3) for score in SCORES]
         rows.append((variant.title, [*cells, Cell(None, _low(other), digits=1)]))
     return Table("Telling the other data apart", [*SCORES.values(), "low entropy, %"], rows)
-
-
-def _auroc(other: OutOfDistribution, score: str) -> Spread:
-    return Spread(tuple(getattr(run, score) for run in other.runs))
 
 
 def _low(other: OutOfDistribution) -> Spread:
@@ -91,10 +89,11 @@ def _claims(shown: Shown) -> list[Claim | Comparison]:
     claims: list[Claim | Comparison] = [
         (f"{text} {other.title}", _low(ours), _low(shown[other])) for other in (VANILLA, LS)
     ]
+    auroc = {variant: separations(other.runs) for variant, other in shown.items()}
     for score, title in SCORES.items():
         for other in (LS, MIXUP):
             text = f"{other.title} has a lower {title} than AR-AdaLS"
-            claims.append((text, _auroc(shown[other], score), _auroc(ours, score)))
+            claims.append((text, auroc[other][score], auroc[ON_THE_FLY][score]))
     return claims
 
 

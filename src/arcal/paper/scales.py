@@ -4,7 +4,7 @@ A `Setting` is one pair of data set and network that the paper trains, with all 
 need. The tables and figures name settings and variants; a scale says what they are:
 
     smoke   minutes: embedded images, two seeds, few corruptions
-        cpu     hours on two cores: real images, few with a small network or all with a medium one
+    cpu     hours on two cores: real images, few with a small network or all with a medium one
     paper   appendix A to the letter; needs GPUs
 """
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.report.marks import OVER, UNDER
 
 
 def amplification(perturbations: Tensor) -> float:
@@ -114,8 +115,10 @@ def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
 def _orange_and_blue(amplified: Tensor) -> Tensor:
     """A grey perturbation `(n, 1, H, W)` in colour: 0 is nearly white, +-0.5 fully coloured."""
     paper = torch.tensor([0.96, 0.96, 0.95], device="cpu")[:, None, None]
-    orange = torch.tensor([0xD5, 0x5E, 0x00], device="cpu")[:, None, None] / 255
-    blue = torch.tensor([0x00, 0x72, 0xB2], device="cpu")[:, None, None] / 255
+    orange, blue = (
+        torch.tensor(ImageColor.getrgb(tint), device="cpu")[:, None, None] / 255
+        for tint in (OVER, UNDER)
+    )
     share = (2 * amplified.abs()).clamp(max=1)
     return paper + share * (torch.where(amplified > 0, orange, blue) - paper)
 

@@ -99,8 +99,7 @@ class Name:
 
     `kind` is its method without settings, `settings` are all of these in words, and the name in
     `mark` is the kind with only the settings that tell it from other subjects of its kind. `about`
-    describes the kind in one line, empty if nothing is known about it. `posthoc` says whether the
-    subject was calibrated after its training.
+    describes the kind in one line, empty if nothing is known about it.
     """
 
     label: str
@@ -108,7 +107,6 @@ class Name:
     settings: str
     mark: Mark
     about: str = ""
-    posthoc: bool = False
 
     @property
     def short(self) -> str:
@@ -142,8 +140,7 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
         telling = _telling(settings, alike, always, has_digest=has_digest)
         short = title if subject.method else shortened(title, LONGEST)
         mark = Mark(", ".join([short, *telling]), *look)
-        posthoc = kind[1] is not None
-        names.append(Name(subject.name, title, ", ".join(settings), mark, about, posthoc))
+        names.append(Name(subject.name, title, ", ".join(settings), mark, about))
     return names
 
 

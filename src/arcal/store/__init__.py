@@ -5,9 +5,9 @@ Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet,
 
     config.json              everything needed to repeat the run; its hash is in the folder's name
     metrics.jsonl            one line per epoch
-        files.json               digests of the files of the images, for a folder of images
+    files.json               digests of the files of the images, for a folder of images
     checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
-        rescoring/PART/          the scores of blocks of images, while training ranks them again
+    rescoring/PART/          the scores of blocks of images, while training ranks them again
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
     figures/SET.json         figures of one method's runs on a set, in the folder of the first, and
                              what they follow from; SET+NAME are those after calibration

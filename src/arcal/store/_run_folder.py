@@ -92,9 +92,7 @@ class RunFolder:
             if not isinstance(config, dict):
                 raise ValueError("it is not a JSON object")
         except ValueError as error:
-            raise ArcalError(
-                f"{path} is damaged ({error}): delete {self.path} and train the run again"
-            ) from None
+            raise self._damaged(path, error) from None
         actual, expected = content_hash(config), self.path.name.rpartition("-")[2]
         if actual != expected:
             raise ArcalError(
@@ -128,9 +126,12 @@ class RunFolder:
                 raise ValueError("a line is not a JSON object")
             return epochs
         except ValueError as error:
-            raise ArcalError(
-                f"{path} is damaged ({error}): delete {self.path} and train the run again"
-            ) from None
+            raise self._damaged(path, error) from None
+
+    def _damaged(self, path: Path, error: ValueError) -> ArcalError:
+        return ArcalError(
+            f"{path} is damaged ({error}): delete {self.path} and train the run again"
+        )
 
     def epochs_done(self) -> int:
         """The number of epochs in metrics.jsonl."""

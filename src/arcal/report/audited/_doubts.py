@@ -119,15 +119,15 @@ def suspicions(
 ) -> list[str]:
     """The model's known problems, and at most one more suspicion.
 
-    The known problems are weights that are random instead of trained, and several outputs that may
-    be the logits. The suspicion is the first of these that applies: classes in another order,
-    another scale of the inputs, an accuracy near chance. It says what to do, with those of the
-    `options` that exist.
+    The known problems are weights that are random instead of trained, several outputs that may be
+    the logits, and outputs that jump. The suspicion is the first of these that applies: classes in
+    another order, another scale of the inputs, an accuracy near chance. It says what to do, with
+    those of the `options` that exist.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
     those known for the model. All inputs count alike, whatever their weights.
     """
-    lines = [one.sentence for one in caveats if one.about in ("weights", "outputs")]
+    lines = [one.sentence for one in caveats if one.about in ("weights", "outputs", "steps")]
     if suspected := suspect_order(predicted, labels, classes):
         return [*lines, f"{suspected.sentence}: {_in_order(suspected.order, classes, options)}"]
     if scale := [one.sentence for one in caveats if one.about == "scale"]:

@@ -1,5 +1,6 @@
 """An audit's findings as Markdown: a table of all models, and a section for a model card."""
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -85,4 +86,4 @@ def _number(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    return json.dumps(text, ensure_ascii=False)  # YAML reads it, too
