@@ -78,6 +78,8 @@ export interface Data {
   label: Numbers;
   names: string[] | null;
   weight: Numbers | null;
+  /** Which inputs belong together, and how much their errors come together. */
+  clusters: { number: Numbers; alike: number } | null;
   /** The group of each input, by grouping. */
   groupings: { name: string; groups: string[]; number: Numbers }[];
   /** The groups of all groupings, one after another. */
@@ -222,6 +224,9 @@ export function read(given: Payload): Data {
     label: decode(payload.inputs.label),
     names: payload.inputs.name ?? null,
     weight: optional(payload.inputs.weight),
+    clusters: payload.inputs.clusters
+      ? { ...payload.inputs.clusters, number: decode(payload.inputs.clusters.number) }
+      : null,
     groupings,
     groups: groupings.flatMap(({ name, groups }, grouping) =>
       groups.map((group, number) => ({ grouping, number, words: `${name} ${group}` })),

@@ -20,8 +20,11 @@ const weightsOf = (rows: number[]) => data.weight && rows.map((i) => data.weight
 
 export const weightOf = (rows: number[]) => weightsOf(rows)?.reduce((a, b) => a + b, 0) ?? rows.length;
 
+const clustersOf = (rows: number[]) =>
+  data.clusters && { ...data.clusters, number: rows.map((i) => data.clusters!.number[i]) };
+
 export const effective = (rows: number[], confidence: Numbers) =>
-  effectiveNumber(rows.map((i) => confidence[i]), weightsOf(rows));
+  effectiveNumber(rows.map((i) => confidence[i]), weightsOf(rows), undefined, clustersOf(rows));
 
 /** A share of so many inputs, with its exact interval. */
 function exact(value: number, n: number): Interval {
@@ -36,7 +39,8 @@ export function figuresOf(rows: ArrayLike<number>, predicted: Numbers, confidenc
   const sure = known.map((i) => confidence[i]);
   const correct = known.map((i) => Number(isRight(predicted, i)));
   const mean = meanOf(sure, weights);
-  const accuracy = exact(meanOf(correct, weights), effectiveNumber(sure, weights, correct));
+  const n = effectiveNumber(sure, weights, correct, clustersOf(known));
+  const accuracy = exact(meanOf(correct, weights), n);
   return {
     n: known.length,
     accuracy,
@@ -52,7 +56,9 @@ export const shareOf = (some: number[], all: number[], confidence: Numbers): Int
 
 /** How many inputs a figure rests on, which of weighted ones is their effective number. */
 export const restsOn = (n: number) =>
-  data.weight ? `worth ${inputs(n)} of equal weight` : inputs(n);
+  data.weight ? `worth ${inputs(n)} of equal weight`
+  : data.clusters ? `worth ${inputs(n)} that are independent`
+  : inputs(n);
 
 /** What figures are counted from in the page, where it does not list every input. */
 export const amongListed = () =>

@@ -401,6 +401,10 @@ export interface Payload {
     kind: "images" | "table" | "texts" | "predictions" | "answers";
     /** The column of each of whose values one input was drawn. */
     one_per: string | null;
+    /** The column that tells which inputs belong together, and how many values it has. */
+    clusters: { by: string; n: number } | null;
+    /** Whether inputs have weights. */
+    weighted: boolean;
     classes: string[];
     facts: Record<string, string>;
   };
@@ -413,6 +417,8 @@ export interface Payload {
     label: Column;
     name?: string[] | null;
     weight?: Column | null;
+    /** The cluster of each input, and the correlation of errors within one. */
+    clusters?: { number: Column; alike: number } | null;
     /** The group of each input, by grouping. */
     groupings: { groups: string[]; number: Column }[];
   };

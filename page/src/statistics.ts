@@ -72,6 +72,28 @@ export function meanOf(values: ArrayLike<number>, weights: ArrayLike<number> | n
   return sum / total;
 }
 
+/** The cluster of each input, and how much errors within one come together, 0 to 1. */
+export interface Clusters {
+  number: ArrayLike<number>;
+  alike: number;
+}
+
+/**
+ * The sum of the squares of values; of inputs whose errors come together, a share `alike` of it is
+ * the sum of the squares of each cluster's sum.
+ */
+function squaresOf(values: number[], clusters: Clusters | null, alike = clusters?.alike ?? 0): number {
+  const own = values.reduce((sum, value) => sum + value ** 2, 0);
+  if (!clusters) return own;
+  const sums = new Map<number, number>();
+  values.forEach((value, i) =>
+    sums.set(clusters.number[i], (sums.get(clusters.number[i]) ?? 0) + value),
+  );
+  let together = 0;
+  for (const sum of sums.values()) together += sum ** 2;
+  return (1 - alike) * own + alike * together;
+}
+
 /**
  * How many inputs of equal weight tell the accuracy as well: Kish's number, or, where the inputs
  * that weigh most are the least sure, as many as have the variance that a calibrated model's
@@ -80,26 +102,23 @@ export function meanOf(values: ArrayLike<number>, weights: ArrayLike<number> | n
  */
 export function effectiveNumber(
   confidence: ArrayLike<number>,
-  weights: ArrayLike<number> | null,
+  given: ArrayLike<number> | null,
   correct?: ArrayLike<number>,
+  clusters: Clusters | null = null,
 ): number {
-  if (!weights) return confidence.length;
-  let total = 0;
-  let squares = 0;
-  let variance = 0;
-  for (let i = 0; i < weights.length; i++) {
-    total += weights[i];
-    squares += weights[i] ** 2;
-    variance += weights[i] ** 2 * confidence[i] * (1 - confidence[i]);
-  }
-  const kish = total ** 2 / squares;
+  if (!given && !clusters) return confidence.length;
+  const weights = given ? Array.from(given) : Array.from(confidence, () => 1);
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  const doubts = weights.map((w, i) => w * Math.sqrt(Math.max(0, confidence[i] * (1 - confidence[i]))));
+  const variance = squaresOf(doubts, clusters);
+  const kish = total ** 2 / squaresOf(weights, clusters);
   const mean = meanOf(confidence, weights);
   const telling = (mean * (1 - mean) * total ** 2) / variance;
   const n = telling < (1 - 1e-9) * kish ? telling : kish;
   if (!correct) return n;
   const share = meanOf(correct, weights);
-  let shown = 0;
-  for (let i = 0; i < weights.length; i++) shown += (weights[i] * (correct[i] - share)) ** 2;
+  const residuals = weights.map((w, i) => w * (correct[i] - share));
+  const shown = squaresOf(residuals, clusters, 1);
   const told = (share * (1 - share) * total ** 2) / shown;
   return told < (1 - 1e-9) * n ? told : n;
 }

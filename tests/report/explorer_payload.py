@@ -65,6 +65,8 @@ def make_payload(
             "kind": kind,
             "classes": list(classes),
             "one_per": None,
+            "clusters": None,
+            "weighted": False,
             "facts": {"Source": classes[-1]},
         },
         "done": {"inputs": N, "of": of or N},

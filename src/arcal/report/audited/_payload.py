@@ -10,6 +10,8 @@ from torch import Tensor
 from arcal.arrays import places_of
 from arcal.auditing import Audited, Predictions, calibrated_blocks
 from arcal.calibration.bins import bin_of
+from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.resampled import BINS
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
@@ -77,9 +79,7 @@ def payload(
             "label": column(_labels(first)[rows], "int32"),
             "name": names,
             "weight": None if first.weights is None else column(first.weights[rows], "float32"),
-            "cluster": None
-            if first.clusters is None
-            else column(first.clusters.number[rows], "int32"),
+            "clusters": _clusters(models, rows),
             "groupings": [
                 {"groups": list(one.groups), "number": column(one.number[rows], "int16")}
                 for one in first.groupings
@@ -95,6 +95,17 @@ def payload(
         "texts": None if shown.texts is None else [shown.texts[i] for i in places.tolist()],
         "table": table,
     }
+
+
+def _clusters(models: Sequence[Audited], rows: Tensor) -> dict[str, Any] | None:
+    """The cluster of each input, and how much errors come together: the most of any model."""
+    if (by := models[0].clusters) is None:
+        return None
+    w = as_weights(models[0].weights, len(by.number))
+    said = (model.predictions for model in models)
+    fits = (as_clusters(by.number, one.confidence, one.correct, w) for one in said)
+    alike = max((one.alike for one in fits if one is not None), default=0.0)
+    return {"number": column(by.number[rows], "int32"), "alike": alike}
 
 
 def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:
