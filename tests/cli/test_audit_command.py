@@ -20,8 +20,19 @@ from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
-COLUMNS = {"classes", "label", "labels_from", "weight", "id", "one_per", "by", "against", "text"}
-COLUMNS |= {"confidence", "probabilities", "positive"}
+COLUMNS = {
+    "classes",
+    "label",
+    "labels_from",
+    "weight",
+    "id",
+    "one_per",
+    "by",
+    "cluster",
+    "against",
+    "text",
+}
+COLUMNS |= {"cluster", "confidence", "probabilities", "positive"}
 """Flags of data that files of predictions have as well."""
 ANALYSIS = {one.name for one in fields(AnalysisFlags)}
 NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)

@@ -57,9 +57,9 @@ def doubts(model: Audited) -> list[str]:
     if model.clusters is not None:
         number = model.clusters.number
         lines.append(
-            f"the {len(model):,} {one}s are of {len(number.unique()):,} values of "
-            f"{model.clusters.name}: errors on those of one value may come together, and intervals "
-            f"allow for that, as if there were {model.overall.accuracy.n:,} independent {one}s"
+            f"the {len(model):,} {one}s are in {len(number.unique()):,} clusters by "
+            f"{model.clusters.name}, whose errors may come together: the accuracy's interval is "
+            f"that of {model.overall.accuracy.n:,} independent {one}s"
         )
     if model.weights is not None:
         worth = effective_number(model.weights.double())
