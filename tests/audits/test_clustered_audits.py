@@ -69,10 +69,13 @@ def test_only_clusters_are_compared_with_clusters(tmp_path, monkeypatch, repeate
     logits, labels, of = repeated
     said = as_predictions(logits=logits, labels=labels)
     arcal.audit(said, clusters=of).save("june")
-    since = arcal.audit(said, clusters=of, against="june").changes[0].figures["accuracy"]
+    (since,) = arcal.audit(said, clusters=of, against="june").changes
     arcal.audit(said).save("july")
-    independent = arcal.audit(said, against="july").changes[0].figures["accuracy"]
-    assert since.by.width > 1.8 * independent.by.width
+    (independent,) = arcal.audit(said, against="july").changes
+    assert since is not None
+    assert independent is not None
+    widths = [one.figures["accuracy"].by.width for one in (since, independent)]
+    assert widths[0] > 1.8 * widths[1]
     with pytest.raises(ArcalError, match="have clusters there and none here"):
         arcal.audit(said, against="june")
     with pytest.raises(ArcalError, match="have none there, and clusters here"):

@@ -13,6 +13,7 @@ from test_explorer import numbers
 
 from arcal.auditing._estimate import accuracy_from, effective_of
 from arcal.calibration import clopper_pearson
+from arcal.calibration.clusters import Clusters
 from arcal.report.explorer import column
 
 __all__ = ["browser", "reader"]
@@ -70,8 +71,10 @@ def test_the_whole_list_says_what_the_headline_says(reader):
     assert summary(page).endswith("under-confident by 10.0 points (7.0 to 13.0)")
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reader, weighted):
+@pytest.mark.parametrize(("weighted", "clustered"), [(False, False), (True, False), (True, True)])
+def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(
+    reader, weighted, clustered
+):
     payload = make_payload(900, classes=("cat", "dog"))
     inputs = payload["models"][0]["inputs"]
     labels, said = numbers(payload["inputs"]["label"]), numbers(inputs["predicted"])
@@ -79,12 +82,18 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reade
     if weighted:
         w[said != labels] *= 2
         payload["inputs"]["weight"] = column(w, "float32")
+    number = np.arange(900) // 5
+    if clustered:
+        payload["inputs"]["clusters"] = {"number": column(number, "int32"), "alike": 0.4}
     chosen = said == 1
     w = w[chosen].astype(float) if weighted else np.ones(chosen.sum())
     sure = numbers(inputs["confidence"])[chosen].astype(float)
     right = np.average(said[chosen] == labels[chosen], weights=w)
-    given = (torch.from_numpy(one) for one in (w, sure, said[chosen] == labels[chosen]))
-    n = effective_of(*given) if weighted else chosen.sum()
+    w_t, sure_t, right_t = (
+        torch.from_numpy(one) for one in (w, sure, said[chosen] == labels[chosen])
+    )
+    clusters = Clusters(torch.from_numpy(number[chosen]), 0.4) if clustered else None
+    n = effective_of(w_t, sure_t, right_t, clusters) if weighted else chosen.sum()
     exact = accuracy_from(float(right), float(n))
     gap, low, high = (np.average(sure, weights=w) - v for v in (right, exact.high, exact.low))
     page = reader.open(payload, "#predicted=1&from=classes")

@@ -1,0 +1,70 @@
+"""How often the intervals of an audit hold a figure if errors come together in clusters.
+
+    python -m benchmarks.clustered_intervals --clusters 50 --size 10 --accuracy 0.9 --alike 0.3
+
+Each draw has clusters, such as patients, of about `--size` inputs. A calibrated model's luck on the
+inputs of a cluster has the correlation `--alike` (a Gaussian copula, which is not the model that
+the intervals assume). The figures of a large sample stand for the true ones. The first column is
+with `clusters`; the second takes all inputs to be independent.
+"""
+
+import math
+
+import numpy as np
+import torch
+import tyro
+from scipy.special import ndtr
+from torch import Tensor
+
+from arcal.auditing import Predictions, as_predictions, figures, overall
+
+FIGURES = ("accuracy", "confidence", "ece", "smooth_ece", "nll", "brier", "aurc")
+LARGE = 600_000
+
+
+def main(
+    clusters: int = 50,
+    size: int = 10,
+    accuracy: float = 0.9,
+    alike: float = 0.3,
+    draws: int = 150,
+    resamples: int = 200,
+) -> None:
+    """Print the share of draws whose intervals hold each figure."""
+    torch.set_num_threads(1)
+    generator = np.random.default_rng(1)
+    how = size, accuracy, alike, generator
+    truth = figures(_drawn(LARGE // size, *how)[0]) | {"ece": 0.0, "smooth_ece": 0.0}
+    held = {name: [0, 0] for name in FIGURES}
+    for _ in range(draws):
+        said, number = _drawn(clusters, *how)
+        for k, given in enumerate((number, None)):
+            over = overall(said, clusters=given, resamples=resamples)
+            for name in FIGURES:
+                one = getattr(over, name)
+                held[name][k] += one.low <= truth[name] <= one.high
+    print(f"{draws} draws: share of intervals that hold the figure")
+    print("              with clusters   as if independent")
+    for name, (with_clusters, without) in held.items():
+        print(f"{name:12} {with_clusters / draws:14.3f} {without / draws:18.3f}")
+
+
+def _drawn(
+    clusters: int, size: int, accuracy: float, alike: float, generator: np.random.Generator
+) -> tuple[Predictions, Tensor]:
+    """Predictions of two classes, and the cluster of each."""
+    sizes = 1 + np.minimum(generator.negative_binomial(1, 1 / size, clusters), 20 * size)
+    number = np.repeat(np.arange(clusters), sizes)
+    N, sure = len(number), 2 * accuracy - 1
+    c = np.clip(0.5 + 0.5 * generator.beta(6 * sure, 6 * (1 - sure), N), 0.5001, 1 - 1e-4)
+    luck = math.sqrt(alike) * generator.normal(size=clusters)[number]
+    right = ndtr(luck + math.sqrt(1 - alike) * generator.normal(size=N)) < c
+    predicted = generator.integers(0, 2, N)
+    p = np.where(predicted == 1, c, 1 - c)
+    labels = np.where(right, predicted, 1 - predicted)
+    said = as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=labels)
+    return said, torch.from_numpy(number)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
