@@ -64,6 +64,15 @@ def test_pairs_and_loaders_have_the_same_clusters(repeated):
     assert width == pytest.approx(2, abs=0.1)  # the root of the number of copies
 
 
+def test_few_clusters_are_said_to_be_few(repeated):
+    logits, labels, of = repeated
+    said, words = as_predictions(logits=logits, labels=labels), "may leave intervals too narrow"
+    (few,) = arcal.audit(said, clusters=[int(one[1:]) % 3 for one in of]).doubts()
+    (enough,) = arcal.audit(said, clusters=of).doubts()
+    assert words in few
+    assert words not in enough
+
+
 def test_only_clusters_are_compared_with_clusters(tmp_path, monkeypatch, repeated):
     monkeypatch.chdir(tmp_path)
     logits, labels, of = repeated

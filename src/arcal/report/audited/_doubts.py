@@ -27,6 +27,9 @@ WEIGHED_BY = "Weights of inputs"
 ENOUGH = 30
 """From so many inputs on, it is no coincidence if all outputs lie in [0, 1]."""
 
+FEW_CLUSTERS = 12
+"""How often intervals hold was measured with as many clusters or more."""
+
 
 def doubts(model: Audited) -> list[str]:
     """What to fix, or know, before believing anything else; usually empty."""
@@ -55,11 +58,12 @@ def doubts(model: Audited) -> list[str]:
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     one = noun(answers=said.answers)
     if model.clusters is not None:
-        number = model.clusters.number
+        G = len(model.clusters.number.unique())
+        few = "; so few clusters may leave intervals too narrow" if G < FEW_CLUSTERS else ""
         lines.append(
-            f"the {len(model):,} {one}s are in {len(number.unique()):,} clusters by "
+            f"the {len(model):,} {one}s are in {G:,} clusters by "
             f"{model.clusters.name}, whose errors may come together: the accuracy's interval is "
-            f"that of {model.overall.accuracy.n:,} independent {one}s"
+            f"that of {model.overall.accuracy.n:,} independent {one}s{few}"
         )
     if model.weights is not None:
         worth = effective_number(model.weights.double())
