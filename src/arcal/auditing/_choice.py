@@ -82,9 +82,9 @@ class Choice:
     inputs.
 
     `acting` says from which confidence on the model with this calibrator may act alone; None if
-    inputs are weighted. A threshold is a promise about future inputs, so it must not be read off
-    confidences that were fitted to the labels: a calibrator makes its confidences match the
-    accuracy on the very inputs that it was fitted on. So each input counts with its out-of-fold
+    inputs are weighted or in clusters. A threshold is a promise about future inputs, so it must not
+    be read off confidences that were fitted to the labels: a calibrator makes its confidences match
+    the accuracy on the very inputs that it was fitted on. So each input counts with its out-of-fold
     confidence, from a calibrator that never saw its label. The calibrator that will be used saw a
     quarter more inputs, and differs from those of the folds by no more than they differ from each
     other.

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE
+from arcal.calibration.clusters import design_effect
 
 
-def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> str | None:
+def suspect_drift(
+    labelled: Tensor,
+    others: Tensor,
+    classes: Sequence[str],
+    clusters: Sequence[Tensor | None] = (None, None),
+) -> str | None:
     """A sentence if a model's probabilities are distributed differently on other inputs, or None.
 
     `labelled` `(N, Z)` and `others` `(M, Z)` are the log-probabilities of one model, `classes` the
@@ -16,6 +23,8 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     sentence names the class that differs most. Without a drift, fewer than one comparison in a
     thousand gives a sentence, corrected for the number of classes. A drift that does not show in
     the probabilities goes unnoticed, and so does any with fewer than 30 inputs on either side.
+    `clusters` number the inputs that belong together, int64 `(N,)` and `(M,)`, where this is known:
+    each side then counts as many inputs as its `design_effect` leaves.
 
     >>> import torch
     >>> p = torch.linspace(0.01, 0.5, 300)
@@ -29,7 +38,7 @@ may not hold for these'
     """
     if min(len(labelled), len(others)) < FEWEST:
         return None
-    from scipy.stats import ks_2samp  # takes a second to import
+    from scipy.stats import ks_2samp, kstwo  # takes a second to import
 
     Z = labelled.shape[1]
     columns = [1] if Z == 2 else range(Z)  # with two classes, one is enough
@@ -40,7 +49,10 @@ may not hold for these'
     def chance_of(z: int) -> float:
         before, after = probabilities(z)
         result: Any = ks_2samp(before.numpy(), after.numpy(), method="asymp")
-        return result.pvalue
+        if all(number is None for number in clusters):
+            return result.pvalue
+        n, m = map(_independent, (before, after), clusters)
+        return float(kstwo.sf(result.statistic, max(round(n * m / (n + m)), 1)))
 
     chance = {z: chance_of(z) for z in columns}
     most = min(columns, key=chance.__getitem__)
@@ -52,3 +64,10 @@ may not hold for these'
         f"{classes[most]} is distributed differently (mean {here:.3g} %, on the labelled inputs "
         f"{there:.3g} %), so what was found on those may not hold for these"
     )
+
+
+def _independent(values: Tensor, number: Tensor | None) -> float:
+    """The number of independent inputs whose mean is as certain as that of these values `(N,)`."""
+    if number is None:
+        return len(values)
+    return len(values) / design_effect(values, torch.ones_like(values), number)

@@ -95,12 +95,12 @@ def grouping(name: str, values: Any) -> Grouping:
     return Grouping(printable(name), (*groups, *rest), number)
 
 
-def in_clusters(name: str, values: Any, N: int | None = None) -> Grouping:
+def in_clusters(name: str, values: Any, N: int | None = None, *, several: bool = True) -> Grouping:
     """Group N inputs that belong together, such as images of one patient, by a value each.
 
     As `grouping`, but every different value is a group of its own, however many there are. A
-    missing value, a wrong number of values, and values that are all different or all the same raise
-    `ArcalError`.
+    missing value, a wrong number of values, and, if there must be `several` inputs in some of
+    several clusters, values that are all different or all the same raise `ArcalError`.
 
     >>> in_clusters("patient", ["Ann", "Bo", "Ann"]).number
     tensor([0, 1, 0])
@@ -114,7 +114,7 @@ def in_clusters(name: str, values: Any, N: int | None = None) -> Grouping:
         )
     texts = column.cast(pa.string()).dictionary_encode()
     N, G = len(texts), len(texts.dictionary)
-    if G in (1, N):
+    if several and G in (1, N):
         different = "the same" if G == 1 else "different"
         raise ArcalError(
             f"the {N:,} values of {name} are all {different}: give values that tell which inputs "

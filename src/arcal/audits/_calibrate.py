@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.auditing import (
+    Grouping,
     Predictions,
     Zeros,
     as_model,
@@ -16,6 +17,7 @@ from arcal.auditing import (
     calibrated_blocks,
     choose_calibrator,
     facts_with,
+    in_clusters,
     suspect_own_predictions,
     suspect_softmax_twice,
     suspect_swapped,
@@ -44,7 +46,12 @@ from arcal.calibration.resampled import scores_of
 from arcal.classifiers import check_order_given
 from arcal.errors import ArcalError
 from arcal.labelled_batches import nothing_in
-from arcal.report.audited import suspect_one_class, suspect_sigmoids, suspicions
+from arcal.report.audited import (
+    in_clusters_sentence,
+    suspect_one_class,
+    suspect_sigmoids,
+    suspicions,
+)
 
 
 def calibrate(
@@ -55,6 +62,7 @@ def calibrate(
     calibrators: Sequence[str] | None = None,
     unlabelled: Any = None,
     weights: Any = None,
+    clusters: Any = None,
     classes: Sequence[str] | None = None,
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
@@ -66,7 +74,9 @@ def calibrate(
     or `Predictions` and no data; or a fitted classifier with scikit-learn's interface and
     `(X, y)`, with `unlabelled` inputs X. Float64 inputs are converted to float32 unless the module
     has float64 weights. `weights` `(N,)` say how much each input counts, in the order of the data,
-    in the fits and in the figures; a part may bring its own.
+    in the fits and in the figures; a part may bring its own. `clusters` `(N,)` says which inputs
+    belong together, by a value each, such as the patient of each image: all inputs of a patient are
+    in one fold, and intervals allow for errors that come together.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. The pick is
@@ -101,34 +111,35 @@ def calibrate(
     refuse_array(model, calibrate)
     if is_estimator(model):
         predictions, today = estimated(model, data, "data"), estimated_unlabelled(model, sets)
-        check_beside(data, weights=weights)
+        check_beside(data, weights=weights, clusters=clusters)
         doubts = order_doubts(predictions, class_names_of(model, classes))
         doubts += filter(None, [decides_otherwise(model, data, predictions)])
         zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
-        more |= {"model": model, "zeros": zeros}
-        return calibration_of(predictions, today, weights=weights, doubts=doubts, **more)
+        more |= {"model": model, "zeros": zeros, "weights": weights, "doubts": doubts}
+        return calibration_of(predictions, today, clusters=_grouped(clusters, predictions), **more)
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         if not all(isinstance(one, Predictions | None) for one in sets.values()):
             raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
-        doubts = order_doubts(model, classes)
-        return calibration_of(model, sets, weights=weights, doubts=doubts, **more)
+        more |= {"weights": weights, "doubts": order_doubts(model, classes)}
+        return calibration_of(model, sets, clusters=_grouped(clusters, model), **more)
     known = None if classes is None else tuple(map(str, classes))
     settings = Settings(order=None, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
-    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, weights)
+    besides = {"weights": weights, "clusters": clusters}
+    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, **besides)
     names = known if examples is None or examples.numbered else examples.classes
     check_order_given(model, names or ())
-    apart = beside(loader, weights, None) if examples is None else None
+    apart = beside(loader, weights, None, clusters) if examples is None else None
     job = Job(name, opened, examples, loader, known, apart, settings=settings)
     read = {
         name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
         for name, one in sets.items()
         if one is not None and not isinstance(one, Predictions)
     }
-    job, predictions, weights = _predicted(replace(job, other=[*read.values()]))
+    job, predictions, weights, together = _predicted(replace(job, other=[*read.values()]))
     others = {
         name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
     }
@@ -142,6 +153,7 @@ def calibrate(
         facts=facts_with(job.facts, job.caveats),
         doubts=[*suspected, *(one.sentence for one in known_before)],
         weights=weights,
+        clusters=together,
         **more,
     )
 
@@ -151,14 +163,18 @@ def calibration_of(
     unlabelled: Predictions | Mapping[str, Predictions] | None = None,
     *,
     weights: TensorLike | None = None,
+    clusters: Grouping | None = None,
+    clusters_of: Mapping[str, TensorLike] | None = None,
     calibrators: Sequence[str] | None = None,
     doubts: Iterable[str] = (),
+    notes: Sequence[str] = (),
     progress: Progress = lambda done, total: None,
     **more: Any,
 ) -> Calibration:
     """The calibration from predictions on labelled inputs, with estimates for unlabelled ones.
 
-    `unlabelled` may be a mapping from names to several sets.
+    `unlabelled` may be a mapping from names to several sets, and `clusters_of` has the numbers of
+    their inputs' clusters, by the same names.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -178,10 +194,14 @@ def calibration_of(
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}
     check_alike(predictions, sets)
-    choice = choose_calibrator(
-        predictions, calibrators=calibrators, weights=weights, progress=progress
+    together = None if clusters is None else clusters.number
+    counting: dict[str, Any] = {"weights": weights, "clusters": together}
+    choice = choose_calibrator(predictions, calibrators=calibrators, progress=progress, **counting)
+    if clusters is not None:
+        notes = [*notes, in_clusters_sentence(clusters, choice.before.accuracy.n)]
+    stream, estimates, unsaid = estimates_of(
+        sets, as_given, choice.calibrator, clusters_of=clusters_of, **counting
     )
-    stream, estimates, unsaid = estimates_of(sets, as_given, choice.calibrator, weights)
     today = estimates.pop("", None)
     fitted_to = None
     if choice.calibrator is not None:
@@ -194,6 +214,7 @@ def calibration_of(
         today=today,
         each=estimates,
         doubts=doubts + unsaid,
+        notes=notes,
         fitted_to=fitted_to,
         **more,
     )
@@ -223,20 +244,25 @@ def _are_several(unlabelled: Any) -> bool:
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
 
 
-def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None]:
-    """The job with any caveats added, the predictions on its inputs, and their weights.
+def _grouped(clusters: Any, predictions: Predictions) -> Grouping | None:
+    return None if clusters is None else in_clusters("clusters", clusters, len(predictions.ids))
+
+
+def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None, Grouping | None]:
+    """The job with any caveats added, the predictions on its inputs, their weights and clusters.
 
     The weights are None if all inputs count alike.
     """
     if job.examples is not None:
         job = job.checked()
         assert job.examples is not None
-        return job, job.predictions(job.examples), job.examples.weights_by_id
+        examples = job.examples
+        return job, job.predictions(examples), examples.weights_by_id, examples.clusters_by_id
     blocks = [block for block, _ in job.blocks(lambda done: None)]
     if not blocks:
         raise ArcalError(f"there is nothing to calibrate on: the data {nothing_in(job.loader)}")
     whole = joined(blocks)
     in_turn = torch.arange(len(whole.ids), device="cpu")
-    weights = None if job.beside is None else job.beside.rows(in_turn)[0]
+    weights, _, clusters = (None, (), None) if job.beside is None else job.beside.rows(in_turn)
     predictions = as_predictions(ids=whole.ids, labels=whole.labels, logits=whole.logits)
-    return job, predictions, weights
+    return job, predictions, weights, clusters

@@ -170,6 +170,11 @@ class Examples:
         """The weights in ascending order of the ids, the order of predictions, or None."""
         return None if self.weights is None else self.weights[self.ids.argsort()]
 
+    @property
+    def clusters_by_id(self) -> Grouping | None:
+        """The clusters in the order of predictions, or None."""
+        return None if self.clusters is None else self.clusters.rows(self.ids.argsort())
+
     def weighted(self, weights: TensorLike) -> "Examples":
         """The same inputs with these weights `(N,)`."""
         return replace(self, weights=as_weights(weights, len(self)))

@@ -16,6 +16,7 @@ from arcal.audits._overlap import CALIBRATED_ON, overlap, repeated, training_par
 from arcal.audits._read import (
     Reading,
     clustered_by,
+    clustered_if_there,
     drawn_if_there,
     drawn_one_per,
     known_classes,
@@ -172,6 +173,8 @@ def _with_others(
         if one_per is not None:
             others[i], undrawn = drawn_if_there(one, source, one_per, rest)
             caveats += undrawn
+        elif cluster is not None:
+            others[i] = clustered_if_there(one, source, cluster, rest)
     return _Read(examples, whole, known, others, caveats)
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 from torch import Tensor
 
 from arcal.arrays import places_of
-from arcal.auditing import Caveat
+from arcal.auditing import Caveat, in_clusters
 from arcal.audits._examples import Examples
 from arcal.classifiers import GENERIC, OpenedClassifier
 from arcal.console import bar
@@ -135,6 +135,19 @@ def clustered_by(examples: Examples, source: str, column: str, reading: Reading)
         return examples.clustered(column, _columns(source, [column], reading, examples)[column])
     except ArcalError as error:
         raise ArcalError(f"--cluster {column}: {error}") from error
+
+
+def clustered_if_there(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
+    """The same for other data, which may be in one cluster; unchanged without such a column."""
+    try:
+        values = _columns(source, [column], reading, examples)[column]
+    except ArcalError:
+        return examples
+    try:
+        together = in_clusters(column, values, len(examples), several=False)
+    except ArcalError as error:
+        raise ArcalError(f"--cluster {column} of {source}: {error}") from error
+    return replace(examples, clusters=together)
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.auditing import Predictions, Zeros, without_zeros
+from arcal.calibration.clusters import as_numbers
 from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrator,
@@ -20,6 +21,11 @@ from arcal.errors import ArcalError
 
 UNLIKE_ANSWERS = (
     "these answers are nothing like the labelled ones: look at some before you believe the estimate"
+)
+
+NOT_CLUSTERED = (
+    "which of these inputs belong together is not known, so they count as independent, and the "
+    "interval of their estimate is too narrow if some are much alike"
 )
 
 
@@ -46,30 +52,41 @@ def estimates_of(
     labelled: Predictions,
     calibrator: Calibrator | None,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
+    clusters_of: Mapping[str, TensorLike] | None = None,
 ) -> tuple[BatchTemperature | None, dict[str, Today], list[str]]:
     """The stream, an estimate for each set by name, and what could not be estimated and why.
 
-    The stream is fitted to the `labelled` predictions, with their `weights`; it is None for
-    answers. The `calibrator` is the one that was picked, if any.
+    The stream is fitted to the `labelled` predictions, with their `weights` and `clusters`; it is
+    None for answers. The `calibrator` is the one that was picked, if any. `clusters_of` are the
+    clusters of the sets' inputs, by name.
     """
     stream, estimates, doubts = None, dict[str, Today](), list[str]()
+    clusters_of = clusters_of or {}
     try:
         given = without_zeros(labelled)[0]
         if given.answers:
-            estimate = _by_confidence(given, calibrator or Temperature(1.0), weights)
+            estimate = _by_confidence(given, calibrator or Temperature(1.0), weights, clusters)
         else:
             stream = fit_batch_temperature(
-                given.log_probabilities, given.labels, weights=weights, zeros=_zeros_of(labelled)
+                given.log_probabilities,
+                given.labels,
+                weights=weights,
+                clusters=clusters,
+                zeros=_zeros_of(labelled),
             )
             estimate = _by_entropy(stream)
     except ArcalError as error:
         return None, {}, [f"no estimate for the unlabelled inputs: {error}"] * bool(unlabelled)
     for name, one in unlabelled.items():
         try:
-            estimates[name] = estimate(without_zeros(one, like=labelled)[0])
+            estimates[name] = estimate(without_zeros(one, like=labelled)[0], clusters_of.get(name))
         except ArcalError as error:
             what = f"those of {name}" if name else "the unlabelled inputs"
             doubts.append(f"no estimate for {what}: {error}")
+            continue
+        if clusters is not None and name not in clusters_of:
+            doubts.append(f"{name or 'the unlabelled inputs'}: {NOT_CLUSTERED}")
     return stream, estimates, doubts
 
 
@@ -80,15 +97,18 @@ def _zeros_of(labelled: Predictions) -> Zeros | None:
     return Zeros.among((log_p for _, log_p in labelled.blocks()), labelled.classes)
 
 
-Estimating = Callable[[Predictions], Today]
+Estimating = Callable[[Predictions, TensorLike | None], Today]
 
 
 def _by_entropy(stream: BatchTemperature) -> Estimating:
-    return lambda some: stream.estimate(some.log_probabilities)
+    return lambda some, clusters: stream.estimate(some.log_probabilities, clusters)
 
 
 def _by_confidence(
-    labelled: Predictions, calibrator: Calibrator, weights: TensorLike | None
+    labelled: Predictions,
+    calibrator: Calibrator,
+    weights: TensorLike | None,
+    clusters: TensorLike | None,
 ) -> Estimating:
     """An estimate for answers, from their confidence alone.
 
@@ -97,11 +117,13 @@ def _by_confidence(
     """
     given = as_calibration_set(labelled.log_probabilities, labelled.labels, weights)
     w = given.weights if given.weighted else None
-    fitted = fit_accuracy_by_threshold(_sure(given.log_p), given.labels == 0, w)
+    if clusters is not None:
+        clusters = as_numbers(clusters, given.inputs)[given.counted]
+    fitted = fit_accuracy_by_threshold(_sure(given.log_p), given.labels == 0, w, clusters)
 
-    def estimate(some: Predictions) -> Today:
+    def estimate(some: Predictions, clusters: TensorLike | None) -> Today:
         log_p = some.log_probabilities
-        share, low, high = fitted.estimate(_sure(log_p))
+        share, low, high = fitted.estimate(_sure(log_p), clusters)
         confidence = _sure(calibrator(log_p)).mean().item()
         doubt = None if high >= fitted.accuracy / 2 else UNLIKE_ANSWERS
         return Today(len(log_p), share, low, high, confidence, torch.nan, doubt)

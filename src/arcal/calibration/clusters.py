@@ -71,18 +71,47 @@ def as_clusters(
     """
     if number is None:
         return None
-    given = as_integers(number, "clusters")
-    if given.shape != confidence.shape or (given < 0).any():
-        raise ArcalError(
-            f"clusters must be {len(confidence)} numbers of at least 0, one for each input"
-        )
-    _, place = given.unique(return_inverse=True)
+    place = as_numbers(number, len(confidence))
     c, w = confidence.clamp(0, 1), weights
     clusters = Clusters(place, 0.0)
     shown = _pairs(clusters, w * (correct.double() - c))
     possible = _least_of_pairs(place, c, w) - _pairs(clusters, w * c)
     rho = shown / possible if possible > 0 else 0.0
     return Clusters(place, min(max(rho, 0.0), 1.0))
+
+
+def as_numbers(number: TensorLike, N: int) -> Tensor:
+    """The clusters `(N,)` of N inputs, numbered from 0; others than N integers, 0 or more, raise.
+
+    >>> as_numbers([7, 3, 7], 3)
+    tensor([1, 0, 1])
+    """
+    given = as_integers(number, "clusters")
+    if given.shape != (N,) or (given < 0).any():
+        raise ArcalError(f"clusters must be {N} numbers of at least 0, one for each input")
+    return given.unique(return_inverse=True)[1]
+
+
+def design_effect(values: Tensor, weights: Tensor, number: Tensor) -> float:
+    """How many times larger clusters make the variance of a weighted mean of values `(N,)`.
+
+    With e the values minus their mean, `number` int64 `(N,)` the cluster of each, and G clusters,
+
+        G / (G - 1) sum_g (sum_{i in g} w_i e_i)^2 / sum_i w_i^2 e_i^2
+
+    but at least 1. If all values are equal, or there is one cluster, it does not show how alike
+    those of a cluster are, and each counts as a single input.
+
+    >>> one = torch.ones(4, dtype=torch.float64)
+    >>> design_effect(torch.tensor([1.0, 1.0, 0.0, 0.0]).double(), one, torch.tensor([0, 0, 1, 1]))
+    4.0
+    """
+    w, G = weights, int(number.max()) + 1
+    e, few = values - (w @ values) / w.sum(), G / max(G - 1, 1)
+    if G == 1 or values.min() == values.max():
+        e, few = torch.ones_like(values), 1.0
+    together = torch.bincount(number, weights=w * e).square().sum()
+    return max(few * (together / (w * e).square().sum()).item(), 1.0)
 
 
 def _pairs(clusters: Clusters, values: Tensor) -> float:

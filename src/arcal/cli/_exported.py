@@ -1,5 +1,6 @@
 """What `arcal calibrate` writes besides its figures: the calibrated model or predictions."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,27 @@ def check_exportable(job: "Job") -> None:
         )
 
 
-def export(
+def write(
+    calibration: "Calibration", job: "Job | None", formats: tuple[str, ...], out: Path
+) -> list[Path]:
+    """Write the calibrator first, so that it is there even if the export of the model fails."""
+    for name in EXPORTED:  # files of an earlier calibration must not be mistaken for this one's
+        (out / name).unlink(missing_ok=True)
+    written = calibration.written_to(out)
+    if job is not None and formats:
+        if calibration.choice.calibrator is None:
+            no = " nor ".join(f"calibrated.{one}" for one in formats)
+            say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
+        else:
+            try:
+                written += _export(job, calibration, out, formats)
+            except ArcalError as error:
+                raise ArcalError(f"{error}; the calibrator is written") from error
+    shutil.rmtree(out / ".work", ignore_errors=True)
+    return written
+
+
+def _export(
     job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
 ) -> list[Path]:
     """Write the calibrated model in these formats, with the names of its classes."""

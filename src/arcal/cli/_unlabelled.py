@@ -1,6 +1,6 @@
 """Inputs besides the labelled ones that `arcal calibrate` fits to: --unlabelled and --apply."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,9 @@ from arcal.errors import ArcalError
 from arcal.printable import first_few, printable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from arcal.auditing import Predictions
     from arcal.audits import SavedPredictions
 
 
@@ -40,14 +43,14 @@ def predictions_like(
     confidence: str | None = None,
     *,
     answers: bool = False,
-    one_per: str | None = None,
+    by: Sequence[str] = (),
     probabilities: Sequence[str] = (),
 ) -> "SavedPredictions":
     """The predictions in a file that a flag names, labelled or not, with classes in this order.
 
     The calibrator is fitted to the predictions in `fitted_to`, which have these `classes`, or are
     `answers`. `confidence` and `probabilities` name columns that have other names than usual. The
-    column `one_per` is read, too, if the file has it. If only this file names its classes, a line
+    columns `by` are read, too, if the file has them. If only this file names its classes, a line
     says which order is assumed. Predictions of other classes, as far as is known, and answers in
     one file beside probabilities in the other raise `ArcalError`.
     """
@@ -56,8 +59,7 @@ def predictions_like(
 
     named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
     named["probabilities"] = probabilities
-    if one_per is not None and has_column(path, one_per):
-        named["by"] = (one_per,)
+    named["by"] = tuple(column for column in by if has_column(path, column))
     other = read_predictions(path, labelled=False, **named)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
     if other.predictions.answers != answers:
@@ -105,6 +107,23 @@ def left_out(path: str | Path, saved: "SavedPredictions", one_per: str | None) -
     return lines
 
 
+def clusters_in(
+    others: Mapping[str, "SavedPredictions"], column: str | None
+) -> dict[str, "Tensor"]:
+    """The clusters of the inputs in files that have such a column, by the name of the file."""
+    from arcal.auditing import in_clusters
+
+    numbers: dict[str, Tensor] = {}
+    for path, saved in others.items():
+        if column is None or column not in saved.by:
+            continue
+        try:
+            numbers[path] = in_clusters(column, saved.by[column], several=False).number
+        except ArcalError as error:
+            raise ArcalError(f"{path}: {error}") from error
+    return numbers
+
+
 def drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "SavedPredictions":
     """The predictions in a file, one input per value of its column `one_per` if it has one."""
     if one_per is None or one_per not in saved.by:
@@ -113,3 +132,26 @@ def drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "
         return saved.one_per(one_per)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
+
+
+def say_drift(
+    labelled: "Predictions",
+    others: Mapping[str, "Predictions"],
+    classes: Sequence[str],
+    clusters: "Tensor | None",
+    clusters_of: "Mapping[str, Tensor]",
+) -> None:
+    """Say if inputs without labels, by the name of their data, seem to differ from those with.
+
+    `clusters` are those of the labelled inputs, and `clusters_of` those of the others, by name.
+    """
+    from arcal.auditing import suspect_drift
+
+    for path, other in others.items():
+        both = labelled.log_probabilities, other.log_probabilities
+        if labelled.answers:  # only the second of two classes is examined
+            both = both[0].flip(1), both[1].flip(1)
+            classes = ("a wrong answer", "a right answer")
+        doubt = suspect_drift(*both, classes, (clusters, clusters_of.get(path)))
+        if doubt is not None:
+            say(f"arcal: {path}: {doubt}")

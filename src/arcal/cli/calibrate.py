@@ -1,22 +1,29 @@
 """arcal calibrate"""
 
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import tyro
 
 from arcal.cli._exported import (
-    EXPORTED,
     apply,
     check_exportable,
     check_out,
-    export,
     formats_named,
+    write,
 )
 from arcal.cli._named import calibrators_named
-from arcal.cli._unlabelled import drawn, left_out, predictions_like, set_names
+from arcal.cli._unlabelled import (
+    clusters_in,
+    drawn,
+    left_out,
+    predictions_like,
+    say_drift,
+    set_names,
+)
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -35,7 +42,7 @@ from arcal.errors import ArcalError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from arcal.auditing import Predictions
+    from arcal.auditing import Grouping, Predictions
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
     from arcal.external import OwnCalibrator
 
@@ -58,6 +65,9 @@ class CalibrationFlags:
     """Inputs without labels, such as today's: estimate how often the model is right on them, and
     how sure it should be. Written like DATA, whose labels are then ignored, or a file of
     predictions. Several, such as one per day, are estimated one by one."""
+    cluster: Annotated[str | None, flag("COLUMN")] = None
+    """Column that tells which inputs belong together, such as patient, where each has several: all
+    inputs of a patient are in one fold, and intervals allow for errors that come together."""
     views: Annotated[str | None, flag("HOW")] = None
     """What to average predictions over before calibrating. The only choice is mirror: each image
     and its mirror image, which takes twice the passes."""
@@ -93,6 +103,9 @@ class Given(NamedTuple):
     classes: tuple[str, ...]
     labelled: str | None = None
     left_out: tuple[str, ...] = ()
+    clusters: "Grouping | None" = None
+    clusters_of: "Mapping[str, Tensor]" = MappingProxyType({})
+    """The clusters of the unlabelled inputs, by name of the set, where they are known."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +172,9 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        weighted, answers = given.weights is not None, given.predictions.answers
-        figures = calibration_figure_names(unlabelled=sets, weighted=weighted, answers=answers)
+        answers, counted = given.predictions.answers, (given.weights, given.clusters)
+        alike = counted == (None, None)
+        figures = calibration_figure_names(unlabelled=sets, alike=alike, answers=answers)
         for condition in failing:
             condition.check(figures)
         for line in given.left_out:
@@ -168,19 +182,26 @@ class Calibrate(OnModels):
         calibration = self._fitted(job, given, sets, tried, own)
         for line in calibration.doubts:
             say(f"arcal: {line}")
-        self._say_drift(given)
+        others, together = {**given.unlabelled}, {**given.clusters_of}
+        if (applied := given.applied) is not None:
+            name = str(output.apply)
+            some = drawn(applied, self.data.one_per, name)
+            others[name] = some.predictions
+            together |= clusters_in({name: some}, how.cluster)
+        number = None if given.clusters is None else given.clusters.number
+        say_drift(given.predictions, others, given.classes, number, together)
         with blamed_on(own):
-            written = self._write(calibration, job, formats)
+            written = write(calibration, job, formats, output.out)
         if output.json:
             print_json(calibration.as_json())
         else:
             print_choice(calibration.choice)
             for line in calibration.sentences():
                 print(wrapped(line))
-        if given.applied is not None and output.apply is not None:
+        if applied is not None and output.apply is not None:
             with blamed_on(own):
                 choice, fitted_to = calibration.choice, given.predictions
-                written += apply(choice, given.applied, fitted_to, output.apply, output.out)
+                written += apply(choice, applied, fitted_to, output.apply, output.out)
         for path in written:
             say(f"written: {path}")
         (name,) = names_of(models, [])
@@ -208,13 +229,15 @@ class Calibrate(OnModels):
             trained_on = [] if job.examples is None else training_part(job.examples)
             undrawn = [one for one in job.caveats if one.title == NOT_DRAWN]
             doubts += [one.sentence for one in (*trained_on, *undrawn)]
-        conditions = self._conditions(given)
+        conditions, named = self._conditions(given), dict(zip(given.unlabelled, sets, strict=True))
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
         with blamed_on(own), bar("calibrating", "fits") as progress:
             return calibration_of(
                 given.predictions,
-                dict(zip(sets, given.unlabelled.values(), strict=True)),
+                {named[one]: other for one, other in given.unlabelled.items()},
                 weights=given.weights,
+                clusters=given.clusters,
+                clusters_of={named[one]: some for one, some in given.clusters_of.items()},
                 calibrators=tried or None,
                 name=" ".join(self.what),
                 facts=facts | conditions,
@@ -225,10 +248,11 @@ class Calibrate(OnModels):
             )
 
     def _from_file(self, path: Path, formats: tuple[str, ...]) -> Given:
+        from arcal.auditing import in_clusters
         from arcal.audits import read_predictions
         from arcal.printable import first_few
 
-        own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
+        own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled", "--cluster")
         for name in self.given(self.calibration, but=own):
             raise for_models(name, f"{path} holds predictions")
         if formats:
@@ -236,8 +260,8 @@ class Calibrate(OnModels):
                 f"--export needs a model, and {path} holds predictions: leave it out, and "
                 "the calibrator alone is written"
             )
-        one_per = self.data.one_per
-        by = () if one_per is None else (one_per,)
+        one_per, cluster = self.data.one_per, self.calibration.cluster
+        by = tuple(one for one in (one_per, cluster) if one is not None)
         named: dict[str, Any] = self.data.columns_named() | {"confidence": self._confidence()}
         saved = read_predictions(path, by=by, names=self.model.classes, **named)
         saved = drawn(saved, one_per, path)
@@ -251,11 +275,21 @@ class Calibrate(OnModels):
             one: self._like("--unlabelled", Path(one), saved.classes, str(path), answers)
             for one in self.calibration.unlabelled or ()
         }
-        today = {one: drawn(other, one_per, one).predictions for one, other in read.items()}
+        today = {one: drawn(other, one_per, one) for one, other in read.items()}
         others = read if applied is None else {**read, str(self.output.apply): applied}
         lines = tuple(line for one in others.items() for line in left_out(*one, one_per))
-        about = saved.predictions, saved.weights, saved.weighed_by
-        return Given(*about, today, applied, saved.classes, saved.labelled, lines)
+        return Given(
+            saved.predictions,
+            saved.weights,
+            saved.weighed_by,
+            {one: some.predictions for one, some in today.items()},
+            applied,
+            saved.classes,
+            saved.labelled,
+            lines,
+            None if cluster is None else in_clusters(cluster, saved.by[cluster]),
+            clusters_in(today, cluster),
+        )
 
     def _confidence(self) -> str | None:
         if len(columns := self.data.confidence) > 1:
@@ -277,7 +311,7 @@ class Calibrate(OnModels):
             fitted_to,
             self._confidence(),
             answers=answers,
-            one_per=self.data.one_per,
+            by=[one for one in (self.data.one_per, self.calibration.cluster) if one is not None],
             probabilities=self.data.probabilities,
         )
 
@@ -302,6 +336,7 @@ class Calibrate(OnModels):
         if data in unlabelled:
             raise ArcalError(f"--unlabelled {data} is DATA: give other inputs")
         options: dict[str, Any] = {"name": name, "panel": (), "other": unlabelled, "part": part}
+        options["cluster"] = self.calibration.cluster
         job = self.opened(spec, data, self.settings(compute, None), **options)
         if formats:
             check_exportable(job)
@@ -321,47 +356,18 @@ class Calibrate(OnModels):
         classes = job.classes or job.examples.classes
         today = dict(zip(unlabelled, more, strict=True))
         given = Given(predictions, weights, weighed_by, today, applied, classes)
+        if self.calibration.cluster is not None:
+            numbers = [
+                (one, some.clusters_by_id) for one, some in zip(unlabelled, others, strict=True)
+            ]
+            given = given._replace(
+                clusters=job.examples.clusters_by_id,
+                clusters_of={one: known.number for one, known in numbers if known is not None},
+            )
         if applied is not None:
             lines = left_out(str(self.output.apply), applied, self.data.one_per)
             given = given._replace(left_out=tuple(lines))
         return job, given
-
-    def _say_drift(self, given: Given) -> None:
-        """Say if the inputs without labels seem to differ from those with labels."""
-        from arcal.auditing import suspect_drift
-
-        classes, others = given.classes, {**given.unlabelled}
-        if (applied := given.applied) is not None:
-            name = str(self.output.apply)
-            others[name] = drawn(applied, self.data.one_per, name).predictions
-        for path, other in others.items():
-            both = given.predictions.log_probabilities, other.log_probabilities
-            if given.predictions.answers:  # only the second of two classes is examined
-                both = both[0].flip(1), both[1].flip(1)
-                classes = ("a wrong answer", "a right answer")
-            doubt = suspect_drift(*both, classes)
-            if doubt is not None:
-                say(f"arcal: {path}: {doubt}")
-
-    def _write(
-        self, calibration: "Calibration", job: "Job | None", formats: tuple[str, ...]
-    ) -> list[Path]:
-        """Write the calibrator first, so that it is there even if the export of the model fails."""
-        out = self.output.out
-        for name in EXPORTED:  # files of an earlier calibration must not be mistaken for this one's
-            (out / name).unlink(missing_ok=True)
-        written = calibration.written_to(out)
-        if job is not None and formats:
-            if calibration.choice.calibrator is None:
-                no = " nor ".join(f"calibrated.{one}" for one in formats)
-                say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
-            else:
-                try:
-                    written += export(job, calibration, out, formats)
-                except ArcalError as error:
-                    raise ArcalError(f"{error}; the calibrator is written") from error
-        shutil.rmtree(out / ".work", ignore_errors=True)
-        return written
 
     def _conditions(self, given: Given) -> dict[str, str]:
         """Notes on what every figure, before calibration as well, is for if not the plain data."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, row_blocks
+from arcal.calibration.clusters import as_numbers
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.calibration.posthoc.temperature import Temperature
@@ -136,13 +137,16 @@ class BatchTemperature:
             self.temperature = Temperature(today.T)
         return today
 
-    def estimate(self, log_p: TensorLike) -> Today:
-        """The estimates of `update` for these inputs alone; nothing is added to the window."""
-        return self._estimate(self._checked(log_p))
+    def estimate(self, log_p: TensorLike, clusters: TensorLike | None = None) -> Today:
+        """The estimates of `update` for these inputs alone; nothing is added to the window.
 
-    def _estimate(self, log_p: Tensor) -> Today:
+        `clusters` `(N,)` number the inputs that belong together, for the interval.
+        """
+        return self._estimate(self._checked(log_p), clusters)
+
+    def _estimate(self, log_p: Tensor, clusters: TensorLike | None = None) -> Today:
         n, Z = log_p.shape
-        share, low, high = self.by_threshold.estimate(score(log_p, self.T))
+        share, low, high = self.by_threshold.estimate(score(log_p, self.T), clusters)
         confidence = confidences(log_p, self.T).mean().item()
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
@@ -246,6 +250,7 @@ def fit_batch_temperature(
     labels: TensorLike,
     *,
     weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     window: int = WINDOW,
     shrink: float = SHRINK,
     zeros: Zeros | None = None,
@@ -253,8 +258,9 @@ def fit_batch_temperature(
     """Fit temperature and threshold to validation log-probabilities `(N, Z)` and labels `(N,)`.
 
     `weights` `(N,)` say how much each input counts, and intervals are those of the effective
-    number. What `fit_temperature` refuses raises `ArcalError`. `zeros` replace probabilities of 0
-    in these inputs and in those that follow.
+    number. `clusters` `(N,)` number the inputs that belong together, which widens the intervals.
+    What `fit_temperature` refuses raises `ArcalError`. `zeros` replace probabilities of 0 in these
+    inputs and in those that follow.
 
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
     >>> labels = (torch.arange(100) % 4 == 1).long()
@@ -267,7 +273,9 @@ def fit_batch_temperature(
     log_p, T, Z = given.log_p, given.T, given.log_p.shape[1]
     scores, correct = score(log_p, T), log_p.argmax(1) == given.labels
     weights_of = given.weights if given.weighted else None
-    fitted = fit_accuracy_by_threshold(scores, correct, weights_of)
+    if clusters is not None:
+        clusters = as_numbers(clusters, given.inputs)[given.counted]
+    fitted = fit_accuracy_by_threshold(scores, correct, weights_of, clusters)
     return BatchTemperature(T, fitted, Z, window=window, shrink=shrink, zeros=zeros)
 
 

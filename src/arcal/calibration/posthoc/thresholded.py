@@ -13,6 +13,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.checks import as_correct, as_weights
+from arcal.calibration.clusters import as_numbers, design_effect
 from arcal.calibration.intervals import exact_interval, tango
 from arcal.errors import ArcalError
 
@@ -34,10 +35,14 @@ class ScoreThreshold:
     score: float
     ties: float
 
+    def reach(self, scores: Tensor) -> Tensor:
+        """How far each input counts as reaching it, float64 `(N,)`: 0, 1 or the share of ties."""
+        above, same = _above_and_at(self.score, scores)
+        return above.double() + self.ties * same.double()
+
     def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
         """The share of inputs with scores `(N,)` that reach it, or their share of the weight."""
-        above, same = _above_and_at(self.score, scores)
-        reach = above.double() + self.ties * same.double()
+        reach = self.reach(scores)
         if weights is None:
             return reach.mean().item()
         return (weights @ reach / weights.sum()).nan_to_num(0).item()
@@ -62,26 +67,37 @@ class AccuracyByThreshold:
         if not 0 <= self.accuracy <= 1:
             raise ArcalError(f"accuracy is {self.accuracy}: give a number from 0 to 1")
 
-    def estimate(self, scores: Tensor) -> tuple[float, float, float]:
+    def estimate(
+        self, scores: Tensor, clusters: TensorLike | None = None
+    ) -> tuple[float, float, float]:
         """The accuracy of unlabelled inputs with scores `(N,)`, and the ends of its 95 % interval.
 
-        The interval is over draws of such inputs and of the labelled ones.
+        The interval is over draws of such inputs and of the labelled ones. `clusters` `(N,)` number
+        the inputs that belong together.
         """
         scores = scores.double()
-        share = self.threshold.share(scores)
-        low, high = (end.item() for end in exact_interval([share * len(scores)], [len(scores)]))
+        reach = self.threshold.reach(scores)
+        share, n = reach.mean().item(), float(len(scores))
+        if clusters is not None:
+            number = as_numbers(clusters, len(scores))
+            n /= design_effect(reach, torch.ones_like(reach), number)
+        low, high = (end.item() for end in exact_interval([share * n], [n]))
         most, least = (end.share(scores) for end in (self.loosest, self.strictest))
         below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
         return share, max(share - below, 0.0), min(share + above, 1.0)
 
 
 def fit_accuracy_by_threshold(
-    scores: TensorLike, correct: TensorLike, weights: TensorLike | None = None
+    scores: TensorLike,
+    correct: TensorLike,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
 ) -> AccuracyByThreshold:
     """The threshold for labelled inputs with scores `(N,)`, where `correct` `(N,)` bool are right.
 
     `weights` `(N,)`, 0 or more, say how much each input counts, and their total is the effective
-    number. No inputs, nan, and wrong shapes raise `ArcalError`.
+    number. `clusters` `(N,)` number the inputs that belong together, which widens the range of the
+    threshold. No inputs, nan, and wrong shapes raise `ArcalError`.
 
     >>> scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
     >>> fitted = fit_accuracy_by_threshold(scores, [True, True, True, False])
@@ -115,7 +131,13 @@ def fit_accuracy_by_threshold(
 
     threshold = reached_by(accuracy)
     sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
-    low, high = tango(sure_but_wrong, sure_but_wrong, n)  # as many are right but below it
+    if clusters is not None:
+        together = as_numbers(clusters, len(scores))
+        effect = design_effect(correct.double() - threshold.reach(scores), w, together)
+        sure_but_wrong, n_alone = sure_but_wrong / effect, n / effect
+    else:
+        n_alone = n
+    low, high = tango(sure_but_wrong, sure_but_wrong, n_alone)  # as many are right but below it
     loosest, strictest = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
     return AccuracyByThreshold(threshold, loosest, strictest, accuracy)
 

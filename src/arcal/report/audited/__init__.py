@@ -17,6 +17,7 @@ from arcal.report.audited._amounts import number
 from arcal.report.audited._doubts import (
     WEIGHED_BY,
     doubts,
+    in_clusters_sentence,
     suspect_one_class,
     suspect_sigmoids,
     suspicions,
@@ -39,6 +40,7 @@ __all__ = [
     "figure_names",
     "figures",
     "headline",
+    "in_clusters_sentence",
     "markdown",
     "model_card",
     "notes",

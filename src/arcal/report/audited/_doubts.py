@@ -9,6 +9,7 @@ from torch import Tensor
 from arcal.auditing import (
     Audited,
     Caveat,
+    Grouping,
     Option,
     Predictions,
     effective_number,
@@ -58,13 +59,7 @@ def doubts(model: Audited) -> list[str]:
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     one = noun(answers=said.answers)
     if model.clusters is not None:
-        G = len(model.clusters.number.unique())
-        few = "; so few clusters may leave intervals too narrow" if G < FEW_CLUSTERS else ""
-        lines.append(
-            f"the {len(model):,} {one}s are in {G:,} clusters by "
-            f"{model.clusters.name}, whose errors may come together: the accuracy's interval is "
-            f"that of {model.overall.accuracy.n:,} independent {one}s{few}"
-        )
+        lines.append(in_clusters_sentence(model.clusters, model.overall.accuracy.n, f"{one}s"))
     if model.weights is not None:
         worth = effective_number(model.weights.double())
         source = f" ({where})" if (where := model.facts.get(WEIGHED_BY)) else ""
@@ -73,6 +68,23 @@ def doubts(model: Audited) -> list[str]:
             f"{worth:,.0f} of equal weight"
         )
     return lines
+
+
+def in_clusters_sentence(clusters: Grouping, n: int, inputs: str = "inputs") -> str:
+    """How many clusters the inputs are in, and how many independent ones the accuracy rests on.
+
+    >>> from arcal.auditing import in_clusters
+    >>> in_clusters_sentence(in_clusters("patient", ["Ann", "Bo", "Ann"]), 2)
+    "the 3 inputs are in 2 clusters by patient, whose errors may come together: the accuracy's \
+interval is that of 2 independent inputs; so few clusters may leave intervals too narrow"
+    """
+    G = len(clusters.number.unique())
+    few = "; so few clusters may leave intervals too narrow" if G < FEW_CLUSTERS else ""
+    return (
+        f"the {len(clusters.number):,} {inputs} are in {G:,} clusters by {clusters.name}, whose "
+        f"errors may come together: the accuracy's interval is that of {n:,} independent "
+        f"{inputs}{few}"
+    )
 
 
 def without_distance(model: Audited) -> int:
