@@ -1,6 +1,6 @@
 """Figures of runs as the items show them: on a set, by level, over types of corruption."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from arcal.auditing import (
     CLEAN,
@@ -92,11 +92,11 @@ def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False)
     return Boxes(mark, values, strong=ensemble)
 
 
-def box_table(title: str, subjects: Sequence[tuple[str, Boxes]]) -> Table:
+def box_table(title: str, subjects: Iterable[Boxes]) -> Table:
     """A row per subject; the clean test set over its runs, each intensity over types."""
     columns = ["clean", *(f"intensity {intensity}" for intensity in INTENSITIES)]
     rows = []
-    for name, one in subjects:
+    for one in subjects:
         spreads = [one.means.clean, *map(one.over_types, INTENSITIES)]
-        rows.append((name, [Cell(None, spread) for spread in spreads]))
+        rows.append((one.mark.name, [Cell(None, spread) for spread in spreads]))
     return Table(f"{title}, ×10⁻²", columns, rows)
