@@ -12,6 +12,8 @@ from arcal.auditing import (
     means,
     on_set,
     over_shift,
+    over_types,
+    without_extra,
 )
 from arcal.errors import ArcalError
 from arcal.paper.result import Cell, Table
@@ -29,6 +31,11 @@ def clean(subject: Subject, measure: str) -> Spread:
 def shifted(subject: Subject, measure: str, types: Sequence[str] | None = None) -> Spread:
     """The mean of every run's measure over all corrupted sets, or over those of some types."""
     return Spread.from_tensor(over_shift(subject, measure, types))
+
+
+def standard_types(subject: Subject) -> list[str]:
+    """The types of corruption it was evaluated under, but for the four extra ones: up to 15."""
+    return without_extra(list(over_types(subject, "ece")))
 
 
 def clean_ensemble(subject: Subject, measure: str) -> Spread | None:
