@@ -206,12 +206,11 @@ class Audit(OnModels):
                 say(f"arcal: {one.name}: {labelled}")
             if unused := one.facts.get(NOT_USED):
                 say(f"arcal: {one.name}: columns not used: {unused}")
-            several = len(audited) > 1
             classes = () if one.predictions.answers else one.classes
             figures = figure_names(
                 classes,
                 groupings=one.groupings,
-                several=several,
+                several=len(audited) > 1,
                 changes=changes,
                 positive=self.analysis.positive is not None,
             )

@@ -7,6 +7,7 @@ from arcal.auditing import CLEAN, WEAKEST, Means, Spread, without_extra
 from arcal.report import findings
 from arcal.report.names import Compared, Comparison, Where, seed_title, set_titles
 from arcal.report.tables import (
+    ACCURACY,
     COLUMNS,
     ECE,
     GAP,
@@ -175,7 +176,6 @@ def _said(text: str) -> MeanCell:
     return {"text": text, "mean": None, "deviation": None, "best": False}
 
 
-ACCURACY = COLUMNS[0]
 STABILITY = (
     Column("variance_all_classes", "Variance, all classes", "×10⁻²", Best.LOW),
     Column("variance_fixed_class", "Variance, one class for all runs", "×10⁻²", Best.LOW),

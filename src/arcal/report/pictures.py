@@ -33,8 +33,8 @@ from arcal.report.plots import (
     level_axis,
     line_by_level,
 )
+from arcal.report.tables import ACCURACY, ECE
 
-MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 NARROW = 34
 """The characters of a title that fit above one of several panels in a row."""
 
@@ -191,7 +191,8 @@ def shift(comparison: Comparison) -> Figure:
     A value is the mean over runs for one type at one intensity.
     """
     rows = []
-    for measure, title in MEASURES:
+    for column in (ACCURACY, ECE):
+        measure, title = column.measure, column.title
         single = [Boxes(one.name.mark, one.means[measure]) for one in comparison.subjects]
         together = [Boxes(one.name.mark, one.ensemble_means[measure]) for one in comparison.several]
         several = (

@@ -186,7 +186,7 @@ COLUMNS = (
     Column("aurc", "AURC", "×10⁻²", Best.LOW),
     Column("gap", "Gap", "points", Best.ZERO),
 )
-ECE, GAP = COLUMNS[1], COLUMNS[-1]
+ACCURACY, ECE, GAP = COLUMNS[0], COLUMNS[1], COLUMNS[-1]
 SEPARATION = (
     Column("auroc_confidence", "By confidence", "AUROC", Best.HIGH, scale=1.0, digits=3),
     Column("auroc_entropy", "By entropy", "AUROC", Best.HIGH, scale=1.0, digits=3),
