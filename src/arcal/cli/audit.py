@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arcal.audits import Audit as Finished
-    from arcal.audits import Condition, Earlier, Settings
+    from arcal.audits import Condition, Earlier, Job, Settings
     from arcal.compute import Compute
 
 ORDERS = ("attack", "gradient", "margin", "none")
@@ -143,10 +144,7 @@ class Audit(OnModels):
         end_if_failed(failures(conditions, audit.figures()))
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
-        from arcal.audits import Audit, names_of, run_jobs, split_names
-        from arcal.console import bar, console
-        from arcal.evaluation.grouping import same_data
-        from arcal.store import RunFolder, is_run_folder
+        from arcal.audits import names_of, split_names
 
         models, data = split_names(self.what)
         titles, columns = self.output.names, self.data.confidence
@@ -159,54 +157,9 @@ class Audit(OnModels):
             models, titles = models * len(columns), titles or columns
         names = names_of(models, titles)
         against = self._earlier(names)
-        out, images = self.output.out, not self.output.no_images
-        one_per = self.data.one_per
         if data is None:
             return self._from_files(models, names, conditions, against)
-        if is_run_folder(data):
-            same_data([RunFolder.open(run) for run in models])
-        compute = self.sharing.begun(self.machine, "arcal.audits")
-        settings, panel = self._settings(compute), panel_named(self.analysis.shift)
-        jobs = [
-            self.opened(
-                spec,
-                data,
-                settings,
-                number=i,
-                models=len(models),
-                name=name,
-                panel=panel,
-                validation=self.analysis.validation or (data if is_run_folder(data) else None),
-                other=self.analysis.other,
-                by=self.analysis.by,
-                cluster=self.analysis.cluster,
-                R=self.analysis.levels,
-                positive=self.analysis.positive,
-            )
-            for i, (spec, name) in enumerate(zip(models, names, strict=True))
-        ]
-        with self.running(compute, jobs[0]) as sharing, bar("auditing", "inputs") as progress:
-
-            def page(audited: Any, done: int, total: int) -> None:
-                first = Audit.from_jobs(jobs, audited, of=total, against=against, one_per=one_per)
-                first.report(out, images=images)
-                what = f"of {done:,} of {total:,} inputs"
-                if done == total:
-                    what = f"with {len(audited)} of {len(jobs)} models"
-                if not console.quiet:
-                    say(f"a first page, {what}: {out / 'index.html'}")
-
-            audited = run_jobs(
-                jobs,
-                work=out / ".work",
-                conditions=conditions,
-                against=against,
-                progress=progress,
-                skipped=progress.skipped,
-                page=page,
-                sharing=sharing,
-            )
-        return Audit.from_jobs(jobs, audited, against=against, one_per=one_per)
+        return self._on_data(models, data, names, conditions, against)
 
     def _earlier(self, names: list[str]) -> "Earlier | None":
         """The audit that --against names, read before any of its files could be replaced."""
@@ -253,12 +206,11 @@ class Audit(OnModels):
                 say(f"arcal: {one.name}: {labelled}")
             if unused := one.facts.get(NOT_USED):
                 say(f"arcal: {one.name}: columns not used: {unused}")
-            several = len(audited) > 1
             classes = () if one.predictions.answers else one.classes
             figures = figure_names(
                 classes,
                 groupings=one.groupings,
-                several=several,
+                several=len(audited) > 1,
                 changes=changes,
                 positive=self.analysis.positive is not None,
             )
@@ -266,6 +218,67 @@ class Audit(OnModels):
                 condition.check(figures)
         title = Path(files[0]).name if len(files) == 1 else "predictions"
         return Audit(title, tuple(audited), against=against, one_per=self.data.one_per)
+
+    def _on_data(
+        self,
+        models: list[str],
+        data: str,
+        names: list[str],
+        conditions: "Sequence[Condition]",
+        against: "Earlier | None",
+    ) -> "Finished":
+        from arcal.audits import Audit, run_jobs
+        from arcal.console import bar, console
+        from arcal.evaluation.grouping import same_data
+        from arcal.store import RunFolder, is_run_folder
+
+        if is_run_folder(data):
+            same_data([RunFolder.open(run) for run in models])
+        compute, out = self.sharing.begun(self.machine, "arcal.audits"), self.output.out
+        jobs = self._jobs(compute, models, data, names)
+        audit_of = partial(Audit.from_jobs, jobs, against=against, one_per=self.data.one_per)
+        with self.running(compute, jobs[0]) as sharing, bar("auditing", "inputs") as progress:
+
+            def page(audited: Any, done: int, total: int) -> None:
+                audit_of(audited, of=total).report(out, images=not self.output.no_images)
+                what = f"of {done:,} of {total:,} inputs"
+                if done == total:
+                    what = f"with {len(audited)} of {len(jobs)} models"
+                if not console.quiet:
+                    say(f"a first page, {what}: {out / 'index.html'}")
+
+            audited = run_jobs(
+                jobs,
+                work=out / ".work",
+                conditions=conditions,
+                against=against,
+                progress=progress,
+                skipped=progress.skipped,
+                page=page,
+                sharing=sharing,
+            )
+        return audit_of(audited)
+
+    def _jobs(
+        self, compute: "Compute", models: list[str], data: str, names: list[str]
+    ) -> "list[Job]":
+        from arcal.store import is_run_folder
+
+        how, settings = self.analysis, self._settings(compute)
+        options: dict[str, Any] = {
+            "panel": panel_named(how.shift),
+            "validation": how.validation or (data if is_run_folder(data) else None),
+            "other": how.other,
+            "by": how.by,
+            "cluster": how.cluster,
+            "R": how.levels,
+            "positive": how.positive,
+            "models": len(models),
+        }
+        return [
+            self.opened(spec, data, settings, number=i, name=name, **options)
+            for i, (spec, name) in enumerate(zip(models, names, strict=True))
+        ]
 
     def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm

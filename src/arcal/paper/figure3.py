@@ -24,17 +24,15 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         one.title: {v: boxes(one.subject(v), "variance_all_classes", MARKS[v]) for v in VARIANTS}
         for one in settings
     }
-    named = {
-        title: [(one.mark.name, one) for one in panel.values()] for title, panel in shown.items()
-    }
+    drawn = {title: list(panel.values()) for title, panel in shown.items()}
     variance = "The variance is over runs and sums over the classes."
     return Result(
         "figure3",
         "Figure 3: variance on clean and shifted data",
         [*setting_notes(evaluated, SETTINGS, shift=True), *notes, READ, variance],
-        [box_table(f"Variance, {title}", panel) for title, panel in named.items()],
+        [box_table(f"Variance, {title}", panel) for title, panel in drawn.items()],
         settled([claim for title, panel in shown.items() for claim in _claims(title, panel)]),
-        partial(variances, named) if shown else None,
+        partial(variances, drawn) if shown else None,
     )
 
 

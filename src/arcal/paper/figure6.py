@@ -1,6 +1,7 @@
 """Figure 6: ECE and accuracy of single models and ensembles, clean and under shift."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         "Figure 6: single models and ensembles on clean and shifted data",
         [*setting_notes(evaluated, SETTINGS, shift=True), *notes, READ],
         [
-            box_table(f"{MEASURES[measure]}, {title}", list(panel.items()))
+            box_table(f"{MEASURES[measure]}, {title}", panel.values())
             for title, panels in shown.items()
             for measure, panel in panels.items()
         ],
@@ -40,12 +41,12 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def _panel(evaluated: Evaluated, measure: str) -> Panel:
-    single = {MARKS[v].name: boxes(evaluated.subject(v), measure, MARKS[v]) for v in SINGLE}
-    several = {
-        _ensemble(v): boxes(evaluated.subject(v), measure, MARKS[v], ensemble=True)
+    single = [boxes(evaluated.subject(v), measure, MARKS[v]) for v in SINGLE]
+    several = [
+        boxes(evaluated.subject(v), measure, replace(MARKS[v], name=_ensemble(v)), ensemble=True)
         for v in (*SINGLE, OF_ENSEMBLE)
-    }
-    return single | several
+    ]
+    return {one.mark.name: one for one in (*single, *several)}
 
 
 def _ensemble(variant: Variant) -> str:
@@ -57,7 +58,7 @@ def _ensemble(variant: Variant) -> str:
 def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
     """A panel per setting and measure, ECE above accuracy."""
     rows = [
-        (measure, [(f"{MEASURES[measure]}, {title}", list(panel.items()))])
+        (measure, [(f"{MEASURES[measure]}, {title}", list(panel.values()))])
         for title, panels in shown.items()
         for measure, panel in panels.items()
     ]

@@ -9,11 +9,11 @@ two on clean images, and all others on equal footing.
 from collections.abc import Mapping
 from functools import partial
 
-from arcal.auditing import CLEAN, Spread, Subject, over_types, without_extra
+from arcal.auditing import CLEAN, Spread, Subject
 from arcal.paper.comparisons import each_lower, each_significantly_lower
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import clean, clean_ensemble, shifted
+from arcal.paper.spreads import clean, clean_ensemble, shifted, standard_types
 from arcal.paper.variants import (
     ADALS,
     AR_ADALS,
@@ -71,7 +71,7 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
 def _table(title: str, subjects: Subjects) -> Table:
     """A row per variant: clean and under shift, accuracy, ECE, gap, NLL; ECE over 15 types."""
     columns = [t + where for where in ("", ", shifted") for t, _, _ in MEASURES.values()]
-    standard = without_extra(list(over_types(subjects[AR_ADALS], "ece")))
+    standard = standard_types(subjects[AR_ADALS])
     columns.append(f"{MEASURES['ece'][0]}, shifted, {len(standard)} types without the extra")
     rows = []
     for variant, subject in subjects.items():

@@ -1,6 +1,6 @@
 """Figures of runs as the items show them: on a set, by level, over types of corruption."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from arcal.auditing import (
     CLEAN,
@@ -12,6 +12,8 @@ from arcal.auditing import (
     means,
     on_set,
     over_shift,
+    over_types,
+    without_extra,
 )
 from arcal.errors import ArcalError
 from arcal.paper.result import Cell, Table
@@ -29,6 +31,11 @@ def clean(subject: Subject, measure: str) -> Spread:
 def shifted(subject: Subject, measure: str, types: Sequence[str] | None = None) -> Spread:
     """The mean of every run's measure over all corrupted sets, or over those of some types."""
     return Spread.from_tensor(over_shift(subject, measure, types))
+
+
+def standard_types(subject: Subject) -> list[str]:
+    """The types of corruption it was evaluated under, but for the four extra ones: up to 15."""
+    return without_extra(list(over_types(subject, "ece")))
 
 
 def clean_ensemble(subject: Subject, measure: str) -> Spread | None:
@@ -92,11 +99,11 @@ def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False)
     return Boxes(mark, values, strong=ensemble)
 
 
-def box_table(title: str, subjects: Sequence[tuple[str, Boxes]]) -> Table:
+def box_table(title: str, subjects: Iterable[Boxes]) -> Table:
     """A row per subject; the clean test set over its runs, each intensity over types."""
     columns = ["clean", *(f"intensity {intensity}" for intensity in INTENSITIES)]
     rows = []
-    for name, one in subjects:
+    for one in subjects:
         spreads = [one.means.clean, *map(one.over_types, INTENSITIES)]
-        rows.append((name, [Cell(None, spread) for spread in spreads]))
+        rows.append((one.mark.name, [Cell(None, spread) for spread in spreads]))
     return Table(f"{title}, ×10⁻²", columns, rows)

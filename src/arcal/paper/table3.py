@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from arcal.auditing import over_types, without_extra
+from arcal.auditing import over_types
 from arcal.paper.comparisons import Comparison, each_lower, in_order, significantly_lower
 from arcal.paper.item import Evaluated, Item, alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble
+from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble, standard_types
 from arcal.paper.variants import (
     ADALS,
     AR_ADALS,
@@ -61,8 +61,8 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 def _tables(evaluated: Evaluated, i: int) -> list[Table]:
     """Single models, with the same after temperature scaling, and ensembles."""
-    types = list(over_types(evaluated.subject(VANILLA), "ece"))
-    standard = without_extra(types)
+    vanilla = evaluated.subject(VANILLA)
+    types, standard = list(over_types(vanilla, "ece")), standard_types(vanilla)
     cuts = [types, standard] if 0 < len(standard) < len(types) else [types]
     single, together = [], []
     for variant in ALONE:

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from arcal.auditing import Spread, Subject, over_types, without_extra
+from arcal.auditing import Spread, Subject, over_types
 from arcal.paper.comparisons import each_significantly_lower
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import clean, shifted
+from arcal.paper.spreads import clean, shifted, standard_types
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA, Variant
+from arcal.transforms.corruptions import EXTRA
 
 UNDER_LEVELS = ("noise", "perturbed", "augmix")
 """Additions with which AR-AdaLS is trained, too: those that a pilot found to help under shift."""
@@ -74,13 +75,9 @@ def make(
     return Result(item, title, notes, tables, claims, claimed="Tests, named beforehand")
 
 
-def _standard(subject: Subject) -> list[str]:
-    return without_extra(list(over_types(subject, "ece")))
-
-
 def _under_15(subject: Subject) -> Spread:
     """ECE under the types of ImageNet-C."""
-    return shifted(subject, "ece", _standard(subject))
+    return shifted(subject, "ece", standard_types(subject))
 
 
 def _table(title: str, subjects: Subjects) -> Table:
@@ -96,7 +93,7 @@ def _table(title: str, subjects: Subjects) -> Table:
     ]
     rows = []
     for variant, subject in subjects.items():
-        extra = [type for type in over_types(subject, "ece") if type not in _standard(subject)]
+        extra = [type for type in over_types(subject, "ece") if type in EXTRA]
         cells = [
             Cell(None, clean(subject, "accuracy")),
             Cell(None, clean(subject, "ece")),

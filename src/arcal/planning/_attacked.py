@@ -271,7 +271,7 @@ def plan_attacked(
     counted = "counted: 2 per multiply-add, per input"
     lines.append(Line("forward pass", job.forward, "FLOP", counted))
     formula, each = "", 0.0
-    rate = hardware.rate("float32", job.measure)
+    rate = hardware.rate(job.measure)
     if job.follows_gradients:
         lines.append(Line("pass", job.both, "FLOP", "counted: forward, and back to the input"))
         lines.append(job.spent(tries=hardware.is_here))

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from arcal.errors import ArcalError
+from arcal.training.recipes import Precision
 
 HOUR = 3600
 
@@ -132,7 +133,7 @@ class Hardware:
     of `flops` operations per second, measured elsewhere; or, with neither, this machine, where a
     few batches are run for `seconds`.
 
-    >>> Hardware(card="a100", utilisation=0.25).rate("float32", lambda seconds: (0, 0))[-1].value
+    >>> Hardware(card="a100", utilisation=0.25).rate(lambda seconds: (0, 0))[-1].value
     4875000000000.0
     """
 
@@ -163,15 +164,18 @@ class Hardware:
         """Whether the device is this machine, on which the job is tried."""
         return self.card is None and self.flops is None
 
-    def rate(self, precision: str, measure: Callable[[float], tuple[float, float]]) -> list[Line]:
+    def rate(
+        self, measure: Callable[[float], tuple[float, float]], precision: Precision = "32-true"
+    ) -> list[Line]:
         """The lines that end in `rate`, the operations that a device does per second.
 
-        `precision` is "float32" or "bf16". `measure`, told how many seconds it may take, runs a
-        part of the job and returns its operations and its seconds.
+        `measure`, told how many seconds it may take, runs a part of the job and returns its
+        operations and its seconds. `precision` is a recipe's.
         """
         if self.card is not None:
-            card, name = CARDS[self.card], f"published peak in {precision}"
-            peak, share = getattr(card, precision), self.utilisation or 0
+            card, bf16, share = CARDS[self.card], precision == "bf16-mixed", self.utilisation or 0
+            peak = card.bf16 if bf16 else card.float32
+            name = f"published peak in {'bf16' if bf16 else 'float32'}"
             return [
                 Line(name, peak, "FLOP/s", f"{card.title}, data sheet"),
                 Line("utilisation", share, "", "given"),

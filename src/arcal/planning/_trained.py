@@ -155,9 +155,8 @@ def plan_training(
     """
     run, ranking = job.run, job.ranking
     recipe, members = run.recipe, len(run.seeds)
-    bf16 = recipe.precision == "bf16-mixed"
     step = job.step()
-    rate = hardware.rate("bf16" if bf16 else "float32", lambda seconds: job.measure(step, seconds))
+    rate = hardware.rate(lambda seconds: job.measure(step, seconds), recipe.precision)
     lines = [
         Line("images", job.images, "", "for training"),
         Line("validation", job.validation, "", "images, after each epoch"),
@@ -189,8 +188,8 @@ def plan_training(
         every = f"members x ({every})"
     lines += [Line("operations", total, "FLOP", every), *rate]
     hours, formula = total / rate[-1].value / HOUR, "operations / rate of a device"
-    if bf16 and hardware.card is not None:  # only training is in bf16
-        *peak, whole_floats = hardware.rate("float32", lambda seconds: (0, 0))
+    if recipe.precision == "bf16-mixed" and hardware.card is not None:  # only training is in bf16
+        *peak, whole_floats = hardware.rate(lambda seconds: (0, 0))
         lines += [peak[0], replace(whole_floats, name="rate in float32")]
         seconds = trained / rate[-1].value + evaluated / whole_floats.value
         hours = members * seconds / HOUR

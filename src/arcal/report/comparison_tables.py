@@ -7,10 +7,12 @@ from arcal.auditing import CLEAN, WEAKEST, Means, Spread, without_extra
 from arcal.report import findings
 from arcal.report.names import Compared, Comparison, Where, seed_title, set_titles
 from arcal.report.tables import (
+    ACCURACY,
     COLUMNS,
     ECE,
     GAP,
     SEPARATION,
+    Best,
     Column,
     ComparisonTable,
     Lead,
@@ -174,21 +176,20 @@ def _said(text: str) -> MeanCell:
     return {"text": text, "mean": None, "deviation": None, "best": False}
 
 
-ACCURACY = COLUMNS[0]
 STABILITY = (
-    Column("variance_all_classes", "Variance, all classes", "×10⁻²", "↓"),
-    Column("variance_fixed_class", "Variance, one class for all runs", "×10⁻²", "↓"),
-    Column("variance_own_maximum", "Variance, each run's confidence", "×10⁻²", "↓"),
-    Column("churn", "Churn", "% of images", "↓"),
+    Column("variance_all_classes", "Variance, all classes", "×10⁻²", Best.LOW),
+    Column("variance_fixed_class", "Variance, one class for all runs", "×10⁻²", Best.LOW),
+    Column("variance_own_maximum", "Variance, each run's confidence", "×10⁻²", Best.LOW),
+    Column("churn", "Churn", "% of images", Best.LOW),
 )
 ERRORS = (
-    Column("ece", "ECE", "equal width", "↓"),
-    Column("ece_low", "95 % from", "bootstrap", ""),
-    Column("ece_high", "to", "bootstrap", ""),
-    Column("ece_equal_mass", "ECE", "equal mass", "↓"),
-    Column("ece_class_wise", "ECE", "class-wise", "↓"),
-    Column("ece_debiased", "ECE", "debiased", "↓"),
-    Column("ece_if_calibrated", "Chance", "if calibrated", ""),
+    Column("ece", "ECE", "equal width", Best.LOW),
+    Column("ece_low", "95 % from", "bootstrap"),
+    Column("ece_high", "to", "bootstrap"),
+    Column("ece_equal_mass", "ECE", "equal mass", Best.LOW),
+    Column("ece_class_wise", "ECE", "class-wise", Best.LOW),
+    Column("ece_debiased", "ECE", "debiased", Best.LOW),
+    Column("ece_if_calibrated", "Chance", "if calibrated"),
 )
 SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
 
@@ -296,7 +297,7 @@ def _part(
 ) -> TablePart:
     """One row per subject with one spread per column; the best means lead, unless all are equal.
 
-    Nobody leads in a column without an arrow, such as the end of an interval.
+    Nobody leads in a column without a best, such as the end of an interval.
     """
     lead = [
         leaders(column, its_spreads) if column.best else set()

@@ -98,15 +98,16 @@ class Name:
     """How one subject is shown.
 
     `kind` is its method without settings, `settings` are all of these in words, and the name in
-    `mark` is the kind with only the settings that tell it from other subjects of its kind. `about`
-    describes the kind in one line, empty if nothing is known about it.
+    `mark` is the kind with only the settings that tell it from other subjects of its kind, which
+    are `telling`. `about` describes the kind in one line, empty if nothing is known about it.
     """
 
     label: str
     kind: str
     settings: str
     mark: Mark
-    about: str = ""
+    about: str
+    telling: str
 
     @property
     def short(self) -> str:
@@ -121,8 +122,7 @@ class Name:
     @property
     def on_lines(self) -> str:
         """The short name with its settings on a line of their own."""
-        telling = self.short.removeprefix(f"{self.kind}, ")
-        return self.short if telling == self.short else f"{self.kind}\n{telling}"
+        return f"{self.kind}\n{self.telling}" if self.telling else self.short
 
 
 def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
@@ -137,10 +137,10 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
         alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
         always = _members(subject) if len(sizes) > 1 else []  # subjects differ in members
         has_digest = bool(subject.method and subject.method.details)  # it is the last setting
-        telling = _telling(settings, alike, always, has_digest=has_digest)
+        telling = ", ".join(_telling(settings, alike, always, has_digest=has_digest))
         short = title if subject.method else shortened(title, LONGEST)
-        mark = Mark(", ".join([short, *telling]), *look)
-        names.append(Name(subject.name, title, ", ".join(settings), mark, about))
+        mark = Mark(f"{short}, {telling}" if telling else short, *look)
+        names.append(Name(subject.name, title, ", ".join(settings), mark, about, telling))
     return names
 
 

@@ -33,8 +33,8 @@ from arcal.report.plots import (
     level_axis,
     line_by_level,
 )
+from arcal.report.tables import ACCURACY, ECE
 
-MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 NARROW = 34
 """The characters of a title that fit above one of several panels in a row."""
 
@@ -59,8 +59,9 @@ def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
             line_by_level(bottom, levels.variance[None], variance, "--")
         level_axis(bottom, levels.R, narrow=len(shown) > 1)
     varies = any(levels.variance is not None for levels in shown.values())
-    for row, label in zip(panels, ("accuracy, confidence", "ECE, variance"), strict=True):
-        row[0].set_ylabel(label if varies else label.removesuffix(", variance"))
+    labels = "accuracy, confidence", "ECE, variance" if varies else "ECE"
+    for row, label in zip(panels, labels, strict=True):
+        row[0].set_ylabel(label)
         row[0].legend()
     return figure
 
@@ -190,15 +191,10 @@ def shift(comparison: Comparison) -> Figure:
     A value is the mean over runs for one type at one intensity.
     """
     rows = []
-    for measure, title in MEASURES:
-        single = [
-            (one.name.short, Boxes(one.name.mark, one.means[measure]))
-            for one in comparison.subjects
-        ]
-        together = [
-            (one.name.short, Boxes(one.name.mark, one.ensemble_means[measure]))
-            for one in comparison.several
-        ]
+    for column in (ACCURACY, ECE):
+        measure, title = column.measure, column.title
+        single = [Boxes(one.name.mark, one.means[measure]) for one in comparison.subjects]
+        together = [Boxes(one.name.mark, one.ensemble_means[measure]) for one in comparison.several]
         several = (
             (f"{title}, single runs", single),
             (f"{title}, ensembles of a method's runs", together),
@@ -208,12 +204,12 @@ def shift(comparison: Comparison) -> Figure:
 
 
 def boxes_by_intensity(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Sequence[tuple[str, Boxes]]]]]],
+    rows: Sequence[tuple[str, Sequence[tuple[str, Sequence[Boxes]]]]],
     size: tuple[float, float],
     intensities: Sequence[int] = INTENSITIES,
     columns: int = 4,
 ) -> Figure:
-    """One row per measure of panels by title, each with boxes of subjects by name.
+    """One row per measure of panels by title, each with the boxes of subjects.
 
     The legend below is for the first panel, in `columns`. Axes start at 0, except for accuracy.
     """
@@ -222,15 +218,15 @@ def boxes_by_intensity(
     panels = figure.subplots(len(rows), len(rows[0][1]), sharex=True, sharey=alike, squeeze=False)
     for row, (measure, shown) in zip(panels, rows, strict=True):
         for axes, (title, boxes) in zip(row, shown, strict=True):
-            box_plots(axes, [one for _, one in boxes], intensities)
+            box_plots(axes, boxes, intensities)
             axes.set_title(title)
             if measure != "accuracy":
                 axes.set_ylim(bottom=0)
     for axes in panels[-1]:
         axes.set_xlabel("intensity of the shift")
     handles = [
-        panels[0, 0].plot([], [], ls="", **one.marker(size=7), label=name)[0]
-        for name, one in rows[0][1][0][1]
+        panels[0, 0].plot([], [], ls="", **one.marker(size=7), label=one.mark.name)[0]
+        for one in rows[0][1][0][1]
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
@@ -239,16 +235,15 @@ def boxes_by_intensity(
 def variance(comparison: Comparison) -> Figure:
     """The variance over each subject's runs, for all classes, by intensity as in `shift`."""
     boxes = [
-        (one.name.short, Boxes(one.name.mark, one.stability["variance_all_classes"]))
-        for one in comparison.several
+        Boxes(one.name.mark, one.stability["variance_all_classes"]) for one in comparison.several
     ]
     return variances({"": boxes}, comparison.boxed)
 
 
 def variances(
-    shown: Mapping[str, Sequence[tuple[str, Boxes]]], intensities: Sequence[int] = INTENSITIES
+    shown: Mapping[str, Sequence[Boxes]], intensities: Sequence[int] = INTENSITIES
 ) -> Figure:
-    """One panel per title: the variance over the runs of each subject, by its name."""
+    """One panel per title: the variance over the runs of each subject."""
     size = WIDTH * (0.72 if len(shown) == 1 else 1.2), 3.7
     figure = boxes_by_intensity([("variance", list(shown.items()))], size, intensities)
     figure.axes[0].set_ylabel("variance over the runs")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal, NotRequired, TypedDict
 
 import torch
@@ -115,24 +116,32 @@ class ComparisonSection:
     note: str = ""
 
 
+class Best(StrEnum):
+    """Which values of a measure are best, and the sign for it in tables."""
+
+    HIGH = "↑"
+    LOW = "↓"
+    ZERO = "→ 0"
+
+
 @dataclass(frozen=True)
 class Column:
     """A measure as the tables show it: times `scale`, with so many `digits`.
 
-    `best` is an arrow towards better values, empty for a measure without a best.
+    `best` is None for a measure without a best.
     """
 
     measure: str
     title: str
     unit: str
-    best: str
+    best: Best | None = None
     scale: float = 100.0
     digits: int = 2
 
     @property
     def words(self) -> str:
-        """Its unit, and the arrow."""
-        return f"{self.unit} {self.best}".strip()
+        """Its unit, and the sign for its best values."""
+        return f"{self.unit} {self.best}" if self.best else self.unit
 
     @property
     def head(self) -> TableColumn:
@@ -164,21 +173,23 @@ class Column:
 
     def badness(self, value: float) -> float:
         """How bad a value is: lower is better, whatever the measure's direction."""
-        return {"↑": -value, "→ 0": abs(value)}.get(self.best, value)
+        if self.best is Best.HIGH:
+            return -value
+        return abs(value) if self.best is Best.ZERO else value
 
 
 COLUMNS = (
-    Column("accuracy", "Accuracy", "%", "↑"),
-    Column("ece", "ECE", "×10⁻²", "↓"),
-    Column("nll", "NLL", "nats", "↓", scale=1.0, digits=3),
-    Column("brier", "Brier", "×10⁻²", "↓"),
-    Column("aurc", "AURC", "×10⁻²", "↓"),
-    Column("gap", "Gap", "points", "→ 0"),
+    Column("accuracy", "Accuracy", "%", Best.HIGH),
+    Column("ece", "ECE", "×10⁻²", Best.LOW),
+    Column("nll", "NLL", "nats", Best.LOW, scale=1.0, digits=3),
+    Column("brier", "Brier", "×10⁻²", Best.LOW),
+    Column("aurc", "AURC", "×10⁻²", Best.LOW),
+    Column("gap", "Gap", "points", Best.ZERO),
 )
-ECE, GAP = COLUMNS[1], COLUMNS[-1]
+ACCURACY, ECE, GAP = COLUMNS[0], COLUMNS[1], COLUMNS[-1]
 SEPARATION = (
-    Column("auroc_confidence", "By confidence", "AUROC", "↑", scale=1.0, digits=3),
-    Column("auroc_entropy", "By entropy", "AUROC", "↑", scale=1.0, digits=3),
+    Column("auroc_confidence", "By confidence", "AUROC", Best.HIGH, scale=1.0, digits=3),
+    Column("auroc_entropy", "By entropy", "AUROC", Best.HIGH, scale=1.0, digits=3),
 )
 """How well other data are told from the test images."""
 
