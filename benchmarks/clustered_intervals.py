@@ -5,7 +5,8 @@
 Each draw has clusters, such as patients, of about `--size` inputs. A calibrated model's luck on the
 inputs of a cluster has the correlation `--alike` (a Gaussian copula, which is not the model that
 the intervals assume). The figures of a large sample stand for the true ones. The first column is
-with `clusters`; the second takes all inputs to be independent.
+with `clusters`; the second takes all inputs to be independent. The last row is the accuracy of
+inputs without labels, estimated from others with labels; some clusters of both are harder.
 """
 
 import math
@@ -14,12 +15,17 @@ import numpy as np
 import torch
 import tyro
 from scipy.special import ndtr
+from scipy.stats import beta
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions, figures, overall
+from arcal.calibration.posthoc import fit_batch_temperature
 
 FIGURES = ("accuracy", "confidence", "ece", "smooth_ece", "nll", "brier", "aurc")
+ESTIMATED = "unlabelled"
 LARGE = 600_000
+HARDER = 0.3
+"""The correlation of confidences within a cluster, of the inputs that are estimated."""
 
 
 def main(
@@ -35,7 +41,9 @@ def main(
     generator = np.random.default_rng(1)
     how = size, accuracy, alike, generator
     truth = figures(_drawn(LARGE // size, *how)[0]) | {"ece": 0.0, "smooth_ece": 0.0}
-    held = {name: [0, 0] for name in FIGURES}
+    held = {name: [0, 0] for name in (*FIGURES, ESTIMATED)}
+    apart = np.random.default_rng(2)
+    harder = size, accuracy, alike, apart, HARDER
     for _ in range(draws):
         said, number = _drawn(clusters, *how)
         for k, given in enumerate((number, None)):
@@ -43,6 +51,13 @@ def main(
             for name in FIGURES:
                 one = getattr(over, name)
                 held[name][k] += one.low <= truth[name] <= one.high
+        (labelled, of), (today, of_today) = (_drawn(clusters, *harder) for _ in range(2))
+        for k, known in enumerate((True, False)):
+            stream = fit_batch_temperature(
+                labelled.log_probabilities, labelled.labels, clusters=of if known else None
+            )
+            one = stream.estimate(today.log_probabilities, of_today if known else None)
+            held[ESTIMATED][k] += one.low <= truth["accuracy"] <= one.high
     print(f"{draws} draws: share of intervals that hold the figure")
     print("              with clusters   as if independent")
     for name, (with_clusters, without) in held.items():
@@ -50,13 +65,25 @@ def main(
 
 
 def _drawn(
-    clusters: int, size: int, accuracy: float, alike: float, generator: np.random.Generator
+    clusters: int,
+    size: int,
+    accuracy: float,
+    alike: float,
+    generator: np.random.Generator,
+    harder: float = 0.0,
 ) -> tuple[Predictions, Tensor]:
     """Predictions of two classes, and the cluster of each."""
     sizes = 1 + np.minimum(generator.negative_binomial(1, 1 / size, clusters), 20 * size)
     number = np.repeat(np.arange(clusters), sizes)
     N, sure = len(number), 2 * accuracy - 1
-    c = np.clip(0.5 + 0.5 * generator.beta(6 * sure, 6 * (1 - sure), N), 0.5001, 1 - 1e-4)
+    shares = 6 * sure, 6 * (1 - sure)
+    if harder:
+        own = math.sqrt(1 - harder) * generator.normal(size=N)
+        ease = ndtr(math.sqrt(harder) * generator.normal(size=clusters)[number] + own)
+        share = beta.ppf(ease, *shares)
+    else:
+        share = generator.beta(*shares, N)
+    c = np.clip(0.5 + 0.5 * share, 0.5001, 1 - 1e-4)
     luck = math.sqrt(alike) * generator.normal(size=clusters)[number]
     right = ndtr(luck + math.sqrt(1 - alike) * generator.normal(size=N)) < c
     predicted = generator.integers(0, 2, N)
