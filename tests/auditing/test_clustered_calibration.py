@@ -1,6 +1,7 @@
 """Calibrators where inputs belong together: folds, intervals, estimates, and the column's name."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_python_takes_clusters_of_predictions_pairs_and_loaders():
     net.weight.data.copy_(torch.tensor([[-5.0, 0.0], [5.0, 0.0]]))
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=64)
     predicted = as_predictions(logits=net(x).detach(), labels=y)
-    more = {"calibrators": ["temperature"], "clusters": patients}
+    more: dict[str, Any] = {"calibrators": ["temperature"], "clusters": patients}
     found = [
         arcal.calibrate(net, (x, y), **more),
         arcal.calibrate(net, loader, **more),
