@@ -18,12 +18,22 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
-from arcal.attacks import Adversarial, Bounds, Inputs, Model, as_attack, bound, frozen
+from arcal.attacks import (
+    Adversarial,
+    BoundaryProjection,
+    Bounds,
+    CarliniWagner,
+    Inputs,
+    Model,
+    as_attack,
+    bound,
+    frozen,
+)
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
 from arcal.attacks.logit_checks import checked_logits, logits_of_one
 from arcal.attacks.norms import checked_bounds
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
     Copies,
     as_loader,
@@ -160,7 +170,8 @@ def score(
         with _noting(n, x, several=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                points = attacker(rowwise, x, bounds, **begin)
+                with _where_it_leads(attacker, rowwise, x):
+                    points = attacker(rowwise, x, bounds, **begin)
                 attacked = as_adversarial(points, attacker, rowwise, x, bounds)
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
@@ -235,6 +246,24 @@ def _noting(n: int, x: Tensor, *, several: bool) -> Iterator[None]:
         if isinstance(error, TypeError | AttributeError) and several:
             error.add_note(KEYWORDS)
         raise
+
+
+@contextmanager
+def _where_it_leads(attacker: Attack, model: Model, x: Tensor) -> Iterator[None]:
+    """One line if a model takes inputs, and fails to look up what an attack changes them to."""
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        if not isinstance(attacker, BoundaryProjection | CarliniWagner):
+            raise  # it may be the attack that fails
+        with frozen(model):
+            checked_logits(model, x)
+        raise ArcalError(
+            f"the model takes the inputs and fails on what the attack changes them to "
+            f"({first_line(error)}): a column that it reads as a category is changed like a "
+            "number; give categories as whole numbers beside the numbers, ((categories, numbers), "
+            "labels), give bounds, or choose the order margin"
+        ) from error
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:
