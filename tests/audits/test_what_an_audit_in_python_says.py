@@ -1,5 +1,7 @@
 """Facts and refusals of audits made in Python: bounds, attacks, categories, pixels."""
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 
 import arcal
-from arcal.data import load_table
+from arcal.data import Table, load_table
 
 X, Y = torch.rand(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
 
@@ -93,3 +95,16 @@ def test_token_ids_in_a_field_are_told_what_to_be(tmp_path, ids):
     table = table.rename(tmp_path / "ids.tsv")
     with pytest.raises(arcal.ArcalError, match="several numbers: give each a column of its own; "):
         load_table(table)
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x85", "\x9b", "\u2028"])
+def test_a_model_card_escapes_what_yaml_does_not_read(tmp_path, character):
+    name = f"a{character}b"
+    table = Table(name, torch.arange(40), Y, ("cat", "dog"), ("one", "two", "three"), X)
+    audit = arcal.audit(nn.Linear(3, 2).eval(), table, order=None)
+    card = (audit.save(tmp_path) / "model-card.md").read_text()
+    metadata = card.split("---")[1]
+    assert character not in metadata
+    named = re.search(r"dataset:\n +name: (.*)", metadata)
+    assert named is not None
+    assert json.loads(named[1]) == name
