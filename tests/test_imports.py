@@ -22,6 +22,7 @@ ROOMS = (
     "levels_by_id",
     "smoothing",
     "attacks",
+    "models",
     "orders",
     "batch_parts",
     "labelled_batches",

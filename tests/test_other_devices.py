@@ -101,13 +101,13 @@ def elsewhere(model: nn.Module) -> Any:
     return lambda x: model(x.to(DEVICE))
 
 
-def test_a_function_that_answers_on_another_device_is_audited_and_not_scored():
+def test_a_function_that_answers_on_another_device_is_audited_and_scored():
     model, expected = network(), arcal.audit(network(), (X, LABELS), order="gradient", R=2)
     with there(model):
         audit = arcal.audit(elsewhere(model), (X, LABELS), order="gradient", R=2)
-        with pytest.raises(ArcalError, match="logits on cuda:0 for inputs on cpu: pass inputs on"):
-            score(elsewhere(model), [(IDS, X, LABELS)], "margin")
+        scores = score(elsewhere(model), [(IDS, X, LABELS)], "margin")
     assert audit.inputs().equals(expected.inputs())
+    assert torch.equal(scores.robustness, score(network(), [(IDS, X, LABELS)], "margin").robustness)
 
 
 @pytest.mark.parametrize(

@@ -390,13 +390,15 @@ def test_an_attack_that_returns_something_else_is_named():
         distance(nn.Identity(), x[0], attack=mine)
 
 
-def test_a_model_that_takes_no_dict_is_told_how_to_be_wrapped():
+def test_a_dict_is_passed_as_keywords_as_in_an_audit():
     embedder = torch.nn.Linear(3, 2)
-    batch = torch.arange(4), {"input": torch.rand(4, 3)}, torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(TypeError) as failure:
-        score(embedder, [batch], order="margin", bounds=None)
-    assert "wrapped: arcal.auditing.as_model(model)" in failure.value.__notes__[-1]
-    assert len(score(as_model(embedder), [batch], order="margin", bounds=None).robustness) == 4
+    x, labels = {"input": torch.rand(4, 3)}, torch.tensor([0, 1, 0, 1])
+    found = score(embedder, [(torch.arange(4), x, labels)], bounds=None)
+    weight, z = embedder.weight.detach(), embedder(x["input"]).detach()
+    distance = (z[:, 0] - z[:, 1]).abs() / (weight[0] - weight[1]).norm()
+    torch.testing.assert_close(found.robustness, distance, rtol=1e-3, atol=1e-6)
+    wrapped = score(as_model(embedder), [(torch.arange(4), x, labels)], bounds=None)
+    assert torch.equal(wrapped.robustness, found.robustness)
 
 
 def test_token_ids_are_ranked_where_nothing_is_perturbed_and_refused_elsewhere():

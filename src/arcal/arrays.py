@@ -205,3 +205,24 @@ def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
     tensor([1., 2.], dtype=torch.float64)
     """
     return as_tensor(values, name).detach().cpu().double()
+
+
+def is_of_view(error: BaseException) -> bool:
+    """Whether an error is from a `view` of a tensor that is channels last in memory.
+
+    >>> try:
+    ...     torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last).view(2, -1)
+    ... except RuntimeError as error:
+    ...     is_of_view(error)
+    True
+    """
+    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
+
+
+def in_rows(x: Tensor) -> Tensor:
+    """A copy in the usual memory layout, channel by channel and row by row.
+
+    >>> in_rows(torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)).view(2, -1).shape
+    torch.Size([2, 48])
+    """
+    return x.clone(memory_format=torch.contiguous_format)

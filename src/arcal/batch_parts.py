@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from numbers import Number
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs
@@ -118,6 +120,100 @@ def _are_whole(values: Any) -> bool:
     except ArcalError:
         return False
     return not dtype.is_floating_point and dtype != torch.bool
+
+
+def is_pair(data: Any) -> bool:
+    """Whether these are inputs, perhaps of several tensors, and labels, rather than two batches.
+
+    Two lists of numbers may be either, and are none.
+
+    >>> x = torch.rand(2, 3)
+    >>> is_pair((x, [0, 1])), is_pair(((x, x), [0, 1])), is_pair([(x, [0, 1]), (x, [1, 0])])
+    (True, True, False)
+    """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        return False
+    first, second = data
+    if isinstance(first, Mapping):
+        return not isinstance(second, Mapping)
+    if not isinstance(first, tuple | list):
+        kinds = Inputs | Tensor
+        return isinstance(first, kinds) or hasattr(first, "__array__") or hasattr(first, "columns")
+    if not isinstance(second, tuple | list):
+        return hasattr(second, "__array__")
+    several = len(first) > 0 and not isinstance(first[0], Number | list | tuple)
+    return several and len(shape_of(second) or ()) == 1
+
+
+def is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
+    """Whether `data[i]` is one labelled input, as in a data set of Hugging Face.
+
+    >>> is_of_single_inputs([(torch.rand(3), 0)]), is_of_single_inputs([(torch.rand(1, 3), [0])])
+    (True, False)
+    """
+    if not hasattr(type(data), "__getitem__"):
+        return False
+    try:
+        one = data[0]
+    except (LookupError, TypeError):
+        return False
+    if isinstance(one, Mapping):
+        label = one.get(label_key(one), ())
+    else:
+        parts = one if isinstance(one, tuple | list) and len(one) in (2, 3) else [()]
+        label = parts[-1]
+        if isinstance(data, list | tuple) and all(shape_of(part) == () for part in parts):
+            return False  # rows of numbers, such as a pair of lists
+    return isinstance(label, str) or shape_of(label) == ()
+
+
+def check_data(data: Any, name: str) -> None:
+    """Refuse data that no model reads, such as texts or pictures, and say what to give instead.
+
+    >>> check_data((["good", "bad"], [1, 0]), "data")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: data holds texts, which a model does not read: with ...
+    """
+    if data is None:
+        raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
+    if isinstance(data, str | Path):
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
+    pair, part = is_pair(data), hasattr(data, "fingerprint") and hasattr(data, "texts")
+    x = data[0] if pair else data
+    row = isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.ndim > 0)
+    series = hasattr(x, "__array__") and hasattr(x, "iloc") and not hasattr(x, "columns")
+    first = next(iter(x), None) if row or series else None
+    item = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
+    if part or isinstance(item, str):
+        texts, labels = ("texts.texts", "texts.labels") if part else ("texts", "labels")
+        raise ArcalError(
+            f"{name} holds texts, which a model does not read: with opened = "
+            f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
+            "and, except to a calibration, bounds=None; of another model audit or calibrate "
+            "predictions alone, by `as_predictions`"
+        )
+    if pair and hasattr(x, "columns"):
+        raise ArcalError(
+            f"the inputs of {name} are {a_type(x)}, and a model takes tensors: give its numbers "
+            "as an array, such as x.to_numpy(), or audit or calibrate predictions alone, by "
+            "`as_predictions`"
+        )
+    if pair and isinstance(x, list | tuple) and isinstance(first, Number | list | tuple):
+        raise ArcalError(
+            f"the inputs of {name} are lists of numbers: make tensors of them, as `torch.tensor(x)`"
+        )
+    if type(first).__module__.startswith("PIL."):
+        raise ArcalError(
+            f"{name} holds Pillow images, which a model does not read: make a tensor of them, as "
+            "torch.stack([to_tensor(one) for one in images]) with to_tensor of "
+            "torchvision.transforms.functional"
+        )
+    batch = isinstance(first, list | tuple | Mapping | Tensor)
+    if isinstance(first, DataLoader | Dataset) or not (batch or not is_of_single_inputs(first)):
+        raise ArcalError(
+            f"{name} is {a_type(data)} of {len(data)} loaders or data sets: give one that yields "
+            f"inputs and their labels, such as {name}[{len(data) - 1}]"
+        )
 
 
 def check_is_labelled(batch: Any) -> None:

@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import is_dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,13 +25,16 @@ from arcal.attacks import Inputs, InputsLike
 from arcal.batch_parts import (
     WITHOUT,
     as_inputs,
+    check_data,
     check_is_labelled,
+    is_of_single_inputs,
+    is_pair,
     label_key,
     parts_of,
     shape_of,
 )
 from arcal.errors import ArcalError, a_type, first_line
-from arcal.labels import as_whole_numbers, numbered
+from arcal.labels import NUMBERS, as_whole_numbers, numbered
 
 
 def as_loader(data: Any, name: str = "data") -> Any:
@@ -47,22 +49,18 @@ def as_loader(data: Any, name: str = "data") -> Any:
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
     """
-    if isinstance(data, str | Path):
-        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
-    arrays = Tensor | np.ndarray
-    if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
-        x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
-        if not x.ndim or x.shape[:1] != labels.shape[:1]:
-            shapes = f"inputs {tuple(x.shape)} and labels {tuple(labels.shape)}"
-            raise ArcalError(f"{shapes}: give (N, ...) of the one and (N,) of the other")
-        if not len(x):
-            return []
-        size = usual_batch(x[:1], x.device)
-        return list(zip(x.split(size), labels.split(size), strict=True))
+    check_data(data, name)
+    if is_pair(data):
+        return _batches_of_pair(data[0], data[1], name)
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
+    if hasattr(data, "fingerprint") and hasattr(data, "columns"):  # a table
+        return [
+            (data.ids[i : i + BATCH], data.rows[i : i + BATCH], data.labels[i : i + BATCH])
+            for i in range(0, len(data), BATCH)
+        ]
     stream = isinstance(data, IterableDataset)
-    if stream or not (isinstance(data, Dataset) or _is_of_single_inputs(data)):
+    if stream or not (isinstance(data, Dataset) or is_of_single_inputs(data)):
         if not hasattr(data, "__iter__") or isinstance(data, Mapping):
             raise ArcalError(
                 f"{name} is {a_type(data)}: give a loader, a data set, a pair (x, labels) "
@@ -120,22 +118,23 @@ list of its batches'
     )
 
 
-def _is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
-    """Whether `data[i]` is one labelled input, as in a data set of Hugging Face."""
-    if not hasattr(type(data), "__getitem__"):
-        return False
-    try:
-        one = data[0]
-    except (LookupError, TypeError):
-        return False
-    if isinstance(one, Mapping):
-        label = one.get(label_key(one), ())
-    else:
-        parts = one if isinstance(one, tuple | list) and len(one) in (2, 3) else [()]
-        label = parts[-1]
-        if isinstance(data, list | tuple) and all(shape_of(part) == () for part in parts):
-            return False  # rows of numbers, such as a pair of lists
-    return isinstance(label, str) or shape_of(label) == ()
+def _batches_of_pair(x: Any, labels: Any, name: str) -> list[tuple[Any, Any]]:
+    inputs = as_inputs(x)
+    shape = tuple(next(iter(inputs.named.values())).shape)
+    N = shape[0] if shape else 0
+    check_stacked(x, labels, N, name)
+    if not isinstance(labels, list | tuple):
+        labels = as_tensor(labels, "labels", must_be=NUMBERS)
+    if not shape or (shape_of(labels) or ())[:1] != (N,):
+        shapes = f"inputs {shape} and labels {shape_of(labels)}"
+        raise ArcalError(f"{shapes}: give (N, ...) of the one and (N,) of the other")
+    if not N:
+        return []
+    size = usual_batch(inputs.rows(slice(1)), inputs.device)
+    every = [slice(i, i + size) for i in range(0, N, size)]
+    alone = isinstance(inputs.parts, Tensor)
+    rows = [inputs.rows(some).parts if alone else inputs.rows(some) for some in every]
+    return [(some, labels[i]) for some, i in zip(rows, every, strict=True)]
 
 
 def _collated(items: list[Any]) -> Any:

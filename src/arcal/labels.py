@@ -11,8 +11,8 @@ from arcal.errors import ArcalError
 from arcal.printable import first_few
 
 NUMBERS = (
-    "numbers, not text: give each name's place among the model's outputs, or, to an audit or a "
-    "calibration, the names in that order as `classes=`"
+    "numbers, not text: give each name's place among the model's outputs, or the names in that "
+    "order as `classes=`"
 )
 
 
@@ -21,6 +21,17 @@ def as_tensor(values: Any, name: str, **options: Any) -> Tensor:
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
     return arrays.plain(arrays.as_tensor(values, name, **options)).detach().cpu()
+
+
+def refuse_text(names: object, what: str) -> None:
+    """Refuse a text or a number in place of a list of names; a text would be read as its letters.
+
+    >>> refuse_text(["cat", "dog"], "classes")
+    """
+    if isinstance(names, str):
+        raise ArcalError(f"{what} is the text {names!r}: give a list of names, such as [{names!r}]")
+    if isinstance(names, int):
+        raise ArcalError(f"{what} is the number {names}: give a list of names")
 
 
 def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tensor:

@@ -6,7 +6,7 @@ or by one of the cheaper `arcal.orders`.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -18,12 +18,22 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
-from arcal.attacks import Adversarial, Bounds, Inputs, Model, as_attack, bound, frozen
+from arcal.attacks import (
+    Adversarial,
+    BoundaryProjection,
+    Bounds,
+    CarliniWagner,
+    Inputs,
+    Model,
+    as_attack,
+    bound,
+    frozen,
+)
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
 from arcal.attacks.logit_checks import checked_logits, logits_of_one
 from arcal.attacks.norms import checked_bounds
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
     Copies,
     as_loader,
@@ -34,9 +44,15 @@ from arcal.labelled_batches import (
     refuse_repeats,
     unpacked,
 )
+from arcal.labels import refuse_text
+from arcal.models import as_model
+from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking
 
-TAKES_KEYWORDS = "a model that takes several inputs is wrapped: arcal.auditing.as_model(model)"
+KEYWORDS = (
+    "a dict of inputs is passed as keywords and a tuple as arguments: wrap a model that takes the "
+    "whole, as lambda **parts: model(parts)"
+)
 
 Attack = Callable[..., Adversarial]
 """A callable `attack(model, x, bounds)`. One that can start from given points also takes `start=`,
@@ -87,10 +103,11 @@ class Robustness:
 
 
 def score(
-    model: Model,
+    model: Any,
     data: Any,
     order: str = "attack",
     *,
+    classes: Sequence[str] | None = None,
     attack: Attack | str | None = None,
     bounds: Bounds = (0.0, 1.0),
     seed: int = 0,
@@ -99,13 +116,15 @@ def score(
 ) -> Robustness:
     """Score every input of a data set by an order of `arcal.orders`.
 
-    `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, with labels in [0, Z) and x within
-    `bounds`, on the model's device. x may be a dict or tuple of tensors, of which the
+    `model` is anything that `arcal.auditing.as_model` takes. `data` yields batches
+    `(ids (B,), x (B, ...), labels (B,))`, with labels in [0, Z), or names among the `classes`, and
+    x within `bounds`, on the model's device. x may be a dict or tuple of tensors, of which the
     floating-point one is perturbed (see `Inputs`). Float64 inputs become float32 unless the
     module's weights are float64. The orders margin, confidence and random take token ids as well.
-    Batches may have any form that `arcal.audit` takes; `(x, labels)` get positions as ids, and a
-    loader that shuffles must yield ids. A data set, a list of pairs, a pair `(x, labels)` and
-    images of `arcal.data` are scored in batches of `usual_batch`.
+    Data and batches may have any form that `arcal.audit` takes; `(x, labels)` get positions as ids,
+    and a loader that shuffles must yield ids. A data set, a list of pairs, a pair `(x, labels)` and
+    images or a table of `arcal.data`, which brings its bounds, are scored in batches of
+    `usual_batch`.
     `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
     `seed` is used by the order `random` alone. The model runs in evaluation mode and is left as it
     was.
@@ -129,7 +148,12 @@ def score(
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
     attacked: Adversarial | None = None
+    refuse_text(classes, "classes")
+    classes = None if classes is None else tuple(map(str, classes))
+    check_order_given(model, classes or ())
+    model = as_model(model, classes=None if classes is None else len(classes))
     loader = as_loader(data)
+    bounds = getattr(data, "bounds", bounds)
     copies = Copies(loader)
     if loader_augments(loader):
         warn(
@@ -139,14 +163,15 @@ def score(
         )
     for n, batch in enumerate(loader):
         try:
-            ids, inputs, labels = _identified(batch, loader, copies, known)
+            ids, inputs, labels = _identified(batch, loader, copies, known, classes)
             rowwise, x = _rowwise(model, inputs.no_finer_than(model), order, bounds)
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None
-        with _noting(n, x, wrapped=rowwise is not model):
+        with _noting(n, x, several=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                points = attacker(rowwise, x, bounds, **begin)
+                with _where_it_leads(attacker, rowwise, x):
+                    points = attacker(rowwise, x, bounds, **begin)
                 attacked = as_adversarial(points, attacker, rowwise, x, bounds)
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
@@ -186,10 +211,10 @@ def score(
 
 
 def _identified(
-    batch: Any, loader: Any, copies: Copies, known: set[int]
+    batch: Any, loader: Any, copies: Copies, known: set[int], classes: Sequence[str] | None
 ) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, inputs and labels of a batch; ids that do not name the inputs are refused."""
-    ids, inputs, labels = unpacked(batch, len(known))
+    ids, inputs, labels = unpacked(batch, len(known), classes)
     if not has_ids(batch):
         if draws_order(loader):
             raise ArcalError(
@@ -212,15 +237,33 @@ def _rowwise(model: Model, inputs: Inputs, order: str, bounds: Bounds) -> tuple[
 
 
 @contextmanager
-def _noting(n: int, x: Tensor, *, wrapped: bool) -> Iterator[None]:
+def _noting(n: int, x: Tensor, *, several: bool) -> Iterator[None]:
     """Name the batch in errors raised in the block, by the model or about what it returns."""
     try:
         yield
     except Exception as error:
         error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
-        if isinstance(error, TypeError | AttributeError) and wrapped:
-            error.add_note(TAKES_KEYWORDS)
+        if isinstance(error, TypeError | AttributeError) and several:
+            error.add_note(KEYWORDS)
         raise
+
+
+@contextmanager
+def _where_it_leads(attacker: Attack, model: Model, x: Tensor) -> Iterator[None]:
+    """One line if a model takes inputs, and fails to look up what an attack changes them to."""
+    try:
+        yield
+    except (LookupError, ValueError) as error:
+        if not isinstance(attacker, BoundaryProjection | CarliniWagner):
+            raise  # it may be the attack that fails
+        with frozen(model):
+            checked_logits(model, x)
+        raise ArcalError(
+            f"the model takes the inputs and fails on what the attack changes them to "
+            f"({first_line(error)}): a column that it reads as a category is changed like a "
+            "number; give categories as whole numbers beside the numbers, ((categories, numbers), "
+            "labels), give bounds, or choose the order margin"
+        ) from error
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:

@@ -16,8 +16,9 @@ from torch.export import Dim, export
 from arcal.attacks import BoundaryProjection, Inputs
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
-from arcal.auditing.models import Classifier, as_model, check_model
+from arcal.auditing import as_model, check_model
 from arcal.errors import ArcalError
+from arcal.models import Classifier
 from arcal.robustness import score
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from arcal.attacks import BoundaryProjection, Inputs
-from arcal.auditing.models import as_model, check_model
+from arcal.auditing import as_model, check_model
 from arcal.errors import ArcalError
 
 

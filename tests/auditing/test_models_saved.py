@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from arcal.auditing.models import as_predictions
+from arcal.auditing import as_predictions
 from arcal.errors import ArcalError
 
 Z = [[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [1.0, 1.0, 4.0], [5.0, 0.0, 0.0]]

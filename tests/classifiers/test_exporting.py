@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.auditing.models import Classifier
 from arcal.calibration.posthoc import (
     POSTHOC,
     Calibrated,
@@ -19,6 +18,7 @@ from arcal.calibration.posthoc import (
 from arcal.classifiers import check_formats, export_calibrated, open_classifier
 from arcal.classifiers._exporting import run_onnx
 from arcal.errors import ArcalError
+from arcal.models import Classifier
 from arcal.networks import Normalize, build
 from arcal.store import load_tensors
 

@@ -5,7 +5,7 @@ An attack is a frozen dataclass that holds its settings, and is called as
 `rows(model, index)(x[index])`, so that a mask or anything else that belongs to a row follows it.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from arcal.attacks.adversarial import Adversarial
@@ -80,6 +80,19 @@ def name_of(attack: Any) -> str:
     raise ArcalError(f"attack {attack!r} has no name: give one of {', '.join(ATTACKS)}")
 
 
+def attack_words(attack: Any) -> str:
+    """An attack in words: its name and settings, or what it is called in the user's code.
+
+    >>> attack_words(BoundaryProjection(budget=100)), attack_words(rows)
+    ('boundary-projection-budget-100', 'rows, your own')
+    """
+    try:
+        return name_of(attack)
+    except ArcalError:
+        own = repr(attack) if is_dataclass(attack) else getattr(attack, "__qualname__", None)
+        return f"{own or type(attack).__name__}, your own"
+
+
 def settings_of(attack: Any) -> dict[str, Any]:
     """An attack's kind and settings: what its results depend on besides the model and the data.
 
@@ -112,6 +125,7 @@ __all__ = [
     "OwnAttack",
     "as_attack",
     "attack_named",
+    "attack_words",
     "bound",
     "frozen",
     "margin",

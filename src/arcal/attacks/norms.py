@@ -97,7 +97,7 @@ def _ends(bounds: Any) -> Bounds:
 
 def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
     """What to do with inputs `(N, ...)` outside their bounds: images hint at their scaling."""
-    if x.ndim == 4 and x.shape[1] in (1, 3) and bounds == (0, 1):
+    if are_images(x) and bounds == (0, 1):
         if x.min() < 0:
             return (
                 "if they are normalised images, give them in [0, 1] and normalise in the model's "
@@ -110,6 +110,22 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
                 "have, or bounds=None"
             )
     return "scale them, or give the bounds they have, or bounds=None"
+
+
+def are_images(x: Tensor) -> bool:
+    """Whether these inputs `(N, ...)` seem to be images of 1 or 3 channels, or grey ones without.
+
+    Grey images without channels are whole numbers up to 255, as in `MNIST.data`.
+
+    >>> are_images(torch.zeros(2, 3, 8, 8)), are_images(torch.zeros(2, 8, 8, 3))
+    (True, True)
+    >>> are_images(torch.full((2, 8, 8), 255.0)), are_images(torch.full((2, 8, 8), 5.5))
+    (True, False)
+    """
+    if x.ndim == 4:
+        return x.shape[1] in (1, 3) or x.shape[3] in (1, 3)
+    square = x.ndim == 3 and x.shape[1] == x.shape[2]
+    return square and float(x.max()) == 255 and bool((x == x.round()).all())
 
 
 def flattened(bounds: Bounds) -> Bounds:

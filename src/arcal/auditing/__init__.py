@@ -77,6 +77,7 @@ from arcal.auditing._measures import (
     stability,
     without_extra,
 )
+from arcal.auditing._model_checks import check_model
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import overall
 from arcal.auditing._paired import PairedDifference, paired_differences, paired_t
@@ -104,7 +105,7 @@ from arcal.auditing._reliability import (
     reliability,
     reliability_by_run,
 )
-from arcal.auditing._saved_predictions import check_rows
+from arcal.auditing._saved_predictions import as_predictions, check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
@@ -117,7 +118,7 @@ from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
-from arcal.auditing.models import as_model, as_predictions, check_model, suspect_outputs
+from arcal.models import as_model, suspect_outputs
 
 __all__ = [
     "CLEAN",

@@ -16,9 +16,9 @@ from arcal.attacks.logit_checks import (
     on_other_devices,
     rounding_between_calls,
 )
-from arcal.auditing._logits import check_classes
 from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
+from arcal.models import Around, check_classes
 
 PLENTY = 8
 """At most this many rows are run alone; with fewer, outputs in [0, 1] may be chance."""
@@ -98,18 +98,6 @@ softmax, or the logarithm
             _check_rows(model, inputs, logits, everyone.roll(1), allowed, how)
             for row in everyone[:: -(-N // PLENTY)].split(1):
                 _check_rows(model, inputs, logits, row, allowed, "when it is run alone")
-
-
-class Around(nn.Module):
-    """An arcal module around the user's `classifier`; layers are reported by their names in it.
-
-    >>> from torch import nn
-    >>> from arcal.auditing import as_model
-    >>> isinstance(as_model(nn.Linear(3, 2)), Around)
-    True
-    """
-
-    classifier: nn.Module
 
 
 def _check_mode(model: Model) -> None:

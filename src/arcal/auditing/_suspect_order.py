@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from scipy.special import bdtrc
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.attacks import Bounds, Inputs, InputsLike, Model, frozen
+from arcal.attacks.norms import are_images
 from arcal.auditing._caveat import Option
 
 FEWEST = 30
@@ -60,7 +60,8 @@ normalisation?'
     """
     met = _first_batch_norm(model, x)
     if met is None:
-        return _suspect_pixels(Inputs.of(x).parts, bounds)
+        inputs = Inputs.of(x)
+        return None if inputs.perturbed is None else _suspect_pixels(inputs.x, bounds)
     layer, values = met.layer, met.x.transpose(0, 1).flatten(1).cpu().double()
     if values.shape[1] < OF_A_CHANNEL or not values.isfinite().all():
         return None
@@ -75,11 +76,9 @@ normalisation?'
     )
 
 
-def _suspect_pixels(x: Any, bounds: Bounds) -> str | None:
-    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3):
-        return None
+def _suspect_pixels(x: Tensor, bounds: Bounds) -> str | None:
     given = bounds is None or isinstance(bounds[1], Tensor) or bounds[1] != 1
-    if given or not x.is_floating_point() or x.min() < 0 or x.max() <= 2:
+    if given or not are_images(x) or x.min() < 0 or x.max() <= 2:
         return None
     return (
         f"the images reach up to {x.max():.4g}: if the model was trained on pixels in [0, 1], "

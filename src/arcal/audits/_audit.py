@@ -38,7 +38,6 @@ from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits._loaded import Loaded, beside, examples_or_loaded
-from arcal.audits._names import refuse_text
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
@@ -46,6 +45,7 @@ from arcal.classifiers import check_order_given
 from arcal.data import Part
 from arcal.errors import ArcalError, a_type
 from arcal.files import check_replaceable, write_json, write_text
+from arcal.labels import refuse_text
 from arcal.orders import check_order
 from arcal.report.audited import (
     Finding,

@@ -37,7 +37,6 @@ from arcal.audits._examples import augmented, examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
 from arcal.audits._loaded import beside, examples_or_loaded
-from arcal.audits._names import refuse_text
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
@@ -46,6 +45,7 @@ from arcal.calibration.resampled import scores_of
 from arcal.classifiers import check_order_given
 from arcal.errors import ArcalError
 from arcal.labelled_batches import nothing_in
+from arcal.labels import refuse_text
 from arcal.report.audited import (
     in_clusters_sentence,
     suspect_one_class,

@@ -7,17 +7,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor, bytes_of
+from arcal.arrays import TensorLike, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
+from arcal.batch_parts import as_inputs, check_data, is_pair
 from arcal.calibration.checks import as_weights
-from arcal.data import Kind, Part, Table, Texts, as_input
-from arcal.errors import ArcalError, a_type, first_line
+from arcal.data import Kind, Part, Table, as_input
+from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
     as_loader,
     check_stacked,
@@ -143,6 +143,7 @@ class Examples:
         Labels are numbers, or names among the `classes`.
         """
         inputs = Inputs.of(x).plain()
+        alone = isinstance(inputs.parts, Tensor)
         if not len(inputs):
             raise ArcalError(f"{name} is empty: there is nothing to audit")
         check_stacked(x, y, len(inputs), name)
@@ -159,7 +160,7 @@ class Examples:
             ids=torch.arange(len(labels), device="cpu"),
             labels=labels,
             classes=tuple(classes),
-            read=lambda i: inputs.rows(i).parts if isinstance(x, Tensor) else inputs.rows(i),
+            read=lambda i: inputs.rows(i).parts if alone else inputs.rows(i),
             content=digest.hexdigest()[:16],
             bounds=bounds,
             **more,
@@ -292,19 +293,7 @@ def examples_or_loader(
 
     For a loader `weights`, `by` and `clusters` are ignored: `_loaded.beside` handles them.
     """
-    if data is None:
-        raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
-    if isinstance(data, str | Path):
-        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
-    inputs = data[0] if isinstance(data, tuple) and len(data) == 2 else ()
-    raw = isinstance(inputs, list) and isinstance(next(iter(inputs), None), str)
-    if raw or isinstance(data, Texts):
-        texts, labels = ("texts", "labels") if raw else ("texts.texts", "texts.labels")
-        raise ArcalError(
-            f"{name} holds texts, which a model does not read: with opened = "
-            f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
-            "and bounds=None; of another model give predictions alone, by `as_predictions`"
-        )
+    check_data(data, name)
     examples = _examples(data, name, bounds, order, classes)
     if examples is not None:
         examples = examples if weights is None else examples.weighted(weights)
@@ -350,15 +339,9 @@ def _examples(
         return Examples.from_part(data)
     if isinstance(data, Table):
         return Examples.from_table(data)
-    if isinstance(data, tuple | list) and len(data) == 2 and not _are_batches(*data):
-        x, y = data
-        if hasattr(x, "columns"):
-            raise ArcalError(
-                f"the inputs of {name} are {a_type(x)}, and a model takes tensors: give "
-                "its numbers as an array, such as x.to_numpy(), or predictions alone, by "
-                "`as_predictions`"
-            )
-        x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
+    if is_pair(data):
+        x, y = as_inputs(data[0]), data[1]
+        check_stacked(data[0], y, len(x), name)
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
         if order is not None:
             try:
@@ -367,13 +350,6 @@ def _examples(
                 raise ArcalError(f"{name}: {error}") from None
         return examples
     return None
-
-
-def _are_batches(first: Any, second: Any) -> bool:
-    """Whether a pair is two batches rather than inputs (perhaps of several tensors) and labels."""
-    if isinstance(first, Mapping):
-        return isinstance(second, Mapping)
-    return isinstance(first, tuple | list) and not isinstance(second, Tensor | np.ndarray)
 
 
 def check_within(x: InputsLike, bounds: Bounds) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from arcal.arrays import ascending, places_of
-from arcal.attacks import OwnAttack
+from arcal.arrays import as_tensor, ascending, places_of
+from arcal.attacks import BoundaryProjection, Bounds, OwnAttack, attack_words
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
@@ -194,20 +194,37 @@ def audited(
         R=job.R,
         positive_class=job.positive_class(classes),
         norm=job.settings.norm,
-        facts={**job.facts, **_distance_facts(job.settings)},
+        facts={**job.facts, **_distance_facts(job)},
         caveats=[*job.caveats, *calibrated_on(job.model, predictions)],
         options=job.options,
     )
 
 
-def _distance_facts(settings: Settings) -> dict[str, str]:
-    """Facts for the page if distances are in a norm other than L2, or by the user's own attack."""
-    facts, attack = dict[str, str](), settings.attack
+def _distance_facts(job: Job) -> dict[str, str]:
+    """Facts for the page if distances are not in L2, by the default attack, within [0, 1]."""
+    facts, settings, attack = dict[str, str](), job.settings, job.settings.attack
     if settings.norm == "linf":
         facts["Norm"] = "L-infinity: the greatest change of any number of an input"
-    if settings.order == "attack" and isinstance(attack, OwnAttack):
+    if settings.order != "attack":
+        return facts
+    if isinstance(attack, OwnAttack):
         facts["Attack"] = f"{attack.spec}, your own, of the code {attack.code}"
+    elif attack not in (BoundaryProjection(), BoundaryProjection(norm="linf")):
+        facts["Attack"] = attack_words(attack)
+    if job.examples is None or "Distances" not in job.examples.facts:
+        facts |= _bounds_fact(settings.bounds)
     return facts
+
+
+def _bounds_fact(bounds: Bounds) -> dict[str, str]:
+    if bounds is None:
+        return {"Bounds": "none: a number of an input may change to any other"}
+    ends = [as_tensor(end, "bounds") for end in bounds]
+    if all(end.ndim == 0 for end in ends):
+        low, high = (float(end) for end in ends)
+        return {} if (low, high) == (0, 1) else {"Bounds": f"{low:g} to {high:g}"}
+    low, high = float(ends[0].min()), float(ends[1].max())
+    return {"Bounds": f"each number of an input has its own, in all {low:g} to {high:g}"}
 
 
 def _robustness(block: Block, settings: Settings) -> Robustness | None:

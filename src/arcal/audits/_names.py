@@ -67,17 +67,6 @@ def check_data_name(data: str) -> None:
         )
 
 
-def refuse_text(names: object, what: str) -> None:
-    """Refuse a text or a number in place of a list of names; a text would be read as its letters.
-
-    >>> refuse_text(["cat", "dog"], "classes")
-    """
-    if isinstance(names, str):
-        raise ArcalError(f"{what} is the text {names!r}: give a list of names, such as [{names!r}]")
-    if isinstance(names, int):
-        raise ArcalError(f"{what} is the number {names}: give a list of names")
-
-
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
     """A name for each model: the ones given, or the shortest that tell them apart.
 

@@ -12,7 +12,6 @@ _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors fil
 _class_names        a model's class names against the data's
 """
 
-from arcal.classifiers._class_names import GENERIC, check_class_names, check_order_given, reorder
 from arcal.classifiers._exporting import FORMATS, check_formats, export_calibrated
 from arcal.classifiers._open import open_classifier
 from arcal.classifiers._opened_classifier import (
@@ -22,6 +21,7 @@ from arcal.classifiers._opened_classifier import (
     Preprocessing,
 )
 from arcal.external import NORMALIZATIONS, Normalization, as_normalization
+from arcal.models.class_names import GENERIC, check_class_names, check_order_given, reorder
 
 __all__ = [
     "AS_THEY_ARE",

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from arcal.auditing.models import Classifier
 from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import (
     CALIBRATED_ON,
@@ -21,6 +20,7 @@ from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
 from arcal.logits import are_probabilities
+from arcal.models import Classifier
 
 INPUTS = {
     "tensor(float)": torch.float32,

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from arcal.auditing import Caveat, Method, as_model
-from arcal.classifiers._class_names import own_class_names
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opaque import is_opaque
@@ -30,6 +29,7 @@ from arcal.external import (
     versions,
 )
 from arcal.files import expanded, parse_json
+from arcal.models.class_names import own_class_names
 from arcal.store import RunFolder
 from arcal.training.saved_run import fingerprint_of, model_of, read_run
 

@@ -1,5 +1,6 @@
 """The columns of a part in Parquet, CSV, JSON lines, or a folder that `datasets` saved."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ WHOLE, ZEROS_BEFORE = r"^-?\d{1,18}$", r"^0\d+$"
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 UNLABELLED = "unlabelled"
+SEVERAL = re.compile(r"[\[(]?\s*[-+.\d]+([\s,;]+[-+.\d]+)+\s*[\])]?")
+"""Several numbers in one field, such as token ids."""
 OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 
 
@@ -279,6 +282,12 @@ def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray
         value = column[low].as_py()
         if value in ("True", "False", "true", "false", "TRUE", "FALSE"):
             raise ArcalError(f"{where(low)}: {name} is {value}: write 1 and 0") from None
+        if SEVERAL.fullmatch(value or ""):
+            raise ArcalError(
+                f"{where(low)}: {name} is {value!r}, several numbers: give each a column of its "
+                "own; if they are token ids, give a model that reads text (hf:FOLDER) the texts, "
+                "or give the ids in Python, arcal.audit(model, (ids, labels), order='margin')"
+            ) from None
         what = f"is {value!r}, not a number" if value else "is missing"
         raise ArcalError(
             f"{where(low)}: {name} {what}: leave the column out (--columns names the others), turn "

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.arrays import in_rows, is_of_view
 from arcal.attacks.model import frozen
 from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
-from arcal.networks.layers import in_rows, is_of_view
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training import EVALUATION_BATCH
 from arcal.training.saved_run import fingerprint_of, models_of

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 from torch.nn.utils.parametrize import is_parametrized
 
+from arcal.arrays import in_rows, is_of_view
 from arcal.attacks import frozen
 from arcal.errors import ArcalError
 from arcal.generators import seeded
@@ -159,27 +160,6 @@ def in_fastest_layout(network: nn.Module, shape: tuple[int, int, int]) -> nn.Mod
                     one.data = in_rows(one.data)
             network.register_forward_pre_hook(_given_in_rows)
     return network
-
-
-def is_of_view(error: BaseException) -> bool:
-    """Whether an error is from a `view` of a tensor that is channels last in memory.
-
-    >>> try:
-    ...     torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last).view(2, -1)
-    ... except RuntimeError as error:
-    ...     is_of_view(error)
-    True
-    """
-    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
-
-
-def in_rows(x: Tensor) -> Tensor:
-    """A copy in the usual memory layout, channel by channel and row by row.
-
-    >>> in_rows(torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)).view(2, -1).shape
-    torch.Size([2, 48])
-    """
-    return x.clone(memory_format=torch.contiguous_format)
 
 
 def _given_in_rows(network: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

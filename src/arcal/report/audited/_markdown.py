@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 
 from arcal._version import __version__
@@ -85,5 +86,15 @@ def _number(value: float) -> str:
     return f"{digits if '.' in digits or not e else f'{digits}.0'}{e}{power}"
 
 
+NOT_IN_YAML = re.compile("[^ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that YAML reads only if they are escaped, and its line separators."""
+
+
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # YAML reads it, too
+    r"""A text as JSON that YAML reads, too.
+
+    >>> print(_quoted("Größe\x7f"))
+    "Größe\u007f"
+    """
+    quoted = json.dumps(text, ensure_ascii=False)
+    return NOT_IN_YAML.sub(lambda one: f"\\u{ord(one[0]):04x}", quoted)

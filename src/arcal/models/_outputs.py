@@ -48,7 +48,11 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
 
 
 def check_classes(logits: Tensor, classes: int | None) -> None:
-    """Refuse logits `(N, Z)` whose number of classes is not that of the data, if it is known."""
+    """Refuse logits `(N, Z)` whose number of classes is not that of the data, if it is known.
+
+    >>> import torch
+    >>> check_classes(torch.zeros(5, 3), 3)
+    """
     if classes is not None and logits.shape[1] != classes:
         raise ArcalError(
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "

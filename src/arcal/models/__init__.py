@@ -1,6 +1,8 @@
 """The entry point for classifiers: anything that returns logits becomes a model."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +10,32 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
+from arcal.arrays import in_rows, is_of_view
 from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.auditing._logits import exported_module, logits_of, perhaps_logits
-from arcal.auditing._model_checks import Around, check_model
-from arcal.auditing._saved_predictions import as_predictions
 from arcal.errors import ArcalError, first_line
-from arcal.networks.layers import in_rows, is_of_view
+from arcal.models._outputs import check_classes, exported_module, logits_of, perhaps_logits
 
-__all__ = ["Classifier", "as_model", "as_predictions", "check_model", "suspect_outputs"]
+__all__ = [
+    "Around",
+    "Classifier",
+    "Function",
+    "as_model",
+    "check_classes",
+    "suspect_outputs",
+]
 
 for leaf in ("logits_of", "_no_finer"):  # for tracing a classifier, as `folded` does
     fx.wrap(leaf)
+
+
+class Around(nn.Module):
+    """An arcal module around the user's `classifier`; layers are reported by their names in it.
+
+    >>> isinstance(as_model(nn.Linear(3, 2)), Around)
+    True
+    """
+
+    classifier: nn.Module
 
 
 class Classifier(Around):
@@ -49,43 +66,25 @@ class Classifier(Around):
         return _no_finer(logits_of(output, self.classes), x)
 
 
-def as_model(classifier: Any, *, classes: int | None = None) -> Model:
-    """Turn a classifier of any kind into a model: a callable from inputs to logits `(N, Z)`.
+@dataclass(frozen=True)
+class Function:
+    """A function whose output is logits `(N, Z)`, whatever `classifier` returns.
 
-    `classifier` is an `nn.Module`, a program of `torch.export`, or any callable. It may return
-    logits, or a `ModelOutput`, dict or tuple with logits. The single logit z of a binary classifier
-    becomes the two logits (0, z): the second entry of their softmax is the sigmoid of z. A dict of
-    inputs is passed as keyword arguments, a tuple as positional arguments. A program exported for
-    one batch size takes any: batches are padded with copies of their last row. float64 logits for
-    float32 inputs, as from `Calibrated`, become float32.
-
-    A module stays a module: `.eval()`, `.to()` and its weights are those of the classifier.
-    `classes`, if given, is the number that every output must have. Anything else raises
-    `ArcalError`, and so does a transformers model whose config says that it does regression or
-    multi-label classification. The logits themselves are checked by `check_model`. For saved
-    predictions use `as_predictions`.
-
-    >>> import torch
-    >>> one_logit = torch.nn.Linear(3, 1)
-    >>> as_model(one_logit, classes=2)(torch.rand(5, 3)).shape
-    torch.Size([5, 2])
+    >>> as_model(lambda x: x.sum(dim=1))(torch.ones(5, 3))[0]
+    tensor([0., 3.])
     """
-    if classes is not None and classes < 2:
-        raise ArcalError(f"classes is {classes}: a classifier needs at least 2")
-    if isinstance(classifier, ExportedProgram):
-        classifier = exported_module(classifier)
-    if isinstance(classifier, Classifier):
-        return classifier if classes is None else Classifier(classifier.classifier, classes)
-    if isinstance(classifier, nn.Module):
-        _check_problem(classifier)
-        return Classifier(classifier, classes)
-    if isinstance(classifier, type) or not callable(classifier):
-        raise ArcalError(_why_not(classifier))
 
-    def model(x: InputsLike) -> Tensor:
+    classifier: Callable[..., Any]
+    classes: int | None = None
+
+    def __call__(self, x: InputsLike) -> Tensor:
+        classifier = self.classifier
         try:
-            output, _ = _called_in_either_layout(classifier, x)
-            logits = _no_finer(logits_of(output, classes), x)
+            if _takes_whole(classifier, _parts(x)):
+                output = classifier(_parts(x))
+            else:
+                output, _ = _called_in_either_layout(classifier, x)
+            logits = _no_finer(logits_of(output, self.classes), x)
             return logits.to(Inputs.of(x).device)
         except Exception as error:
             if isinstance(getattr(classifier, "model", None), nn.Module):
@@ -101,7 +100,43 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
                 "compute the logits by torch operations, or rank by the order margin"
             ) from error
 
-    return model
+
+def as_model(classifier: Any, *, classes: int | None = None) -> Model:
+    """Turn a classifier of any kind into a model: a callable from inputs to logits `(N, Z)`.
+
+    `classifier` is an `nn.Module`, a program of `torch.export`, or any callable. It may return
+    logits, or a `ModelOutput`, dict or tuple with logits. The single logit z of a binary classifier
+    becomes the two logits (0, z): the second entry of their softmax is the sigmoid of z. A dict of
+    inputs is passed as keyword arguments, a tuple as positional arguments, or either as it is to a
+    function that only takes one argument of another name. A program exported for
+    one batch size takes any: batches are padded with copies of their last row. float64 logits for
+    float32 inputs, as from `Calibrated`, become float32.
+
+    A module stays a module: `.eval()`, `.to()` and its weights are those of the classifier.
+    `classes`, if given, is the number that every output must have. Anything else raises
+    `ArcalError`, and so does a transformers model whose config says that it does regression or
+    multi-label classification. The logits themselves are checked by `arcal.auditing.check_model`.
+    For saved predictions use `arcal.auditing.as_predictions`.
+
+    >>> import torch
+    >>> one_logit = torch.nn.Linear(3, 1)
+    >>> as_model(one_logit, classes=2)(torch.rand(5, 3)).shape
+    torch.Size([5, 2])
+    """
+    if classes is not None and classes < 2:
+        raise ArcalError(f"classes is {classes}: a classifier needs at least 2")
+    if isinstance(classifier, ExportedProgram):
+        classifier = exported_module(classifier)
+    if isinstance(classifier, Classifier):
+        return classifier if classes is None else Classifier(classifier.classifier, classes)
+    if isinstance(classifier, nn.Module):
+        _check_problem(classifier)
+        return Classifier(classifier, classes)
+    if isinstance(classifier, Function):
+        return classifier if classes is None else Function(classifier.classifier, classes)
+    if isinstance(classifier, type) or not callable(classifier):
+        raise ArcalError(_why_not(classifier))
+    return Function(classifier, classes)
 
 
 @torch.no_grad()
@@ -133,7 +168,7 @@ def _why_not(classifier: Any) -> str:
     kind = type(classifier).__name__
     if hasattr(classifier, "predict_proba"):
         return (
-            f"{kind} takes no tensors: give its predictions, "
+            f"{kind} takes no tensors: give an audit or a calibration its predictions, "
             "as_predictions(probabilities=classifier.predict_proba(x), labels=labels), in place of "
             "it and the data"
         )
@@ -180,6 +215,22 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
     if isinstance(parts, Mapping):
         return classifier(**parts)
     return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
+
+
+def _takes_whole(function: Callable[..., Any], parts: Any) -> bool:
+    """Whether a function takes several tensors as one argument, and not as keywords or several."""
+    if isinstance(parts, Tensor):
+        return False
+    try:
+        signature = inspect.signature(function)
+        signature.bind(parts)
+    except (TypeError, ValueError):
+        return False
+    try:
+        signature.bind(**parts) if isinstance(parts, Mapping) else signature.bind(*parts)
+    except TypeError:
+        return True
+    return False
 
 
 def _in_rows(x: InputsLike) -> InputsLike:
