@@ -21,6 +21,7 @@ ROOMS = (
     "arcal.calibration",
     "arcal.calibration.posthoc",
     "arcal.attacks",
+    "arcal.models",
     "arcal.auditing",
     "arcal.methods",
     "arcal.networks",
