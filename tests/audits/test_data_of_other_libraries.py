@@ -157,8 +157,8 @@ class Mirrored(Dataset[Any]):
 
 def test_a_loader_that_augments_is_said_to_wherever_it_is_read():
     """It gave the figures of augmented images without a word."""
-    torch.manual_seed(0)
-    random.seed(0)
+    torch.manual_seed(1)
+    random.seed(1)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
     plain = TensorDataset(torch.rand(400, 1, 2, 8), torch.arange(400) % 2)
     before = torch.get_rng_state(), random.getstate()
