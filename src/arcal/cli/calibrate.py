@@ -172,8 +172,8 @@ class Calibrate(OnModels):
             given = self._from_file(Path(models[0]), formats)
         else:
             job, given = self._from_model(models[0], data, formats)
-        answers, counted = given.predictions.answers, (given.weights, given.clusters)
-        alike = counted == (None, None)
+        answers = given.predictions.answers
+        alike = given.weights is None and given.clusters is None
         figures = calibration_figure_names(unlabelled=sets, alike=alike, answers=answers)
         for condition in failing:
             condition.check(figures)

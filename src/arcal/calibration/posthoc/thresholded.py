@@ -131,13 +131,12 @@ def fit_accuracy_by_threshold(
 
     threshold = reached_by(accuracy)
     sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
+    effect = 1.0
     if clusters is not None:
         together = as_numbers(clusters, len(scores))
         effect = design_effect(correct.double() - threshold.reach(scores), w, together)
-        sure_but_wrong, n_alone = sure_but_wrong / effect, n / effect
-    else:
-        n_alone = n
-    low, high = tango(sure_but_wrong, sure_but_wrong, n_alone)  # as many are right but below it
+    alone = sure_but_wrong / effect  # as many are right but below it
+    low, high = tango(alone, alone, n / effect)
     loosest, strictest = reached_by(min(accuracy + high, 1)), reached_by(max(accuracy + low, 0))
     return AccuracyByThreshold(threshold, loosest, strictest, accuracy)
 
