@@ -1,6 +1,6 @@
 // One input opened: what it is, what it takes to change the prediction, all that is said of it.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Numbers, Top } from "./data";
 import { called, noun, percent, plain, within } from "./format";
 import { Long } from "./long";
@@ -10,7 +10,7 @@ import { nameOf, Tile, wordsOf } from "./thumbnail";
 export function Opened() {
   const row = opened.value;
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current!;
     if (row !== null && !dialog.open) dialog.showModal();
     if (row === null && dialog.open) dialog.close();
@@ -20,7 +20,9 @@ export function Opened() {
       ref={ref}
       class="opened"
       aria-labelledby="opened-title"
-      onClose={() => (opened.value = null)}
+      onClose={() => {
+        if (!ref.current?.open) opened.value = null; // the event is late: another may be open by now
+      }}
       onClick={(event) => event.target === ref.current && ref.current?.close()}
       onKeyDown={(event) => {
         const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
