@@ -153,7 +153,8 @@ def score(
     check_order_given(model, classes or ())
     model = as_model(model, classes=None if classes is None else len(classes))
     loader = as_loader(data)
-    bounds = getattr(data, "bounds", bounds)
+    if hasattr(data, "fingerprint"):  # a part or table of arcal.data; others may have other bounds
+        bounds = getattr(data, "bounds", bounds)
     copies = Copies(loader)
     if loader_augments(loader):
         warn(

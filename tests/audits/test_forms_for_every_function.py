@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import arcal
 from arcal.data import Table
@@ -134,3 +134,20 @@ def test_a_table_is_scored_within_its_own_bounds():
     torch.testing.assert_close(
         scores.robustness, torch.tensor([5.0, 5.0, 1.0]), rtol=1e-3, atol=1e-4
     )
+
+
+def test_bounds_of_another_library_are_not_those_of_inputs():
+    """Data sets of places have an attribute `bounds`, of longitudes and latitudes."""
+
+    class Places(Dataset[Any]):
+        bounds: tuple[float, float] = (48.0, 49.0)
+
+        def __len__(self) -> int:
+            return 6
+
+        def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+            return torch.full((3,), i / 6), i % 2
+
+    model = nn.Linear(3, 2).eval()
+    expected = arcal.score(model, [Places()[i] for i in range(6)])
+    assert torch.equal(arcal.score(model, Places()).robustness, expected.robustness)
