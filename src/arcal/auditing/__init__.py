@@ -108,6 +108,7 @@ from arcal.auditing._reliability import (
 from arcal.auditing._saved_predictions import as_predictions, check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
+from arcal.auditing._suspect_clusters import suspect_clusters
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
 from arcal.auditing._suspect_predictions import (
     suspect_own_predictions,
@@ -220,6 +221,7 @@ __all__ = [
     "shift_sets",
     "stability",
     "standing",
+    "suspect_clusters",
     "suspect_drift",
     "suspect_inputs",
     "suspect_order",

@@ -10,13 +10,14 @@ from arcal.auditing import (
     groupings,
     in_clusters,
     positive_class,
+    suspect_clusters,
     without_zeros,
 )
 from arcal.audits._examples import DRAWN, drawn_of_each
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.errors import ArcalError
 from arcal.printable import first_few
-from arcal.report.audited import WEIGHED_BY
+from arcal.report.audited import TOGETHER, WEIGHED_BY
 
 LABELLED = "Labels"
 """The title of the fact on how many inputs of a file have labels."""
@@ -100,6 +101,9 @@ def open_predictions(
         except ArcalError as error:
             raise ArcalError(f"{path}: {error}") from error
         predictions, zeros = without_zeros(saved.predictions)
+        caveats = _caveats(saved, zeros)
+        if one_per is None and cluster is None:
+            caveats += _together(saved, [name for name in saved.by if name not in own])
         one = Audited(
             name=name,
             predictions=predictions,
@@ -112,7 +116,7 @@ def open_predictions(
             R=R,
             positive_class=z,
             facts={title: fact for title, fact in facts.items() if fact is not None},
-            caveats=_caveats(saved, zeros),
+            caveats=caveats,
         )
         audited.append(one)
     return audited
@@ -126,6 +130,12 @@ def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
         "Repeated": saved.copies,
     }
     return [Caveat(title, text) for title, text in said.items() if text is not None]
+
+
+def _together(saved: SavedPredictions, columns: Sequence[str]) -> list[Caveat]:
+    """A caveat if inputs with the same value in one of the columns are wrong together."""
+    said = suspect_clusters(saved.predictions, columns={name: saved.by[name] for name in columns})
+    return [] if said is None else [Caveat(TOGETHER, said)]
 
 
 def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """The columns of a table of predictions, told apart by their names, and what they hold."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,12 @@ CALLED = (
     *CORRECT,
 )
 """Names of columns other than outputs; any of them shows that a table has a header."""
+OWNER = re.compile(
+    r"(.*[ _.-])?(patient|subject|participant|person|customer|client|user|member|household|"
+    r"speaker|author|animal|device|session|case)s?[ _.-]?(id|name|number|no|nr|code|key)?",
+    re.I,
+)
+"""Names of columns that may say which inputs belong together."""
 
 
 def columns_in(
@@ -66,7 +73,8 @@ def columns_in(
 
     Unless `labelled`, labels are ignored, and the names of the `classes` tell which columns are
     outputs. Answers are read only if there are no outputs. `labels_from` is another file with the
-    labels, if given.
+    labels, if given. Columns that nothing uses are in `by` all the same if inputs may belong
+    together by them.
     """
     table = read_table(path, called)
     if not table.num_rows:
@@ -99,6 +107,7 @@ def columns_in(
                 check_labelled(table, left)
             entries.sums = sums_off_one(table, left)
     entries.unused = tuple(_without(there, read | {*called.by}))
+    entries.by |= {name: table.column(name) for name in entries.unused if OWNER.fullmatch(name)}
     return entries
 
 

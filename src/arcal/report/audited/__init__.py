@@ -15,6 +15,7 @@ notebook   an audit in a notebook; it imports matplotlib, so it is imported only
 from arcal.report.audited._acting import acts_alone
 from arcal.report.audited._amounts import number
 from arcal.report.audited._doubts import (
+    TOGETHER,
     WEIGHED_BY,
     doubts,
     in_clusters_sentence,
@@ -30,6 +31,7 @@ from arcal.report.audited._words import headline, notes, summary
 
 __all__ = [
     "FORMAT",
+    "TOGETHER",
     "WEIGHED_BY",
     "Finding",
     "Shown",

@@ -13,6 +13,7 @@ from arcal.auditing import (
     Option,
     Predictions,
     effective_number,
+    suspect_clusters,
     suspect_inputs,
     suspect_order,
     suspect_own_predictions,
@@ -25,6 +26,8 @@ FEW = 12
 """Up to this many classes a suspected order is written out in full, so that it can be typed."""
 WEIGHED_BY = "Weights of inputs"
 """The title of the fact that says where the weights of the inputs come from."""
+TOGETHER = "Inputs that belong together"
+"""The title of the caveat on inputs that seem to be of one patient."""
 ENOUGH = 30
 """From so many inputs on, it is no coincidence if all outputs lie in [0, 1]."""
 
@@ -60,6 +63,8 @@ def doubts(model: Audited) -> list[str]:
     one = noun(answers=said.answers)
     if model.clusters is not None:
         lines.append(in_clusters_sentence(model.clusters, model.overall.accuracy.n, f"{one}s"))
+    elif all(one.title != TOGETHER for one in model.caveats):
+        lines += filter(None, [suspect_clusters(said, model.names)])
     if model.weights is not None:
         worth = effective_number(model.weights.double())
         source = f" ({where})" if (where := model.facts.get(WEIGHED_BY)) else ""

@@ -1,0 +1,103 @@
+"""Whether inputs that may belong together are wrong together."""
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.auditing import as_answers, as_predictions, suspect_clusters
+
+
+def of_patients(alike: float, *, patients: int = 100, each: int = 5, seed: int = 0):
+    """Calibrated answers, and each one's patient: with chance `alike` they share one's luck."""
+    draws = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(patients), each)
+    confidence = draws.uniform(0.5, 1, len(patient))
+    shared = draws.random(len(patient)) < alike
+    luck = np.where(shared, draws.random(patients)[patient], draws.random(len(patient)))
+    return as_answers(confidence=confidence, correct=luck < confidence), patient
+
+
+def names_of(patient: np.ndarray, form: str) -> list[str]:
+    return [form.format(p, i) for i, p in enumerate(patient)]
+
+
+@pytest.mark.parametrize(
+    "form", ["p{}/{}.png", "p{}_{}.png", "P{}S{}", "site 2/p{:03d}-left-{}.dcm", "П{}-снимок{}"]
+)
+def test_names_that_begin_alike_are_patients(form):
+    said, patient = of_patients(0.7)
+    sentence = suspect_clusters(said, names_of(patient, form))
+    assert sentence is not None
+    assert "--cluster" in sentence
+
+
+def test_the_beginning_that_tells_most_is_named():
+    said, patient = of_patients(0.7)
+    names = [f"ward{p % 25}/p{p}-{i}.png" for i, p in enumerate(patient)]
+    sentence = suspect_clusters(said, names)
+    assert sentence is not None
+    assert "such as with ward0/p0," in sentence
+
+
+def test_the_factor_is_that_of_the_intervals():
+    said, patient = of_patients(0.7, patients=400)
+    sentence = suspect_clusters(said, columns={"patient": patient})
+    assert sentence is not None
+    factor = float(sentence.partition("by a factor of ")[2].partition(";")[0])
+    # each of 5 covariances in a patient is alike^2 of a variance, less as confidences differ
+    assert 1.4 < factor < (1 + 4 * 0.7**2) ** 0.5 + 0.1
+
+
+def test_a_column_is_quoted_as_a_shell_needs_it():
+    said, patient = of_patients(0.7)
+    sentence = suspect_clusters(said, columns={"patient id": patient.astype(str)})
+    assert sentence is not None
+    assert "--cluster 'patient id'" in sentence
+
+
+def test_independent_inputs_are_not_suspected():
+    suspected = 0
+    for seed in range(80):
+        said, patient = of_patients(0, seed=seed, patients=60 + seed, each=2 + seed % 5)
+        suspected += suspect_clusters(said, names_of(patient, "p{}_{}.png")) is not None
+    assert suspected <= 1  # 0.08 are expected
+
+
+def test_few_errors_in_groups_of_all_sizes_are_not_suspected():
+    draws, suspected = np.random.default_rng(0), 0
+    for _ in range(100):
+        share = draws.pareto(1.2, 60) + 0.1
+        patient = draws.choice(60, 200, p=share / share.sum())
+        right = draws.random(200) < 0.99
+        said = as_answers(confidence=np.full(200, 0.99), correct=right)
+        suspected += suspect_clusters(said, columns={"patient": patient}) is not None
+    assert suspected <= 1  # 0.1 are expected
+
+
+def test_classes_of_other_difficulty_are_not_clusters():
+    # 40 classes in folders of their own, half of them never right
+    labels = torch.arange(40).repeat_interleave(10)
+    predicted = torch.where(labels % 2 == 0, labels, (labels + 1) % 40)
+    said = as_predictions(logits=2 * torch.eye(40)[predicted], labels=labels)
+    assert suspect_clusters(said, [f"class{z}/{i}.png" for i, z in enumerate(labels)]) is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"patient": [None] * 500},
+        {"patient": ["one"] * 500},
+        {"patient": list(range(500))},
+        {"patient": [[1]] * 500},
+        {"hospital": [i // 100 for i in range(500)]},
+    ],
+)
+def test_other_columns_are_skipped(columns):
+    assert suspect_clusters(of_patients(0.7)[0], columns=columns) is None
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_nothing_is_said_where_all_are_right_or_all_wrong(right):
+    said = as_answers(confidence=np.full(100, 0.9), correct=np.full(100, right))
+    assert suspect_clusters(said, columns={"patient": np.arange(100) // 2}) is None
+    assert suspect_clusters(said) is None
