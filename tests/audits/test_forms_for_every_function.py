@@ -135,7 +135,7 @@ def test_labels_may_be_names_of_the_classes(data):
 def test_a_sigmoid_is_refused_in_the_same_words(order):
     model = Net(lambda z: z[:, 0].sigmoid()).eval()
     for of in (arcal.score, arcal.audit):
-        with pytest.raises(arcal.ArcalError, match="^the model's one output lies in"):
+        with pytest.raises(arcal.ArcalError, match=r"^the model's one output lies in"):
             of(model, (X, Y), order=order)
 
 
@@ -148,7 +148,7 @@ def test_one_logit_may_be_small_in_a_batch():
 
 def test_an_empty_loader_is_said_to_be_empty():
     for of in (arcal.score, arcal.audit):
-        with pytest.raises(arcal.ArcalError, match="^there is nothing to .* is empty$"):
+        with pytest.raises(arcal.ArcalError, match=r"^there is nothing to .* is empty$"):
             of(Net().eval(), DataLoader(TensorDataset(X[:0], Y[:0]), 5))
 
 

@@ -84,15 +84,15 @@ def test_an_attack_that_leaves_a_category_is_one_line(of, embedding, says, capfd
 
 def test_an_attack_that_fails_for_another_reason_says_which():
     class Full(nn.Linear):
-        def forward(self, x):
-            if x.requires_grad:
+        def forward(self, input):
+            if input.requires_grad:
                 raise RuntimeError("not enough memory")
-            return super().forward(x)
+            return super().forward(input)
 
-    with pytest.raises(RuntimeError, match="^not enough memory"):
+    with pytest.raises(RuntimeError, match=r"^not enough memory"):
         arcal.score(Full(4, 2).eval(), (CATEGORIES, Y), bounds=(0, 3))
     for of in (arcal.audit, arcal.score):
-        with pytest.raises(arcal.ArcalError, match="^the model's logits have no gradient"):
+        with pytest.raises(arcal.ArcalError, match=r"^the model's logits have no gradient"):
             of(lambda x: x.detach()[:, :2], (X, Y), bounds=None)
 
 
