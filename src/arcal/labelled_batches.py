@@ -123,7 +123,9 @@ def _batches_of_pair(x: Any, labels: Any, name: str) -> list[tuple[Any, Any]]:
     shape = tuple(next(iter(inputs.named.values())).shape)
     N = shape[0] if shape else 0
     check_stacked(x, labels, N, name)
-    if not isinstance(labels, list | tuple):
+    if not isinstance(labels, list | tuple | Tensor) and np.asarray(labels).dtype.kind in "OU":
+        labels = np.asarray(labels).tolist()  # perhaps names
+    elif not isinstance(labels, list | tuple):
         labels = as_tensor(labels, "labels", must_be=NUMBERS)
     if not shape or (shape_of(labels) or ())[:1] != (N,):
         shapes = f"inputs {shape} and labels {shape_of(labels)}"

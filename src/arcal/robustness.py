@@ -31,7 +31,7 @@ from arcal.attacks import (
 )
 from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
-from arcal.attacks.logit_checks import checked_logits, logits_of_one
+from arcal.attacks.logit_checks import checked_logits, logits_of_one, refuse_sigmoid
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
@@ -53,6 +53,9 @@ KEYWORDS = (
     "a dict of inputs is passed as keywords and a tuple as arguments: wrap a model that takes the "
     "whole, as lambda **parts: model(parts)"
 )
+
+FAR = 1e6
+"""A change of an input that leaves any range of categories."""
 
 Attack = Callable[..., Adversarial]
 """A callable `attack(model, x, bounds)`. One that can start from given points also takes `start=`,
@@ -151,7 +154,7 @@ def score(
     refuse_text(classes, "classes")
     classes = None if classes is None else tuple(map(str, classes))
     check_order_given(model, classes or ())
-    model = as_model(model, classes=None if classes is None else len(classes))
+    given, model = model, as_model(model, classes=None if classes is None else len(classes))
     loader = as_loader(data)
     if hasattr(data, "fingerprint"):  # a part or table of arcal.data; others may have other bounds
         bounds = getattr(data, "bounds", bounds)
@@ -181,6 +184,9 @@ def score(
                 predicted, Z = logits.argmax(dim=1), logits.shape[1]
                 passes = torch.full_like(predicted, int(order == "gradient"))
                 row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
+        if not parts and model is not given and (row[2] == 1).all():  # an audit checks its own
+            with frozen(model):
+                refuse_sigmoid(checked_logits(rowwise, x))
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
             with frozen(model):
                 Z = checked_logits(rowwise, x).shape[1]
@@ -254,17 +260,32 @@ def _where_it_leads(attacker: Attack, model: Model, x: Tensor) -> Iterator[None]
     """One line if a model takes inputs, and fails to look up what an attack changes them to."""
     try:
         yield
-    except (LookupError, ValueError) as error:
+    except ArcalError:
+        raise
+    except (LookupError, ValueError, RuntimeError) as error:
         if not isinstance(attacker, BoundaryProjection | CarliniWagner):
             raise  # it may be the attack that fails
         with frozen(model):
             checked_logits(model, x)
+        if isinstance(error, RuntimeError) and not _fails_on_other_values(model, x):
+            raise  # such as a lack of memory
         raise ArcalError(
             f"the model takes the inputs and fails on what the attack changes them to "
             f"({first_line(error)}): a column that it reads as a category is changed like a "
             "number; give categories as whole numbers beside the numbers, ((categories, numbers), "
             "labels), give bounds, or choose the order margin"
         ) from error
+
+
+def _fails_on_other_values(model: Model, x: Tensor) -> bool:
+    """Whether a model fails on inputs of the same shape that are much smaller or larger."""
+    with frozen(model), torch.no_grad():
+        for far in (-FAR, FAR):
+            try:
+                model(x + far)
+            except RuntimeError:
+                return True
+    return False
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:

@@ -89,6 +89,36 @@ def test_a_drift_of_a_few_patients_is_no_drift():
     assert suspect_drift(a.log_probabilities, b.log_probabilities, "ab", (of, of_b)) is not None
 
 
+def test_patients_of_whom_a_model_is_more_or_less_sure_are_no_drift():
+    def sure(G, m, seed):
+        """Each patient has inputs of all classes, so that the mean probabilities are alike."""
+        g = torch.Generator().manual_seed(seed)
+        number = torch.arange(G).repeat_interleave(m)
+        y = torch.randint(3, (G * m,), generator=g)
+        u = 1.5 * torch.randn(G, generator=g)[number]
+        z = torch.randn(G * m, 3, generator=g)
+        z[torch.arange(G * m), y] += 2 + u
+        return (2 * z).log_softmax(1), number
+
+    said, alone = 0, 0
+    for seed in range(60):
+        (a, of), (b, of_b) = sure(100, 5, seed), sure(10, 50, seed + 500)
+        said += suspect_drift(a, b, "abc", (of, of_b)) is not None
+        alone += suspect_drift(a, b, "abc") is not None
+    assert (said, alone > 3) == (0, True)
+
+
+def test_inputs_of_no_weight_are_in_no_cluster():
+    said, number = drawn()
+    weights = (number < 10).double()
+    n = int(weights.sum())
+    more: dict[str, Any] = {"weights": weights, "clusters": number}
+    for lines in (arcal.audit(said, **more).doubts(), arcal.calibrate(said, **more).notes):
+        (line,) = (one for one in lines if "clusters by" in one)
+        assert f"the {n} inputs are in 10 clusters" in line
+        assert "so few clusters" in line
+
+
 def test_python_takes_clusters_of_predictions_pairs_and_loaders():
     torch.manual_seed(0)
     x = torch.randn(400, 2)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -114,11 +116,40 @@ def test_classes_that_do_not_fit_are_refused(classes, says):
             of()
 
 
-@pytest.mark.parametrize("data", [(X, NAMES), [(X[:9], NAMES[:9]), (X[9:], NAMES[9:])]])
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X, NAMES),
+        (X, np.array(NAMES)),
+        (X, pd.Series(NAMES, dtype="category", index=range(7, 67))),
+        [(X[:9], NAMES[:9]), (X[9:], NAMES[9:])],
+    ],
+)
 def test_labels_may_be_names_of_the_classes(data):
     scores = arcal.score(Net(), data, "margin", classes=["cat", "dog"])
     assert torch.equal(scores.labels, Y)
     assert (scores.ids.tolist(), len(scores.predicted)) == ([*range(60)], 60)
+
+
+@pytest.mark.parametrize("order", ["attack", "gradient", "margin"])
+def test_a_sigmoid_is_refused_in_the_same_words(order):
+    model = Net(lambda z: z[:, 0].sigmoid()).eval()
+    for of in (arcal.score, arcal.audit):
+        with pytest.raises(arcal.ArcalError, match=r"^the model's one output lies in"):
+            of(model, (X, Y), order=order)
+
+
+def test_one_logit_may_be_small_in_a_batch():
+    x = torch.cat([torch.full((100, 3), -1.0), torch.full((20, 3), 0.25)])
+    for order in ("attack", "gradient", "margin"):
+        audit = arcal.audit(lambda x: x.sum(1), (x, [0, 1] * 60), order=order, bounds=None, R=2)
+        assert audit.models[0].predictions.predicted.sum() == 20
+
+
+def test_an_empty_loader_is_said_to_be_empty():
+    for of in (arcal.score, arcal.audit):
+        with pytest.raises(arcal.ArcalError, match=r"^there is nothing to .* is empty$"):
+            of(Net().eval(), DataLoader(TensorDataset(X[:0], Y[:0]), 5))
 
 
 def test_a_table_is_scored_within_its_own_bounds():

@@ -52,9 +52,9 @@ def test_distances_that_are_not_the_usual_say_how_they_were_found(data, options,
 
 
 class WithCategory(nn.Module):
-    def __init__(self):
+    def __init__(self, embedding):
         super().__init__()
-        self.embedding, self.linear = nn.Embedding(4, 3), nn.Linear(5, 2)
+        self.embedding, self.linear = embedding, nn.Linear(5, 2)
         with torch.no_grad():
             self.linear.weight.fill_(0.01)
             self.linear.weight[0].neg_()
@@ -64,13 +64,36 @@ class WithCategory(nn.Module):
         return self.linear(torch.cat([self.embedding(x[:, 0].long()), x[:, :2]], dim=1))
 
 
+def one_hot(category):
+    return nn.functional.one_hot(category, 4)[:, :3]
+
+
+CATEGORIES = torch.cat([torch.arange(40).remainder(4)[:, None].float(), X], dim=1)
+
+
 @pytest.mark.parametrize("of", [arcal.audit, arcal.score])
-def test_an_attack_that_leaves_a_category_is_one_line(of):
-    x = torch.cat([torch.arange(40).remainder(4)[:, None].float(), X], dim=1)
-    with pytest.raises(
-        arcal.ArcalError, match=r"takes the inputs and fails .*\(index out of range"
-    ):
-        of(WithCategory().eval(), (x, Y), bounds=None)
+@pytest.mark.parametrize(
+    ("embedding", "says"),
+    [(nn.Embedding(4, 3), "index out of range"), (one_hot, "Class values must be")],
+)
+def test_an_attack_that_leaves_a_category_is_one_line(of, embedding, says, capfd):
+    with pytest.raises(arcal.ArcalError, match=rf"takes the inputs and fails .*\({says}"):
+        of(WithCategory(embedding).eval(), (CATEGORIES, Y), bounds=None)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_attack_that_fails_for_another_reason_says_which():
+    class Full(nn.Linear):
+        def forward(self, input):
+            if input.requires_grad:
+                raise RuntimeError("not enough memory")
+            return super().forward(input)
+
+    with pytest.raises(RuntimeError, match=r"^not enough memory"):
+        arcal.score(Full(4, 2).eval(), (CATEGORIES, Y), bounds=(0, 3))
+    for of in (arcal.audit, arcal.score):
+        with pytest.raises(arcal.ArcalError, match=r"^the model's logits have no gradient"):
+            of(lambda x: x.detach()[:, :2], (X, Y), bounds=None)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (4, 4, 3), (4, 4)])

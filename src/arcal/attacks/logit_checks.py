@@ -175,3 +175,23 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         raise ArcalError(
             "the model returns probabilities: give logits, without the softmax, or the logarithm"
         )
+
+
+PLENTY = 8
+"""With fewer rows, outputs in [0, 1] may be chance."""
+
+
+def refuse_sigmoid(logits: Tensor) -> None:
+    """Refuse logits (0, z) of a single output z that lies in [0, 1] for all of 8 rows or more.
+
+    >>> refuse_sigmoid(torch.tensor([[0.0, 0.5]] * 8))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the model's one output lies in [0, 1] for all inputs, as a sigmoid's...
+    """
+    one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
+    inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
+    if one_output and inside and len(logits) >= PLENTY:
+        raise ArcalError(
+            "the model's one output lies in [0, 1] for all inputs, as a sigmoid's does: return the "
+            "logit before it; if it is a logit, return both classes' as (-z / 2, z / 2)"
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def suspect_drift(
     thousand gives a sentence, corrected for the number of classes. A drift that does not show in
     the probabilities goes unnoticed, and so does any with fewer than 30 inputs on either side.
     `clusters` number the inputs that belong together, int64 `(N,)` and `(M,)`, where this is known:
-    each side then counts as many inputs as its `design_effect` leaves.
+    each side then counts as many inputs as are as certain without clusters.
 
     >>> import torch
     >>> p = torch.linspace(0.01, 0.5, 300)
@@ -67,7 +68,17 @@ may not hold for these'
 
 
 def _independent(values: Tensor, number: Tensor | None) -> float:
-    """The number of independent inputs whose mean is as certain as that of these values `(N,)`."""
+    """The number of independent inputs whose distribution is as certain as that of these `(N,)`.
+
+    A test of distributions compares shares of values below a limit, and these may be less certain
+    than the mean, as where patients differ in how sure the model is of any class. So the largest
+    design effect of those below a decile counts.
+    """
     if number is None:
         return len(values)
-    return len(values) / design_effect(values, torch.ones_like(values), number)
+    one = torch.ones_like(values)
+    deciles = np.quantile(values.numpy(), np.arange(0.1, 0.95, 0.1), method="inverted_cdf")
+    below = (values[:, None] <= torch.from_numpy(deciles)).to(values)
+    below = below[:, below.min(0).values < 1]
+    every = below.T if below.shape[1] else values[None]
+    return len(values) / max(design_effect(some, one, number) for some in every)

@@ -14,6 +14,7 @@ from arcal.attacks.logit_checks import (
     check_logits,
     coarsest,
     on_other_devices,
+    refuse_sigmoid,
     rounding_between_calls,
 )
 from arcal.errors import ArcalError, ModelInputError, first_line
@@ -21,7 +22,7 @@ from arcal.labels import as_labels
 from arcal.models import Around, check_classes
 
 PLENTY = 8
-"""At most this many rows are run alone; with fewer, outputs in [0, 1] may be chance."""
+"""At most this many rows are run alone; with fewer, rows of length 1 may be chance."""
 
 MOST = 6
 """Tensors that a line lists."""
@@ -140,13 +141,7 @@ def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
         raise ArcalError(f"the model returns {logits.dtype}: logits, which are floats, are needed")
     check_classes(logits, classes)
     _check_no_embedding(logits)
-    one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
-    inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
-    if one_output and inside and len(logits) >= PLENTY:
-        raise ArcalError(
-            "the model's one output lies in [0, 1] for all inputs, as a sigmoid's does: return the "
-            "logit before it; if it is a logit, return both classes' as (-z / 2, z / 2)"
-        )
+    refuse_sigmoid(logits)
 
 
 def _check_no_embedding(logits: Tensor) -> None:

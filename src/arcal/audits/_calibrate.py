@@ -198,7 +198,7 @@ def calibration_of(
     counting: dict[str, Any] = {"weights": weights, "clusters": together}
     choice = choose_calibrator(predictions, calibrators=calibrators, progress=progress, **counting)
     if clusters is not None:
-        notes = [*notes, in_clusters_sentence(clusters, choice.before.accuracy.n)]
+        notes = [*notes, in_clusters_sentence(clusters, choice.before.accuracy.n, weights=weights)]
     stream, estimates, unsaid = estimates_of(
         sets, as_given, choice.calibrator, clusters_of=clusters_of, **counting
     )

@@ -129,7 +129,7 @@ def check_levels(job: Job, N: int | None) -> None:
     """Refuse an invalid number of levels, or more levels than there are inputs (N, if known)."""
     if not isinstance(job.R, Integral) or job.R < 1:
         raise ArcalError(f"{job.R!r} levels: a whole number, at least 1, is needed")
-    if job.settings.order is not None and N is not None and N < job.R:
+    if job.settings.order is not None and N and N < job.R:
         raise ArcalError(
             f"{N} inputs cannot be cut into {job.R} levels: use fewer levels or more inputs"
         )

@@ -21,7 +21,7 @@ from arcal.attacks import (
 )
 from arcal.attacks.inputs import over
 from arcal.attacks.norms import checked_bounds
-from arcal.auditing import EvaluationSet, Perturbed
+from arcal.auditing import EvaluationSet, Perturbed, as_model
 from arcal.data import as_input
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import usual_batch
@@ -242,7 +242,8 @@ def _batch(
         if not x.only_run:
             checked_bounds(bound(model, x)[1], settings.bounds)
         everything = torch.arange(len(ids), device="cpu")
-        scores = score(logits.__getitem__, [(ids, everything, labels)], settings.order)
+        looked_up = as_model(logits.__getitem__)
+        scores = score(looked_up, [(ids, everything, labels)], settings.order)
     else:
         scores = score(model, [(ids, x, labels)], settings.order, bounds=settings.bounds)
     block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)

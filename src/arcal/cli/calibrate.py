@@ -179,15 +179,15 @@ class Calibrate(OnModels):
             condition.check(figures)
         for line in given.left_out:
             say(f"arcal: {line}")
-        calibration = self._fitted(job, given, sets, tried, own)
-        for line in calibration.doubts:
-            say(f"arcal: {line}")
         others, together = {**given.unlabelled}, {**given.clusters_of}
         if (applied := given.applied) is not None:
             name = str(output.apply)
             some = drawn(applied, self.data.one_per, name)
             others[name] = some.predictions
             together |= clusters_in({name: some}, how.cluster)
+        calibration = self._fitted(job, given, sets, tried, own)
+        for line in calibration.doubts:
+            say(f"arcal: {line}")
         number = None if given.clusters is None else given.clusters.number
         say_drift(given.predictions, others, given.classes, number, together)
         with blamed_on(own):

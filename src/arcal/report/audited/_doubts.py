@@ -6,6 +6,7 @@ from shlex import quote
 
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing import (
     Audited,
     Caveat,
@@ -20,6 +21,7 @@ from arcal.auditing import (
     suspect_softmax_twice,
     suspect_swapped,
 )
+from arcal.calibration.checks import as_weights
 from arcal.report.names import noun
 
 FEW = 12
@@ -62,7 +64,9 @@ def doubts(model: Audited) -> list[str]:
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     one = noun(answers=said.answers)
     if model.clusters is not None:
-        lines.append(in_clusters_sentence(model.clusters, model.overall.accuracy.n, f"{one}s"))
+        lines.append(
+            in_clusters_sentence(model.clusters, model.overall.accuracy.n, f"{one}s", model.weights)
+        )
     elif all(one.title != TOGETHER for one in model.caveats):
         lines += filter(None, [suspect_clusters(said, model.names)])
     if model.weights is not None:
@@ -75,20 +79,26 @@ def doubts(model: Audited) -> list[str]:
     return lines
 
 
-def in_clusters_sentence(clusters: Grouping, n: int, inputs: str = "inputs") -> str:
+def in_clusters_sentence(
+    clusters: Grouping, n: int, inputs: str = "inputs", weights: TensorLike | None = None
+) -> str:
     """How many clusters the inputs are in, and how many independent ones the accuracy rests on.
+
+    Inputs whose weight in `weights` `(N,)` is 0 do not count.
 
     >>> from arcal.auditing import in_clusters
     >>> in_clusters_sentence(in_clusters("patient", ["Ann", "Bo", "Ann"]), 2)
     "the 3 inputs are in 2 clusters by patient, whose errors may come together: the accuracy's \
 interval is that of 2 independent inputs; so few clusters may leave intervals too narrow"
     """
+    if weights is not None:
+        clusters = clusters.rows(as_weights(weights, len(clusters.number)) > 0)
     G = len(clusters.number.unique())
     few = "; so few clusters may leave intervals too narrow" if G < FEW_CLUSTERS else ""
     return (
         f"the {len(clusters.number):,} {inputs} are in {G:,} clusters by {clusters.name}, whose "
         f"errors may come together: the accuracy's interval is that of {n:,} independent "
-        f"{inputs}{few}"
+        f"{inputs if n > 1 else inputs[:-1]}{few}"
     )
 
 
