@@ -58,3 +58,12 @@ def test_one_sentence_if_a_column_and_names_say_it(patients, tmp_path):
 
     one_of_each = ("audit", "mine.csv", "--one-per", "patient", "--out", "two")
     assert "wrong together" not in succeeds(*one_of_each).stdout
+
+
+def test_calibrate_says_it_too(patients, tmp_path):
+    header = "id,patient,label,probability_0,probability_1"
+    write(tmp_path / "mine.csv", header, patients, (0, 1, 2, 3, 4))
+    command = ("calibrate", "mine.csv", "--calibrators", "temperature", "--out")
+    said = succeeds(*command, "one").stderr
+    assert said.count("inputs with the same patient are right or wrong together") == 1
+    assert "wrong together" not in succeeds(*command, "two", "--cluster", "patient").stderr

@@ -10,7 +10,6 @@ from arcal.auditing import (
     groupings,
     in_clusters,
     positive_class,
-    suspect_clusters,
     without_zeros,
 )
 from arcal.audits._examples import DRAWN, drawn_of_each
@@ -102,8 +101,8 @@ def open_predictions(
             raise ArcalError(f"{path}: {error}") from error
         predictions, zeros = without_zeros(saved.predictions)
         caveats = _caveats(saved, zeros)
-        if one_per is None and cluster is None:
-            caveats += _together(saved, [name for name in saved.by if name not in own])
+        if cluster is None and (said := saved.wrong_together) is not None:
+            caveats.append(Caveat(TOGETHER, said))
         one = Audited(
             name=name,
             predictions=predictions,
@@ -130,12 +129,6 @@ def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
         "Repeated": saved.copies,
     }
     return [Caveat(title, text) for title, text in said.items() if text is not None]
-
-
-def _together(saved: SavedPredictions, columns: Sequence[str]) -> list[Caveat]:
-    """A caveat if inputs with the same value in one of the columns are wrong together."""
-    said = suspect_clusters(saved.predictions, columns={name: saved.by[name] for name in columns})
-    return [] if said is None else [Caveat(TOGETHER, said)]
 
 
 def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ from arcal.auditing import (
     as_predictions,
     copies,
     one_per,
+    suspect_clusters,
 )
 from arcal.audits._prediction_answers import holds_answers, missing_of
 from arcal.audits._prediction_arrays import arrays_in
@@ -75,6 +76,12 @@ class SavedPredictions:
     def copies(self) -> str | None:
         """A sentence if rows without an id seem to be copies of others."""
         return None if self.has_ids else copies(self.predictions)
+
+    @property
+    def wrong_together(self) -> str | None:
+        """A sentence if inputs that may be of one patient, say, are right or wrong together."""
+        columns = {name: self.by[name] for name in self.unused if name in self.by}
+        return suspect_clusters(self.predictions, self.names, columns)
 
     @property
     def keys(self) -> tuple[Any, ...]:

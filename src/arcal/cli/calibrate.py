@@ -267,9 +267,9 @@ class Calibrate(OnModels):
         saved = drawn(saved, one_per, path)
         answers = saved.predictions.answers
         applied = self._applied_to(saved.classes, answers)
-        if saved.unused:
-            say(f"arcal: {path}: columns not used: {first_few(saved.unused)}")
-        for line in filter(None, (saved.scaled, saved.copies, saved.doubt)):
+        unused = f"columns not used: {first_few(saved.unused)}" if saved.unused else None
+        together = None if cluster is not None else saved.wrong_together
+        for line in filter(None, (unused, saved.scaled, saved.copies, saved.doubt, together)):
             say(f"arcal: {path}: {line}")
         read = {
             one: self._like("--unlabelled", Path(one), saved.classes, str(path), answers)
