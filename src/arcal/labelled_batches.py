@@ -241,6 +241,8 @@ def inputs_alone(batch: Any) -> Inputs:
     [2, 2, 2, 2]
     """
     several = isinstance(batch, tuple | list)
+    if several and len(batch) > 3 and any(isinstance(one, tuple | list) for one in batch):
+        check_is_labelled(batch)
     if isinstance(batch, Mapping) or is_dataclass(batch) or (several and len(batch) in (2, 3)):
         return as_inputs(parts_of(batch).x)
     return as_inputs(batch[0] if several and len(batch) == 1 else batch)

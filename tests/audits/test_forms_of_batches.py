@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 import arcal
+from arcal.errors import ArcalError
 from arcal.labelled_batches import inputs_alone
 
 N = 90
@@ -178,3 +179,18 @@ def test_what_may_be_several_things_is_refused_with_what_to_give(data, says):
         with pytest.raises(arcal.ArcalError, match=re.escape(says)) as raised:
             run(net, data)
         assert "\n" not in str(raised.value)
+
+
+class Spoken(Dataset):
+    """As torchaudio's data sets of speech: waveform, rate, label, speaker, number."""
+
+    def __len__(self):
+        return N
+
+    def __getitem__(self, i):
+        return X[i], 16000, "yes", "bed7", i
+
+
+def test_a_data_set_of_more_than_inputs_and_labels_is_refused_as_a_batch_is():
+    with pytest.raises(ArcalError, match=r"a batch is a list of 5: give \(x, .*leave out the rest"):
+        arcal.audit(MODEL, Spoken(), order=None)

@@ -253,3 +253,11 @@ def test_folders_of_other_kinds_are_one_line(tmp_path):
     (tmp_path / "config.json").write_text('{"architecture": "resnet18", "num_classes": 3}')
     with pytest.raises(ArcalError, match="name it timm:resnet18"):
         open_classifier(f"hf:{tmp_path}")
+
+
+def test_a_classifier_of_audio_is_one_line(tmp_path):
+    """Its architecture is called ForSequenceClassification, too."""
+    configuration = transformers.Wav2Vec2Config(architectures=["Wav2Vec2ForSequenceClassification"])
+    configuration.save_pretrained(tmp_path)
+    with pytest.raises(ArcalError, match=r"no classifier of images or texts: .* in Python"):
+        open_classifier(f"hf:{tmp_path}")

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -253,3 +254,11 @@ def test_real_cifar_alone_is_the_part_that_load_reads():
     assert part.classes[:3] == ("airplane", "automobile", "bird")
     assert part.labels.bincount().tolist() == [1000] * 10
     assert torch.equal(pixels(part), read_pixels(ParquetColumns((file,))))
+
+
+def test_audio_where_images_are_expected_is_named(tmp_path):
+    """The column of a data set of audio has the bytes and the path of each file, as images have."""
+    sounds = [{"bytes": b"RIFF\x24\0\0\0WAVEfmt ", "path": "a.wav"}] * 2
+    pq.write_table(pa.table({"audio": sounds, "label": [0, 1]}), tmp_path / "test.parquet")
+    with pytest.raises(ArcalError, match=r"row 0: .*it is audio, which is audited in Python"):
+        load_part(str(tmp_path))

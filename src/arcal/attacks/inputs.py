@@ -104,7 +104,7 @@ class Inputs:
         So it is with whole numbers, such as token ids and their mask, but not pixels; and with
         several tensors of floats, of which none is named.
         """
-        kinds = (torch.int64, torch.int32, torch.bool)
+        kinds = (torch.int64, torch.int32, torch.int16, torch.bool)
         parts = self.named.values()
         floats = any(part.is_floating_point() for part in parts)
         return self.perturbed is None and (floats or all(part.dtype in kinds for part in parts))

@@ -35,6 +35,8 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
         )
         if x.dtype == torch.uint8:
             how = "divide pixels of 0 to 255 by 255"
+        elif x.dtype == torch.int16:
+            how = "make them floats, as `x / 32768` of audio, with bounds=(-1, 1)"
         elif x.is_floating_point():
             how = "give one input as a batch, `x[None]`"
             if x.ndim > 1:

@@ -23,6 +23,7 @@ from arcal.files import parse_json
 from arcal.models.class_names import are_numbers
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
+IN_PYTHON = "audit any other in Python, as `arcal.audit(model, loader)`"
 LONGEST = 512
 """The most tokens of a text if neither its tokenizer nor its network sets a limit."""
 
@@ -118,7 +119,7 @@ def _architecture(folder: Path, about: Mapping[str, Any]) -> str:
     if not architecture.endswith((IMAGES, TEXTS)):
         raise ArcalError(
             f"{folder} is {architecture or 'of an unknown architecture'}: a classifier of images "
-            f"or texts is needed, whose architecture ends in {IMAGES} or {TEXTS}"
+            f"or texts is needed, whose architecture ends in {IMAGES} or {TEXTS}; {IN_PYTHON}"
         )
     return architecture
 
@@ -219,9 +220,10 @@ def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> An
                 str(folder), local_files_only=True, trust_remote_code=False, **options
             )
     except Exception as error:  # of every kind: damaged files, unknown types, missing libraries
-        raise ArcalError(
-            f"{folder} cannot be opened by transformers ({first_line(error)})"
-        ) from error
+        why = first_line(error)
+        if why.startswith("Unrecognized configuration class"):  # Wav2Vec2ForSequenceClassification
+            why = f"it is no classifier of images or texts: {IN_PYTHON}"
+        raise ArcalError(f"{folder} cannot be opened by transformers ({why})") from error
 
 
 @contextmanager

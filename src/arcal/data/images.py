@@ -12,6 +12,7 @@ from arcal.errors import ArcalError, first_line
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that are read; some of Pillow's other readers start other programs."""
+AUDIO = "it is audio, which is audited in Python, as `arcal.audit(model, loader)`"
 GREY = ("1", "L", "LA", "La")
 """Pillow's modes of grey images of 8 bits or fewer."""
 
@@ -41,13 +42,24 @@ def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
         with Image.open(source, formats=FORMATS) as image:
             yield image
     except UnidentifiedImageError as error:  # its message shows a memory address
-        raise UnreadableImageError(where, "no known format") from error
+        reason = AUDIO if _is_audio(source) else "no known format"
+        raise UnreadableImageError(where, reason) from error
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise UnreadableImageError(where, f"more than {most:.0f} million pixels") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
         reason = error.strerror if isinstance(error, OSError) and error.strerror else None
         raise UnreadableImageError(where, reason or first_line(error)) from error
+
+
+def _is_audio(source: Path | BinaryIO) -> bool:
+    """Whether these bytes begin as those of WAV, FLAC, Ogg, or MP3 with a tag."""
+    file = source.open("rb") if isinstance(source, Path) else source
+    file.seek(0)
+    begin = file.read(12)
+    if isinstance(source, Path):
+        file.close()
+    return begin[8:] == b"WAVE" or begin.startswith((b"fLaC", b"OggS", b"ID3"))
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

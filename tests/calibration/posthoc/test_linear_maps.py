@@ -161,3 +161,20 @@ def test_a_class_with_one_input_can_be_left_out_of_the_choice():
     labels = torch.tensor([0, 0, 0, 1])
     chosen = fit_dirichlet(log_p, labels)
     assert chosen.W.equal(fit_dirichlet(log_p, labels, strength=STRENGTHS[0]).W)
+
+
+def test_dirichlet_is_fitted_where_most_classes_have_no_inputs():
+    """The objective's matrix of second derivatives is singular there."""
+    logits = torch.tensor(
+        [
+            [-1, 0, -2, -6, 1, -6],
+            [0, 0, 1, -11, 4, -8],
+            [0, 2, -6, -10, 2, -6],
+            [-1, 3, -3, -10, 3, -5],
+            [0, 4, -1, -12, 4, -9],
+            [-2, 1, -1, -7, 3, -7],
+        ]
+    )
+    log_p, labels = logits.double().log_softmax(1), torch.tensor([4, 4, 4, 1, 1, 4])
+    found = fit_dirichlet(log_p, labels)
+    assert nll(found(log_p), labels) < nll(log_p, labels)
