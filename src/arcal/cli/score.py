@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._named import attack_with
-from arcal.cli._paths import check_file, check_folder, check_picture
+from arcal.cli._paths import check_file, check_folder, check_picture, check_runs
 from arcal.cli.model_and_data import (
     MachineFlags,
     OneModelFlags,
@@ -108,6 +108,11 @@ class Score(OnModels):
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
     sharing: SharingFlags = field(default_factory=SharingFlags)
+
+    def check(self) -> None:
+        """Refuse what can be checked without importing libraries."""
+        if len(self.what) == 1:
+            check_runs(self.what)
 
     def __call__(self) -> None:
         how = self.ranking
