@@ -111,8 +111,13 @@ class Score(OnModels):
 
     def check(self) -> None:
         """Refuse what can be checked without importing libraries."""
-        if len(self.what) == 1:
-            check_runs(self.what)
+        if len(self.what) != 1 or Path(self.what[0]).is_file():
+            return
+        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
+        own += ("--devices", "--nodes", "--loaders")
+        for name in self.given(self.output, but=own):
+            raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
+        check_runs(self.what)
 
     def __call__(self) -> None:
         how = self.ranking
@@ -159,10 +164,6 @@ class Score(OnModels):
         from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
-        own += ("--devices", "--nodes", "--loaders")
-        for name in self.given(self.output, but=own):
-            raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
         order = self.ranking.order
         needs = "arcal.training", "arcal.compute.device"
         compute = self.sharing.begun(self.machine, *needs, threads=1)
