@@ -252,7 +252,7 @@ def test_a_full_disk_says_that_the_command_continues(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("arcal.cli.score.Score.__call__", full)
-    assert arcal("score", "run").line.endswith("the same command continues")
+    assert arcal("score", "model", "data").line.endswith("the same command continues")
 
 
 def test_data_that_has_moved_is_found_by_its_new_place(tiny, tmp_path):
@@ -396,7 +396,9 @@ def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):
     assert done.returncode == 141
 
 
-def test_quiet_leaves_out_the_progress_and_no_error(monkeypatch):
+def test_quiet_leaves_out_the_progress_and_no_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("nowhere").mkdir()
     quiet, run = [], _launched.run
     monkeypatch.setattr(_launched, "run", lambda called: (quiet.append(console.quiet), run(called)))
     assert "nowhere" in arcal("score", "nowhere", "-q").line

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from arcal.classifiers import open_classifier
-from arcal.classifiers._opaque import is_opaque
+from arcal.classifiers._opaque import held_by, is_opaque
 
 HEAD = """
 from functools import partial
@@ -87,6 +87,41 @@ def test_layers_of_torch_are_not():
     with warnings.catch_warnings(action="ignore"):  # new releases of torch warn of it
         scripted = torch.jit.script(nn.Linear(2, 2))
     assert not is_opaque(scripted)
+
+
+def test_a_number_read_from_a_file_makes_another_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    read = "        from pathlib import Path\n        self.t = float(Path('t.txt').read_text())"
+    body = f"{read}\n\n{METHOD} self.layer(x.clamp(max=self.t))"
+    prints = []
+    for number in ("1.5", "1.5", "1.6"):
+        Path("t.txt").write_text(number)
+        torch.manual_seed(0)
+        prints.append(opened(body).fingerprint())
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_another_program_of_torchscript_is_another_model():
+    class Cut(nn.Module):
+        def __init__(self, t: float):
+            super().__init__()
+            self.layer, self.t = nn.Linear(2, 2), t
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x.clamp(max=self.t))
+
+    programs = []
+    for number in (1.5, 1.5, 1.6):
+        torch.manual_seed(0)
+        with warnings.catch_warnings(action="ignore"):
+            programs.append(held_by(torch.jit.script(Cut(number))))
+    assert programs[0] == programs[1] != programs[2]
+
+
+def test_what_torch_draws_for_a_compiled_module_is_left_out():
+    torch.manual_seed(0)
+    one, other = (torch.compile(nn.Linear(2, 2), backend="eager") for _ in range(2))
+    assert held_by(one) == held_by(other)
 
 
 def test_configurations_are_not_and_what_repeats_itself_is_read_once():

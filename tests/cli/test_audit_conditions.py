@@ -17,7 +17,7 @@ def net(x):
 """
 
 
-FEW = "has too few inputs for it"
+FEW, ALONE = "has too few inputs for it", "coverage_at_90<0.1"
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ def files(tmp_path, monkeypatch):
         (["--order", "none", "--shift", "none"], "eec>0.1", "did you mean ece"),
         (["--order", "margin", "--shift", "none", "--levels", 4], "least_robust.ece>0.1", FEW),
         (["--order", "none", "--shift", "none", "--by", "site"], "by.site.c.ece.low>0.1", FEW),
+        (["--order", "none", "--shift", "none", "--cluster", "site"], ALONE, "weights or clusters"),
     ],
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
@@ -63,6 +64,25 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
     line = arcal("audit", "mine.npz", "--fail-if", f"{name}>0.1").line
     assert f"there is no figure {name!r}" in line
     assert not Path("audit").exists()
+
+
+def test_acting_alone_with_weights_is_refused_before_the_work(files, monkeypatch):
+    monkeypatch.setattr("arcal.auditing._audited.overall", None)  # nothing is computed
+    np.savez("weighed.npz", logits=9 * np.eye(3), labels=np.arange(3), weights=[1, 2, 3])
+    assert "weights or clusters" in arcal("audit", "weighed.npz", "--fail-if", ALONE).line
+
+
+def test_conditions_of_a_file_give_way_to_those_typed_once(files):
+    Path("gate.toml").write_text('fail-if = ["accuracy<0.1"]')
+    typed = ["audit", "mine.npz", "--config", "gate.toml"]
+    assert arcal(*typed).code == 0
+    assert arcal(*typed, "--fail-if", "accuracy>0.1").code == 1
+    twice = arcal(*typed, "--fail-if", "accuracy>0.1", "--fail_if=accuracy<0.1").line
+    assert "--fail-if is there twice: write it once, with all values after it" in twice
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_the_work(files):
+    assert "this name is not UTF-8" in arcal("audit", "mine.npz", "--out", "caf\udce9").line
 
 
 @pytest.mark.parametrize("condition", ["ece>5", "ece.low>=1.1", "class.1.gap>1", "accuracy<70"])

@@ -214,6 +214,7 @@ class Job:
             several=several,
             changes=changes,
             positive=self.positive is not None,
+            alike=self.examples.weights is None and self.examples.clusters is None,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

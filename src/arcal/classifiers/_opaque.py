@@ -1,6 +1,9 @@
-"""Whether a classifier in code may compute with something outside its state dict."""
+"""What a classifier in code may compute with outside its state dict."""
 
+import hashlib
+import io
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import partial
@@ -18,9 +21,12 @@ _PLAIN = (
     *(BuiltinFunctionType, ModuleType),
 )
 
+_READ = (bool, int, float, complex, str, bytes, np.generic)
+"""Those of them whose value may come from elsewhere than the code, such as a configuration."""
+
 
 def is_opaque(classifier: Any) -> bool:
-    """Whether what it computes may change while its code and its state dict stay the same.
+    """Whether what it computes may change while its code, tensors and plain values stay the same.
 
     This holds for a function, for a module without tensors, and for a module that holds something
     besides tensors, modules and plain values: a model of another library, an array, or a tensor
@@ -34,21 +40,47 @@ def is_opaque(classifier: Any) -> bool:
     >>> is_opaque(network), is_opaque(np.argmax), is_opaque(nn.Flatten())
     (True, True, True)
     """
+    return held_by(classifier) is None
+
+
+def held_by(classifier: Any) -> str | None:
+    """A digest of what it holds besides tensors and code; None if it `is_opaque`.
+
+    These are the plain values of a module, or the whole program of TorchScript.
+
+    >>> network = nn.Linear(2, 2)
+    >>> before = held_by(network)
+    >>> network.scale = 2
+    >>> held_by(network) == before
+    False
+    """
     if not (isinstance(classifier, nn.Module) and classifier.state_dict()):
-        return True
+        return None
+    digest = hashlib.sha256()
     if isinstance(classifier, torch.jit.ScriptModule):
-        return False
-    left = [one for module in classifier.modules() for one in _held_by(module)]
+        with warnings.catch_warnings(action="ignore"):  # new releases of torch warn of it
+            torch.jit.save(classifier, program := io.BytesIO())
+        digest.update(program.getbuffer())
+        return digest.hexdigest()[:16]
+    left = [(one, _counts(module)) for module in classifier.modules() for one in _held_by(module)]
     seen = {id(one): one for one in classifier.modules()}  # held, so that no id is used again
     while left:
-        value = left.pop()
+        value, counts = left.pop()
+        if counts and isinstance(value, _READ):
+            digest.update(f"{value!r}\n".encode(errors="backslashreplace"))
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
         seen[id(value)] = value
         if (parts := _parts(value)) is None:
-            return True
-        left += parts
-    return False
+            return None
+        left += [(one, counts and _counts(value)) for one in parts]
+    return digest.hexdigest()[:16]
+
+
+def _counts(value: Any) -> bool:
+    """Whether its plain values count; those of torch's own machinery are addresses and the like."""
+    package = f"{type(value).__module__}."
+    return package.startswith("torch.nn.") or not package.startswith("torch.")
 
 
 def _held_by(module: nn.Module) -> list[Any]:
@@ -82,8 +114,10 @@ def _parts(value: Any) -> Iterable[Any] | None:
     """All that a value holds; None if it may compute by itself, or cannot be looked into."""
     if isinstance(value, Mapping):
         return [*value.keys(), *value.values()]
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple):
         return value
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)
     if isinstance(value, FunctionType):
         return _read_by(value)
     if isinstance(value, CellType):

@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from arcal.auditing import Caveat, Method, as_model
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
-from arcal.classifiers._opaque import is_opaque
+from arcal.classifiers._opaque import held_by
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
 from arcal.errors import ArcalError, a_type
 from arcal.external import (
@@ -239,12 +239,12 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         raise ArcalError(
             f"{spec} is not a torch module, and cannot be given {weights}: leave it out"
         )
-    names = own_class_names(classifier)
+    names, held = own_class_names(classifier), held_by(classifier)
     return Loaded(
         name,
         classifier,
-        identity=f"{name}\n{named.code}",
-        opaque=is_opaque(classifier),
+        identity=f"{name}\n{named.code}\n{held}",
+        opaque=held is None,
         facts=facts,
         caveats=caveats,
         library=versions(),

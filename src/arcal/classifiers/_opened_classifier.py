@@ -97,7 +97,8 @@ class OpenedClassifier:
         """16 hexadecimal digits of the SHA-256 of `identity` and the content of the state dict.
 
         `identity` has the network's name and its configuration, and for a user's own code the text
-        of its file, so that a change of the code is seen as well as a change of the weights. If the
+        of its file and the plain values that it holds, so that a change of the code, or of a number
+        that it reads from a configuration, is seen as well as a change of the weights. If the
         classifier is `opaque`, only its code and tensors are covered, not what else it reads.
         """
         digest = hashlib.sha256(self.identity.encode())

@@ -84,6 +84,21 @@ def options_of(command: type) -> list[str]:
     return [typed.split()[0] for typed, _ in rows if typed.startswith("--")]
 
 
+def lists_of(command: type) -> dict[str, Any]:
+    """The options of a command that take any number of values, as typed, with their defaults."""
+    lists, hints = dict[str, Any](), get_type_hints(command, include_extras=True)
+    for one in fields(command):
+        kind, *notes = get_args(hints[one.name]) or (hints[one.name],)
+        if is_dataclass(kind):
+            assert isinstance(kind, type)
+            lists |= lists_of(kind)
+        elif tyro.conf.Positional not in notes and any(
+            str(getattr(note, "metavar", "")).endswith("...") for note in notes
+        ):
+            lists[dashed(one.name)] = one.default
+    return lists
+
+
 def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The titles of groups of options, with their options; positional arguments have no title."""
     named, own, groups = [], [], []

@@ -56,7 +56,8 @@ def _run(arguments: list[str]) -> None:
     from arcal.cli.config_file import expanded
     from arcal.errors import ArcalError
 
-    arguments = expanded(as_by_a_shell(arguments) if os.name == "nt" else arguments)
+    typed = as_by_a_shell(arguments) if os.name == "nt" else arguments
+    arguments = expanded(typed)
     quiet, verbose = (bool(names & {*arguments}) for names in (QUIET, VERBOSE))
     if quiet and verbose:
         raise ArcalError("--quiet and --verbose: give one of them")
@@ -64,7 +65,7 @@ def _run(arguments: list[str]) -> None:
 
     # Pillow opens such an image nevertheless.
     warnings.filterwarnings("ignore", message="Image size .* decompression bomb")
-    called = command([one for one in arguments if one not in QUIET | VERBOSE])
+    called = command([one for one in arguments if one not in QUIET | VERBOSE], typed)
     if (check := getattr(called, "check", None)) is not None:
         check()  # before torch is imported, which takes seconds
     from arcal.compute.processes import keep_memory

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stderr
 from difflib import get_close_matches
 from typing import Annotated, Any, Union
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Union
 import tyro
 from tyro.conf import subcommand
 
-from arcal.cli._help import help_for, options_of, overview, subcommands
+from arcal.cli._help import help_for, lists_of, options_of, overview, subcommands
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
 from arcal.cli.demo import Demo
@@ -50,10 +51,11 @@ INSTEAD = {
 ABOUT = "Audit classifiers, calibrate them, and train better calibrated ones."
 
 
-def command(arguments: list[str]) -> Any:
+def command(arguments: list[str], typed: Sequence[str] = ()) -> Any:
     """The command that the arguments name; bad arguments raise `ArcalError`, of one line.
 
-    Without arguments, or if they ask for help, the help is printed and the program ends.
+    `typed` are those arguments that do not come from a file of --config. Without arguments, or if
+    they ask for help, the help is printed and the program ends.
     """
     commands: dict[str, Any] = dict(COMMANDS)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
@@ -66,6 +68,7 @@ def command(arguments: list[str]) -> Any:
     if asks:
         print(_help(arguments, commands))
         sys.exit(0)
+    _check_lists(typed, _inner(arguments, commands))
     # Comments do not explain options here; looking for them would take half as long again.
     named = tuple(
         Annotated[command, subcommand(name), tyro.conf.HelptextFromCommentsOff]
@@ -85,7 +88,8 @@ def command(arguments: list[str]) -> Any:
     except SystemExit as stop:
         if not stop.code:  # tyro has written or printed shell completion
             raise
-        own = _own_options(arguments, commands)
+        named = _inner(arguments, commands)
+        own = [] if named is None else options_of(named)
         raise ArcalError(_one_line(said.getvalue(), arguments, own)) from None
 
 
@@ -99,15 +103,28 @@ def _help(arguments: list[str], commands: dict[str, Any]) -> str:
     return help_for(name, commands[name])
 
 
-def _own_options(arguments: list[str], commands: dict[str, Any]) -> list[str]:
-    """The options of the command that is named."""
-    if not arguments or arguments[0] not in commands:
-        return []
-    command = commands[arguments[0]]
-    if inner := subcommands(command):
-        named = inner.get(" ".join(arguments[1:2]))
-        return [] if named is None else options_of(named)
-    return options_of(command)
+def _inner(arguments: list[str], commands: dict[str, Any]) -> type | None:
+    """The command, or its subcommand, that is named, if any."""
+    command = commands.get(arguments[0]) if arguments else None
+    if command is not None and (inner := subcommands(command)):
+        return inner.get(" ".join(arguments[1:2]))
+    return command
+
+
+def _check_lists(typed: Sequence[str], command: type | None) -> None:
+    """Refuse a list of values that would not count: one typed twice, or an empty one.
+
+    tyro takes the last of two, and an empty one for the default.
+    """
+    names = [one.partition("=")[0].replace("_", "-") for one in typed]
+    for name, default in ({} if command is None else lists_of(command)).items():
+        if names.count(name) > 1:
+            raise ArcalError(f"{name} is there twice: write it once, with all values after it")
+        if default == () and name in names:
+            place = names.index(name)
+            following = [*typed, "--end"][place + 1]
+            if "=" not in typed[place] and re.match("--?[a-z]", following):
+                raise ArcalError(f"{name} names nothing: write a value after it, or leave it out")
 
 
 def _one_line(box: str, arguments: list[str], own: list[str]) -> str:

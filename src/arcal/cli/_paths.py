@@ -8,6 +8,13 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable
 
 
+def check_runs(runs: Sequence[Path | str]) -> None:
+    """Refuse run folders that do not exist, without importing what reads them."""
+    for run in runs:
+        if not Path(run).exists():
+            raise ArcalError(f"{run} is not a run folder: there is no such folder")
+
+
 def check_picture(path: Path) -> None:
     """Refuse a name that a picture cannot have, without importing the packages that draw it."""
     if path.suffix.lower() not in (".svg", ".pdf", ".png"):
@@ -35,6 +42,12 @@ def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out
     if link := next((path for path in places if path.is_symlink() and not path.exists()), None):
         raise ArcalError(f"{name} {out}: {link} is a broken symbolic link: name another place")
     there = next(path for path in places if path.exists())
+    try:
+        str(out).encode()
+    except UnicodeEncodeError:
+        raise ArcalError(
+            f"{name} {out}: this name is not UTF-8: name another place, or set PYTHONUTF8=1"
+        ) from None
     if not there.is_dir():
         raise ArcalError(f"{name} {out}: {there} is a file: name a folder")
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli._paths import check_file, check_folder
+from arcal.cli._paths import check_file, check_folder, check_runs
 from arcal.cli.model_and_data import flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
@@ -84,6 +84,10 @@ class Evaluate:
     """Print the tables as Markdown."""
     latex: Annotated[bool, flag()] = False
     """Print the tables as LaTeX, with booktabs."""
+
+    def check(self) -> None:
+        """Refuse what can be checked without importing libraries."""
+        check_runs(self.runs)
 
     def __call__(self) -> None:
         table = self.table or Path("evaluation.parquet")

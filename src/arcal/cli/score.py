@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._named import attack_with
-from arcal.cli._paths import check_file, check_folder, check_picture
+from arcal.cli._paths import check_file, check_folder, check_picture, check_runs
 from arcal.cli.model_and_data import (
     MachineFlags,
     OneModelFlags,
@@ -109,6 +109,16 @@ class Score(OnModels):
     machine: MachineFlags = field(default_factory=MachineFlags)
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
+    def check(self) -> None:
+        """Refuse what can be checked without importing libraries."""
+        if len(self.what) != 1 or Path(self.what[0]).is_file():
+            return
+        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
+        own += ("--devices", "--nodes", "--loaders")
+        for name in self.given(self.output, but=own):
+            raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
+        check_runs(self.what)
+
     def __call__(self) -> None:
         how = self.ranking
         attack = how.chosen_attack()
@@ -154,10 +164,6 @@ class Score(OnModels):
         from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
-        own += ("--devices", "--nodes", "--loaders")
-        for name in self.given(self.output, but=own):
-            raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
         order = self.ranking.order
         needs = "arcal.training", "arcal.compute.device"
         compute = self.sharing.begun(self.machine, *needs, threads=1)

@@ -48,7 +48,8 @@ def figures(finding: Finding) -> dict[str, float]:
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
     coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which the model
-    is shown to be right on so many per cent; 0 if there is no such confidence; not with weights
+    is shown to be right on so many per cent; 0 if there is no such confidence; not with weights or
+    clusters
     level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; if several classes have the same NAME,
     such as ImageNet's crane, it is followed by the class's number: class.crane (134)
@@ -129,6 +130,7 @@ def figure_names(
     several: bool = False,
     changes: Collection[str] = (),
     positive: bool = False,
+    alike: bool = True,
 ) -> set[str]:
     """The names of all figures that an audit can have, before it runs.
 
@@ -137,7 +139,7 @@ def figure_names(
     ranked, and for `groupings`. If all classes are small, an audit lacks `worst_class`. With
     `several` models there are differences from the first. `changes` are the names of possible
     changes since an earlier audit, whatever the groups here. `positive` says whether a positive
-    class is named.
+    class is named, and `alike` that inputs have neither weights nor clusters.
     """
     ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -161,7 +163,8 @@ def figure_names(
     ends = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
     comparable = {f"changes.{name}" for name in ends}
     return {
-        *("n", "ece_if_calibrated", "suspects", *map(coverage_name, TARGETS)),
+        *("n", "ece_if_calibrated", "suspects"),
+        *(map(coverage_name, TARGETS) if alike else ()),
         *ends,
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),
