@@ -52,7 +52,7 @@ def test_an_error_that_nothing_foresaw_is_a_line_and_a_file_with_the_traceback(
     def fails(*_):
         raise KeyError("no\nsuch \x1b[2J entry")
 
-    monkeypatch.setattr("arcal.cli._parsed.command", lambda arguments: lambda: fails())
+    monkeypatch.setattr("arcal.cli._parsed.command", lambda *arguments: lambda: fails())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     done = arcal("train")
     assert (done.code, done.stderr.count("\n")) == (2, 1)
