@@ -26,6 +26,7 @@ ROOMS = (
     "orders",
     "batch_parts",
     "labelled_batches",
+    "loader_order",
     "robustness",
     "calibration",
     "networks",

@@ -199,6 +199,9 @@ class LongestFirst(Sampler):
         {"batch_sampler": BatchSampler(SubsetRandomSampler(range(23)), 5, drop_last=False)},
         {"sampler": DistributedSampler(TensorDataset(torch.arange(23)), num_replicas=2, rank=1)},
         {"sampler": LongestFirst()},
+        {"sampler": list(range(22, -1, -1))},
+        {"sampler": torch.arange(22, -1, -1)},
+        {"batch_sampler": [[5, 3, 1], [0, 2, 4]]},
     ],
 )
 def test_a_loader_that_shuffles_needs_ids(setting, options):
@@ -209,6 +212,15 @@ def test_a_loader_that_shuffles_needs_ids(setting, options):
     assert set(score(model, DataLoader(pairs, **options), "margin").ids.tolist()) <= set(
         ids.tolist()
     )
+
+
+@pytest.mark.parametrize(
+    "options", [{"sampler": range(20)}, {"batch_sampler": [[0, 1], [2, 3, 4]]}, {"sampler": [0, 1]}]
+)
+def test_a_list_of_positions_in_turn_needs_no_ids(setting, options):
+    model, x, _, labels, _ = setting
+    scores = score(model, DataLoader(TensorDataset(x, labels), **options), "margin")
+    assert scores.ids.tolist() == [*range(len(scores.ids))]
 
 
 def test_a_sampler_of_whole_batches_that_shuffles_needs_ids(setting):

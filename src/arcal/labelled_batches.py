@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    Sampler,
-    SequentialSampler,
-    default_collate,
-)
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
@@ -308,66 +300,6 @@ def has_ids(batch: Any) -> bool:
     (False, True)
     """
     return parts_of(batch).ids is not None
-
-
-def draws_order(loader: Any) -> bool:
-    """Whether a sampler chooses the order, so that positions in the loader do not name the inputs.
-
-    >>> from torch.utils.data import DataLoader
-    >>> draws_order(DataLoader(range(9), shuffle=True)), draws_order(DataLoader(range(9)))
-    (True, False)
-    """
-    in_turn = (SequentialSampler, BatchSampler)  # BatchSampler: its order is its sampler's
-    return any(
-        isinstance(one, Sampler) and not isinstance(one, in_turn) for one in _samplers(loader)
-    )
-
-
-def _samplers(loader: Any) -> list[Any]:
-    """The samplers that choose a loader's inputs; none for a stream."""
-    if isinstance(getattr(loader, "dataset", None), IterableDataset):
-        return []
-    outer = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
-    return [*outer, *(getattr(one, "sampler", None) for one in outer)]
-
-
-class Copies:
-    """Refuses a loader that yields inputs more than once without ids to tell them apart.
-
-    >>> from torch.utils.data import TensorDataset, WeightedRandomSampler
-    >>> data = TensorDataset(torch.rand(4, 3), torch.arange(4) % 2)
-    >>> loader = DataLoader(data, 2, sampler=WeightedRandomSampler([1, 1, 3, 3], 4))
-    >>> _, x, labels = unpacked(next(iter(loader)), 0)
-    >>> Copies(loader).refuse(x, labels)
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: the loader's sampler draws some inputs more than once...
-    """
-
-    def __init__(self, loader: Any) -> None:
-        self._drawn = any(getattr(one, "replacement", False) is True for one in _samplers(loader))
-        stream = isinstance(getattr(loader, "dataset", None), IterableDataset)
-        self._workers: int = getattr(loader, "num_workers", 0) if stream else 0
-        self._first: tuple[Inputs, Tensor] | None = None
-
-    def refuse(self, x: Inputs, labels: Tensor) -> None:
-        """Look at the next batch without ids, and raise `ArcalError` if it shows copies."""
-        if self._drawn:
-            raise ArcalError(
-                "the loader's sampler draws some inputs more than once, and others never: make it "
-                "with shuffle=False and no sampler"
-            )
-        if self._workers < 2:
-            return
-        if self._first is None:
-            self._first = x, labels
-            return
-        before, self._workers = self._first[0].named, 0  # the second batch is another worker's
-        same = [torch.equal(part, before[name]) for name, part in x.named.items() if name in before]
-        if torch.equal(labels, self._first[1]) and len(same) == len(before) and all(same):
-            raise ArcalError(
-                "each of the loader's workers yields the same inputs: give it num_workers=0, or "
-                "share the inputs out by `torch.utils.data.get_worker_info`"
-            )
 
 
 def refuse_repeats(ids: Tensor, known: set[int]) -> None:

@@ -35,9 +35,7 @@ from arcal.attacks.logit_checks import checked_logits, logits_of_one, refuse_sig
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
-    Copies,
     as_loader,
-    draws_order,
     has_ids,
     loader_augments,
     nothing_in,
@@ -45,6 +43,7 @@ from arcal.labelled_batches import (
     unpacked,
 )
 from arcal.labels import refuse_text
+from arcal.loader_order import Copies, draws_order
 from arcal.models import as_model
 from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking

@@ -21,11 +21,11 @@ from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
     as_loader,
     check_stacked,
-    draws_order,
     has_ids,
     loader_augments,
 )
 from arcal.labels import as_whole_numbers, numbered
+from arcal.loader_order import draws_order
 from arcal.orders import random_order
 
 DRAWN = "Drawn"

@@ -16,7 +16,8 @@ from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
-from arcal.labelled_batches import Copies, draws_order, inputs_alone
+from arcal.labelled_batches import inputs_alone
+from arcal.loader_order import Copies, draws_order
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,9 @@ from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.labelled_batches import Copies, has_ids, names_of, refuse_repeats, unpacked, usual_batch
+from arcal.labelled_batches import has_ids, names_of, refuse_repeats, unpacked, usual_batch
 from arcal.labels import as_labels
+from arcal.loader_order import Copies
 from arcal.robustness import Robustness
 from arcal.store import (
     content_hash,
@@ -59,8 +60,7 @@ def fingerprint_of_answers(job: "Job", examples: Examples) -> str:
 
     The code is represented by its logits on 8 inputs: to two digits, and their spread to three, so
     that the number of threads does not matter. Masked classes count as the lowest finite logit. If
-    a model holds more than its tensors (`opaque`), such as one of another library, a refit shows
-    only in its logits, so every digit counts, on up to 1,000 inputs.
+    a model is `opaque`, a refit shows only there, so every digit counts, on up to 1,000 inputs.
 
     >>> from arcal.audits import Job
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
