@@ -215,7 +215,7 @@ def test_the_norm_is_of_the_settings_and_what_names_none_is_of_l2():
     usual = settings_of(BoundaryProjection())
     assert usual == {
         "kind": "BoundaryProjection",
-        "version": 2,
+        "version": 3,
         "budget": 48,
         "classes": 9,
         "reach": 1.5,

@@ -100,7 +100,7 @@ def settings_of(attack: Any) -> dict[str, Any]:
     norm are from before there was a choice.
 
     >>> settings_of(BoundaryProjection(budget=100))
-    {'kind': 'BoundaryProjection', 'version': 2, 'budget': 100, 'classes': 9, 'reach': 1.5, ...}
+    {'kind': 'BoundaryProjection', 'version': 3, 'budget': 100, 'classes': 9, 'reach': 1.5, ...}
     >>> settings_of(BoundaryProjection(norm="linf"))["norm"]
     'linf'
     """

@@ -30,6 +30,10 @@ SHORT = 16
 ROWS = 8192
 """How many points drawn around inputs are run at a time."""
 
+FLAT, BESIDE = 1 / 16, 0.01
+"""From this share of entries without gradient on, it is taken this share of the first distance
+beside the input."""
+
 ALWAYS = 3
 """Classes that get a plane whatever their margins."""
 
@@ -76,15 +80,23 @@ class BoundaryProjection:
       more than half of the clean margin to the class aimed at updates no plane: the step is halved
       instead, but not to less than the last step that was not too long.
 
+    A gradient of exactly 0 in many entries says that the input lies where they are flat, not that
+    they do not matter: the logarithm of a spectrum is flat where a clip is padded with zeros, and
+    steep beside it. Where at least one entry in 16 has no gradient, the first planes have the
+    gradients at a point beside `x`, by 1 % of the distance of the first plane in these entries, in
+    a random direction. If these entries have no gradient there either, the first planes remain as
+    they were.
+
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. An input is done once 7 passes, or a seventh of the budget if that is
     more, have not brought its boundary nearer by 0.3 %, which takes 20 to 30 passes on average. The
     batch shrinks as inputs are done. No input spends more than `budget` passes, including those for
     the first planes, plus three forward passes: for the prediction, for half of the way (see below)
-    and to verify the result. Only the few inputs that have not crossed by then go on until they
-    have, up to three times the budget. The result for an input does not depend on the rest of its
-    batch. `classes` is the most classes that get a plane; at most one third of the budget goes to
-    the first planes of classes other than the runner-up.
+    and to verify the result; an input with flat entries takes one pass more. Only the few inputs
+    that have not crossed by then go on until they have, up to three times the budget. The result
+    for an input does not depend on the rest of its batch. `classes` is the most classes that get a
+    plane; at most one third of the budget goes to the first planes of classes other than the
+    runner-up.
 
     All this finds a boundary that no small step improves, which need not be the nearest one. Images
     have too many directions to look elsewhere, and their nearest boundaries are mostly found all
@@ -116,7 +128,7 @@ class BoundaryProjection:
     tensor([0.1768])
     """
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     """Increased when its results change: stored scores of another version are refused."""
     VERIFIES: ClassVar[bool] = True
     """Its results have been run through the model."""
@@ -194,11 +206,12 @@ class BoundaryProjection:
         rivals = aim.rivals(z, min(self.classes, 1 + self.budget // 3))
         margins = torch.stack([aim.lead(z, k) for k in rivals.unbind(1)], dim=1)  # ascending
         offsets = margins + 2 * enough.unsqueeze(1)
+        seen_from, g, more = self._off_flat(model, x, aim, bounds, rivals[:, 0], m, g)
         apart = isinstance(aim, Targeted) and aim.apart
         planes = (Region if apart else Planes)(x, flattened(bounds), self._norm, rivals, offsets, g)
         passes = torch.ones_like(aim.y)
         if not apart:
-            passes += self._add_planes(model, x, aim, margins, planes, g)
+            passes += self._add_planes(model, seen_from, aim, margins, planes, g)
 
         steps = Steps(x, enough, passes, self.budget, self._norm)
         if start is not None:
@@ -228,15 +241,39 @@ class BoundaryProjection:
             steps.adapt(active, crossed)
             if m is not None and g is not None:
                 planes.visit(active, j, m + 2 * enough[active], g, d, ~deep)
-        return steps.nearest, steps.passes
+        return steps.nearest, steps.passes + more
+
+    def _off_flat(
+        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, k: Tensor, m: Tensor, g: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the first gradients are taken, that of class k there, and the passes spent on it.
+
+        That is at `x`, or beside it where many entries of the gradient `g` `(N, D)` of the margin
+        `m` `(N,)` are 0.
+        """
+        flat, passes = g == 0, torch.zeros_like(aim.y)
+        away = BESIDE * m / self._norm.dual(g)
+        many = flat.float().mean(dim=1) >= FLAT
+        i = (many & (away > 0) & away.isfinite()).nonzero().squeeze(1)
+        if len(i) == 0:
+            return x, g, passes
+        u = torch.randn(g.shape[1], generator=torch.Generator().manual_seed(0), device="cpu").to(g)
+        u = u * flat[i]
+        d = (away[i] / self._norm.length(u)).unsqueeze(1) * u
+        beside = clamped(x[i] + d.view_as(x[i]), bounds)
+        _, _, there = _margin_and_gradient(rows(model, i), beside, aim.rows(i), k[i])
+        passes[i] += 1
+        steep = (flat[i] & (there != 0)).any(dim=1)
+        i, beside, there = i[steep], beside[steep], there[steep]
+        return x.index_put((i,), beside), g.index_put((i,), there), passes
 
     def _add_planes(
         self, model: Model, x: Tensor, aim: Aim, margins: Tensor, planes: Planes, g: Tensor
     ) -> Tensor:
         """Add planes of other classes that may be the nearest; returns the passes spent, `(N,)`.
 
-        `margins` `(N, T)` ascend; `g` `(N, D)` is the gradient of the first, which has its plane
-        already.
+        Their gradients are those at `x`. `margins` `(N, T)` ascend; `g` `(N, D)` is the gradient of
+        the first, which has its plane already.
         """
         passes, steepest = torch.zeros_like(aim.y), self._norm.dual(g)
         active = torch.arange(len(x), device=x.device)
