@@ -49,6 +49,7 @@ def as_tensor(
         if values.is_complex() or values.layout != torch.strided:
             kind = f"{values.dtype}, {values.layout}"
             raise ArcalError(f"{name} is a tensor {kind}: pass a dense one of real numbers")
+        check_has_values(values, name)
         if values.dtype not in UNSIGNED:
             return values
         whole = values.long()
@@ -82,6 +83,17 @@ def as_tensor(
     with catch_warnings():  # a shared array is only read, never written
         filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
+
+
+def check_has_values(tensor: Tensor, name: str) -> None:
+    """Refuse a tensor on the device meta, which has a shape and no values.
+
+    >>> check_has_values(torch.zeros(2, device="meta"), "x")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: x is a tensor on meta, without values: give one that has values
+    """
+    if tensor.is_meta:
+        raise ArcalError(f"{name} is a tensor on meta, without values: give one that has values")
 
 
 def plain(tensor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from arcal.arrays import as_tensor
+from arcal.arrays import as_tensor, check_has_values
 from arcal.attacks import Inputs
 from arcal.errors import ArcalError, a_type
 from arcal.printable import first_few
@@ -148,11 +148,15 @@ def is_pair(data: Any) -> bool:
 def is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
     """Whether `data[i]` is one labelled input, as in a data set of Hugging Face.
 
+    So it is taken to be if `data` has a length and can only be read by position.
+
     >>> is_of_single_inputs([(torch.rand(3), 0)]), is_of_single_inputs([(torch.rand(1, 3), [0])])
     (True, False)
     """
     if not hasattr(type(data), "__getitem__"):
         return False
+    if hasattr(data, "__len__") and not hasattr(data, "__iter__"):
+        return True
     try:
         one = data[0]
     except (LookupError, TypeError):
@@ -251,6 +255,7 @@ def as_inputs(x: Any) -> Inputs:
     >>> as_inputs(np.zeros((2, 3), np.float32)).x.shape
     torch.Size([2, 3])
     """
+    refuse_files(x)
     if isinstance(x, Mapping):
         x = {name: _as_tensor(one) for name, one in x.items()}
     x = [*map(_as_tensor, x)] if isinstance(x, tuple | list) else _as_tensor(x)
@@ -259,7 +264,26 @@ def as_inputs(x: Any) -> Inputs:
             f"the inputs of a batch are {a_type(x)}: give a tensor (N, ...), or a dict or "
             "tuple of several"
         )
-    return Inputs.of(x).plain()
+    inputs = Inputs.of(x).plain()
+    for name, one in inputs.named.items():
+        check_has_values(one, f"input {name!r}")
+    return inputs
+
+
+def refuse_files(x: Any) -> None:
+    """Refuse files that are not decoded, as a column of `datasets` gives them.
+
+    >>> refuse_files({"audio": {"bytes": b"RIFF", "path": "a.wav"}})
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the inputs are files that are not decoded, each its bytes and path: ...
+    """
+    for one in (x, *x.values()) if isinstance(x, Mapping) else ():
+        if isinstance(one, Mapping) and {*one} == {"bytes", "path"}:
+            raise ArcalError(
+                "the inputs are files that are not decoded, each its bytes and path: make tensors "
+                "of one shape of them, by the data set's `with_transform` or by the `collate_fn` "
+                "of a DataLoader"
+            )
 
 
 def _as_tensor(x: Any) -> Any:

@@ -23,6 +23,7 @@ from arcal.batch_parts import (
     is_pair,
     label_key,
     parts_of,
+    refuse_files,
     shape_of,
 )
 from arcal.errors import ArcalError, a_type, first_line
@@ -67,6 +68,7 @@ def as_loader(data: Any, name: str = "data") -> Any:
     if not len(data):
         return []
     item = data[0]
+    refuse_files(item)
     parts = item.values() if isinstance(item, Mapping) else item
     parts = parts if isinstance(item, Mapping | tuple | list) else ()
     if any(isinstance(one, list) and isinstance([*one, 0][0], float) for one in parts):

@@ -167,6 +167,8 @@ def score(
     for n, batch in enumerate(loader):
         try:
             ids, inputs, labels = _identified(batch, loader, copies, known, classes)
+            if not len(ids):
+                continue
             rowwise, x = _rowwise(model, inputs.no_finer_than(model), order, bounds)
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from arcal.arrays import check_has_values
 from arcal.attacks.inputs import Model, rows
 from arcal.attacks.model import difference, extent, module_of
 from arcal.errors import ArcalError, first_line
@@ -29,6 +30,8 @@ def checked_logits(model: Model, x: Tensor, *, differentiable: bool = False) -> 
             f"the inputs are {x.dtype} and the model's weights {' and '.join(dtypes)}: convert "
             "the model to the inputs' dtype, or the inputs, by `.to(dtype)`"
         ) from error
+    if isinstance(logits, Tensor):
+        check_has_values(logits, "what the model returns")
     if isinstance(logits, Tensor) and logits.device != x.device:
         raise ArcalError(
             f"the model returns logits on {logits.device} for inputs on {x.device}: pass inputs on "
@@ -80,23 +83,27 @@ def _is_a_batch(model: Model, x: Tensor) -> bool:
         return False
 
 
-def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
+def on_other_devices(
+    model: Model, device: torch.device, error: BaseException, more: str = ""
+) -> str | None:
     """A message if none of the model's weights are on the inputs' device, otherwise None.
 
     A model may move its inputs itself and fail for another reason, so the message includes `error`.
+    It ends in `more`, except for weights on the device meta, which have no values yet.
 
     >>> linear = torch.nn.Linear(2, 2, device="meta")
     >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
-    the model fails (no): the inputs are on cpu and the model's weights on meta: move one of them \
-to the other's device
+    the model fails (no): it has weights on the device meta, which holds no values: load them
     """
     devices = {weight.device for weight in module_of(model).parameters()}
+    fails = f"the model fails ({first_line(error)})"
+    if torch.device("meta") in devices:
+        return f"{fails}: it has weights on the device meta, which holds no values: load them"
     if not devices or device in devices:
         return None
     return (
-        f"the model fails ({first_line(error)}): the inputs are on {device} and the model's "
-        f"weights on {' and '.join(sorted(map(str, devices)))}: move one of them to the other's "
-        "device"
+        f"{fails}: the inputs are on {device} and the model's weights on "
+        f"{' and '.join(sorted(map(str, devices)))}: move one of them to the other's device{more}"
     )
 
 
@@ -152,6 +159,7 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             f"the model returns {type(logits).__name__}, not a tensor of logits: "
             "`arcal.auditing.as_model` takes them out"
         )
+    check_has_values(logits, "what the model returns")
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
         one = "; `arcal.auditing.as_model` makes two of one logit"
         one *= logits.shape in ((N,), (N, 1))

@@ -219,6 +219,8 @@ def _column(name: str, values: Any) -> pa.Array:
             column = column.cast(pa.float64())
         if pa.types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), None, column)
+            column = column.cast(pa.float32()) if column.type == pa.float16() else column
+            column = pc.add(column, pa.scalar(0, column.type))  # -0.0 becomes 0.0
         if pa.types.is_null(column.type):
             column = column.cast(pa.string())
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

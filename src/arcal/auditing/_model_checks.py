@@ -203,8 +203,8 @@ def _check_same(
 
 
 def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
-    if apart := on_other_devices(model, x.device, error):
-        return ArcalError(f"{apart}, or pass its name as `device=`")
+    if apart := on_other_devices(model, x.device, error, ", or pass its name as `device=`"):
+        return ArcalError(apart)
     floats = {part.dtype for part in x.named.values() if part.is_floating_point()} or {
         part.dtype for part in x.named.values() if part.dtype == torch.uint8
     }

@@ -37,7 +37,7 @@ from arcal.audits._from_predictions import from_predictions
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
-from arcal.audits._loaded import Loaded, beside, examples_or_loaded
+from arcal.audits._loaded import Loaded, beside, examples_or_loaded, without_iterators
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
@@ -325,7 +325,7 @@ def audit(
     order = None if order == "none" else order  # the command line writes it so
     if order is not None:
         check_order(order, ", or None for no levels")
-    beside_data = {"weights": weights, "by": by, "clusters": clusters}
+    beside_data = without_iterators({"weights": weights, "by": by, "clusters": clusters})
     known: dict[str, Any] = {**beside_data, "R": R, "positive": positive}
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     earlier = None if against is None else read_earlier(against).matched([*models])

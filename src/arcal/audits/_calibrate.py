@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.attacks import Bounds
 from arcal.auditing import (
     Grouping,
     Predictions,
@@ -64,6 +65,7 @@ def calibrate(
     weights: Any = None,
     clusters: Any = None,
     classes: Sequence[str] | None = None,
+    bounds: Bounds = (0.0, 1.0),
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
@@ -76,7 +78,8 @@ def calibrate(
     has float64 weights. `weights` `(N,)` say how much each input counts, in the order of the data,
     in the fits and in the figures; a part may bring its own. `clusters` `(N,)` says which inputs
     belong together, by a value each, such as the patient of each image: all inputs of a patient are
-    in one fold, and intervals allow for errors that come together.
+    in one fold, and intervals allow for errors that come together. `bounds` of the inputs matter
+    only in that images above 2 are doubted unless they are given, such as (0, 255).
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. The pick is
@@ -125,7 +128,7 @@ def calibrate(
         more |= {"weights": weights, "doubts": order_doubts(model, classes)}
         return calibration_of(model, sets, clusters=_grouped(clusters, model), **more)
     known = None if classes is None else tuple(map(str, classes))
-    settings = Settings(order=None, nearest=False, device=usable_device(device))
+    settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
     besides = {"weights": weights, "clusters": clusters}

@@ -1,8 +1,9 @@
 """From models and data to the results of an audit: the order of the work, and its progress."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import as_tensor, ascending, places_of
-from arcal.attacks import BoundaryProjection, Bounds, OwnAttack, attack_words
+from arcal.attacks import BoundaryProjection, Bounds, Inputs, OwnAttack, attack_words
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
@@ -18,10 +19,10 @@ from arcal.audits._job import Job
 from arcal.audits._loaded import number_of_inputs
 from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
-from arcal.audits.engine import check_same_classes, check_together, further
+from arcal.audits.engine import checked_classes, further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
-from arcal.labelled_batches import nothing_in
+from arcal.labelled_batches import nothing_in, unpacked
 from arcal.robustness import Robustness
 
 FIRST, AGAIN = 1000, 4
@@ -114,7 +115,7 @@ def _check(jobs: Sequence[Job], conditions: Sequence[Condition], against: Earlie
         for condition in conditions:
             condition.check(figures)
     if several and first is None:
-        check_together(jobs)
+        _check_together(jobs)
 
 
 def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
@@ -139,7 +140,7 @@ def check_classes(
     first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]
 ) -> None:
     """Refuse two models, each given by its name and classes, whose classes differ."""
-    check_same_classes({first: len(classes), other: len(other_classes)})
+    _check_same_classes({first: len(classes), other: len(other_classes)})
     if tuple(other_classes) != tuple(classes):
         raise ArcalError(
             f"{first} and {other} name their classes differently: give both the same names "
@@ -274,3 +275,45 @@ def score_job(
     }
     reason = next((one.reason for one in parts if one.reason), "")
     return replace(parts[0], reason=reason, **columns).rows(ascending(columns["ids"]))
+
+
+def _check_together(jobs: Sequence[Job]) -> None:
+    """Check the models of several jobs with one loader on its first batch, before any is run.
+
+    A loader that yields different inputs with the same ids the second time is refused.
+    """
+    for ids, x, labels in _first(jobs[0]):
+        classes = {}
+        for job in jobs:
+            try:
+                classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
+            except ArcalError as error:
+                raise type(error)(f"{job.name}: {error}") from error
+        _check_same_classes(classes)
+        for same_ids, others, _ in _first(jobs[0]):
+            if torch.equal(ids, same_ids) and not _equal(x, others):
+                raise ArcalError(
+                    "the loader gives each model different inputs, as augmentation does: "
+                    "leave that out"
+                )
+
+
+def _first(job: Job) -> Iterator[tuple[Tensor, Inputs, Tensor]]:
+    """The first batch of a job's loader that is not empty, if there is one."""
+    batches = (unpacked(batch, 0, job.classes) for batch in job.loader)
+    return islice((one for one in batches if len(one[0])), 1)
+
+
+def _equal(x: Inputs, others: Inputs) -> bool:
+    same = (torch.equal(part, others.named[name]) for name, part in x.named.items())
+    return x.named.keys() == others.named.keys() and all(same)
+
+
+def _check_same_classes(classes: Mapping[str, int]) -> None:
+    """Refuse models, by name, whose number of classes differs from that of the first."""
+    (first, Z), *others = classes.items()
+    for name, other in others:
+        if other != Z:
+            raise ArcalError(
+                f"{first} has {Z:,} classes and {name} {other:,}: audit them one by one"
+            )

@@ -43,6 +43,8 @@ class Loaded:
         copies = Copies(self.loader)
         for batch in self.loader:
             x = inputs_alone(batch)
+            if not len(x):
+                continue
             labels = torch.zeros(len(x), dtype=torch.int64, device="cpu")
             copies.refuse(x, labels)
             yield x, labels
@@ -137,6 +139,17 @@ def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside |
     N = len(made[0].number) if made else N
     together = None if clusters is None else in_clusters("clusters", clusters, N)
     return Beside((N or 0) if together is None else len(together.number), weights, made, together)
+
+
+def without_iterators(values: Any) -> Any:
+    """Values that can be read once as a list, also in a mapping; anything else unchanged.
+
+    >>> without_iterators({"age": iter([30, 40])})
+    {'age': [30, 40]}
+    """
+    if isinstance(values, Mapping):
+        return {name: without_iterators(one) for name, one in values.items()}
+    return [*values] if isinstance(values, Iterator) else values
 
 
 def number_of_inputs(loader: Any) -> int | None:

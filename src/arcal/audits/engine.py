@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -240,7 +239,7 @@ def from_loader(
     Inputs without ids are numbered in the loader's order. The model is checked on the first batch,
     by `checked_classes`. Before each batch is run, its labels and ids are checked, and its inputs
     against the bounds `within`, if given. Errors in later batches name the batch. `advance` is
-    called after each batch with the number of inputs done.
+    called after each batch with the number of inputs done. Empty batches are skipped.
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
@@ -249,6 +248,8 @@ def from_loader(
     for number, batch in enumerate(job.loader, start=1):
         try:
             ids, x, labels = unpacked(batch, seen, job.classes)
+            if not len(ids):
+                continue
             x = x.no_finer_than(job.model)
             if not has_ids(batch):
                 copies.refuse(x, labels)
@@ -273,44 +274,6 @@ def from_loader(
             raise
         seen += len(ids)
         yield block, True
-
-
-def check_together(jobs: "Sequence[Job]") -> None:
-    """Check the models of several jobs with one loader on its first batch, before any is run.
-
-    A loader that yields different inputs with the same ids the second time is refused.
-    """
-    for batch in islice(jobs[0].loader, 1):
-        ids, x, labels = unpacked(batch, 0, jobs[0].classes)
-        classes = {}
-        for job in jobs:
-            try:
-                classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
-            except ArcalError as error:
-                raise type(error)(f"{job.name}: {error}") from error
-        check_same_classes(classes)
-        for again in islice(jobs[0].loader, 1):
-            same_ids, others, _ = unpacked(again, 0, jobs[0].classes)
-            if torch.equal(ids, same_ids) and not _equal(x, others):
-                raise ArcalError(
-                    "the loader gives each model different inputs, as augmentation does: "
-                    "leave that out"
-                )
-
-
-def _equal(x: Inputs, others: Inputs) -> bool:
-    same = (torch.equal(part, others.named[name]) for name, part in x.named.items())
-    return x.named.keys() == others.named.keys() and all(same)
-
-
-def check_same_classes(classes: Mapping[str, int]) -> None:
-    """Refuse models, by name, whose number of classes differs from that of the first."""
-    (first, Z), *others = classes.items()
-    for name, other in others:
-        if other != Z:
-            raise ArcalError(
-                f"{first} has {Z:,} classes and {name} {other:,}: audit them one by one"
-            )
 
 
 @torch.no_grad()

@@ -17,7 +17,6 @@ from arcal.cli.model_and_data import (
     ModelFlags,
     OnModels,
     SharingFlags,
-    check_named,
     flag,
     for_models,
     panel_named,
@@ -120,7 +119,7 @@ class Audit(OnModels):
 
     def check(self) -> None:
         """Refuse what can be checked without importing libraries."""
-        check_named(self.what)
+        self.check_named(self.analysis.cluster)
 
     def __call__(self) -> None:
         from arcal.audits import FILES, Condition, failures

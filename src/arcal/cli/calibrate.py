@@ -31,7 +31,6 @@ from arcal.cli.model_and_data import (
     OneModelFlags,
     OnModels,
     SharingFlags,
-    check_named,
     flag,
     for_models,
     say_doubt,
@@ -134,7 +133,7 @@ class Calibrate(OnModels):
 
     def check(self) -> None:
         """Refuse what can be checked without importing libraries."""
-        check_named(self.what)
+        self.check_named(self.calibration.cluster)
 
     def __call__(self) -> None:
         check_out(self.output.out)

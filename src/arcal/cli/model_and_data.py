@@ -251,10 +251,21 @@ def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | Non
 class OnModels:
     """What commands on any model do with the flags that they share."""
 
+    what: tuple[str, ...]
     model: ModelFlags
     data: DataFlags
     machine: MachineFlags
     sharing: SharingFlags
+
+    def check_named(self, cluster: str | None) -> None:
+        """Refuse what `check_named` does, and one column that is to do two things."""
+        check_named(self.what)
+        if cluster is not None and cluster == self.data.one_per:
+            raise ArcalError(
+                f"--cluster {cluster} uses all inputs of each {cluster}, and --one-per {cluster} "
+                "draws one of them: give --cluster alone, or --one-per alone if each "
+                f"{cluster} should count the same"
+            )
 
     def given(self, *more: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
         """The flags given in the shared groups, and in `more`."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from arcal.data.fewer import drawn
-from arcal.data.images import HEADER, UnreadableImageError
+from arcal.data.images import AUDIO, HEADER, UnreadableImageError
 from arcal.data.listings import Names, list_part
 from arcal.data.on_demand import BLOCK, InRows, OnDemand, check_images, read_headers
 from arcal.data.part import Broken, InMemory
@@ -156,9 +156,10 @@ def _without(
         return part, headers
     whole = ~torch.isin(part.ids, torch.tensor([image.id for image in broken], device="cpu"))
     if not whole.any():
+        remedy = ": give images in a format that Pillow reads" * (broken[0].reason != AUDIO)
         raise ArcalError(
             f"{part.name}: none of its {len(part)} images can be read, such as {broken[0].where} "
-            f"({broken[0].reason}): give images in a format that Pillow reads"
+            f"({broken[0].reason}){remedy}"
         )
     return part.subset(part.ids[whole]), headers[whole.numpy()]
 

@@ -28,7 +28,7 @@ class UnreadableImageError(ArcalError):
         super().__init__(where, reason, advice)
         self.where: str = where
         self.reason: str = reason
-        self.advice: str = advice
+        self.advice: str = "" if reason == AUDIO else advice  # the reason says what to do
 
     def __str__(self) -> str:
         end = f": {self.advice}" if self.advice else ""

@@ -13,7 +13,13 @@ from torch.export import ExportedProgram
 from arcal.arrays import in_rows, is_of_view
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.errors import ArcalError, first_line
-from arcal.models._outputs import check_classes, exported_module, logits_of, perhaps_logits
+from arcal.models._outputs import (
+    check_classes,
+    exported_module,
+    logits_of,
+    perhaps_logits,
+    refused_by_program,
+)
 
 __all__ = [
     "Around",
@@ -212,9 +218,14 @@ def _parts(x: InputsLike) -> Any:
 
 def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
     parts = _parts(x)
-    if isinstance(parts, Mapping):
-        return classifier(**parts)
-    return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
+    try:
+        if isinstance(parts, Mapping):
+            return classifier(**parts)
+        return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
+    except AssertionError as error:
+        if (refused := refused_by_program(classifier, Inputs.of(x), error)) is None:
+            raise
+        raise refused from error
 
 
 def _takes_whole(function: Callable[..., Any], parts: Any) -> bool:

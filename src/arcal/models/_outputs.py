@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from arcal.errors import ArcalError, a_type
+from arcal.attacks import Inputs
+from arcal.errors import ArcalError, ModelInputError, a_type, first_line
+
+GUARD = "Guard failed: "
+"""How torch begins to say that a program was not exported for such inputs."""
 
 
 def logits_of(output: Any, classes: int | None = None) -> Tensor:
@@ -139,6 +143,28 @@ def exported_module(program: ExportedProgram) -> nn.Module:
         if only.type in (dict, list, tuple):
             module = _OfOneArgument(module, only.type, only.context)
     return module if (least, most) == (1, sys.maxsize) else _AnyBatch(module, least, most)
+
+
+def refused_by_program(classifier: Any, x: Inputs, error: AssertionError) -> ModelInputError | None:
+    """The error for inputs that a program inside the classifier was not exported for, or None."""
+    modules = classifier.modules() if isinstance(classifier, nn.Module) else ()
+    program = next((one for one in modules if isinstance(one, fx.GraphModule)), None)
+    if program is None or not (said := first_line(error)).startswith(GUARD):
+        return None
+    values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"]
+    taken = [_in_words(one.shape) for one in values if isinstance(one, Tensor)]
+    given = [_in_words(one.shape) for one in x.named.values()]
+    return ModelInputError(
+        f"the program was exported for inputs {' and '.join(taken)}, and is given "
+        f"{' and '.join(given)} ({said.removeprefix(GUARD)} does not hold): give inputs of that "
+        "shape, or export it with `dynamic_shapes`"
+    )
+
+
+def _in_words(shape: torch.Size) -> str:
+    """A shape with N inputs, and ? for what a program lets vary."""
+    sides = [str(one) if isinstance(one, int) else "?" for one in shape[1:]]
+    return f"({', '.join(['N', *sides])}{',' * (not sides)})"
 
 
 def _let_it_be_exported_again(module: Any) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from arcal._version import __version__
 from arcal.report.audited._amounts import ece, in_points, number, percent, percentage, signed
 from arcal.report.audited._changes import changed
+from arcal.report.audited._doubts import doubts
 from arcal.report.audited._figures import Finding
 from arcal.report.audited._words import differs, headline, share, stands_out
 from arcal.report.markup import in_markdown
 
 
 def markdown(findings: Sequence[Finding], data: str) -> str:
-    """The summary as Markdown: a table of all models, then what stands out for each."""
+    """The summary as Markdown: a table of all models, then doubts and what stands out for each."""
     models = [one.model for one in findings]
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
@@ -43,6 +44,7 @@ def markdown(findings: Sequence[Finding], data: str) -> str:
         said = [*changed(one.changes, model), *stands_out(model)]
         if one.difference is not None:
             said.insert(0, differs(one.difference, answers=model.predictions.answers))
+        said = [*doubts(model), *said]
         listed = (f"- {in_markdown(line)}" for line in said)
         lines += [in_markdown(headline(model)), "", *listed, ""]
     return "\n".join(lines)
