@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from arcal.auditing._predictions import Predictions
 
@@ -34,18 +35,24 @@ def copies(predictions: Predictions) -> str | None:
     '100 of the 100 rows have the same outputs and label as another: if they are copies, intervals \
 are too narrow, so leave copies out; if not, give each row an `id`'
     """
+    confidence = predictions.confidence.numpy()
+    rows = _with_equals(confidence)
+    if len(rows) < LEAST:
+        return None
     alike = torch.cat([log_p.exp().square().sum(1) for _, log_p in predictions.blocks()])
     key = torch.stack([predictions.confidence, alike, predictions.predicted.double()]).numpy()
+    key = key[:, rows]
     order = np.lexsort(key)
     new = (np.diff(key[:, order]) != 0).any(axis=0)
     group = np.empty(len(order), dtype=np.int64)
     group[order] = np.concatenate([[0], new.cumsum()])
-    tied = (np.bincount(group)[group] > 1) & (predictions.confidence.numpy() < SURE)
-    if tied.sum() < LEAST:
+    several = np.bincount(group)[group] > 1
+    tied, group = rows[several], group[several]
+    if len(tied) < LEAST:
         return None
-    _, place, m = np.unique(group[tied], return_inverse=True, return_counts=True)
+    _, place, m = np.unique(group, return_inverse=True, return_counts=True)
     right = np.bincount(place, weights=predictions.correct.numpy()[tied])
-    sure = np.bincount(place, weights=predictions.confidence.numpy()[tied]) / m
+    sure = np.bincount(place, weights=confidence[tied]) / m
     together = (right == 0) | (right == m)
     wrong, all_wrong = m.sum() - right.sum(), m[right == 0].sum()
     error = wrong / m.sum()
@@ -56,6 +63,16 @@ are too narrow, so leave copies out; if not, give each row an `id`'
         return None
     n = int(m[together].sum())
     return (
-        f"{n:,} of the {len(group):,} rows have the same outputs and label as another: if they are "
-        "copies, intervals are too narrow, so leave copies out; if not, give each row an `id`"
+        f"{n:,} of the {len(confidence):,} rows have the same outputs and label as another: if "
+        "they are copies, intervals are too narrow, so leave copies out; if not, give each row an "
+        "`id`"
     )
+
+
+def _with_equals(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The rows, in order, that are not `SURE` and whose confidence another has exactly."""
+    order = confidence.argsort()
+    equal = np.diff(confidence[order]) == 0
+    twice = np.pad(equal, (0, 1)) | np.pad(equal, (1, 0))
+    rows = np.sort(order[twice])
+    return rows[confidence[rows] < SURE]

@@ -125,7 +125,8 @@ def _rows(values: Any, name: str) -> Tensor:
         )
     floats = rows if rows.dtype == torch.float64 else rows.float()
     given = isinstance(values, Tensor | list | tuple) or floats.data_ptr() != rows.data_ptr()
-    return floats if given else floats.clone()
+    copied_later = name == "probabilities"  # by `_from_probabilities`
+    return floats if given or copied_later else floats.clone()
 
 
 def _from_logits(z: Tensor) -> Tensor:

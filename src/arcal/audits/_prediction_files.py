@@ -90,10 +90,13 @@ class SavedPredictions:
 
     def ordered_like(self, other: "SavedPredictions") -> "SavedPredictions":
         """The same in the order of another file; unchanged unless both have the same inputs."""
-        places = {key: row for row, key in enumerate(self.keys)}
-        if self.keys == other.keys or places.keys() != set(other.keys):
+        own, keys = self.keys, other.keys
+        if own == keys:
             return self
-        same = self.rows(torch.tensor([places[key] for key in other.keys], device="cpu"))
+        places = {key: row for row, key in enumerate(own)}
+        if places.keys() != set(keys):
+            return self
+        same = self.rows(torch.tensor([places[key] for key in keys], device="cpu"))
         return replace(same, predictions=replace(same.predictions, ids=other.predictions.ids))
 
     def rows(self, chosen: Tensor) -> "SavedPredictions":
