@@ -104,8 +104,10 @@ def test_predictions_that_are_none_are_one_line(kind, calibrators):
         calibrators[kind](3 * log_p)
     with pytest.raises(ArcalError, match="is nan: leave out inputs"):
         calibrators[kind](log_p * torch.nan)
-    with pytest.raises(ArcalError, match="log_p is on meta and the calibrator on cpu"):
+    with pytest.raises(ArcalError, match="log_p is a tensor on meta, without values"):
         calibrators[kind](log_p.to("meta"))
+    with pytest.raises(ArcalError, match="log_p is on cpu and the calibrator on meta"):
+        copy.deepcopy(calibrators[kind]).to("meta")(log_p)
 
 
 ONE, TWO = torch.tensor([0.5]), torch.tensor([0.2, 0.4])
