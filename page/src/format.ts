@@ -61,7 +61,7 @@ export function plain(value: Maybe): string {
   if (size === 0) return "0";
   if (size >= 1000) return minus(count(Math.round(value)));
   if (size < 1e-5) return minus(value.toExponential(0)).replace(/e(.+)/, (_, power) => `\u00a0×\u00a010${raised(power)}`);
-  if (size < 0.001) return minus(value.toPrecision(2));
+  if (size < 0.01) return minus(value.toPrecision(2));
   return minus(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3));
 }
 
