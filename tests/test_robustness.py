@@ -310,6 +310,14 @@ def test_the_distance_of_an_array_is_that_of_its_tensor(setting):
     assert distance(model, x[0].numpy()) == distance(model, x[0])
 
 
+def test_distance_takes_a_single_logit_and_exported_programs_as_score_does():
+    one_logit, x = nn.Linear(6, 1), torch.rand(2, 6, generator=torch.Generator().manual_seed(0))
+    exported = torch.export.export(one_logit.eval(), (x,))
+    scored = score(one_logit, TensorDataset(x[:1], torch.tensor([0]))).robustness.item()
+    assert distance(one_logit, x[0]) == pytest.approx(scored, rel=1e-6)
+    assert distance(exported, x[0]) == pytest.approx(scored, rel=1e-6)
+
+
 def test_bad_input_is_one_line(setting):
     model, x, ids, labels, batches = setting
     cases = [
@@ -335,7 +343,7 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, attack="fgsm"), "attack 'fgsm' is unknown"),
         (lambda: score(model, batches, attack=cast(Any, CarliniWagner)), "is the class Carlini"),
         (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 occurs tw"),
-        (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) of at least 2"),
+        (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) are needed"),
         (lambda: distance(model, x), rf"x \({len(x)}, .* is a batch of {len(x)} inputs: give one"),
         (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),
         (lambda: distance(model, x[0], y=4), "y is 4: the model's classes are 0 to 3"),

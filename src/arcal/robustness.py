@@ -299,7 +299,7 @@ def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:
 
 
 def distance(
-    model: Model,
+    model: Any,
     x: TensorLike,
     y: int | None = None,
     *,
@@ -309,10 +309,11 @@ def distance(
 ) -> float:
     """The robustness of the model's prediction on one input `x` `(...)`, in float32 as in `score`.
 
-    It is the norm of the smallest perturbation found that changes the prediction, or +inf if none
-    was found. With a `target` the perturbation must change the prediction to this class, which must
-    not be the prediction already. With a class `y` it is the robustness of the prediction y: 0 if
-    the model does not predict y. `attack` is `BoundaryProjection`, in L2, unless another is given.
+    `model` is anything that `arcal.auditing.as_model` takes. The robustness is the norm of the
+    smallest perturbation found that changes the prediction, or +inf if none was found. With a
+    `target` the perturbation must change the prediction to this class, which must not be the
+    prediction already. With a class `y` it is the robustness of the prediction y: 0 if the model
+    does not predict y. `attack` is `BoundaryProjection`, in L2, unless another is given.
 
     >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
     >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)
@@ -326,6 +327,7 @@ def distance(
     0.0
     """
     attacker: Attack = as_attack(attack)
+    model = as_model(model)
     batch = no_finer_than(model, as_tensor(x, "x")).unsqueeze(0)
     checked_bounds(batch, bounds)
     with frozen(model):
