@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from arcal.auditing import Audited, Caveat, Predictions, as_predictions, check_rows
 from arcal.audits._from_predictions import from_predictions
-from arcal.errors import ArcalError, a_type, first_line
+from arcal.errors import ArcalError, a_type, first_line, prefixing_errors
 from arcal.printable import first_few
 
 ROUNDED = 1e-6
@@ -295,10 +295,8 @@ def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
             "form that it was fitted to"
         ) from error
     labels = np.zeros(len(p), dtype=np.int64) if labels is None else labels
-    try:
+    with prefixing_errors(name):
         return as_predictions(probabilities=p, labels=labels)
-    except ArcalError as error:
-        raise ArcalError(f"{name}: {error}") from None
 
 
 def _classes_of(estimator: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
 from arcal.batch_parts import as_inputs, check_data, is_pair
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, as_input
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.labelled_batches import (
     as_loader,
     check_stacked,
@@ -285,21 +285,11 @@ def examples_or_loader(
     bounds: Bounds,
     order: str | None,
     classes: Sequence[str] | None = None,
-    weights: Any = None,
-    by: Any = None,
-    clusters: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
-    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
-
-    For a loader `weights`, `by` and `clusters` are ignored: `_loaded.beside` handles them.
-    """
+    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader."""
     check_data(data, name)
     examples = _examples(data, name, bounds, order, classes)
-    if examples is not None:
-        examples = examples if weights is None else examples.weighted(weights)
-        examples = examples if clusters is None else examples.clustered("clusters", clusters)
-        return examples if by is None else examples.grouped(by), ()
-    return None, as_loader(data, name)
+    return (None, as_loader(data, name)) if examples is None else (examples, ())
 
 
 def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
@@ -344,10 +334,8 @@ def _examples(
         check_stacked(data[0], y, len(x), name)
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
         if order is not None:
-            try:
+            with prefixing_errors(name):
                 check_within(x, bounds)
-            except ArcalError as error:
-                raise ArcalError(f"{name}: {error}") from None
         return examples
     return None
 

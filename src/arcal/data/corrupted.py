@@ -14,7 +14,7 @@ from arcal.data.contents import files_of
 from arcal.data.decoded import delete_oldest, read_mapped, write_mapped
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.files import write_whole
 from arcal.transforms.corruptions import check_shape, corrupt, frost_source
 
@@ -58,10 +58,8 @@ class Corrupted:
     """
 
     def __init__(self, part: Part, type: str, intensity: int, source: CorruptedImages) -> None:
-        try:
+        with prefixing_errors(part.name):
             check_shape(*part.shape)
-        except ArcalError as error:
-            raise ArcalError(f"{part.name}: {error}") from None
         self.part: Part = part
         self.type: str = type
         self.intensity: int = intensity
