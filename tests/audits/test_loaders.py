@@ -389,12 +389,12 @@ def test_the_first_of_several_outputs_is_said_to_be_taken(data):
 
 
 def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):
-    for i in range(20):
-        path = tmp_path / "pets" / "ab"[i % 2] / f"{i:02}.png"
+    paths = [tmp_path / "pets" / "ab"[i % 2] / f"{i:02}.png" for i in range(20)]
+    for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((4, 4), 50).save(path)
     part = load_part(str(tmp_path / "pets"))
-    path.write_bytes(path.read_bytes()[:-30])
+    paths[-1].write_bytes(paths[-1].read_bytes()[:-30])
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
     data = torch.rand(60, 1, 4, 4), torch.arange(60) % 2
 

@@ -16,7 +16,7 @@ from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
 from arcal.batch_parts import as_inputs, check_data, is_pair
 from arcal.calibration.checks import as_weights
-from arcal.data import Kind, Part, Table, as_input
+from arcal.data import Kind, OnDemand, Part, Table, as_input
 from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.labelled_batches import (
     as_loader,
@@ -191,16 +191,15 @@ class Examples:
     @property
     def encoded(self) -> bool:
         """Whether these are images in files, or encoded like files."""
-        return None not in (getattr(self.part, one, None) for one in ("encoded", "rows"))
+        return isinstance(self.part, OnDemand)
 
     def digests(self, *, decoded: bool = False) -> list[bytes]:
         """A hash of each input: of its file, pixels, row or text.
 
         For images that are `decoded` it is the hash of the pixels that the model gets.
         """
-        if self.encoded and not decoded:
-            part: Any = self.part
-            read = part.encoded.read(part.rows.tolist())
+        if isinstance(self.part, OnDemand) and not decoded:
+            read = self.part.encoded.read(self.part.rows.tolist())
             contents = (one.read_bytes() if isinstance(one, Path) else one or b"" for one in read)
         elif self.texts is not None:
             contents = (text.encode() for text in self.texts)
