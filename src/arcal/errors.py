@@ -1,5 +1,8 @@
 """The exception that arcal raises for bad input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ArcalError(ValueError):
     """Bad input. The message is one line: what is wrong, where, and what to do about it.
@@ -21,6 +24,23 @@ class ModelInputError(ArcalError):
     >>> issubclass(ModelInputError, ArcalError)
     True
     """
+
+
+@contextmanager
+def prefixing_errors(what: object) -> Iterator[None]:
+    """Put `what` an error is about before its message.
+
+    >>> with prefixing_errors("today.csv"):
+    ...     raise ArcalError("it is empty: give a header and rows")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: today.csv: it is empty: give a header and rows
+    """
+    try:
+        yield
+    except ModelInputError as error:
+        raise ModelInputError(f"{what}: {error}") from error
+    except ArcalError as error:
+        raise ArcalError(f"{what}: {error}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -181,3 +181,16 @@ def test_bounds_of_another_library_are_not_those_of_inputs():
     model = nn.Linear(3, 2).eval()
     expected = arcal.score(model, [Places()[i] for i in range(6)])
     assert torch.equal(arcal.score(model, Places()).robustness, expected.robustness)
+
+
+def test_weights_and_clusters_to_calibrate_with_may_be_read_once():
+    x, y = torch.rand(60, 3), torch.arange(60) % 2
+    model = torch.nn.Linear(3, 2).eval()
+    more: dict[str, Any] = {"calibrators": ["temperature"]}
+    listed: dict[str, Any] = {"weights": [1.0, 2.0] * 30, "clusters": [*range(30)] * 2}
+    for data in ((x, y), [(x, y)]):
+        once: dict[str, Any] = {name: iter(values) for name, values in listed.items()}
+        assert (
+            arcal.calibrate(model, data, **once, **more).figures()
+            == arcal.calibrate(model, data, **listed, **more).figures()
+        )

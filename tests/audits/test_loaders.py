@@ -18,7 +18,7 @@ from torch.utils.data import (
 import arcal
 from arcal.audits import Settings
 from arcal.audits._examples import Examples
-from arcal.data import OnDemand, WithIds, load_part
+from arcal.data import OnDemand, WithIds, batches, load_part
 from arcal.errors import ArcalError
 from command_line import arcal as run_arcal
 
@@ -386,3 +386,24 @@ def test_the_first_of_several_outputs_is_said_to_be_taken(data):
     alone = arcal.audit(lambda x: 2 * x[:, :2], given, order=None)
     assert "tensors of" not in alone.summary()
     assert audit.models[0].overall.nll == alone.models[0].overall.nll
+
+
+def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):
+    paths = [tmp_path / "pets" / "ab"[i % 2] / f"{i:02}.png" for i in range(20)]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((4, 4), 50).save(path)
+    part = load_part(str(tmp_path / "pets"))
+    paths[-1].write_bytes(paths[-1].read_bytes()[:-30])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
+    data = torch.rand(60, 1, 4, 4), torch.arange(60) % 2
+
+    def read():
+        return ((x / 255, labels) for _, x, labels in batches(part, 8))
+
+    for audited in (
+        lambda: arcal.audit(model, data, validation=read(), order=None),
+        lambda: arcal.calibrate(model, data, unlabelled=read()),
+    ):
+        with pytest.raises(ArcalError, match=r"^(validation|unlabelled): .*19.png: the image"):
+            audited()

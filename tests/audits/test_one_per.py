@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from arcal.auditing import as_predictions, by_group, one_per
-from arcal.audits import Examples, Reading
+from arcal.audits import Examples, Reading, open_predictions
 from arcal.audits._read import drawn_if_there
 from arcal.calibration import clopper_pearson
 from arcal.data import load_table
@@ -273,3 +273,22 @@ def test_a_value_that_other_data_lacks_is_said_to_be_of_these(tmp_path):
     rows = Examples.from_table(load_table(str(file), columns=("x",), labelled=False))
     with pytest.raises(ArcalError, match=r"^--one-per who of .*other.csv: who is missing in row 1"):
         drawn_if_there(rows, str(file), "who", Reading())
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        (np.arange(160).reshape(80, 2) % 3, "site cannot be read"),
+        (np.arange(100) % 3, "site has 100 values for 80 inputs"),
+        (np.arange(70) % 3, "site has 70 values for 80 inputs"),
+    ],
+)
+def test_arrays_that_are_not_one_value_per_input_are_refused_before_the_draw(
+    tmp_path, site, message
+):
+    path = tmp_path / "mine.npz"
+    p = np.tile([[0.75, 0.25], [0.25, 0.75]], (40, 1))
+    patient = np.arange(80) // 2
+    np.savez(path, probabilities=p, labels=np.arange(80) % 2, site=site, patient=patient)
+    with pytest.raises(ArcalError, match=message):
+        open_predictions([str(path)], ["mine"], R=10, by=["site"], one_per="patient")

@@ -161,3 +161,13 @@ def test_columns_to_group_by_are_read_without_pickles(tmp_path):
     assert columns["site"].to_pylist() == sites.tolist()
     with pytest.raises(ArcalError, match=r"cannot be read as \.npz"):
         load_columns(str(path), ["broken"])
+
+
+def test_columns_need_the_images_and_values_that_arrow_knows(tmp_path):
+    path = tmp_path / "pets.npz"
+    np.savez(path, region=np.array(["north", "south"]))
+    with pytest.raises(ArcalError, match=r"has no array images or .*name one of them with --image"):
+        load_columns(str(path), ["region"])
+    complex_ones = np.ones(5, np.complex128)
+    with pytest.raises(ArcalError, match=r"pets.npz: w is of type complex128: give numbers"):
+        load_arrays(tmp_path, {"weight": "w"}, images=GREY, labels=np.zeros(5, int), w=complex_ones)

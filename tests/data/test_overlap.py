@@ -105,3 +105,12 @@ def test_a_part_of_a_data_set_is_held_against_its_training_part(tmp_path, kind):
     assert sentence is not None
     assert sentence.startswith("1 of the 10 test images is among the training images")
     assert shared_with_training(source, "train", NO_NAMES) is None
+
+
+def test_a_training_image_that_is_missing_is_no_matter_for_the_audited_part(tmp_path):
+    for name, images in (("test", pixels(4, 0)), ("train", pixels(4, 1))):
+        files = [path for path in folder(tmp_path / name, images).rglob("*.png")]
+        rows = "".join(f"{path},{path.parent.name}\n" for path in files)
+        (tmp_path / f"pets-{name}.csv").write_text(f"file_name,label\n{rows}")
+    files[0].unlink()
+    assert shared_with_training(str(tmp_path / "pets"), "test", NO_NAMES) is None

@@ -29,7 +29,6 @@ from arcal.audits._estimators import audited_estimators, is_estimator, refuse_ar
 from arcal.audits._examples import (
     Examples,
     augmented,
-    examples_or_loader,
     in_drawn_order,
     usable_device,
 )
@@ -37,7 +36,7 @@ from arcal.audits._from_predictions import from_predictions
 from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
-from arcal.audits._loaded import Loaded, beside, examples_or_loaded, without_iterators
+from arcal.audits._loaded import Loaded, examples_or_loaded, read_with, without_iterators
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
@@ -348,8 +347,7 @@ def audit(
         raise ArcalError(
             f"other is {a_type(other)}: give a mapping from names to parts or pairs (x, y)"
         )
-    examples, loader = examples_or_loader(data, "data", bounds, order, classes, **beside_data)
-    apart = beside(loader, **beside_data) if examples is None else None
+    examples, loader, apart = read_with(data, bounds, order, classes, **beside_data)
     drawn = [*in_drawn_order(loader, len(models)), *augmented(loader)]
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():

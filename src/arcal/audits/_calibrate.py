@@ -34,10 +34,10 @@ from arcal.audits._estimators import (
     is_estimator,
     refuse_array,
 )
-from arcal.audits._examples import augmented, examples_or_loader, usable_device
+from arcal.audits._examples import augmented, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
-from arcal.audits._loaded import beside, examples_or_loaded
+from arcal.audits._loaded import examples_or_loaded, read_with, without_iterators
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
@@ -109,6 +109,7 @@ def calibrate(
     refuse_text(calibrators, "calibrators")
     for one in calibrators or ():
         check_posthoc(one)
+    weights, clusters = without_iterators(weights), without_iterators(clusters)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
     more: dict[str, Any] = {"name": name, "calibrators": calibrators, "progress": progress}
     refuse_array(model, calibrate)
@@ -131,11 +132,11 @@ def calibrate(
     settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
-    besides = {"weights": weights, "clusters": clusters}
-    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known, **besides)
+    examples, loader, apart = read_with(
+        data, bounds, None, known, weights=weights, clusters=clusters
+    )
     names = known if examples is None or examples.numbered else examples.classes
     check_order_given(model, names or ())
-    apart = beside(loader, weights, None, clusters) if examples is None else None
     job = Job(name, opened, examples, loader, known, apart, settings=settings)
     read = {
         name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)

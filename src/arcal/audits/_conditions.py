@@ -5,6 +5,7 @@ import math
 import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from arcal.auditing import RANGES, TARGETS, coverage_name
@@ -31,14 +32,13 @@ class Condition:
     @classmethod
     def parse(cls, text: str) -> "Condition":
         """A condition written as FIGURE>NUMBER, FIGURE>=NUMBER, FIGURE<NUMBER or FIGURE<=NUMBER."""
-        match = _FORM.match(text)
-        try:
-            return cls(match[1], match[2], float(match[3]))  # pyright: ignore[reportOptionalSubscript]
-        except (TypeError, ValueError):
-            raise ArcalError(
-                f"--fail-if {text!r} is not a condition: write FIGURE>NUMBER in quotation marks, "
-                'such as "ece>0.05": without them the shell takes > for itself'
-            ) from None
+        if match := _FORM.match(text):
+            with suppress(ValueError):  # such as 0.5.1
+                return cls(match[1], match[2], float(match[3]))
+        raise ArcalError(
+            f"--fail-if {text!r} is not a condition: write FIGURE>NUMBER in quotation marks, such "
+            'as "ece>0.05": without them the shell takes > for itself'
+        )
 
     def __str__(self) -> str:
         return f"{self.figure}{self.sign}{self.number:g}"

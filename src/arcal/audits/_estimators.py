@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from arcal.auditing import Audited, Caveat, Predictions, as_predictions, check_rows
 from arcal.audits._from_predictions import from_predictions
-from arcal.errors import ArcalError, a_type, first_line
+from arcal.errors import ArcalError, a_type, first_line, prefixing_errors
 from arcal.printable import first_few
 
 ROUNDED = 1e-6
@@ -88,14 +88,16 @@ def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, P
     >>> len(estimated_unlabelled(estimator, {"today": [[0.5], [1.0]]})["today"].ids)
     2
     """
-    given = {name: X for name, X in sets.items() if X is not None}
-    for name, X in given.items():
+    said = dict[str, Predictions]()
+    for name, X in sets.items():
         if isinstance(X, tuple):
             raise ArcalError(
                 f"{name or 'unlabelled'} is a tuple: give X alone, without labels; for several "
                 "sets a mapping from names to them"
             )
-    return {name: _said(estimator, X, None, name or "unlabelled") for name, X in given.items()}
+        if X is not None:
+            said[name] = _said(estimator, X, None, name or "unlabelled")
+    return said
 
 
 def decides_otherwise(estimator: Any, data: Any, predictions: Predictions) -> str | None:
@@ -191,7 +193,7 @@ def _columns_of(data: Any, by: Any) -> Any:
     names = [by] if isinstance(by, str) else by
     if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
         return by
-    table = data[0] if isinstance(data, tuple | list) and len(data) == 2 else None
+    table: Any = data[0] if isinstance(data, tuple | list) and len(data) == 2 else None
     columns = getattr(table, "columns", None)
     if columns is None:
         raise ArcalError(
@@ -202,12 +204,11 @@ def _columns_of(data: Any, by: Any) -> Any:
         if name not in columns:
             known = first_few([*map(str, columns)])
             raise ArcalError(f"by names {name}, and X has the columns {known}: name one of these")
-        if getattr(table[name], "ndim", 1) > 1:  # pyright: ignore[reportOptionalSubscript]
+        if getattr(table[name], "ndim", 1) > 1:
             raise ArcalError(
                 f"by names {name}, and several columns of X have that name: give a mapping from "
                 "names to a value for each input"
             )
-    assert table is not None
     return {name: table[name] for name in names}
 
 
@@ -233,11 +234,10 @@ def refuse_without_probabilities(model: Any) -> None:
     arcal.errors.ArcalError: LinearSVC gives no probabilities: fit CalibratedClassifierCV(...) of \
 sklearn.calibration around it, which does
     """
+    is_class = isinstance(model, type) and not issubclass(model, nn.Module)
+    if is_class and hasattr(model, "predict") and hasattr(model, "fit"):
+        raise ArcalError(f"the model is the class {model.__name__}: give a fitted instance of it")
     if isinstance(model, nn.Module | Predictions) or not hasattr(type(model), "predict"):
-        if isinstance(model, type) and not issubclass(model, nn.Module) and _predicts(model):
-            raise ArcalError(
-                f"the model is the class {model.__name__}: give a fitted instance of it"
-            )
         return
     if hasattr(model, "predict_proba") or callable(model):
         return
@@ -258,10 +258,6 @@ sklearn.calibration around it, which does
         f"{kind} has no predict_proba and no classes_: give a classifier that is fitted and has "
         "both; arcal does not take regressors"
     )
-
-
-def _predicts(model: Any) -> bool:
-    return hasattr(model, "predict") and hasattr(model, "fit")
 
 
 def refuse_array(model: Any, function: Callable[..., Any]) -> None:
@@ -295,10 +291,8 @@ def _said(estimator: Any, X: Any, labels: Any, name: str) -> Predictions:
             "form that it was fitted to"
         ) from error
     labels = np.zeros(len(p), dtype=np.int64) if labels is None else labels
-    try:
+    with prefixing_errors(name):
         return as_predictions(probabilities=p, labels=labels)
-    except ArcalError as error:
-        raise ArcalError(f"{name}: {error}") from None
 
 
 def _classes_of(estimator: Any) -> list[Any]:

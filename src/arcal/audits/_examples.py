@@ -16,8 +16,8 @@ from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Caveat, Grouping, groupings, in_clusters, one_per
 from arcal.batch_parts import as_inputs, check_data, is_pair
 from arcal.calibration.checks import as_weights
-from arcal.data import Kind, Part, Table, as_input
-from arcal.errors import ArcalError, first_line
+from arcal.data import Kind, OnDemand, Part, Table, as_input
+from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.labelled_batches import (
     as_loader,
     check_stacked,
@@ -191,16 +191,15 @@ class Examples:
     @property
     def encoded(self) -> bool:
         """Whether these are images in files, or encoded like files."""
-        return None not in (getattr(self.part, one, None) for one in ("encoded", "rows"))
+        return isinstance(self.part, OnDemand)
 
     def digests(self, *, decoded: bool = False) -> list[bytes]:
         """A hash of each input: of its file, pixels, row or text.
 
         For images that are `decoded` it is the hash of the pixels that the model gets.
         """
-        if self.encoded and not decoded:
-            part: Any = self.part
-            read = part.encoded.read(part.rows.tolist())
+        if isinstance(self.part, OnDemand) and not decoded:
+            read = self.part.encoded.read(self.part.rows.tolist())
             contents = (one.read_bytes() if isinstance(one, Path) else one or b"" for one in read)
         elif self.texts is not None:
             contents = (text.encode() for text in self.texts)
@@ -285,21 +284,11 @@ def examples_or_loader(
     bounds: Bounds,
     order: str | None,
     classes: Sequence[str] | None = None,
-    weights: Any = None,
-    by: Any = None,
-    clusters: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
-    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader.
-
-    For a loader `weights`, `by` and `clusters` are ignored: `_loaded.beside` handles them.
-    """
+    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader."""
     check_data(data, name)
     examples = _examples(data, name, bounds, order, classes)
-    if examples is not None:
-        examples = examples if weights is None else examples.weighted(weights)
-        examples = examples if clusters is None else examples.clustered("clusters", clusters)
-        return examples if by is None else examples.grouped(by), ()
-    return None, as_loader(data, name)
+    return (None, as_loader(data, name)) if examples is None else (examples, ())
 
 
 def in_drawn_order(loader: Any, models: int) -> list[Caveat]:
@@ -344,10 +333,8 @@ def _examples(
         check_stacked(data[0], y, len(x), name)
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
         if order is not None:
-            try:
+            with prefixing_errors(name):
                 check_within(x, bounds)
-            except ArcalError as error:
-                raise ArcalError(f"{name}: {error}") from None
         return examples
     return None
 

@@ -1,6 +1,7 @@
 """One model on one data set."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from arcal.audits.engine import (
 )
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.labelled_batches import nothing_in, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
@@ -152,10 +153,8 @@ class Job:
                 ) from error
         for one in (self.validation, *self.other):
             if isinstance(one, Examples):
-                try:
+                with prefixing_errors(one.name):
                     check_model(self.model, self._read(one, PROBED))
-                except ArcalError as error:
-                    raise type(error)(f"{one.name}: {error}") from None
 
     def positive_class(self, classes: Sequence[str]) -> int | None:
         """The number of the class whose probability is compared with its frequency, or None."""
@@ -247,12 +246,8 @@ class Job:
             )
             within = None if self.settings.order is None else self.settings.bounds
             done = from_loader(replace(job, settings=settings), advance, within)
-        try:
+        with nullcontext() if isinstance(some, Examples) else prefixing_errors(some.name):
             parts = [block for block, _ in done]
-        except ArcalError as error:
-            if isinstance(some, Examples):
-                raise
-            raise type(error)(f"{some.name}: {error}") from error
         if not parts:
             raise ArcalError(f"{some.name} {nothing_in(getattr(some, 'loader', ()))}")
         whole = by_id(joined(parts))

@@ -21,7 +21,7 @@ from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import checked_classes, further
 from arcal.compute.sharing import Sharing
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.labelled_batches import nothing_in, unpacked
 from arcal.robustness import Robustness
 
@@ -285,10 +285,8 @@ def _check_together(jobs: Sequence[Job]) -> None:
     for ids, x, labels in _first(jobs[0]):
         classes = {}
         for job in jobs:
-            try:
+            with prefixing_errors(job.name):
                 classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
-            except ArcalError as error:
-                raise type(error)(f"{job.name}: {error}") from error
         _check_same_classes(classes)
         for same_ids, others, _ in _first(jobs[0]):
             if torch.equal(ids, same_ids) and not _equal(x, others):

@@ -9,7 +9,7 @@ import pyarrow as pa
 from arcal.audits._prediction_answers import CORRECT
 from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, labels_in, named, read_table
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.files import NO_ARRAY
 from arcal.printable import printable
 
@@ -35,10 +35,8 @@ def with_labels(table: pa.Table, file: Path, called: ColumnNames) -> tuple[pa.Ta
             f"it has no ids, by which {file} could give it labels: name their column with --id"
         )
     rows = [str(value) for value in table.column(key).to_pylist()]
-    try:
+    with prefixing_errors(f"--labels-from {file}"):
         name, ids, labels = _ids_and_labels(file, called)
-    except ArcalError as error:
-        raise ArcalError(f"--labels-from {file}: {error}") from error
     places = {value: place for place, value in enumerate(ids)}
     if len(places) < len(ids):
         twice, _ = Counter(ids).most_common(1)[0]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from arcal.arrays import as_tensor
-from arcal.attacks import Inputs
+from arcal.attacks import Bounds, Inputs
 from arcal.auditing import Grouping, groupings, in_clusters
 from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
@@ -110,6 +110,39 @@ class Beside:
         weights = None if self.weights is None else self.weights[order]
         clusters = None if self.clusters is None else self.clusters.rows(order)
         return weights, tuple(one.rows(order) for one in self.groupings), clusters
+
+
+def read_with(
+    data: Any,
+    bounds: Bounds,
+    order: str | None,
+    classes: Sequence[str] | None,
+    *,
+    weights: Any,
+    clusters: Any,
+    by: Any = None,
+) -> tuple[Examples | None, Iterable[Any], Beside | None]:
+    """The data as `examples_or_loader` gives it, with weights `(N,)`, clusters and groups.
+
+    `Examples` hold these themselves; those of a loader's inputs are `Beside`.
+
+    >>> pair = torch.rand(6, 12), torch.arange(6) % 2
+    >>> examples, loader, apart = read_with(
+    ...     pair, (0, 1), None, None, weights=[1.0] * 6, clusters=None
+    ... )
+    >>> examples.weights.sum(), loader, apart
+    (tensor(6., dtype=torch.float64), (), None)
+    """
+    examples, loader = examples_or_loader(data, "data", bounds, order, classes)
+    if examples is None:
+        return None, loader, beside(loader, weights, by, clusters)
+    if weights is not None:
+        examples = examples.weighted(weights)
+    if clusters is not None:
+        examples = examples.clustered("clusters", clusters)
+    if by is not None:
+        examples = examples.grouped(by)
+    return examples, (), None
 
 
 def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside | None:

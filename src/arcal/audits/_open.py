@@ -81,15 +81,14 @@ def open_job(
     if reading.size is not None:  # the model's own preprocessing is neither used nor reported
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts, not_imitated=False)
-    apart: dict[str, Any] = {"one_per": one_per, "cluster": cluster}
-    examples = read_examples(data, opened, reading, by=by, **apart)
+    examples = read_examples(data, opened, reading, by=by, one_per=one_per, cluster=cluster)
     if cluster is not None:
         examples = clustered_by(examples, data, cluster, reading)
     if words and examples.kind == "table":
         raise ArcalError(
             f"--normalize is for images, and {data} is a table: normalise its columns in the model"
         )
-    read = _with_others(examples, data, opened, reading, validation, other, limit, **apart)
+    read = _with_others(examples, data, opened, reading, validation, other, limit, one_per, cluster)
     examples, images = read.examples, read.examples.kind == "images"
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
@@ -165,8 +164,10 @@ def _with_others(
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
         examples = examples.first(limit) if limit < len(examples) else examples
-    apart: dict[str, Any] = {"one_per": one_per, "cluster": cluster}
-    others = [read_examples(one, opened, rest, foreign=True, **apart) for one in other]
+    others = [
+        read_examples(one, opened, rest, foreign=True, one_per=one_per, cluster=cluster)
+        for one in other
+    ]
     for i, (one, source) in enumerate(zip(others, other, strict=True)):
         if one.content == whole.content:
             raise ArcalError(f"{source} holds the same inputs as {data}: give others")

@@ -14,7 +14,7 @@ from arcal.auditing import (
 )
 from arcal.audits._examples import DRAWN, drawn_of_each
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.printable import first_few
 from arcal.report.audited import TOGETHER, WEIGHED_BY
 
@@ -86,7 +86,7 @@ def open_predictions(
             "Outputs": first_few(probabilities) or None,
             NOT_USED: first_few([one for one in saved.unused if one not in confidence]) or None,
         }
-        try:
+        with prefixing_errors(path):
             if one_per is not None:
                 N = len(saved.predictions.ids)
                 saved = saved.one_per(one_per, first.weights)
@@ -97,8 +97,6 @@ def open_predictions(
             columns = {name: saved.by[name] for name in by}
             grouped = groupings(columns, len(saved.predictions.ids))
             together = None if cluster is None else in_clusters(cluster, saved.by[cluster])
-        except ArcalError as error:
-            raise ArcalError(f"{path}: {error}") from error
         predictions, zeros = without_zeros(saved.predictions)
         caveats = _caveats(saved, zeros)
         if cluster is None and (said := saved.wrong_together) is not None:

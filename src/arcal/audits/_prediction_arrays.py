@@ -94,6 +94,6 @@ def _chosen(
             )
     entries.outputs["probabilities"] = np.column_stack(rows)
     if entries.classes is None:
-        names = classes_of_chosen(of, entries.labels, classes or None, called.classes)
+        names = classes_of_chosen(of, entries.labels, classes, called.classes)
         entries.classes = None if names is None else np.array(names)
     return {*of}

@@ -17,7 +17,7 @@ USUAL = re.compile(rf"({'|'.join(OUTPUT_NAMES)})[ _.:/-](?=.)", re.I)
 def classes_of_chosen(
     of: Sequence[str],
     labels: np.ndarray | None,
-    known: Sequence[str] | None,
+    known: Sequence[str],
     names: Sequence[str],
     *,
     titles: Sequence[str] | None = None,
@@ -30,12 +30,12 @@ def classes_of_chosen(
     exactly. Names in another order than the columns, and labels that are names beside a single
     column named after none of them, raise `ArcalError`.
 
-    >>> classes_of_chosen(["score_a", "score_b"], np.array(["b", "a"]), None, ())
+    >>> classes_of_chosen(["score_a", "score_b"], np.array(["b", "a"]), (), ())
     ['a', 'b']
-    >>> classes_of_chosen(["target_p"], np.array([1, 0]), None, ("no", "yes"))
+    >>> classes_of_chosen(["target_p"], np.array([1, 0]), (), ("no", "yes"))
     ('no', 'yes')
     """
-    if known and len(known) == max(len(of), 2):
+    if len(known) == max(len(of), 2):
         return known
     own = [*titles] if titles else _titles(of, labels)
     called = {*(() if labels is None else as_text(labels) or ())}

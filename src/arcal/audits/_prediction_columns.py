@@ -91,7 +91,7 @@ def columns_in(
     entries.by = {name: table.column(known(there, name)) for name in called.by}
     known_classes = () if labelled else classes
     if called.probabilities:
-        chosen = outputs_chosen(table, called, entries.labels, known_classes, labelled=labelled)
+        chosen = outputs_chosen(table, called, entries.labels, known_classes)
         entries.outputs["probabilities"], entries.classes = chosen.values, chosen.classes
         read |= {*chosen.of}
     elif called.confidence is None:
@@ -140,7 +140,7 @@ def _outputs(
     labels, of = entries.labels, set[str]()
     for kind in OUTPUTS:
         left = _without(table.column_names, read | of)
-        outputs = outputs_called(kind, table, left, labels, classes, labelled=labelled)
+        outputs = outputs_called(kind, table, left, labels, classes)
         if outputs is not None:
             entries.outputs[kind] = outputs.values
             entries.classes = entries.classes if outputs.classes is None else outputs.classes

@@ -106,7 +106,7 @@ class SavedPredictions:
             predictions=self.predictions.rows(chosen),
             weights=None if self.weights is None else self.weights[chosen],
             names=None if self.names is None else tuple(self.names[i] for i in chosen.tolist()),
-            by={name: column.take(chosen.numpy()) for name, column in self.by.items()},
+            by={name: _taken(column, chosen.numpy()) for name, column in self.by.items()},
         )
 
     def one_per(self, column: str, weights: Tensor | None = None) -> "SavedPredictions":
@@ -127,6 +127,10 @@ class SavedPredictions:
         said = self.predictions
         predictions = replace(said, labels=was.argsort()[said.labels], logits=said.logits[..., was])
         return replace(self, predictions=predictions, classes=tuple(self.classes[z] for z in was))
+
+
+def _taken(column: Any, rows: np.ndarray) -> Any:
+    return column[rows] if isinstance(column, np.ndarray) else column.take(rows)
 
 
 def may_hold_predictions(path: Path) -> bool:
@@ -282,6 +286,9 @@ def _saved(
     Z = predictions.classes
     if names is not None and len(names) != Z:
         raise ArcalError(f"there are {len(names)} class names for predictions of {Z} classes")
+    for name, column in entries.by.items():
+        if len(column) != (N := len(predictions.ids)):
+            raise ArcalError(f"{name} has {len(column):,} values for {N:,} inputs")
     weights = entries.weights
     return SavedPredictions(
         predictions,

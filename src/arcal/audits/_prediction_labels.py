@@ -256,20 +256,3 @@ def classes_of_one_unlabelled(
         f"{column} is the only column of the outputs, and does not say which class it is of: call "
         f"it probability_{classes[0]} or probability_{classes[1]}"
     )
-
-
-def check_not_of_the_predicted(
-    name: str, probabilities: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None
-) -> None:
-    """Refuse a binary classifier's single column if it is the confidence in the prediction."""
-    text = as_text(predicted)
-    if text is None or probabilities.min() <= 0.5:
-        return
-    first = ("0", "false") if classes is None else (classes[0].casefold(),)
-    for row, value in enumerate(text):
-        if value.casefold() in first:
-            raise ArcalError(
-                f"{name} is {probabilities[row]:g} in row {row}, where {value} is predicted: a "
-                "single column is the probability of one class, 1 unless its name says another, "
-                "and not that of the predicted class, which is called `confidence`"
-            )

@@ -20,7 +20,6 @@ from arcal.audits._prediction_labels import (
     TRUTH,
     as_text,
     called_in,
-    check_not_of_the_predicted,
     classes_of_one,
     classes_of_one_unlabelled,
     truths_like,
@@ -54,14 +53,12 @@ def outputs_called(
     there: Sequence[str],
     labels: np.ndarray | None,
     classes: Sequence[str],
-    *,
-    labelled: bool,
 ) -> Outputs | None:
     """The columns `there` whose names begin with "logits" or "probabilities", or a synonym.
 
     The rest of each name is the class. A binary classifier's single column is for the class in its
-    name, or for class 1. If data need not be `labelled`, the names of the `classes` are used
-    in place of `labels`. Columns that cannot be such outputs raise `ArcalError`.
+    name, or for class 1. Without `labels`, the names of the `classes` are used in their place, if
+    these are known. Columns that cannot be such outputs raise `ArcalError`.
     """
     names = OUTPUTS[kind]
     spelt = (one for one in names if any(belongs(name, [one]) for name in table.column_names))
@@ -82,11 +79,10 @@ def outputs_called(
         titles = truths_like(titles, _called(labels, classes))
     if len(of) > 1:
         return Outputs(of, values, _unless_numbered(titles))
-    both = None
-    if not labelled:
+    if labels is None:
         both = classes_of_one_unlabelled(of[0], titles[0], classes)
-    elif titles[0] and labels is not None:
-        both = classes_of_one(of[0], titles[0], labels)
+    else:
+        both = classes_of_one(of[0], titles[0], labels) if titles[0] else None
     if kind == "probabilities":
         _check_not_of_the_predicted(table, of[0], values[:, 0], both)
         _check_one_of_two(table, of[0], None if both else labels)
@@ -125,8 +121,6 @@ def outputs_chosen(
     called: ColumnNames,
     labels: np.ndarray | None,
     classes: Sequence[str],
-    *,
-    labelled: bool,
 ) -> Outputs:
     """The probabilities in columns that the user names: for class 1, or one per class, in order.
 
@@ -142,8 +136,7 @@ def outputs_chosen(
     if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
         return Outputs(of, _rows(table.column(of[0]), of[0]), None)
     values = _columns(table, of)
-    known = None if labelled else classes
-    names = classes_of_chosen(of, labels, known, called.classes, titles=titles)
+    names = classes_of_chosen(of, labels, classes, called.classes, titles=titles)
     if len(of) == 1:
         _check_not_of_the_predicted(table, of[0], values[:, 0], names)
     return Outputs(of, values, _unless_numbered(names or ()))
@@ -278,9 +271,19 @@ def _check_not_of_the_predicted(
     table: pa.Table, column: str, p: np.ndarray, classes: Sequence[str] | None
 ) -> None:
     """Refuse a single column if it is the probability of the class in a column of predictions."""
+    if p.min() <= 0.5:
+        return
+    first = ("0", "false") if classes is None else (classes[0].casefold(),)
     for name in table.column_names:
-        if name.casefold() in PREDICTED and not table.column(name).null_count:
-            check_not_of_the_predicted(column, p, table.column(name).to_numpy(), classes)
+        if name.casefold() not in PREDICTED or table.column(name).null_count:
+            continue
+        for row, value in enumerate(as_text(table.column(name).to_numpy()) or ()):
+            if value.casefold() in first:
+                raise ArcalError(
+                    f"{column} is {p[row]:g} in row {row}, where {value} is predicted: a single "
+                    "column is the probability of one class, 1 unless its name says another, and "
+                    "not that of the predicted class, which is called `confidence`"
+                )
 
 
 def _check_one_of_two(table: pa.Table, column: str, labels: np.ndarray | None) -> None:

@@ -22,7 +22,6 @@ from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import (
     csv_header,
-    first_json_line,
     json_objects,
     json_table,
     with_points,
@@ -88,7 +87,7 @@ def names_in(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
         return pq.ParquetDataset(path).schema.names
     if path.name.lower().endswith(JSON_LINES):
-        first = first_json_line(path)
+        first = next(json_objects(path), {})
         return keys_of_samples(first) if are_samples(first) else [*first]
     return [name.strip() for name in csv_header(path).names]
 

@@ -14,7 +14,7 @@ from arcal.audits._examples import Examples
 from arcal.classifiers import GENERIC, OpenedClassifier
 from arcal.console import bar
 from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.store import RunFolder, is_run_folder
 from arcal.training.saved_run import data_of
 
@@ -108,10 +108,8 @@ def read_examples(
         examples = Examples.from_part(_images(source, opened, reading, named))
     if not by:
         return examples
-    try:
+    with prefixing_errors(f"--by {' '.join(by)}"):
         return examples.grouped(_columns(source, by, reading, examples))
-    except ArcalError as error:
-        raise ArcalError(f"--by {' '.join(by)}: {error}") from error
 
 
 def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Examples:
@@ -131,32 +129,25 @@ def _from_run(folder: str, reading: Reading, columns: Mapping[str, Any]) -> Exam
 
 def clustered_by(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
     """The inputs at a path, those with the same value in a column belonging together."""
-    try:
-        return examples.clustered(column, _columns(source, [column], reading, examples)[column])
-    except ArcalError as error:
-        raise ArcalError(f"--cluster {column}: {error}") from error
+    with prefixing_errors(f"--cluster {column}"):
+        return examples.clustered(column, _column(source, column, reading, examples))
 
 
 def clustered_if_there(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
     """The same for other data, which may be in one cluster; unchanged without such a column."""
     try:
-        values = _columns(source, [column], reading, examples)[column]
+        values = _column(source, column, reading, examples)
     except ArcalError:
         return examples
-    try:
+    with prefixing_errors(f"--cluster {column} of {source}"):
         together = in_clusters(column, values, len(examples), several=False)
-    except ArcalError as error:
-        raise ArcalError(f"--cluster {column} of {source}: {error}") from error
     return replace(examples, clusters=together)
 
 
 def drawn_one_per(examples: Examples, source: str, column: str, reading: Reading) -> Examples:
     """One input, drawn at random, for each value in a column of the data at a path."""
-    try:
-        values = _columns(source, [column], reading, examples)[column]
-        return examples.one_per(column, values)
-    except ArcalError as error:
-        raise ArcalError(f"--one-per {column}: {error}") from error
+    with prefixing_errors(f"--one-per {column}"):
+        return examples.one_per(column, _column(source, column, reading, examples))
 
 
 def drawn_if_there(
@@ -164,13 +155,11 @@ def drawn_if_there(
 ) -> tuple[Examples, list[Caveat]]:
     """The same for other data; without such a column, all of them and a caveat."""
     try:
-        values = _columns(source, [column], reading, examples)[column]
+        values = _column(source, column, reading, examples)
     except ArcalError:
         return examples, [Caveat(NOT_DRAWN, not_drawn(source, column))]
-    try:
+    with prefixing_errors(f"--one-per {column} of {source}"):
         return examples.one_per(column, values), []
-    except ArcalError as error:
-        raise ArcalError(f"--one-per {column} of {source}: {error}") from error
 
 
 def not_drawn(source: str, column: str) -> str:
@@ -193,8 +182,7 @@ def shared_values(column: str, *data: tuple[str, Reading, Examples]) -> list[Cav
     """
     try:
         audited, known = (
-            {*_columns(path, [column], reading, some)[column].to_pylist()}
-            for path, reading, some in data
+            {*_column(path, column, reading, some).to_pylist()} for path, reading, some in data
         )
     except ArcalError:
         return []
@@ -214,6 +202,10 @@ def _columns(
     ids, columns = load_columns(source, names, part=reading.part, image=reading.image)
     rows = places_of(examples.ids, ids).numpy()
     return {name: column.take(rows) for name, column in columns.items()}
+
+
+def _column(source: str, name: str, reading: Reading, examples: Examples) -> pa.ChunkedArray:
+    return _columns(source, [name], reading, examples)[name]
 
 
 def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:

@@ -1,5 +1,6 @@
 """The entries of a program that say what its classes are, and what it was calibrated on."""
 
+from collections.abc import Callable
 from typing import Any
 
 from arcal.files import parse_json
@@ -12,24 +13,21 @@ CLASS_NAMES = "class_names.json"
 """The entry of a program with the names of its classes: a list, in the order of its outputs."""
 
 
-def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
-    """The class names in such an entry; None if it is missing or holds something else.
+def read_entries(
+    entry: Callable[[str], str | bytes | None],
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """The class names and the fingerprint; None for an entry that is missing or something else.
 
-    >>> read_class_names('["cat", "dog"]'), read_class_names('{"cat": 0}')
-    (('cat', 'dog'), None)
+    >>> read_entries({CLASS_NAMES: '["cat", "dog"]', CALIBRATED_ON: '"0123456789abcdef"'}.get)
+    (('cat', 'dog'), '0123456789abcdef')
+    >>> read_entries({CLASS_NAMES: '{"cat": 0}'}.get)
+    (None, None)
     """
-    names = all_names(_json(text))
-    return names if len(names) > 1 else None
-
-
-def read_calibrated_on(text: str | bytes | None) -> str | None:
-    """The fingerprint in such an entry; None if it is missing or holds something else.
-
-    >>> read_calibrated_on('"0123456789abcdef"'), read_calibrated_on("[1]")
-    ('0123456789abcdef', None)
-    """
-    said = _json(text)
-    return said if isinstance(said, str) else None
+    names, calibrated_on = all_names(_json(entry(CLASS_NAMES))), _json(entry(CALIBRATED_ON))
+    return (
+        names if len(names) > 1 else None,
+        calibrated_on if isinstance(calibrated_on, str) else None,
+    )
 
 
 def _json(text: str | bytes | None) -> Any:

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from arcal.classifiers._class_names import (
-    CALIBRATED_ON,
-    CLASS_NAMES,
-    read_calibrated_on,
-    read_class_names,
-)
+from arcal.classifiers._class_names import read_entries
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import versions
@@ -59,6 +55,7 @@ def load_exported(path: Path) -> Loaded:
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     shape = _input_shape(program)
+    class_names, calibrated_on = read_entries(partial(_entry, content))
     return Loaded(
         path.stem,
         program,
@@ -70,8 +67,8 @@ def load_exported(path: Path) -> Loaded:
         library=versions(),
         normalized="none added: what there is, is inside the program",
         kind=kind_of_shape(shape),
-        class_names=read_class_names(_entry(content, CLASS_NAMES)),
-        calibrated_on=read_calibrated_on(_entry(content, CALIBRATED_ON)),
+        class_names=class_names,
+        calibrated_on=calibrated_on,
         input_shape=shape,
     )
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def _renamed(name: str, weights: Weights) -> Weights:
         re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): tensor
         for key, tensor in weights.state.items()
     }
-    return Weights(weights.path, state, weights.digest, weights.changes)
+    return replace(weights, state=state)
 
 
 def edition_of(name: str, digest: str) -> Any:

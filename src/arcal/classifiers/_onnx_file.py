@@ -10,12 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.calibration.posthoc import Calibrated, Calibrator
-from arcal.classifiers._class_names import (
-    CALIBRATED_ON,
-    CLASS_NAMES,
-    read_calibrated_on,
-    read_class_names,
-)
+from arcal.classifiers._class_names import read_entries
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
@@ -179,6 +174,7 @@ def load_onnx(path: Path) -> Loaded:
     digest = hashlib.sha256(content).hexdigest()
     shape = network.input_shape
     said = {one.key: one.value for one in graph.metadata_props}
+    class_names, calibrated_on = read_entries(said.get)
     return Loaded(
         path.stem,
         network,
@@ -191,8 +187,8 @@ def load_onnx(path: Path) -> Loaded:
         library=versions("onnx", "onnxruntime"),
         normalized="none added: what there is, is inside the graph",
         kind=kind_of_shape(shape),
-        class_names=read_class_names(said.get(CLASS_NAMES)) or _names_in(graph),
-        calibrated_on=read_calibrated_on(said.get(CALIBRATED_ON)),
+        class_names=class_names or _names_in(graph),
+        calibrated_on=calibrated_on,
         input_shape=shape,
     )
 

@@ -25,34 +25,24 @@ _READ = (bool, int, float, complex, str, bytes, np.generic)
 """Those of them whose value may come from elsewhere than the code, such as a configuration."""
 
 
-def is_opaque(classifier: Any) -> bool:
-    """Whether what it computes may change while its code, tensors and plain values stay the same.
-
-    This holds for a function, for a module without tensors, and for a module that holds something
-    besides tensors, modules and plain values: a model of another library, an array, or a tensor
-    that is not a buffer, in an attribute or in a global variable that the code of its class names.
-
-    >>> network = nn.Linear(2, 2)
-    >>> network.scale = 2
-    >>> is_opaque(network)
-    False
-    >>> network.table = np.ones(2)
-    >>> is_opaque(network), is_opaque(np.argmax), is_opaque(nn.Flatten())
-    (True, True, True)
-    """
-    return held_by(classifier) is None
-
-
 def held_by(classifier: Any) -> str | None:
-    """A digest of what it holds besides tensors and code; None if it `is_opaque`.
+    """A digest of what it holds besides tensors and code; None if it is opaque.
 
-    These are the plain values of a module, or the whole program of TorchScript.
+    Then what it computes may change while its code, tensors and plain values stay the same. This is
+    so for a function, for a module without tensors, and for a module that holds something besides
+    tensors, modules and plain values: a model of another library, an array, or a tensor that is not
+    a buffer, in an attribute or in a global variable that the code of its class names.
+
+    The digest is of the plain values of a module, or of the whole program of TorchScript.
 
     >>> network = nn.Linear(2, 2)
     >>> before = held_by(network)
     >>> network.scale = 2
     >>> held_by(network) == before
     False
+    >>> network.table = np.ones(2)
+    >>> held_by(network), held_by(np.argmax), held_by(nn.Flatten())
+    (None, None, None)
     """
     if not (isinstance(classifier, nn.Module) and classifier.state_dict()):
         return None

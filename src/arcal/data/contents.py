@@ -49,8 +49,12 @@ class Contents:
 
     def stamp(self, position: int) -> bytes:
         """16 bytes for a file's size, its inode, and its times of modification and change."""
+        return _stamp(self.stat(position))
+
+    def stat(self, position: int) -> os.stat_result:
+        """What the file system says about a file; a missing one raises `ArcalError`."""
         try:
-            return _stamp(self.path(position).stat())
+            return self.path(position).stat()
         except OSError as error:
             raise ArcalError(f"{self.path(position)} cannot be read ({error.strerror})") from error
 
@@ -76,9 +80,8 @@ class Files(NamedTuple):
     positions: list[int]
 
     def sizes(self) -> npt.NDArray[np.int64]:
-        """How many bytes each file has, `(n,)`; a missing file raises `OSError`."""
-        paths = map(self.contents.path, self.positions)
-        return np.array([path.stat().st_size for path in paths], np.int64)
+        """How many bytes each file has, `(n,)`; a missing file raises `ArcalError`."""
+        return np.array([self.contents.stat(one).st_size for one in self.positions], np.int64)
 
     def known(self) -> np.ndarray:
         """What this process knows about them, uint8 `(n, 32)`, for `learn` in another one."""

@@ -14,7 +14,7 @@ from arcal.data.contents import files_of
 from arcal.data.decoded import delete_oldest, read_mapped, write_mapped
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.files import write_whole
 from arcal.transforms.corruptions import check_shape, corrupt, frost_source
 
@@ -58,15 +58,12 @@ class Corrupted:
     """
 
     def __init__(self, part: Part, type: str, intensity: int, source: CorruptedImages) -> None:
-        try:
+        with prefixing_errors(part.name):
             check_shape(*part.shape)
-        except ArcalError as error:
-            raise ArcalError(f"{part.name}: {error}") from None
         self.part: Part = part
         self.type: str = type
         self.intensity: int = intensity
         self.source: CorruptedImages = source
-        self.cache: Path | None = source.cache
         self.name: str = f"{part.name} under {type}, intensity {intensity}"
         self.ids: Tensor = part.ids
         self.labels: Tensor = part.labels
@@ -78,7 +75,7 @@ class Corrupted:
 
     def images(self, positions: Tensor) -> Tensor:
         """The corrupted images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
-        if self.cache is not None:
+        if self.source.cache is not None:
             return torch.from_numpy(self._mapped[positions.numpy()])
         if isinstance(self.part, InMemory):
             return self._whole[positions]
@@ -108,11 +105,11 @@ class Corrupted:
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        assert self.cache is not None
+        assert self.source.cache is not None
         name = self.fingerprint().replace(" ", "_")
         if (files := files_of(self.part)) is not None:
             name += f"-{files.digest()}"
-        path = self.cache / f"{name}.npy"
+        path = self.source.cache / f"{name}.npy"
         mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process made room
             mapped = self._in_cache(path)

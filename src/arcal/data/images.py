@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, get_type_hints
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -103,8 +103,7 @@ class Header(NamedTuple):
     one_of_several: bool
 
 
-KINDS: dict[type, type] = {int: np.int32, bool: bool}
-HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).items()])
+HEADER = np.dtype([(name, "i4" if name in ("height", "width") else "?") for name in Header._fields])
 """`Header` as a NumPy type: a million tuples would take 200 MB."""
 
 

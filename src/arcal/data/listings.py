@@ -27,7 +27,7 @@ from arcal.data.columns import (
 from arcal.data.folder import has_class_folders, image_files, list_images
 from arcal.data.labels import encode_labels, typed
 from arcal.data.npz import npz_columns, read_npz
-from arcal.data.on_demand import ImageFiles, InRows, OnDemand
+from arcal.data.on_demand import Encoded, ImageFiles, InRows, OnDemand
 from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
 from arcal.data.sources import Format, find_source
@@ -35,9 +35,6 @@ from arcal.data.tar_shards import json_fields, read_shards
 from arcal.data.text_tables import TextTable, read_csv, read_json_lines
 from arcal.data.views import View
 from arcal.errors import ArcalError
-
-UNSEEN = View(3, 1, 1)
-"""The view of a part until the headers of its images are read."""
 
 
 def list_part(
@@ -65,10 +62,26 @@ def list_part(
     label = label_column(columns, LABELS, names.label, names.labelled)
     labels, classes, weights = read_labels(columns, label, names)
     ids, row_names = read_ids(columns)
-    images, rows = encoded_images(columns, image), torch.arange(len(ids), device="cpu")
+    images = encoded_images(columns, image)
     if isinstance(images, InRows):
         images.names = row_names
-    return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
+    return _unseen(name, images, labels, classes, ids=ids, weights=weights)
+
+
+def _unseen(
+    name: str,
+    images: Encoded,
+    labels: Tensor,
+    classes: tuple[str, ...],
+    *,
+    ids: Tensor | None = None,
+    weights: Tensor | None = None,
+    how: str = "",
+) -> OnDemand:
+    """All of these images, with ids 0 .. N-1 unless given, and no view until one is opened."""
+    rows, view = torch.arange(len(images), device="cpu"), View(3, 1, 1)
+    ids = rows if ids is None else ids
+    return OnDemand(name, ids, labels, classes, images, rows, view, weights, how)
 
 
 def _folder(root: Path, name: str, names: Names) -> OnDemand:
@@ -80,8 +93,7 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
                 "CLASS/IMAGE, or a CSV with a column of paths and one of labels"
             )
         alone = ImageFiles(root, image_files(root))
-        rows = torch.arange(len(alone), device="cpu")
-        return OnDemand(name, rows, *unlabelled(len(alone)), alone, rows, UNSEEN, how="")
+        return _unseen(name, alone, *unlabelled(len(alone)))
     files, labels, others = list_images(root)
     numbers, classes = encode_labels(
         pa.chunked_array([pa.array(labels).dictionary_encode()]),
@@ -92,8 +104,7 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
     )
     one, several = "file that is not an image by its name", "files that are not images"
     note = f"{others} {one if others == 1 else several} left out" if others else ""
-    rows = torch.arange(len(labels), device="cpu")
-    return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
+    return _unseen(name, files, numbers, classes, how=note)
 
 
 def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
@@ -105,8 +116,7 @@ def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
             column, names.label or "label", images.where, classes=names.classes
         )
     weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
-    rows = torch.arange(len(images), device="cpu")
-    return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights, how="")
+    return _unseen(name, images, labels, classes, weights=weights)
 
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:

@@ -47,55 +47,35 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     raise `ArcalError`.
     """
     keys = _keys(file)
-
-    def there(candidates: tuple[str, ...], given: str | None) -> str | None:
-        if given:
-            return given if given in keys else None
-        return _there(keys, part, candidates)
-
-    def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
-        name = there(candidates, given)
-        if name is None:
-            rename = "" if given else f", or rename it to {candidates[0]}"
-            raise ArcalError(
-                f"{file} has no array {given or ' or '.join(candidates)}: its arrays are "
-                f"{', '.join(keys)}; name one of them with {option}{rename}"
-            )
-        return name
-
-    image = key(IMAGES, names.image, "--image")
-    known = names.labelled or there(LABELS, names.label) is not None
-    label = key(LABELS, names.label, "--label") if known else ""
-    weight = None if names.weight is None else key((), names.weight, "--weight")
-    wanted = {image, label if known else None, there(IDS, None), weight, "classes"} & {*keys}
-    arrays = _arrays(file, wanted)
+    image = _key(file, keys, part, IMAGES, names.image, "--image")
+    label = _there(keys, part, LABELS, names.label)
+    if names.labelled and label is None:
+        label = _key(file, keys, part, LABELS, names.label, "--label")
+    weight = names.weight and _key(file, keys, part, (), names.weight, "--weight")
+    listed = _there(keys, part, IDS)
+    arrays = _arrays(file, {image, label, weight, listed, "classes"} & {*keys})
     pixels = channels_first(arrays[image], f"{file}: {image}")
     N = len(pixels)
     if not N:
         raise ArcalError(f"{file}: {image} has no images: give a part with data")
-    labels = arrays[label] if known else None
-    weights = None if weight is None else arrays[weight]
-    for name, array in ((label, labels), (weight, weights)):
-        if array is not None:
-            _check_one_each(f"{file}: {name}", array, N)
-    ids, row_names = _ids(file, arrays.get(str(there(IDS, None))), N)
+    columns = {
+        name: _column(arrays[name], f"{file}: {name}", N) for name in (label, weight) if name
+    }
+    ids, row_names = _ids(file, arrays.get(listed or ""), N)
     rows = Rows((file,), (N,))
     numbers, classes = unlabelled(N)
-    if labels is not None:
+    if label is not None:
         numbers, classes = encode_labels(
-            _column(labels.reshape(N), f"{file}: {label}"),
+            columns[label],
             label,
             rows.where,
             names=class_names(arrays.get("classes", np.array([], str))),
             classes=names.classes,
             numbers_are_names=True,
         )
-    counts = None
-    if weights is not None:
-        column = pa.chunked_array([pa.array(weights.reshape(N))])
-        counts = as_weights(column, str(weight), rows.where)
+    weights = as_weights(columns[weight], weight, rows.where) if weight else None
     pictures = torch.from_numpy(pixels)
-    return InMemory(title, ids, numbers, classes, pictures, counts, names=row_names)
+    return InMemory(title, ids, numbers, classes, pictures, weights, names=row_names)
 
 
 def _ids(
@@ -138,15 +118,11 @@ def npz_columns(
     for name, key in known.items():
         if key is None:
             raise ArcalError(f"{file} has no array {name}: its arrays are {first_few(keys)}")
-    images, ids = str(image or _there(keys, part, IMAGES)), str(_there(keys, part, IDS))
-    arrays = _arrays(file, {images, ids, *known.values()} & {*keys})
+    images, listed = _key(file, keys, part, IMAGES, image, "--image"), _there(keys, part, IDS)
+    arrays = _arrays(file, {images, listed, *known.values()})
     N = len(arrays[images])
-    values: dict[str, pa.ChunkedArray] = {}
-    for name, key in known.items():
-        array, where = arrays[str(key)], f"{file}: {key}"
-        _check_one_each(where, array, N)
-        values[name] = _column(array.reshape(N), where)
-    return _ids(file, arrays.get(ids), N)[0], values
+    values = {name: _column(arrays[key], f"{file}: {key}", N) for name, key in known.items() if key}
+    return _ids(file, arrays.get(listed or ""), N)[0], values
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:
@@ -206,21 +182,43 @@ def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:
     return tuple(spelt for name in names for spelt in (f"{word}_{name}", f"{name}_{word}"))
 
 
-def _there(keys: list[str], part: str, names: tuple[str, ...]) -> str | None:
-    """The first of these names that is there; those that also name the part come before all."""
+def _there(
+    keys: list[str], part: str, names: tuple[str, ...], given: str | None = None
+) -> str | None:
+    """The array `given`, or else the first of these names that is there, or None.
+
+    Names that also name the part come before all others.
+    """
+    if given:
+        return given if given in keys else None
     words = [word for word, name in PARTS.items() if name == part] if part else []
     return _first(keys, (*(spelt for word in words for spelt in _spelt(names, word)), *names))
+
+
+def _key(
+    file: Path, keys: list[str], part: str, names: tuple[str, ...], given: str | None, option: str
+) -> str:
+    """The same; if there is none, the error says that `option` names one."""
+    if (key := _there(keys, part, names, given)) is not None:
+        return key
+    rename = "" if given else f", or rename it to {names[0]}"
+    raise ArcalError(
+        f"{file} has no array {given or ' or '.join(names)}: its arrays are {', '.join(keys)}; "
+        f"name one of them with {option}{rename}"
+    )
 
 
 def _first(keys: list[str], names: tuple[str, ...]) -> str | None:
     return next((key for name in names for key in called(keys, [name])), None)
 
 
-def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
+def _column(array: np.ndarray, where: str, N: int) -> pa.ChunkedArray:
+    """An array of one value for each of N images, as a column."""
+    _check_one_each(where, array, N)
     try:
-        return pa.chunked_array([pa.array(labels)])
+        return pa.chunked_array([pa.array(array.reshape(N))])
     except (pa.ArrowException, TypeError) as error:
-        raise ArcalError(f"{where} is of type {labels.dtype}: give numbers or text") from error
+        raise ArcalError(f"{where} is of type {array.dtype}: give numbers or text") from error
 
 
 def _check_one_each(what: str, array: np.ndarray, N: int) -> None:

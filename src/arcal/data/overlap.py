@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import compress
-from typing import Any
 
 import numpy as np
 
-from arcal.data.contents import files_of
+from arcal.data.contents import Files, files_of
 from arcal.data.listings import Names, list_part
 from arcal.data.on_demand import OnDemand
 from arcal.data.part import InMemory, Part
@@ -26,8 +25,11 @@ def shared_images(first: Part, second: Part) -> int | None:
     """
     if max(len(first), len(second)) > MOST_IMAGES:
         return None
-    files = files_of(first), files_of(second)
-    one, other = _digests_of_files(*files) if all(files) else map(digests_of, (first, second))
+    files, others = files_of(first), files_of(second)
+    if files is None or others is None:
+        one, other = digests_of(first), digests_of(second)
+    else:
+        one, other = _digests_of_files(files, others)
     if one is None or other is None:
         return None
     known = {*other}
@@ -77,7 +79,7 @@ def digests_of(part: Part) -> list[bytes] | None:
     return [blake2b(image, digest_size=16).digest() for image in images]
 
 
-def _digests_of_files(*both: Any) -> Sequence[list[bytes] | None]:
+def _digests_of_files(*both: Files) -> Sequence[list[bytes] | None]:
     """The digests of only those files that are as long as one of the other part."""
     sizes = [files.sizes() for files in both]
     same = [np.isin(one, other) for one, other in (sizes, sizes[::-1])]

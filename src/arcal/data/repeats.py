@@ -10,6 +10,7 @@ from torch import Tensor
 from arcal.data.contents import Files, files_of
 from arcal.data.overlap import MOST_BYTES, MOST_IMAGES, digests_of
 from arcal.data.part import Part
+from arcal.errors import ArcalError
 
 
 class Repeats(NamedTuple):
@@ -93,7 +94,7 @@ def repeated_images(part: Part) -> Repeats | None:
 def _keys_of_files(files: Files) -> list[Hashable] | None:
     try:
         sizes = files.sizes()
-    except OSError:  # reported when they are read
+    except ArcalError:  # reported when they are read
         return None
     _, place, counts = np.unique(sizes, return_inverse=True, return_counts=True)
     alike = counts[place] > 1

@@ -194,16 +194,6 @@ def json_table(rows: Sequence[Mapping[str, Any]], file: Path) -> pa.Table:
     return pa.table(columns)
 
 
-def first_json_line(file: Path) -> dict[str, Any]:
-    r"""The first object in a file of JSON lines, empty if there is none.
-
-    >>> _ = Path("a.jsonl").write_bytes(b'{"label": "cat"}\n{"label": "dog"}\n')
-    >>> first_json_line(Path("a.jsonl"))
-    {'label': 'cat'}
-    """
-    return next(json_objects(file), {})
-
-
 def json_objects(file: Path) -> Iterator[dict[str, Any]]:
     r"""The objects of a file of JSON lines, perhaps compressed; blank lines are skipped.
 
@@ -212,10 +202,7 @@ def json_objects(file: Path) -> Iterator[dict[str, Any]]:
     ['cat', 'dog']
     """
     try:
-        with (
-            pa.input_stream(str(file), compression="detect") as raw,
-            io.TextIOWrapper(raw, encoding="utf-8-sig") as lines,
-        ):
+        with _opened(file) as lines:
             for row, line in enumerate(line for line in lines if line.strip()):
                 yield _object(line, file, row)
     except FileNotFoundError:

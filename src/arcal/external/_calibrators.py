@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
-from arcal.errors import ArcalError, a_type
+from arcal.errors import ArcalError, a_type, prefixing_errors
 from arcal.external._python_code import check_name, named_in_code, one_line
 
 
@@ -80,10 +80,8 @@ def _register(spec: str, value: type[Calibrator]) -> None:
             f"{spec}.fit cannot be called with log-probabilities and labels alone: make it a "
             "classmethod `fit(cls, log_p, labels)`"
         ) from None
-    try:
+    with prefixing_errors(spec):
         register(value, fit)  # pyright: ignore[reportArgumentType]
-    except ArcalError as error:
-        raise ArcalError(f"{spec}: {error}") from error
 
 
 @contextmanager

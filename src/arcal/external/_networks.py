@@ -185,9 +185,8 @@ def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
         options["img_size"] = shape[1:]
     with one_line(f"timm:{name}", f"for images of {_words(shape)}"):
         network = timm.create_model(name.partition(".")[0], pretrained=False, **options)
-    if config is None:
-        return _normalized(network, Normalization(*IMAGENET), shape)
-    return _normalized(network, Normalization(tuple(config.mean), tuple(config.std)), shape)
+    mean, std = IMAGENET if config is None else (tuple(config.mean), tuple(config.std))
+    return _normalized(network, Normalization(mean, std), shape)
 
 
 def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:

@@ -32,20 +32,18 @@ class Normalization:
     @property
     def words(self) -> str:
         """The normalisation in one line, such as `mean 0.5, deviation 0.25, as given`."""
-        mean, std = (" ".join(f"{value:.6g}" for value in values) for values in self._each)
+        mean, std = (" ".join(f"{one:.6g}" for one in each) for each in (self.mean, self.std))
         words = f"mean {mean}, deviation {std}, {self.source}"
         for name, known in NORMALIZATIONS.items():
-            if known is not None and known._each == self._each and known.source != self.source:
+            if known is None or known.source == self.source:
+                continue
+            if (known.mean, known.std) == (self.mean, self.std):
                 return f"{words} (those of {name})"
         return words
 
-    @property
-    def _each(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.mean, self.std
-
     def layer(self) -> Normalize:
         """The normalisation as a layer, whose buffers are float32 `(C, 1, 1)`."""
-        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in self._each)
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
         return Normalize(mean, std)
 
 
