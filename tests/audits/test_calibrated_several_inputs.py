@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.export import Dim, export
 
 import arcal
 from arcal.calibration.posthoc import Calibrated
@@ -72,3 +73,19 @@ def test_a_calibrator_that_was_read_is_put_behind_the_users_own_model(kind):
         assert audit.models[0].overall.confidence.value == pytest.approx(
             float(expected.amax(1).mean()), abs=1e-6
         )
+
+
+@pytest.mark.parametrize("kind", [dict, tuple])
+def test_the_program_of_a_function_takes_any_number_of_inputs(kind):
+    parts, labels = data(kind)
+    heads = Heads(one=False).eval()
+    calibration = arcal.calibrate(
+        lambda image, numbers: heads(image, numbers)["logits"],
+        (parts, labels),
+        calibrators=["temperature"],
+    )
+    free = {0: Dim("inputs")}
+    shapes = dict.fromkeys(parts, free) if kind is dict else (free, free)
+    some = rows(parts, slice(0, 4))
+    program = export(calibration.classifier, (some,), dynamic_shapes=(shapes,)).module()
+    torch.testing.assert_close(program(parts), calibration.classifier(parts))

@@ -102,7 +102,7 @@ class Function:
             else:
                 output, _ = _called_in_either_layout(classifier, x)
             logits = _no_finer(logits_of(output, self.classes), x)
-            return logits.to(Inputs.of(x).device)
+            return logits.to(_tensors(x)[0].device)
         except Exception as error:
             if isinstance(getattr(classifier, "model", None), nn.Module):
                 raise ArcalError(
@@ -227,6 +227,14 @@ def _parts(x: InputsLike) -> Any:
     return x.parts if isinstance(x, Inputs) else x
 
 
+def _tensors(x: InputsLike) -> tuple[Tensor, ...]:
+    """All tensors, without checks of their lengths, which would fix a program's batch size."""
+    parts = _parts(x)
+    if isinstance(parts, Tensor):
+        return (parts,)
+    return tuple(parts.values() if isinstance(parts, Mapping) else parts)
+
+
 def called(classifier: Callable[..., Any], x: InputsLike) -> Any:
     """What a classifier returns, given several tensors as keywords or as arguments.
 
@@ -277,9 +285,5 @@ def _in_rows(x: InputsLike) -> InputsLike:
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
     """float64 logits as float32, unless any input is float64: attacks need a single dtype."""
-    parts = _parts(x)
-    if isinstance(parts, Tensor):
-        parts = (parts,)
-    tensors = parts.values() if isinstance(parts, Mapping) else parts
-    double = any(part.dtype == torch.float64 for part in tensors)
+    double = any(part.dtype == torch.float64 for part in _tensors(x))
     return logits if double or logits.dtype != torch.float64 else logits.float()
