@@ -44,7 +44,7 @@ from arcal.labelled_batches import (
 )
 from arcal.labels import refuse_text
 from arcal.loader_order import Copies, draws_order
-from arcal.models import as_model
+from arcal.models import as_model, suspect_outputs
 from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking
 
@@ -128,8 +128,7 @@ def score(
     images or a table of `arcal.data`, which brings its bounds, are scored in batches of
     `usual_batch`.
     `attack` is an attack or its name in `arcal.attacks.ATTACKS`, by default `BoundaryProjection`;
-    `seed` is used by the order `random` alone. The model runs in evaluation mode and is left as it
-    was.
+    `seed` is for the order `random`. The model runs in evaluation mode and is left as it was.
 
     To score again after the model has changed a little, `start` maps ids `(B,)` to earlier
     adversarial points `(B, ...)`, NaN where there is none; the attack must be able to start from
@@ -169,7 +168,8 @@ def score(
             ids, inputs, labels = _identified(batch, loader, copies, known, classes)
             if not len(ids):
                 continue
-            rowwise, x = _rowwise(model, inputs.no_finer_than(model), order, bounds)
+            inputs = inputs.no_finer_than(model)
+            rowwise, x = _rowwise(model, inputs, order, bounds)
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None
         with _noting(n, x, several=rowwise is not model):
@@ -185,7 +185,10 @@ def score(
                 predicted, Z = logits.argmax(dim=1), logits.shape[1]
                 passes = torch.full_like(predicted, int(order == "gradient"))
                 row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
-        if not parts and model is not given and (row[2] == 1).all():  # an audit checks its own
+        new = not parts and model is not given  # an audit checks its own
+        if new and (doubt := suspect_outputs(model, inputs)):
+            warn(doubt, stacklevel=2)
+        if new and (row[2] == 1).all():
             with frozen(model):
                 refuse_sigmoid(checked_logits(rowwise, x))
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):

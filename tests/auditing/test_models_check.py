@@ -303,3 +303,10 @@ def test_a_model_that_takes_all_parts_as_one_is_to_be_wrapped(parts, line):
 
     with pytest.raises(ArcalError, match=line):
         check_model(as_model(Whole().eval()), parts)
+
+
+def test_who_draws_at_random_on_purpose_is_told_to_give_mean_probabilities():
+    def passes(x):
+        return x + torch.rand_like(x)
+
+    says("stochastic: .* or give the mean probabilities of several passes, by `as_pred", passes)

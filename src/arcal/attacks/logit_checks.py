@@ -117,7 +117,8 @@ def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
     some = slice(max(1, min(8, len(x) // 2)))
     n, remedy = len(logits[some]), "switch off what is drawn at random, such as dropout"
     if len(x) > 1:
-        remedy += ", and give batch norm running statistics"
+        remedy += ", and give batch norm running statistics, and a dynamically quantised model "
+        remedy += "batches of one"
     try:
         again = rows(model, some)(x[some].clone())
     except Exception as error:

@@ -33,6 +33,11 @@ DEPENDENT = (
     "quantised dynamically takes one scale for a batch: give it batches of one, by a loader"
 )
 
+STOCHASTIC = (
+    "switch off what is drawn at random, or give the mean probabilities of several passes, by "
+    "`as_predictions`"
+)
+
 SQUEEZED = (
     "for a single input the model returns no row of logits: it drops the dimension of the batch, "
     "as `.squeeze()` does; say which one to drop, as `.squeeze(1)`"
@@ -93,7 +98,7 @@ softmax, or the logarithm
         allowed = rounding_between_calls(logits, coarsest(model, *inputs.named.values(), logits))
         what = "the model is stochastic: two calls with the same inputs differ"
         again = model(inputs.rows(everyone).parts)
-        _check_same(again, logits, allowed, everyone, what, "switch off what is drawn at random")
+        _check_same(again, logits, allowed, everyone, what, STOCHASTIC)
         if N > 1:
             how = "when the rows change places"
             _check_rows(model, inputs, logits, everyone.roll(1), allowed, how)

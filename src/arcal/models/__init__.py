@@ -25,16 +25,27 @@ __all__ = [
     "Around",
     "Classifier",
     "Function",
+    "TakesInputs",
     "as_model",
+    "called",
     "check_classes",
     "suspect_outputs",
+    "takes_whole",
 ]
 
 for leaf in ("logits_of", "_no_finer"):  # for tracing a classifier, as `folded` does
     fx.wrap(leaf)
 
 
-class Around(nn.Module):
+class TakesInputs(nn.Module):
+    """A module of arcal that takes a dict or tuple of tensors as one argument.
+
+    >>> isinstance(as_model(nn.Linear(3, 2)), TakesInputs)
+    True
+    """
+
+
+class Around(TakesInputs):
     """An arcal module around the user's `classifier`; layers are reported by their names in it.
 
     >>> isinstance(as_model(nn.Linear(3, 2)), Around)
@@ -64,7 +75,7 @@ class Classifier(Around):
 
     def forward(self, x: InputsLike) -> Tensor:
         if self.takes_rows:
-            output = _called(self.classifier, _in_rows(x))
+            output = called(self.classifier, _in_rows(x))
         else:
             output, takes_rows = _called_in_either_layout(self.classifier, x)
             if takes_rows:
@@ -86,12 +97,12 @@ class Function:
     def __call__(self, x: InputsLike) -> Tensor:
         classifier = self.classifier
         try:
-            if _takes_whole(classifier, _parts(x)):
+            if takes_whole(classifier, _parts(x)):
                 output = classifier(_parts(x))
             else:
                 output, _ = _called_in_either_layout(classifier, x)
             logits = _no_finer(logits_of(output, self.classes), x)
-            return logits.to(Inputs.of(x).device)
+            return logits.to(_tensors(x)[0].device)
         except Exception as error:
             if isinstance(getattr(classifier, "model", None), nn.Module):
                 raise ArcalError(
@@ -204,11 +215,11 @@ def _check_problem(network: nn.Module) -> None:
 def _called_in_either_layout(classifier: Callable[..., Any], x: InputsLike) -> tuple[Any, bool]:
     """The output for images as they are, or else contiguous; and whether they had to be."""
     try:
-        return _called(classifier, x), False
+        return called(classifier, x), False
     except RuntimeError as error:
         if not is_of_view(error):
             raise
-        return _called(classifier, _in_rows(x)), True
+        return called(classifier, _in_rows(x)), True
 
 
 def _parts(x: InputsLike) -> Any:
@@ -216,9 +227,25 @@ def _parts(x: InputsLike) -> Any:
     return x.parts if isinstance(x, Inputs) else x
 
 
-def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
+def _tensors(x: InputsLike) -> tuple[Tensor, ...]:
+    """All tensors, without checks of their lengths, which would fix a program's batch size."""
+    parts = _parts(x)
+    if isinstance(parts, Tensor):
+        return (parts,)
+    return tuple(parts.values() if isinstance(parts, Mapping) else parts)
+
+
+def called(classifier: Callable[..., Any], x: InputsLike) -> Any:
+    """What a classifier returns, given several tensors as keywords or as arguments.
+
+    >>> import torch
+    >>> called(lambda a, b: a + b, {"a": torch.ones(2), "b": torch.ones(2)})
+    tensor([2., 2.])
+    """
     parts = _parts(x)
     try:
+        if isinstance(classifier, TakesInputs | Function):
+            return classifier(parts)
         if isinstance(parts, Mapping):
             return classifier(**parts)
         return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
@@ -228,12 +255,18 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
         raise refused from error
 
 
-def _takes_whole(function: Callable[..., Any], parts: Any) -> bool:
-    """Whether a function takes several tensors as one argument, and not as keywords or several."""
+def takes_whole(classifier: Callable[..., Any], parts: Any) -> bool:
+    """Whether it takes several tensors as one argument, and not as keywords or several.
+
+    >>> takes_whole(lambda batch: batch["a"], {"a": 1}), takes_whole(lambda a: a, {"a": 1})
+    (True, False)
+    """
     if isinstance(parts, Tensor):
         return False
+    if isinstance(classifier, TakesInputs | Function):
+        return True
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(getattr(classifier, "forward", classifier))
         signature.bind(parts)
     except (TypeError, ValueError):
         return False
@@ -252,9 +285,5 @@ def _in_rows(x: InputsLike) -> InputsLike:
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
     """float64 logits as float32, unless any input is float64: attacks need a single dtype."""
-    parts = _parts(x)
-    if isinstance(parts, Tensor):
-        parts = (parts,)
-    tensors = parts.values() if isinstance(parts, Mapping) else parts
-    double = any(part.dtype == torch.float64 for part in tensors)
+    double = any(part.dtype == torch.float64 for part in _tensors(x))
     return logits if double or logits.dtype != torch.float64 else logits.float()

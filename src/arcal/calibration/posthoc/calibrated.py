@@ -14,6 +14,7 @@ from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.resampled import Scores
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
+from arcal.models import TakesInputs, called, takes_whole
 
 MANY = 8
 """This many rows of logits do not all sum to 1 by chance."""
@@ -52,7 +53,7 @@ class FittedTo:
         return same and math.isclose(self.brier, others.brier, rel_tol=ROUNDING)
 
 
-class Calibrated(nn.Module):
+class Calibrated(TakesInputs):
     """Images in, calibrated log-probabilities out: q = c(log softmax f(x)).
 
     Log-probabilities serve as logits, so this is a classifier like `model`, a module or a function
@@ -90,20 +91,22 @@ class Calibrated(nn.Module):
         self.calibrator: Calibrator = calibrator
         self.fitted_to: FittedTo | None = fitted_to
 
-    def forward(self, x: Tensor | np.ndarray | Mapping[str, Tensor]) -> Tensor:
+    def forward(self, x: Tensor | np.ndarray | Mapping[str, Tensor] | tuple[Tensor, ...]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
-        For a model that takes several tensors, `x` has them by name. Errors are those of the
-        calibrator; a model that does not return logits `(N, Z)`, or returns probabilities of at
-        least `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to the model. An array
-        becomes a tensor, and float64 inputs become float32 for a module without float64 weights.
+        For a model that takes several tensors, `x` is a dict of them by name, or a tuple. Errors
+        are those of the calibrator; a model that does not return logits `(N, Z)`, or returns
+        probabilities of at least `MANY` inputs, raises `ArcalError`. Gradients flow to `x` and to
+        the model. An array becomes a tensor, and float64 inputs become float32 for a module without
+        float64 weights.
         """
         if isinstance(x, np.ndarray):
             x, held = as_tensor(x, "inputs", copied=False), next(self.parameters(), None)
             x = x if held is None else x.to(held.device)
         if isinstance(x, Tensor) and not torch.compiler.is_compiling():
             x = no_finer_than(self.model, x)
-        logits = self.model(x)
+        several = isinstance(x, Mapping | tuple) and not takes_whole(self.model, x)
+        logits = called(self.model, x) if several else self.model(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             shape = getattr(logits, "shape", None)
             given = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
@@ -114,7 +117,9 @@ class Calibrated(nn.Module):
         energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
         return self.calibrator(logits.log_softmax(1), energy=energy)
 
-    def probabilities(self, x: Tensor | np.ndarray | Mapping[str, Tensor]) -> Tensor:
+    def probabilities(
+        self, x: Tensor | np.ndarray | Mapping[str, Tensor] | tuple[Tensor, ...]
+    ) -> Tensor:
         """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
 
         >>> import torch
