@@ -33,7 +33,7 @@ from arcal.attacks.adversarial import as_adversarial
 from arcal.attacks.inputs import PositionModel
 from arcal.attacks.logit_checks import checked_logits, logits_of_one, refuse_sigmoid
 from arcal.attacks.norms import checked_bounds
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.labelled_batches import (
     as_loader,
     has_ids,
@@ -164,14 +164,12 @@ def score(
             stacklevel=2,
         )
     for n, batch in enumerate(loader):
-        try:
+        with prefixing_errors(f"batch {n}, counted from 0"):
             ids, inputs, labels = _identified(batch, loader, copies, known, classes)
             if not len(ids):
                 continue
             inputs = inputs.no_finer_than(model)
             rowwise, x = _rowwise(model, inputs, order, bounds)
-        except ArcalError as error:
-            raise ArcalError(f"batch {n}, counted from 0: {error}") from None
         with _noting(n, x, several=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
