@@ -48,7 +48,7 @@ from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._copies import copies
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
-from arcal.auditing._estimate import RANGES, Estimate, effective_number, jointly
+from arcal.auditing._estimate import RANGES, Estimate, jointly
 from arcal.auditing._grouping import Grouping, grouping, groupings, in_clusters, one_per
 from arcal.auditing._groups import (
     LEAST,
@@ -119,6 +119,7 @@ from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
+from arcal.calibration.weighted import effective_number
 from arcal.models import as_model, suspect_outputs
 
 __all__ = [
