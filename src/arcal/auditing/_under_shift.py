@@ -194,4 +194,4 @@ def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
 def _mean(draws: list[Bootstrap]) -> Bootstrap:
     value = sum(one.estimate for one in draws) / len(draws)
     samples = torch.stack([one.samples for one in draws]).mean(dim=0)
-    return Bootstrap(value, samples, 0.95, draws[0].widening)
+    return Bootstrap(value, samples, 0.95, max(one.widening for one in draws))
