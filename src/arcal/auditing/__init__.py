@@ -100,10 +100,8 @@ from arcal.auditing._reliability import (
     LevelFigures,
     accuracy_interval,
     counts_if_calibrated,
-    ensemble_reliability,
     figures_by_level,
     reliability,
-    reliability_by_run,
 )
 from arcal.auditing._saved_predictions import as_predictions, check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
@@ -193,7 +191,6 @@ __all__ = [
     "difference",
     "effective_number",
     "ensemble",
-    "ensemble_reliability",
     "facts_with",
     "figures",
     "figures_by_level",
@@ -218,7 +215,6 @@ __all__ = [
     "positive_class",
     "posthoc_on_halves",
     "reliability",
-    "reliability_by_run",
     "shift_sets",
     "stability",
     "standing",
