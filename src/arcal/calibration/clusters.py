@@ -53,7 +53,7 @@ def summed(values: Tensor, clusters: Clusters | None) -> Tensor:
     """The sum of the values `(N,)` in each cluster; without clusters each is its own.
 
     >>> summed(torch.tensor([1.0, 2.0, 4.0]), Clusters(torch.tensor([0, 0, 1]), 0.0))
-    tensor([3., 4.], dtype=torch.float64)
+    tensor([3., 4.])
     """
     return values if clusters is None else clusters.sums(values)
 

@@ -352,7 +352,7 @@ def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
             stability=_means(subject, STABILITY),
             levels=figures_by_level(subject, R, Z),
             reliability=[reliability(run) for run in subject.clean],
-            ensemble_reliability=_of_ensemble(subject),
+            ensemble_reliability=_ensemble_reliability(subject),
         )
         for name, subject in zip(name_subjects(subjects), subjects, strict=True)
     ]
@@ -369,7 +369,7 @@ def _means(
     return {measure: one for measure, one in by_measure.items() if one is not None}
 
 
-def _of_ensemble(subject: Subject) -> Reliability | None:
+def _ensemble_reliability(subject: Subject) -> Reliability | None:
     """The reliability of the runs' averaged probabilities; None for a single run.
 
     Runs are not pooled: they see the same images, so an interval of the pool would be too narrow.
