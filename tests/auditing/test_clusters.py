@@ -180,6 +180,7 @@ def test_the_ece_by_chance_is_that_of_clusters_whose_errors_come_together():
     found = overall(said, clusters=torch.from_numpy(number), resamples=1000).ece_if_calibrated
 
     together = as_clusters(number, said.confidence, said.correct, torch.ones(N).double())
+    assert together is not None
     shared, k = together.alike**0.5, np.ceil(bins * c).astype(int) - 1
     eces = []
     for _ in range(2000):

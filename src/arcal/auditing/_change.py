@@ -268,7 +268,7 @@ def _tests(
         _Side(one.gap, one.accuracy, -1, _extra(variance, one.accuracy))
         for one, variance in zip((after, before), varies, strict=True)
     ]
-    return _Test(*accuracy, few), _Test(*gap, few)
+    return _Test(*accuracy, few=few), _Test(*gap, few=few)
 
 
 def _changes(tests: Sequence[_Test]) -> list[Change]:
