@@ -169,3 +169,22 @@ def test_what_is_no_cluster_is_refused():
             overall(once, clusters=wrong)
     with pytest.raises(ArcalError, match="2 clusters are too few"):
         choose_calibrator(once, clusters=torch.arange(20) % 2)
+
+
+def test_the_ece_by_chance_is_that_of_clusters_whose_errors_come_together():
+    g = np.random.default_rng(0)
+    number = np.repeat(np.arange(20), 30)
+    c, bins, N = g.uniform(0.55, 0.95, 600), 15, 600
+    right = g.uniform(size=20)[number] < c
+    said = as_predictions(probabilities=np.stack([c, 1 - c], 1), labels=(~right).astype(int))
+    found = overall(said, clusters=torch.from_numpy(number), resamples=1000).ece_if_calibrated
+
+    together = as_clusters(number, said.confidence, said.correct, torch.ones(N).double())
+    assert together is not None
+    shared, k = together.alike**0.5, np.ceil(bins * c).astype(int) - 1
+    eces = []
+    for _ in range(2000):
+        luck = np.where(g.uniform(size=N) < shared, g.uniform(size=20)[number], g.uniform(size=N))
+        eces.append(np.abs(np.bincount(k, (luck < c) - c, bins)).sum() / N)
+    assert found.value == pytest.approx(np.mean(eces), rel=0.06)  # 0.053; 0.034 if independent
+    assert found.high == pytest.approx(np.quantile(eces, 0.95), rel=0.06)

@@ -12,9 +12,8 @@ from arcal.auditing import (
     accuracy_interval,
     as_predictions,
     counts_if_calibrated,
-    ensemble_reliability,
+    ensemble,
     reliability,
-    reliability_by_run,
 )
 
 N = 200
@@ -32,12 +31,9 @@ def subject(runs):
 def test_each_run_has_its_own_bins_and_the_ensemble_the_mean_probability():
     two = subject(2)
     p = np.stack([run.logits[0].double().softmax(dim=1).numpy() for run in two.clean])
-    together = ensemble_reliability(two)
-    assert together is not None
+    each = [reliability(run) for run in (*two.clean, ensemble(two.clean))]
     labels = two.clean[0].labels.numpy()
-    for bins, probability in zip(
-        (*reliability_by_run(two), together), (*p, p.mean(axis=0)), strict=True
-    ):
+    for bins, probability in zip(each, (*p, p.mean(axis=0)), strict=True):
         top, right = probability.max(1), probability.argmax(1) == labels
         assert bins.count.sum() == N
         for k in range(15):
@@ -56,12 +52,6 @@ def test_inputs_that_weigh_much_and_are_wrong_leave_fewer_in_a_bin():
     assert float(bins.count[11]) == pytest.approx(0.5 * 0.5 * 64 / (16 * 0.25 + 4 * 0.25))
     assert float(counts_if_calibrated(half, weights)[11]) == pytest.approx(64 / 20)
     assert torch.equal(counts_if_calibrated(half), reliability(half).count)
-
-
-def test_one_run_is_no_ensemble():
-    one = subject(1)
-    assert len(reliability_by_run(one)) == 1
-    assert ensemble_reliability(one) is None
 
 
 def test_the_interval_of_a_bin_is_scipys_exact_one():

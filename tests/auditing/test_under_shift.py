@@ -182,3 +182,20 @@ def test_refuses_bad_input_in_one_line(clean):
         with pytest.raises(ArcalError, match=line) as error:
             under_shift(clean, sets, weights, resamples=2)
         assert "\n" not in str(error.value)
+
+
+def test_the_order_of_the_sets_does_not_matter():
+    g = torch.Generator().manual_seed(0)
+    number = torch.cat([torch.zeros(60), torch.arange(1, 241) // 2]).long()
+    labels, N = torch.randint(2, (300,), generator=g), 300
+    clean = Predictions(torch.arange(N), labels, 2 * torch.randn(1, N, 2, generator=g))
+    alike = torch.randn(121, 2, generator=g)[number]  # wrong together
+    together = Predictions(clean.ids, labels, 2 * alike[None])
+    fog, darker = shift_sets(["fog-3", "contrast-3"])
+    one, other = (
+        under_shift(clean, sets, clusters=number, resamples=100).mean
+        for sets in ({fog: clean, darker: together}, {darker: together, fog: clean})
+    )
+    for name in ("confidence", "nll", "brier", "ece"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-12)

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from arcal.calibration import act_above, aurc, aurc_interval, clopper_pearson, selective_accuracy
 from arcal.calibration.draws import drawn_counts
-from arcal.calibration.selective import aurc_influence
+from arcal.calibration.selective import aurc_parts
 from arcal.errors import ArcalError
 
 CONFIDENCE = torch.tensor([0.5, 0.9, 0.7, 0.9, 0.5, 0.6])
@@ -84,7 +84,7 @@ def test_aurc_of_a_perfect_order_is_known():
 @given(rows)
 def test_influence_is_the_derivative_by_how_often_an_input_is_counted(drawn):
     c, right, w = (torch.tensor(column) for column in zip(*drawn, strict=True))
-    influence = aurc_influence(c, right, weights=w)
+    influence = aurc_parts(c, right, w).influence
     assert influence.sum().item() == pytest.approx(0, abs=1e-12)
     for k in range(len(c)):
         more, less = w.double(), w.double()
@@ -106,7 +106,7 @@ def test_the_variance_is_that_of_a_bootstrap(weighted):
             for counts in torch.cat(list(drawn_counts(2000, 400, seed=0)), dim=1).unbind(1)
         ]
     )
-    one, two = (aurc_influence(c, right, weights=w) for c in (sure, other))
+    one, two = (aurc_parts(c, right, w).influence for c in (sure, other))
     for influence, drawn in ((one, samples[:, 0]), (one - two, samples[:, 0] - samples[:, 1])):
         error = influence.square().sum().sqrt().item()
         assert error == pytest.approx(drawn.std().item(), rel=0.12)  # 3 standard errors of it

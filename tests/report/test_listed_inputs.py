@@ -165,3 +165,22 @@ def test_the_inputs_of_a_positive_class_are_in_the_bins_that_count_them():
     for k, name in enumerate(("bins", "bins_of_equal_width")):
         counts = [each["count"] for each in one["positive"][name]]
         assert np.bincount(places[:, k]).tolist() == counts
+
+
+def test_figures_of_an_input_stay_its_own_whatever_the_order_of_the_ids():
+    draw = torch.Generator().manual_seed(0)
+    z, labels = torch.randn(60, 3, generator=draw), torch.randint(0, 3, (60,), generator=draw)
+    ids = torch.randperm(60, generator=draw)
+    model = Audited("mine", as_predictions(ids=ids, labels=labels, logits=z), ("a", "b", "c"))
+    drawn = payload(as_json([Finding(model)], "pets", None, {}, "predictions"), [model])
+    inputs = drawn["models"][0]["inputs"]
+    assert numbers(drawn["inputs"]["id"]).tolist() == ids.tolist()
+    loss = torch.nn.functional.cross_entropy(z, labels, reduction="none")
+    assert numbers(inputs["loss"]) == pytest.approx(loss.numpy(), abs=1e-5)
+    p = z.softmax(dim=1)[torch.arange(60), labels]
+    assert numbers(inputs["label_probability"]) == pytest.approx(p.numpy(), abs=1e-6)
+    suspect = numbers(inputs["suspect_rank"])  # from 0, -1 where the label is predicted
+    wrong = (z.argmax(dim=1) != labels).numpy()
+    assert np.array_equal(suspect >= 0, wrong)
+    by_probability = p.numpy()[wrong].argsort()
+    assert suspect[wrong][by_probability].tolist() == list(range(wrong.sum()))

@@ -48,7 +48,7 @@ from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._copies import copies
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._drift import suspect_drift
-from arcal.auditing._estimate import RANGES, Estimate, effective_number, jointly
+from arcal.auditing._estimate import RANGES, Estimate, jointly
 from arcal.auditing._grouping import Grouping, grouping, groupings, in_clusters, one_per
 from arcal.auditing._groups import (
     LEAST,
@@ -100,10 +100,8 @@ from arcal.auditing._reliability import (
     LevelFigures,
     accuracy_interval,
     counts_if_calibrated,
-    ensemble_reliability,
     figures_by_level,
     reliability,
-    reliability_by_run,
 )
 from arcal.auditing._saved_predictions import as_predictions, check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
@@ -119,6 +117,7 @@ from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
+from arcal.calibration.weighted import effective_number
 from arcal.models import as_model, suspect_outputs
 
 __all__ = [
@@ -192,7 +191,6 @@ __all__ = [
     "difference",
     "effective_number",
     "ensemble",
-    "ensemble_reliability",
     "facts_with",
     "figures",
     "figures_by_level",
@@ -217,7 +215,6 @@ __all__ = [
     "positive_class",
     "posthoc_on_halves",
     "reliability",
-    "reliability_by_run",
     "shift_sets",
     "stability",
     "standing",

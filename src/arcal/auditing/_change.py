@@ -179,7 +179,7 @@ def changes(
     'not shown'
     """
     names = [name for name in now.figures if name in earlier.figures]
-    tests = [_Test.between(name, now, earlier) for name in names]
+    tests = [_Test(_Side.of(name, now), _Side.of(name, earlier)) for name in names]
     figures = dict(zip(names, _changes(tests), strict=True))
     groupings, new, gone = {}, {}, {}
     for column in now.groups:
@@ -194,11 +194,10 @@ def changes(
             for name in both
             for one in _tests(here[name], there[name], *(side.get(name) for side in vary))
         ]
-        pairs = iter(_changes(tests))
+        every = _changes(tests)
         if both:
-            groupings[column] = {
-                name: {"accuracy": next(pairs), "gap": next(pairs)} for name in both
-            }
+            pairs = zip(both, every[::2], every[1::2], strict=True)
+            groupings[column] = {name: {"accuracy": one, "gap": gap} for name, one, gap in pairs}
         for these, others, only in ((here, there, new), (there, here, gone)):
             if names := tuple(name for name in these if name not in others):
                 only[column] = names
@@ -206,30 +205,38 @@ def changes(
 
 
 @dataclass(frozen=True)
-class _Test:
-    """A figure `after` and `before`, and the shares whose intervals it has, if any."""
+class _Side:
+    """A figure of one audit, and how its interval widens at another significance.
 
-    after: Estimate
-    before: Estimate
-    shares: tuple[Estimate | None, Estimate | None] = (None, None)
+    That is as the exact interval of the `share`, if it has one, which is subtracted if `sign` is
+    -1. `extra` is what the confidences of other inputs add to the variance.
+    """
+
+    figure: Estimate
+    share: Estimate | None = None
     sign: int = 1
-    few: bool = False
-    extra: tuple[float, float] = (0.0, 0.0)
+    extra: float = 0.0
 
     @classmethod
-    def between(cls, name: str, now: Standing, earlier: Standing) -> "_Test":
-        """The test of a figure of all inputs."""
-        after, before = (one.figures[name] for one in (now, earlier))
+    def of(cls, name: str, audit: Standing) -> "_Side":
+        """A figure of all inputs."""
+        figure = audit.figures[name]
         if name == "confidence":
-            (after, one), (before, other) = map(_with_doubts, (after, before))
-            return cls(after, before, (one, other))
+            return cls(*_with_doubts(figure))
         if name not in SHARES:
-            return cls(after, before)
+            return cls(figure)
         share, sign = SHARES[name]
-        shares = now.figures[share], earlier.figures[share]
-        new, old = (one.variances.get(name) for one in (now, earlier))
-        extra = _extra(new, shares[0]), _extra(old, shares[1])
-        return cls(after, before, shares, sign, extra=extra)
+        share = audit.figures[share]
+        return cls(figure, share, sign, _extra(audit.variances.get(name), share))
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A figure after and before; of a group of `few` inputs it gets no verdict."""
+
+    after: _Side
+    before: _Side
+    few: bool = False
 
 
 def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
@@ -254,11 +261,14 @@ def _tests(
     after: Group, before: Group, now: float | None, earlier: float | None
 ) -> tuple[_Test, _Test]:
     """The tests of a group's accuracy and gap; one variance stands in for an unknown other."""
-    shares, few = (after.accuracy, before.accuracy), after.few or before.few
-    now, earlier = earlier if now is None else now, now if earlier is None else earlier
-    extra = _extra(now, after.accuracy), _extra(earlier, before.accuracy)
-    gap = _Test(after.gap, before.gap, shares, -1, few, extra)
-    return _Test(*shares, shares, 1, few), gap
+    few = after.few or before.few
+    varies = earlier if now is None else now, now if earlier is None else earlier
+    accuracy = [_Side(one.accuracy, one.accuracy) for one in (after, before)]
+    gap = [
+        _Side(one.gap, one.accuracy, -1, _extra(variance, one.accuracy))
+        for one, variance in zip((after, before), varies, strict=True)
+    ]
+    return _Test(*accuracy, few=few), _Test(*gap, few=few)
 
 
 def _changes(tests: Sequence[_Test]) -> list[Change]:
@@ -284,7 +294,7 @@ def _changes(tests: Sequence[_Test]) -> list[Change]:
             break
         left = [i for i in left if not shown[i]]
     return [
-        Change(test.before, test.after, one, verdict)
+        Change(test.before.figure, test.after.figure, one, verdict)
         for test, one, verdict in zip(tests, by, said, strict=True)
     ]
 
@@ -304,20 +314,15 @@ def _at_significance(
     normal interval if there is no share.
     """
     z = float(ndtri(1 - significance / 2))
-    known = [share for one in tests for share in one.shares if share is not None and share.n]
+    sides = [side for one in tests for side in (one.after, one.before)]
+    known = [side.share for side in sides if side.share is not None and side.share.n]
     factors = iter(farther(known, significance))
-
-    def stretched(one: Estimate, share: Estimate | None, sign: int, extra: float) -> Estimate:
-        below, above = next(factors)[::sign] if share is not None and share.n else (z / NORMAL,) * 2
-        low = math.hypot(below * (one.value - one.low), z * math.sqrt(extra))
-        high = math.hypot(above * (one.high - one.value), z * math.sqrt(extra))
-        return replace(one, low=one.value - low, high=one.value + high)
-
-    return [
-        (
-            stretched(one.after, after, one.sign, one.extra[0]),
-            stretched(one.before, before, one.sign, one.extra[1]),
-        )
-        for one in tests
-        for after, before in [one.shares]
-    ]
+    stretched = []
+    for side in sides:
+        one, below, above = side.figure, z / NORMAL, z / NORMAL
+        if side.share is not None and side.share.n:
+            below, above = next(factors)[:: side.sign]
+        low = math.hypot(below * (one.value - one.low), z * math.sqrt(side.extra))
+        high = math.hypot(above * (one.high - one.value), z * math.sqrt(side.extra))
+        stretched.append(replace(one, low=one.value - low, high=one.value + high))
+    return list(zip(stretched[::2], stretched[1::2], strict=True))

@@ -21,7 +21,7 @@ from arcal.auditing._halves import (
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import as_weights
-from arcal.calibration.clusters import as_clusters
+from arcal.calibration.clusters import as_clusters, as_numbers
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
@@ -218,19 +218,15 @@ def _counted(
     The figures then do not depend on the order given. Too few inputs raise `ArcalError`.
     """
     w = as_weights(weights, len(predictions.ids))
-    number = None
-    if (known := as_clusters(clusters, predictions.confidence, predictions.correct, w)) is not None:
-        number = known.number
-    if not w.all():
-        number = None if number is None else number[w > 0]
-        predictions, w = predictions.rows(w > 0), w[w > 0]
-    if (N := len(w)) < FEWEST:
+    number = None if clusters is None else as_numbers(clusters, len(w))
+    order = predictions.ids.argsort()
+    chosen = order[w[order] > 0]
+    if (N := len(chosen)) < FEWEST:
         too_few = "1 input is too few" if N == 1 else f"{N} inputs are too few"
         raise ArcalError(f"{too_few} to choose a calibrator: give {FEWEST} or more")
-    if (predictions.ids.diff() < 0).any():
-        order = predictions.ids.argsort()
-        predictions, w = predictions.rows(order), w[order]
-        number = None if number is None else number[order]
+    if not torch.equal(chosen, torch.arange(len(w), device="cpu")):
+        predictions, w = predictions.rows(chosen), w[chosen]
+        number = None if number is None else number[chosen]
     if number is not None and (G := len(number.unique())) < FOLDS:
         raise ArcalError(f"{G} clusters are too few to choose a calibrator: give {FOLDS} or more")
     return predictions, w, number

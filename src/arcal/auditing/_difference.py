@@ -7,18 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, effective_number, effective_of, gap_to
+from arcal.auditing._estimate import Estimate, effective_of, gap_to
 from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
-from arcal.calibration.clusters import Clusters, as_clusters
+from arcal.calibration.clusters import Clusters, as_clusters, summed
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
-from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
-from arcal.calibration.weighted import weighted_mean, widening
+from arcal.calibration.selective import NORMAL, aurc_parts
+from arcal.calibration.weighted import effective_number, weighted_mean, widening
 from arcal.errors import ArcalError
 
 
@@ -29,7 +28,7 @@ class Difference:
     `accuracy` has Tango's score interval; with weights, that of the effective number of inputs.
     `gap` (confidence minus accuracy), `nll` (nats) and `brier` have bootstrap percentile intervals;
     that of `aurc` is normal, by the infinitesimal jackknife
-    (`calibration.selective.aurc_influence`). These four are wider if weights differ
+    (`calibration.selective.aurc_parts`). These four are wider if weights differ
     (`calibration.weighted.widening`). With fewer than 100 inputs on which either model is wrong,
     they also allow for errors not seen (`arcal.calibration.few_errors`), and that of `gap` reaches
     as far as the accuracy's. Both models are drawn together, so inputs that are hard for both do
@@ -103,7 +102,7 @@ def difference(
         than,
         **figures,
         accuracy=accuracy,
-        aurc=_aurc(both, weights, together, n),
+        aurc=_aurc(both, w, together, n),
         churn=weighted_mean(changed, w).item(),
         negative_flips=weighted_mean(lost, w).item(),
         positive_flips=weighted_mean(gained, w).item(),
@@ -118,31 +117,29 @@ def _accuracy(gained: Tensor, lost: Tensor, weights: Tensor, clusters: Clusters 
 
 
 def _aurc(
-    both: tuple[Scores, Scores], weights: Tensor | None, clusters: Clusters | None, n: int
+    both: tuple[Scores, Scores], weights: Tensor, clusters: Clusters | None, n: int
 ) -> Estimate:
     """The AURC of the first model minus that of the other, its interval by their influence."""
-    w = as_weights(weights, len(both[0].correct))
-    ours, theirs = ((one.confidence, one.correct) for one in both)
-    value = aurc(*ours, weights=w) - aurc(*theirs, weights=w)
-    influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
-    influence = influence if clusters is None else clusters.sums(influence)
+    ours, theirs = (aurc_parts(one.confidence, one.correct, weights) for one in both)
+    value, influence = (
+        ours.value - theirs.value,
+        summed(ours.influence - theirs.influence, clusters),
+    )
     variance = influence.square().sum().item()
-    reach = widening(w, clusters) * NORMAL * math.sqrt(variance)
+    reach = widening(weights, clusters) * NORMAL * math.sqrt(variance)
+    costs = [  # the values whose mean is the AURC, and the values if each label were flipped
+        (aurc.costs * ~one.correct, aurc.costs * one.correct)
+        for aurc, one in zip((ours, theirs), both, strict=True)
+    ]
     return with_few_errors(
         Estimate(value, value - reach, value + reach, n),
         "difference.aurc",
-        *(_costs(one, w) for one in both),
+        *costs,
         scores=both,
-        weights=w,
+        weights=weights,
         variance=variance,
         clusters=clusters,
     )
-
-
-def _costs(scores: Scores, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """The values `(N,)` whose mean is the AURC, and the values if each label were flipped."""
-    cost = aurc_costs(scores.confidence, scores.correct, weights)
-    return cost * ~scores.correct, cost * scores.correct
 
 
 def effective_of_pairs(weights: Tensor, gained: Tensor, clusters: Clusters | None = None) -> float:

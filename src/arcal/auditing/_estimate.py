@@ -231,19 +231,6 @@ def gap_of(
     return gap_to(accuracy_from(right, n), sure)
 
 
-def effective_number(weights: Tensor, clusters: Clusters | None = None) -> float:
-    """The effective number (sum w)^2 / sum w^2 (Kish, 1965): N if all inputs weigh the same.
-
-    `weights` `(N,)` are floats, 0 or more and not all 0. With `clusters` it is
-    (sum w)^2 / sum v_g, with v_g from `Clusters.sizes`.
-
-    >>> effective_number(torch.tensor([1.0, 1.0, 1.0, 0.0])), effective_number(torch.ones(4))
-    (3.0, 4.0)
-    """
-    squares = weights.square() if clusters is None else clusters.sizes(weights)
-    return (weights.sum().square() / squares.sum()).item()
-
-
 def effective_of(
     weights: Tensor,
     confidence: Tensor,

@@ -103,8 +103,10 @@ def overall(
     everything = torch.zeros(N, dtype=torch.int64, device="cpu")
     drawn = predictions.chance if together is None else Chance(confidence, clusters=together)
     by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
-    expected = ece_if_calibrated(reliability(predictions)) if weights is None else by_chance.mean()
-    chance = Estimate(float(expected), 0.0, by_chance.quantile(0.95).item(), n)
+    expected = by_chance.mean().item()
+    if weights is None and clusters is None:  # the binomial formula holds
+        expected = ece_if_calibrated(reliability(predictions))
+    chance = Estimate(expected, 0.0, by_chance.quantile(0.95).item(), n)
     smooth = smooth_ece_by_chance(drawn, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(
         n=N,

@@ -1,7 +1,4 @@
-"""A subject's calibration by confidence and by robustness level (Figures 1 and 2).
-
-The numbers of the reliability diagrams are those of each run, and of the average of all runs.
-"""
+"""Calibration by confidence, and a subject's by robustness level (Figures 1 and 2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import effective_numbers
+from arcal.auditing._estimate import counted, effective_numbers
 from arcal.auditing._measures import stability
-from arcal.auditing._predictions import Predictions, ensemble
+from arcal.auditing._predictions import Predictions
 from arcal.auditing._shift import Spread
 from arcal.auditing._subject import Subject, shared_levels
 from arcal.calibration import Reliability, by_level, exact_interval
@@ -45,15 +42,9 @@ def reliability(
         return bins.update(confidence, correct)
     w, k = as_weights(weights, len(correct)), bin_of(confidence, bins.bins)
     together = as_clusters(clusters, confidence, correct, w)
-    n = effective_numbers(w, confidence, k, bins.bins, correct, together)
-    whole, sure, right = (
-        torch.bincount(k, weights=values, minlength=bins.bins)
-        for values in (w, w * confidence, w * correct)
-    )
-    bins.count = n
-    bins.confidence_sums, bins.correct_sums = (
-        (n * sums / whole).nan_to_num(0) for sums in (sure, right)
-    )
+    right, n, mean, _ = counted(confidence, correct, w, k, bins.bins, together)
+    bins.count, bins.correct_sums = n, right
+    bins.confidence_sums = (n * mean).nan_to_num(0)
     return bins
 
 
@@ -75,33 +66,6 @@ def counts_if_calibrated(
     return effective_numbers(w, confidence, bin_of(confidence, bins), bins, clusters=together)
 
 
-def reliability_by_run(subject: Subject) -> list[Reliability]:
-    """The `reliability` of each run on the clean test set.
-
-    Runs are not pooled: they see the same images, so an interval of the pool would be too narrow.
-
-    >>> from arcal.auditing import CLEAN, as_predictions
-    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
-    >>> subject = Subject.from_predictions("mine", {CLEAN: [half, half]})
-    >>> [round(bins.ece, 2) for bins in reliability_by_run(subject)]
-    [0.25, 0.25]
-    """
-    return [reliability(predictions) for predictions in subject.clean]
-
-
-def ensemble_reliability(subject: Subject) -> Reliability | None:
-    """The `reliability` of the runs' averaged probabilities; None for a single run.
-
-    >>> from arcal.auditing import CLEAN, as_predictions
-    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
-    >>> subject = Subject.from_predictions("mine", {CLEAN: [half, half]})
-    >>> round(ensemble_reliability(subject).ece, 2)
-    0.25
-    >>> ensemble_reliability(Subject.from_predictions("mine", {CLEAN: [half]}))
-    """
-    return reliability(ensemble(subject.clean)) if len(subject.clean) > 1 else None
-
-
 def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
     """The ends of each bin's 95 % Clopper-Pearson interval of accuracy, `(K,)`; nan if empty.
 
@@ -111,7 +75,7 @@ def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
     >>> round(low[11].item(), 3), round(high[11].item(), 3), low[0].item()
     (0.013, 0.987, nan)
     """
-    ends = exact_interval(bins.correct_sums.clamp(max=bins.count), bins.count)
+    ends = exact_interval(bins.correct_sums, bins.count)
     low, high = (torch.where(bins.count > 0, end, torch.nan) for end in ends)
     return low, high
 

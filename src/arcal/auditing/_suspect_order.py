@@ -72,7 +72,7 @@ normalisation?'
         return None
     return (
         f"the first batch norm sees {ratio:.2g} times the deviation that it saw in training: "
-        f"wrong normalisation{_see(option)}?"
+        f"wrong normalisation{'' if option is None else f', see {option}'}?"
     )
 
 
@@ -109,10 +109,6 @@ def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
         for hook in hooks:
             hook.remove()
     return None
-
-
-def _see(option: Option | None) -> str:
-    return "" if option is None else f", see {option}"
 
 
 def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None) -> str | None:

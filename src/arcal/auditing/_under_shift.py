@@ -10,7 +10,6 @@ from arcal.auditing._difference import effective_of_pairs
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
-    effective_number,
     effective_of,
     estimates,
     gap_to,
@@ -26,6 +25,7 @@ from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
+from arcal.calibration.weighted import effective_number
 from arcal.errors import ArcalError
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
@@ -194,4 +194,4 @@ def _mean_values(name: str, sets: Sequence[Scores]) -> tuple[Tensor, Tensor]:
 def _mean(draws: list[Bootstrap]) -> Bootstrap:
     value = sum(one.estimate for one in draws) / len(draws)
     samples = torch.stack([one.samples for one in draws]).mean(dim=0)
-    return Bootstrap(value, samples, 0.95, draws[0].widening)
+    return Bootstrap(value, samples, 0.95, max(one.widening for one in draws))

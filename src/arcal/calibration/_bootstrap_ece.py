@@ -32,16 +32,13 @@ def bootstrap_ece(
     >>> low < ece(confidence, correct) < high
     True
     """
+    estimate = ece(confidence, correct, bins)
     confidence = as_confidence(confidence)
     N = len(confidence)
-    correct = as_correct(correct, N)
-    cell = bin_of(confidence, bins).numpy(), np.arange(N)
-    in_bin = csc_array(((correct.double() - confidence).numpy(), cell), shape=(bins, N))
-    samples = (
-        torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / N
-        for counts in drawn_counts(N, resamples, seed)
-    )
-    return Bootstrap(ece(confidence, correct, bins), gathered(samples, resamples), 0.95)
+    residual = (as_correct(correct, N).double() - confidence)[:, None]
+    error = _GroupedError(confidence, torch.zeros(N, dtype=torch.int64, device="cpu"), 1, bins=bins)
+    samples = (error(residual, counts)[:, 0] for counts in drawn_counts(N, resamples, seed))
+    return Bootstrap(estimate, gathered(samples, resamples), 0.95)
 
 
 def bootstrap_ece_by_group(
@@ -77,13 +74,13 @@ def bootstrap_ece_by_group(
     order = groups.argsort(stable=True)  # keeps the order within each group
     confidence, correct, groups = confidence[order], correct[order], groups[order]
     weights = None if weights is None else as_weights(weights, N)[order]
-    error = _GroupedError(confidence, groups, G, weights, bins)
+    keeps = weights is None and clusters is None
+    error = _GroupedError(confidence, groups, G, weights, bins, keeps_sizes=keeps)
     residual = (correct.double() - confidence)[:, None]
     if clusters is None:
         drawn = counts_within(error.groups, G, resamples, seed)
     else:
         drawn = drawn_counts(N, resamples, seed, clusters.rows(order))
-        error.keeps_sizes = False
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
     return error(residual)[0], samples
 
@@ -117,12 +114,20 @@ def ece_by_chance(
 class _GroupedError:
     """Computes the ECEs of groups `(b, G)` from residuals `(N, b)`, or `(N, 1)` and draws `(N, b)`.
 
-    Draws are counts of how often each row is drawn, and are overwritten. Sums go through the rows
-    in order, column by column: bin by bin they would jump around in memory.
+    Draws are counts of how often each row is drawn, and are overwritten; `keeps_sizes` says that
+    they keep the weight of every group. Sums go through the rows in order, column by column: bin by
+    bin they would jump around in memory.
     """
 
     def __init__(
-        self, confidence: Tensor, groups: TensorLike, G: int, weights: TensorLike | None, bins: int
+        self,
+        confidence: Tensor,
+        groups: TensorLike,
+        G: int,
+        weights: TensorLike | None = None,
+        bins: int = 15,
+        *,
+        keeps_sizes: bool = True,
     ):
         N = len(confidence)
         self.groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N).numpy()
@@ -132,7 +137,7 @@ class _GroupedError:
         self.cells = csc_array((w, (cell, rows)), shape=(C, N))
         whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
         self.whole, self.sizes = whole.tocsc(), whole.sum(axis=1)[:, None]
-        self.keeps_sizes = weights is None  # draws within groups keep them
+        self.keeps_sizes = keeps_sizes
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor | None = None) -> Tensor:

@@ -49,6 +49,24 @@ class Clusters:
         return (1 - self.alike) * own + self.alike * together
 
 
+def summed(values: Tensor, clusters: Clusters | None) -> Tensor:
+    """The sum of the values `(N,)` in each cluster; without clusters each is its own.
+
+    >>> summed(torch.tensor([1.0, 2.0, 4.0]), Clusters(torch.tensor([0, 0, 1]), 0.0))
+    tensor([3., 4.])
+    """
+    return values if clusters is None else clusters.sums(values)
+
+
+def variances(weights: Tensor, clusters: Clusters | None) -> Tensor:
+    """`Clusters.sizes` of these weights `(N,)`; without clusters their squares.
+
+    >>> variances(torch.tensor([1.0, 3.0]), None)
+    tensor([1., 9.])
+    """
+    return weights.square() if clusters is None else clusters.sizes(weights)
+
+
 def as_clusters(
     number: TensorLike | None, confidence: Tensor, correct: Tensor, weights: Tensor
 ) -> Clusters | None:

@@ -2,10 +2,11 @@
 
 import math
 
+import torch
 from scipy.special import gammaincinv
 from torch import Tensor
 
-from arcal.calibration.clusters import Clusters
+from arcal.calibration.clusters import Clusters, summed, variances
 
 ENOUGH = 100
 """With this many errors a bootstrap or normal interval needs no allowance for errors not seen."""
@@ -25,21 +26,17 @@ def errors_of(
     small if the errors are light: they do not show how often heavy inputs are wrong. With
     `clusters` the errors of one cluster count as one heavy error, and w^2 as in `Clusters.sizes`.
 
-    >>> import torch
     >>> correct = torch.tensor([False, False, True])
     >>> errors_of(correct), errors_of(correct, torch.tensor([1.0, 3.0, 1.0]))
     (2.0, 1.6)
     >>> round(errors_of(correct, torch.tensor([1.0, 1.0, 10.0])), 2)
     0.24
     """
-    wrong = (~correct if weights is None else weights * ~correct).double()
-    errors = wrong if clusters is None else clusters.sums(wrong)
-    seen = (wrong.sum().square() / errors.square().sum()).nan_to_num(0).item()
-    if weights is None:
-        return seen
-    w = weights.double()
-    squares = w.square() if clusters is None else clusters.sizes(w)
-    return min(seen, (wrong.sum() * w.sum() / squares.sum()).nan_to_num(0).item())
+    w = (torch.ones_like(correct) if weights is None else weights).double()
+    wrong = w * ~correct
+    E, squares = wrong.sum(), summed(wrong, clusters).square().sum()
+    seen, light = E.square() / squares, E * w.sum() / variances(w, clusters).sum()
+    return min(one.nan_to_num(0).item() for one in (seen, light))
 
 
 def few_errors_interval(
@@ -76,7 +73,6 @@ def few_errors_interval(
     over clusters, and one more error is as many as come together: sum v_g / sum w^2, with v_g from
     `Clusters.sizes`.
 
-    >>> import torch
     >>> wrong = torch.arange(1000) < 3  # of which Clopper and Pearson say .0006 to .0087
     >>> one = torch.ones(1000, dtype=torch.float64)
     >>> low, high = few_errors_interval(wrong.double(), one, wrong, weights=one)
@@ -87,12 +83,11 @@ def few_errors_interval(
     values, flipped = (one.where(there, 0) for one in (values, flipped))  # 0 x inf is nan
     w = weights / weights.sum()
     mean = (w * values).sum()
-    apart, together = w * (values - mean), 1.0
-    if clusters is not None:
-        apart, together = clusters.sums(apart), (clusters.sizes(w).sum() / w.square().sum()).item()
-    apart = apart.square().sum().item() if variance is None else variance
+    together = (variances(w, clusters).sum() / w.square().sum()).item()
+    if variance is None:
+        variance = summed(w * (values - mean), clusters).square().sum().item()
     square = (w * values).square().sum().item()
-    scale = apart / square if square > 0 else 0.0
+    scale = variance / square if square > 0 else 0.0
     E, by_squares = (errors_of(~wrong, one, clusters) for one in (w, w.square()))
     E = by_squares if by_squares < (1 - 1e-9) * E else E  # E for equal weights
     anywhere = min(1.0, SCARCE / max(E, 1)) ** 2

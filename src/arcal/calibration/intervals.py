@@ -148,9 +148,8 @@ def holm(p: TensorLike) -> list[float]:
     values = as_unit(p, "p", "leave out tests that tell nothing")
     if values.ndim != 1:
         raise ArcalError(f"p has shape {tuple(values.shape)}: give one p-value per test, (n,)")
-    known = values.tolist()
-    corrected, highest = [1.0] * len(known), 0.0
-    for rank, i in enumerate(sorted(range(len(known)), key=known.__getitem__)):
-        highest = max(highest, min(1.0, (len(known) - rank) * known[i]))
-        corrected[i] = highest
-    return corrected
+    order, n = values.argsort(stable=True), len(values)
+    each = (torch.arange(n, 0, -1, device="cpu") * values[order]).clamp(max=1)
+    corrected = torch.empty_like(values)
+    corrected[order] = each.cummax(0).values
+    return corrected.tolist()

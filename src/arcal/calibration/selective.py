@@ -17,10 +17,10 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
-from arcal.calibration.clusters import Clusters
+from arcal.calibration.clusters import Clusters, summed
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
-from arcal.calibration.weighted import weighted_mean, widening
+from arcal.calibration.weighted import effective_number, weighted_mean, widening
 from arcal.errors import ArcalError
 
 STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -96,36 +96,7 @@ def aurc(
     >>> aurc([0.9, 0.8, 0.7, 0.6], torch.tensor([True, True, True, False]))
     0.0625
     """
-    return _aurc(confidence, correct, weights).value
-
-
-def aurc_influence(
-    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
-) -> Tensor:
-    """How much each input would raise the `aurc` if it counted more: `(N,)` float64, sum 0.
-
-    The derivative with respect to how often input k is counted, in the notation of `aurc`:
-
-        U_k = w_k / W [r(c_k) - AURC + sum_{c_i <= c_k} w_i (e_k - r(c_i)) / W(c_i)]
-
-    where `W(t) = sum_{c_j >= t} w_j` and W is the sum of all. By the infinitesimal jackknife
-    (Jaeckel, 1972) sum_k U_k^2 is the variance of the AURC over draws of inputs, and for two scores
-    of the same inputs sum_k (U_k - V_k)^2 is that of the difference. Arguments are those of `aurc`.
-
-    >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
-    >>> aurc_influence(confidence, correct).square().sum().sqrt()  # the standard error
-    tensor(0.0335, dtype=torch.float64)
-    """
-    return _aurc(confidence, correct, weights).influence
-
-
-def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> Tensor:
-    """How much an error at each input costs, `(N,)`: the `aurc` is the weighted mean of e_k cost_k.
-
-    In the notation of `aurc_influence`, cost_k = sum_{c_i <= c_k} w_i / W(c_i), which is largest
-    where the model is sure.
-    """
-    return _aurc(confidence, correct, weights).costs
+    return aurc_parts(confidence, correct, weights).value
 
 
 def aurc_interval(
@@ -137,7 +108,7 @@ def aurc_interval(
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
-    It is normal in the logit of the AURC, with the variance that `aurc_influence` gives, so it
+    It is normal in the logit of the AURC, with the variance that `aurc_parts` gives, so it
     stays within [0, 1], and reaches further up than down if errors are few. Unequal weights widen
     it (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one
     more error at any input (`arcal.calibration.few_errors`). With `clusters`, the variance is that
@@ -149,16 +120,14 @@ def aurc_interval(
     >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
     ([0.029, 0.176], 0.0811...)
     """
-    value, influence, cost = _aurc(confidence, correct, weights)
+    value, influence, cost = aurc_parts(confidence, correct, weights)
     w, right = as_weights(weights, len(cost)), as_correct(correct, len(cost))
     if value in (0, 1):
-        squares = w.square() if clusters is None else clusters.sizes(w)
-        n = (w.sum().square() / squares.sum()).item()
+        n = effective_number(w, clusters)
         low, high = exact_interval([value * n], [n])
         return low.item(), high.item()
     log_odds = torch.tensor(value, dtype=torch.float64, device="cpu").logit()
-    influence = influence if clusters is None else clusters.sums(influence)
-    variance = influence.square().sum().item()
+    variance = summed(influence, clusters).square().sum().item()
     reach = widening(w, clusters) * NORMAL * math.sqrt(variance) / (value * (1 - value))
     low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
     if errors_of(right, w, clusters) < ENOUGH:
@@ -264,7 +233,7 @@ def _evenly(count: Tensor, N: int, points: int) -> Tensor:
     return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
 
 
-class _AURC(NamedTuple):
+class AURC(NamedTuple):
     """The AURC, the influence of each input on it, and the cost of an error there, both `(N,)`."""
 
     value: float
@@ -272,7 +241,27 @@ class _AURC(NamedTuple):
     costs: Tensor
 
 
-def _aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None) -> _AURC:
+def aurc_parts(
+    confidence: TensorLike, correct: TensorLike, weights: TensorLike | None = None
+) -> AURC:
+    """The `aurc` with what its interval needs. Arguments are those of `aurc`.
+
+    The influence is how much each input would raise the AURC if it counted more, the derivative
+    with respect to how often input k is counted, float64 with the sum 0. In the notation of `aurc`,
+
+        U_k = w_k / W [r(c_k) - AURC + sum_{c_i <= c_k} w_i (e_k - r(c_i)) / W(c_i)]
+
+    where `W(t) = sum_{c_j >= t} w_j` and W is the sum of all. By the infinitesimal jackknife
+    (Jaeckel, 1972) sum_k U_k^2 is the variance of the AURC over draws of inputs, and for two scores
+    of the same inputs sum_k (U_k - V_k)^2 is that of the difference.
+
+    The AURC is also the weighted mean of e_k cost_k, with cost_k = sum_{c_i <= c_k} w_i / W(c_i),
+    which is largest where the model is sure.
+
+    >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
+    >>> aurc_parts(confidence, correct).influence.square().sum().sqrt()  # the standard error
+    tensor(0.0335, dtype=torch.float64)
+    """
     order, _, right, last = _by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
     block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # equal confidences
@@ -285,4 +274,4 @@ def _aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | Non
     influence, cost = torch.empty_like(w), torch.empty_like(w)
     influence[order] = w / w.sum() * (risk - value + e * below - below_risk)
     cost[order] = below
-    return _AURC(value.item(), influence, cost)
+    return AURC(value.item(), influence, cost)

@@ -3,7 +3,7 @@
 from scipy.special import stdtrit
 from torch import Tensor
 
-from arcal.calibration.clusters import Clusters
+from arcal.calibration.clusters import Clusters, variances
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
@@ -29,6 +29,19 @@ def weighted_deviation(values: Tensor, weights: Tensor) -> Tensor:
     return weighted_mean((values - weighted_mean(values, weights)).square(), weights).sqrt()
 
 
+def effective_number(weights: Tensor, clusters: Clusters | None = None) -> float:
+    """The effective number (sum w)^2 / sum w^2 (Kish, 1965): N if all inputs weigh the same.
+
+    `weights` `(N,)` are floats, 0 or more and not all 0. With `clusters` it is
+    (sum w)^2 / sum v_g, with v_g from `Clusters.sizes`.
+
+    >>> import torch
+    >>> effective_number(torch.tensor([1.0, 1.0, 1.0, 0.0])), effective_number(torch.ones(4))
+    (3.0, 4.0)
+    """
+    return (weights.sum().square() / variances(weights, clusters).sum()).item()
+
+
 def widening(weights: Tensor, clusters: Clusters | None = None) -> float:
     """The factor by which unequal `weights` `(N,)`, or few `clusters`, widen an interval.
 
@@ -49,6 +62,6 @@ def widening(weights: Tensor, clusters: Clusters | None = None) -> float:
     1.165
     """
     w = weights.double() / weights.max()
-    square = w.square() if clusters is None else clusters.sizes(w)
+    square = variances(w, clusters)
     N, n = int((weights > 0).sum()), (square.sum().square() / square.square().sum()).item()
     return float(stdtrit(n, 0.975) / stdtrit(N, 0.975)) if n < (1 - 1e-9) * N else 1.0

@@ -17,10 +17,10 @@ from arcal.auditing import (
     OverShift,
     Spread,
     Subject,
-    ensemble_reliability,
+    ensemble,
     figures_by_level,
     means,
-    reliability_by_run,
+    reliability,
 )
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError
@@ -351,8 +351,8 @@ def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
             ensemble_means=_means(subject, SHOWN, ensemble=True),
             stability=_means(subject, STABILITY),
             levels=figures_by_level(subject, R, Z),
-            reliability=reliability_by_run(subject),
-            ensemble_reliability=ensemble_reliability(subject),
+            reliability=[reliability(run) for run in subject.clean],
+            ensemble_reliability=_ensemble_reliability(subject),
         )
         for name, subject in zip(name_subjects(subjects), subjects, strict=True)
     ]
@@ -367,6 +367,14 @@ def _means(
 ) -> dict[str, Means]:
     by_measure = {measure: means(subject, measure, ensemble=ensemble) for measure in measures}
     return {measure: one for measure, one in by_measure.items() if one is not None}
+
+
+def _ensemble_reliability(subject: Subject) -> Reliability | None:
+    """The reliability of the runs' averaged probabilities; None for a single run.
+
+    Runs are not pooled: they see the same images, so an interval of the pool would be too narrow.
+    """
+    return reliability(ensemble(subject.clean)) if len(subject.clean) > 1 else None
 
 
 def _calibration_errors(subject: Subject) -> Rows:

@@ -167,22 +167,20 @@ class BatchTemperature:
         thresholds = [
             [one.score, one.ties] for one in (fitted.threshold, fitted.loosest, fitted.strictest)
         ]
-        recent = (
-            torch.empty(0, self.classes, device="cpu") if self._recent is None else self._recent
-        )
-        return {
+        recent, zeros = self._recent, self.zeros
+        if recent is None:
+            recent = torch.empty(0, self.classes, device="cpu")
+        state = {
             "T": _exact(self.T),
             "thresholds": _exact(thresholds),
             "accuracy": _exact(self.accuracy),
             "window": torch.tensor(self.window, device="cpu"),
             "shrink": _exact(self.shrink),
             "recent": recent,
-        } | self._zeros_state()
-
-    def _zeros_state(self) -> dict[str, Tensor]:
-        if self.zeros is None:
-            return {}
-        return {"least": _exact(self.zeros.least), "masked": self.zeros.masked}
+        }
+        if zeros is not None:
+            state |= {"least": _exact(zeros.least), "masked": zeros.masked}
+        return state
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> "BatchTemperature":

@@ -40,12 +40,9 @@ class ScoreThreshold:
         above, same = _above_and_at(self.score, scores)
         return above.double() + self.ties * same.double()
 
-    def share(self, scores: Tensor, weights: Tensor | None = None) -> float:
-        """The share of inputs with scores `(N,)` that reach it, or their share of the weight."""
-        reach = self.reach(scores)
-        if weights is None:
-            return reach.mean().item()
-        return (weights @ reach / weights.sum()).nan_to_num(0).item()
+    def share(self, scores: Tensor) -> float:
+        """The share of inputs with scores `(N,)` that reach it."""
+        return self.reach(scores).mean().item()
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def fit_accuracy_by_threshold(
         return ScoreThreshold(last, min(ties, 1.0))
 
     threshold = reached_by(accuracy)
-    sure_but_wrong = threshold.share(scores[wrong], w[wrong]) * w[wrong].sum().item()
+    sure_but_wrong = (w[wrong] @ threshold.reach(scores[wrong])).item()
     effect = 1.0
     if clusters is not None:
         together = as_numbers(clusters, len(scores))

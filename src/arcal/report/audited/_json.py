@@ -131,8 +131,8 @@ def _bins(model: Audited) -> list[dict[str, Any]]:
     given = model.predictions, *model.counting
     bins, counts = reliability(*given), reliability(model.predictions).count
     low, high = accuracy_interval(bins)
-    right, calibrated = bins.correct_sums.clamp(max=bins.count), counts_if_calibrated(*given)
-    said, _ = verdicts(right, bins.count, bins.confidence, calibrated)
+    calibrated = counts_if_calibrated(*given)
+    said, _ = verdicts(bins.correct_sums, bins.count, bins.confidence, calibrated)
     return [
         {
             "low": k / bins.bins,

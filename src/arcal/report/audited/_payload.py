@@ -119,8 +119,8 @@ def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:
 def _model(
     model: Audited, rows: Tensor, part: Part | None, table: bool, shift: Sequence[Any]
 ) -> dict[str, Any]:
-    by_id = torch.from_numpy(model.inputs["id"]).argsort()[rows]
-    values = {name: values[by_id.numpy()] for name, values in model.inputs.items()}
+    places = places_of(model.predictions.ids[rows], torch.from_numpy(model.inputs["id"]))
+    values = {name: values[places.numpy()] for name, values in model.inputs.items()}
     listed = model.predictions.rows(rows)
     inputs = {
         "loss": column(values["loss"], "float32"),
