@@ -139,9 +139,13 @@ def test_python_takes_clusters_of_predictions_pairs_and_loaders():
     figures = [one.figures() for one in found]
     assert figures[1] == pytest.approx(figures[0])
     assert figures[2] == pytest.approx(figures[0])
-    assert all(one.choice.acting is None for one in found)
     without = arcal.calibrate(predicted, calibrators=["temperature"])
-    assert without.choice.acting is not None
+    for one in (found[2], without):
+        assert one.choice.picked == "temperature"
+        accuracy, curve = one.choice.candidates["temperature"].accuracy, one.choice.acting.curve
+        assert (curve.low[-1].item(), curve.high[-1].item()) == pytest.approx(
+            (accuracy.low, accuracy.high), abs=0.01
+        )
     assert not without.notes
     estimated = arcal.calibrate(predicted, unlabelled=predicted, **more)
     assert any("which of these inputs belong together is not known" in d for d in estimated.doubts)
@@ -211,5 +215,5 @@ def test_files_without_the_column_are_told(here):
     assert done.code == 2
     assert "hospital" in done.stderr
     done = run(*COMMAND.split(), "--cluster", "patient", "--fail-if", "coverage_at_99<1")
-    assert done.code == 2
-    assert "no figure 'coverage_at_99'" in done.stderr
+    assert done.code == 1
+    assert "coverage_at_99 is 0, so" in done.stderr

@@ -19,11 +19,14 @@ from arcal.auditing import (
     reliability,
     under_shift,
 )
-from arcal.auditing._estimate import accuracy_from, effective_of
+from arcal.auditing._estimate import (
+    accuracy_from,
+)
 from arcal.auditing._halves import folds_of
 from arcal.auditing._measures import EvaluationSet
 from arcal.calibration.clusters import Clusters, as_clusters
 from arcal.calibration.draws import chance, drawn_counts
+from arcal.calibration.weighted import effective_of
 from arcal.errors import ArcalError
 
 COPIES = 4

@@ -16,8 +16,12 @@ from arcal.auditing import (
     by_level,
     overall,
 )
-from arcal.auditing._estimate import accuracies, counted, effective_numbers
+from arcal.auditing._estimate import (
+    accuracies,
+    counted,
+)
 from arcal.auditing._groups import by_class_and_level, verdicts
+from arcal.calibration.weighted import effective_numbers
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 from tests.auditing.drawn import drawn, relabelled, reordered

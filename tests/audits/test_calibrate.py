@@ -174,7 +174,9 @@ def test_weights_go_with_their_inputs(overconfident):
     other = arcal.calibrate(said, weights=weights, calibrators=names)
     assert other.choice.before == one.choice.before
     assert one.choice.before.accuracy.value < said.correct.double().mean().item() - 0.1
-    assert one.as_json()["acting"] is None
+    acts = one.as_json()["acting"]["curve"][-1]
+    assert acts["coverage"] == 1
+    assert acts["accuracy"]["value"] == pytest.approx(one.choice.before.accuracy.value, abs=0.1)
     assert str(one.calibrator) != str(arcal.calibrate(said, calibrators=names).calibrator)
     assert one.stream is not None
     assert one.stream.accuracy == pytest.approx(one.choice.before.accuracy.value)

@@ -42,8 +42,8 @@ def test_a_column_and_values_in_python_say_the_same(tmp_path, monkeypatch, repea
     assert done["data"]["clusters"] == {"by": "patient", "n": N}
     assert not done["data"]["weighted"]
     (one,) = done["models"]
-    assert one["acting"] is None
     assert one["overall"]["accuracy"]["n"] == N
+    assert one["acting"]["curve"][-1]["accuracy"] == pytest.approx(one["overall"]["accuracy"])
     assert any("240 inputs are in 60 clusters by patient" in line for line in done["notes"])
     mine = arcal.audit(as_predictions(probabilities=p, labels=labels), clusters=of)
     for name, value in mine.figures()["model"].items():

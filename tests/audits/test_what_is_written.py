@@ -102,15 +102,23 @@ def test_where_no_attack_failed_nothing_is_said_of_it(audit):
     assert "attack failed" not in audit.summary()
 
 
-def test_there_is_no_robust_accuracy_without_distances_or_with_weights(audit):
+def test_there_is_no_robust_accuracy_without_distances():
     of_order = arcal.audit(tiny.Brightness(), tiny.part(60), order="gradient", R=3)
     assert of_order.as_json()["models"][0]["robust_accuracy"] is None
     assert of_order.as_json()["models"][0]["without_distance"] is None
-    weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
-    assert weighted.robust_accuracy is None
 
 
-def test_where_it_may_act_alone_is_written_but_for_weighted_inputs(audit):
+def test_robust_accuracy_of_weighted_inputs_begins_at_their_accuracy(audit):
+    w = 1 + torch.arange(240, dtype=torch.float64) % 3
+    weighted = dataclasses.replace(audit.models[0], weights=w)
+    curve, accuracy = weighted.robust_accuracy, weighted.overall.accuracy
+    assert curve is not None
+    assert curve.accuracy[0].item() == pytest.approx(accuracy.value)
+    assert curve.low[0].item() == pytest.approx(accuracy.low, abs=0.01)
+    assert curve.high[0].item() == pytest.approx(accuracy.high, abs=0.01)
+
+
+def test_where_it_may_act_alone_is_written(audit):
     for model, found in zip(audit.models, audit.as_json()["models"], strict=True):
         sure, right = model.predictions.confidence, model.predictions.correct
         for point in found["acting"]["curve"]:
@@ -123,9 +131,6 @@ def test_where_it_may_act_alone_is_written_but_for_weighted_inputs(audit):
             name = f"coverage_at_{100 * one['accuracy']:g}"
             assert found["figures"][name] == one.get("coverage", 0)
             assert (one["confidence"] is None) == (found["figures"][name] == 0)
-    weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
-    assert weighted.acting is None
-    assert not any(name.startswith("coverage") for name in figures(Finding(weighted)))
 
 
 def test_distances_are_those_of_inputs_that_are_there_as_often_as_they_weigh(audit):

@@ -20,7 +20,7 @@ def test_it_counts_what_is_right_and_farther_than_the_radius():
     low, high = clopper_pearson(counts, torch.full_like(counts, 6))
     assert torch.equal(curve.low, low)
     assert torch.equal(curve.high, high)
-    assert curve.N == 6
+    assert curve.n.tolist() == [6] * 6
 
 
 def test_inputs_that_are_right_and_have_no_distance_are_counted():

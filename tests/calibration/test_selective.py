@@ -32,7 +32,7 @@ def test_each_threshold_has_the_accuracy_of_those_that_reach_it():
     low, high = clopper_pearson(torch.tensor([1, 2, 3, 4]), torch.tensor([2, 3, 4, 6]))
     assert torch.equal(curve.low, low)
     assert torch.equal(curve.high, high)
-    assert curve.N == 6
+    assert curve.n.tolist() == [2, 3, 4, 6]
 
 
 @given(rows, st.integers(1, 5))

@@ -46,7 +46,6 @@ def files(tmp_path, monkeypatch):
         (["--order", "none", "--shift", "none"], "eec>0.1", "did you mean ece"),
         (["--order", "margin", "--shift", "none", "--levels", 4], "least_robust.ece>0.1", FEW),
         (["--order", "none", "--shift", "none", "--by", "site"], "by.site.c.ece.low>0.1", FEW),
-        (["--order", "none", "--shift", "none", "--cluster", "site"], ALONE, "weights or clusters"),
     ],
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
@@ -66,10 +65,11 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
     assert not Path("audit").exists()
 
 
-def test_acting_alone_with_weights_is_refused_before_the_work(files, monkeypatch):
-    monkeypatch.setattr("arcal.auditing._audited.overall", None)  # nothing is computed
+def test_acting_alone_may_be_a_condition_with_weights(files):
     np.savez("weighed.npz", logits=9 * np.eye(3), labels=np.arange(3), weights=[1, 2, 3])
-    assert "weights or clusters" in arcal("audit", "weighed.npz", "--fail-if", ALONE).line
+    done = arcal("audit", "weighed.npz", "--fail-if", ALONE)
+    assert done.code == 1
+    assert "coverage_at_90 is 0, so" in done.stderr
 
 
 def test_conditions_of_a_file_give_way_to_those_typed_once(files):

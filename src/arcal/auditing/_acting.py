@@ -1,10 +1,23 @@
 """Where a model may act alone: how often it is right when it is confident."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from arcal.calibration import SelectiveAccuracy, Threshold, act_above, selective_accuracy
+import torch
+from torch import Tensor
+
+from arcal.arrays import TensorLike
+from arcal.calibration import (
+    SelectiveAccuracy,
+    Threshold,
+    act_above,
+    exact_interval,
+    selective_accuracy,
+)
+from arcal.calibration.checks import as_weights
+from arcal.calibration.clusters import as_clusters
 from arcal.calibration.resampled import Scores
+from arcal.calibration.weighted import effective_of
 
 TARGETS = (0.9, 0.95, 0.99, 0.999)
 """The accuracies that may be required of a model where it acts alone."""
@@ -50,8 +63,10 @@ def coverage_name(target: float) -> str:
     return f"coverage_at_{100 * target:g}"
 
 
-def acting(scores: Scores) -> Acting:
-    """Where a model with these scores may act alone.
+def acting(
+    scores: Scores, weights: TensorLike | None = None, clusters: Tensor | None = None
+) -> Acting:
+    """Where a model with these scores may act alone; `weights` and `clusters` as in `overall`.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 99 + [1])
@@ -62,7 +77,33 @@ def acting(scores: Scores) -> Acting:
     <Acting on 100 % to be right on 90 %, 0 % to be right on 95 %, ...>
     """
     sure, right = scores.confidence.clamp(max=1), scores.correct
+    curve = selective_accuracy(sure, right, POINTS, weights=weights)
+    if weights is not None or clusters is not None:
+        curve = _with_intervals(curve, sure, right, weights, clusters)
     return Acting(
-        selective_accuracy(sure, right, POINTS),
-        {target: act_above(sure, right, target) for target in TARGETS},
+        curve,
+        {
+            target: act_above(sure, right, target, weights=weights, clusters=clusters)
+            for target in TARGETS
+        },
     )
+
+
+def _with_intervals(
+    curve: SelectiveAccuracy,
+    sure: Tensor,
+    right: Tensor,
+    weights: TensorLike | None,
+    clusters: Tensor | None,
+) -> SelectiveAccuracy:
+    """The curve with the intervals that an audit gives any accuracy of such inputs."""
+    w = as_weights(weights, len(sure))
+    together = as_clusters(clusters, sure, right, w)
+    numbers = []
+    for threshold in curve.threshold.tolist():
+        rows = sure >= threshold
+        some = None if together is None else together.rows(rows)
+        numbers.append(effective_of(w[rows], sure[rows], right[rows], some))
+    n = torch.tensor(numbers, dtype=torch.float64, device="cpu")
+    low, high = exact_interval(curve.accuracy.clamp(max=1) * n, n)
+    return replace(curve, low=low, high=high, n=n)

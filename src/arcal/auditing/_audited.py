@@ -27,6 +27,9 @@ from arcal.errors import ArcalError
 from arcal.printable import printable
 from arcal.robustness import Robustness, levels
 
+RADII = 101
+"""The most radii for which robust accuracy is given."""
+
 MOST_CELLS = 1000
 """With more classes times levels there is no table of both: few cells would get a verdict."""
 
@@ -124,11 +127,6 @@ class Audited:
         """The weight of each input and the number of its cluster, `(N,)`; None without any."""
         return self.weights, None if self.clusters is None else self.clusters.number
 
-    @property
-    def counts_alike(self) -> bool:
-        """Whether the inputs are independent and count the same."""
-        return self.weights is None and self.clusters is None
-
     @cached_property
     def overall(self) -> Overall:
         """The figures of all inputs."""
@@ -152,22 +150,24 @@ class Audited:
     def robust_accuracy(self) -> RobustAccuracy | None:
         """The share of inputs that stay right under any change up to a given size.
 
-        None without an attack's distances, and if inputs have weights or clusters, which it does
-        not support.
+        None without an attack's distances.
         """
         known = self.robustness
-        if known is None or known.order != "attack" or not self.counts_alike:
+        if known is None or known.order != "attack":
             return None
-        return robust_accuracy(known.robustness, self.predictions.correct)
+        weights, clusters = self.counting
+        return robust_accuracy(
+            known.robustness,
+            self.predictions.correct,
+            points=RADII,
+            weights=weights,
+            clusters=clusters,
+        )
 
     @cached_property
-    def acting(self) -> Acting | None:
-        """Where the model may act alone: how often it is right when it is confident.
-
-        None if inputs have weights or clusters: thresholds are shown to hold for independent inputs
-        only, each of which counts once.
-        """
-        return acting(self.predictions.scores) if self.counts_alike else None
+    def acting(self) -> Acting:
+        """Where the model may act alone: how often it is right when it is confident."""
+        return acting(self.predictions.scores, *self.counting)
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:

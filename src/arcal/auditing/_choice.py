@@ -81,13 +81,12 @@ class Choice:
     considers them possible: a calibrator that may change predictions makes them improbable on all
     inputs.
 
-    `acting` says from which confidence on the model with this calibrator may act alone; None if
-    inputs are weighted or in clusters. A threshold is a promise about future inputs, so it must not
-    be read off confidences that were fitted to the labels: a calibrator makes its confidences match
-    the accuracy on the very inputs that it was fitted on. So each input counts with its out-of-fold
-    confidence, from a calibrator that never saw its label. The calibrator that will be used saw a
-    quarter more inputs, and differs from those of the folds by no more than they differ from each
-    other.
+    `acting` says from which confidence on the model with this calibrator may act alone. A threshold
+    is a promise about future inputs, so it must not be read off confidences that were fitted to the
+    labels: a calibrator makes its confidences match the accuracy on the very inputs that it was
+    fitted on. So each input counts with its out-of-fold confidence, from a calibrator that never
+    saw its label. The calibrator that will be used saw a quarter more inputs, and differs from
+    those of the folds by no more than they differ from each other.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -104,7 +103,7 @@ class Choice:
     refused: Mapping[str, str]
     picked: str | None
     why: str
-    acting: Acting | None
+    acting: Acting
     calibrator: Calibrator | None = None
     changed: float = 0.0
     answers: bool = False
@@ -188,7 +187,6 @@ stays as it is; give more inputs, some that it gets wrong'
         what = ("answers", "right") if predictions.answers else ("inputs", "classified correctly")
         picked, why = None, ALL_RIGHT.format(f"{N:,}", *what)
     calibrator = None if picked is None else fits[picked]
-    acts = None if weighted or clusters is not None else acting(drawn[picked or "none"].scores)
     changed = 0.0
     if picked is not None and calibrator is not None and may_change:
         changed = _changed(calibrator, predictions, w)
@@ -202,7 +200,7 @@ stays as it is; give more inputs, some that it gets wrong'
         refused=refused,
         picked=picked,
         why=why,
-        acting=acts,
+        acting=acting(drawn[picked or "none"].scores, counted, clusters),
         calibrator=calibrator,
         changed=changed,
         answers=predictions.answers,

@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, effective_of, gap_to
+from arcal.auditing._estimate import (
+    Estimate,
+    gap_to,
+)
 from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import as_weights
@@ -17,7 +20,12 @@ from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.selective import NORMAL, aurc_parts
-from arcal.calibration.weighted import effective_number, weighted_mean, widening
+from arcal.calibration.weighted import (
+    effective_number,
+    effective_of,
+    weighted_mean,
+    widening,
+)
 from arcal.errors import ArcalError
 
 

@@ -11,7 +11,6 @@ from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
     ece_estimate,
-    effective_of,
     estimates,
 )
 from arcal.auditing._few_errors import score_estimates
@@ -23,7 +22,10 @@ from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
-from arcal.calibration.weighted import effective_number
+from arcal.calibration.weighted import (
+    effective_number,
+    effective_of,
+)
 from arcal.errors import ArcalError
 from arcal.orders import random_order
 

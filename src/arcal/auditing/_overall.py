@@ -9,7 +9,6 @@ from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
     ece_from,
-    effective_of,
     from_draws,
     gap_to,
 )
@@ -24,6 +23,7 @@ from arcal.calibration.draws import drawn_counts, usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
 from arcal.calibration.smooth import smooth_ece_by_chance
+from arcal.calibration.weighted import effective_of
 
 SMOOTH = 200
 """Draws of the smooth ECE by chance: few, as they are by far the slowest, for one end only."""

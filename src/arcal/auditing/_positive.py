@@ -19,7 +19,6 @@ from arcal.auditing._estimate import (
     accuracy_from,
     counted,
     ece_from,
-    effective_of,
     gap_to,
 )
 from arcal.auditing._groups import MISCALIBRATED, Verdict, verdicts
@@ -31,7 +30,11 @@ from arcal.calibration.checks import as_confidence, as_correct, as_weights, chec
 from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.few_errors import errors_of
-from arcal.calibration.weighted import weighted_mean, widening
+from arcal.calibration.weighted import (
+    effective_of,
+    weighted_mean,
+    widening,
+)
 from arcal.errors import ArcalError
 from arcal.printable import first_few, printable
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import counted, effective_numbers
+from arcal.auditing._estimate import (
+    counted,
+)
 from arcal.auditing._measures import stability
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._shift import Spread
@@ -15,6 +17,7 @@ from arcal.calibration import Reliability, by_level, exact_interval
 from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_clusters
+from arcal.calibration.weighted import effective_numbers
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 

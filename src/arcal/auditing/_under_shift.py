@@ -10,7 +10,6 @@ from arcal.auditing._difference import effective_of_pairs
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
-    effective_of,
     estimates,
     gap_to,
     stretched,
@@ -25,7 +24,10 @@ from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
-from arcal.calibration.weighted import effective_number
+from arcal.calibration.weighted import (
+    effective_number,
+    effective_of,
+)
 from arcal.errors import ArcalError
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")

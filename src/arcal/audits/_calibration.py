@@ -48,15 +48,15 @@ class Calibration:
     """What `arcal.calibrate` found: every calibrator that was tried, and the one to use.
 
     `choice` has each calibrator's figures with intervals, the one that was picked, and in
-    `choice.acting` the confidence from which the model may act alone with it (None if inputs have
-    weights or clusters). `model` is the classifier, or None if there are only predictions. For an
-    estimator, `zeros` is what its probabilities of 0 are taken for. `stream` follows inputs without
-    labels; it is None if nothing can be fitted to the labelled ones, or if they are answers.
-    `today` is the estimate for the unlabelled inputs, if there are any, and `each` has one for each
-    of several sets, by name. `name` is the model's name, and `facts` tell more about it. `doubts`
-    say what to fix before believing anything else, and `notes` which inputs the figures are for if
-    these are not the plain data; both are usually empty. `fitted_to` identifies the calibrated
-    predictions on the labelled inputs, None if the model stays as it is.
+    `choice.acting` the confidence from which the model may act alone with it. `model` is the
+    classifier, or None if there are only predictions. For an estimator, `zeros` is what its
+    probabilities of 0 are taken for. `stream` follows inputs without labels; it is None if nothing
+    can be fitted to the labelled ones, or if they are answers. `today` is the estimate for the
+    unlabelled inputs, if there are any, and `each` has one for each of several sets, by name.
+    `name` is the model's name, and `facts` tell more about it. `doubts` say what to fix before
+    believing anything else, and `notes` which inputs the figures are for if these are not the plain
+    data; both are usually empty. `fitted_to` identifies the calibrated predictions on the labelled
+    inputs, None if the model stays as it is.
 
     >>> import arcal, torch
     >>> _ = torch.manual_seed(0)

@@ -16,8 +16,8 @@ def calibration_figures(
 
     accuracy, nll, ece, brier: with the picked calibrator, or of the model if none is picked;
     change: the log-loss with the calibrator minus that without it, 0 if none is picked;
-    coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit,
-    not with weights or clusters; before.accuracy and so on: of the model as it is;
+    coverage_at_90, _95, _99, _99.9: the share of inputs on which it may act alone, as in an audit;
+    before.accuracy and so on: of the model as it is;
     unlabelled.accuracy, .confidence and .T: the estimates for inputs without labels, or
     unlabelled.NAME.accuracy and so on for a set with a name other than ""; answers have no T.
     The ends of an interval are NAME.low and NAME.high.
@@ -33,7 +33,7 @@ def calibration_figures(
     for name in OF_CANDIDATE:
         flat |= getattr(picked, name).named(name)
         flat |= getattr(choice.before, name).named(f"before.{name}")
-    flat |= choice.acting.coverages if choice.acting else {}
+    flat |= choice.acting.coverages
     for name, today in (estimates or {}).items():
         values = [today.accuracy, today.low, today.high, today.confidence]
         if not choice.answers:
@@ -42,13 +42,10 @@ def calibration_figures(
     return flat
 
 
-def calibration_figure_names(
-    *, unlabelled: Sequence[str], alike: bool = True, answers: bool = False
-) -> set[str]:
+def calibration_figure_names(*, unlabelled: Sequence[str], answers: bool = False) -> set[str]:
     """The names of all figures that a calibration can have, before it runs.
 
-    `unlabelled` are the names of the sets of unlabelled inputs, [""] for a single one. `alike`
-    means that inputs have neither weights nor clusters.
+    `unlabelled` are the names of the sets of unlabelled inputs, [""] for a single one.
 
     >>> names = calibration_figure_names(unlabelled=[])
     >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names
@@ -56,8 +53,7 @@ def calibration_figure_names(
     """
     estimates = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
     names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}
-    if alike:
-        names |= {*map(coverage_name, TARGETS)}
+    names |= {*map(coverage_name, TARGETS)}
     return names | {figure for name in unlabelled for figure in _estimated(name, answers)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from arcal.auditing import RANGES, TARGETS, coverage_name
+from arcal.auditing import RANGES
 from arcal.errors import ArcalError
 
 _FORM = re.compile(r"^\s*([A-Za-z_][^<>=]*?)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
@@ -85,8 +85,6 @@ def _why_not(figure: str, figures: Collection[str]) -> str:
         return "changes need an earlier audit: name it with --against"
     if figure.startswith("unlabelled.") and not _has("unlabelled", figures):
         return "`arcal calibrate` with --unlabelled has the figures of inputs without labels"
-    if figure in map(coverage_name, TARGETS):
-        return "inputs with weights or clusters have no thresholds for acting alone"
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels unless --order ranks the inputs"

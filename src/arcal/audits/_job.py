@@ -213,7 +213,6 @@ class Job:
             several=several,
             changes=changes,
             positive=self.positive is not None,
-            alike=self.examples.weights is None and self.examples.clusters is None,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

@@ -26,14 +26,13 @@ from arcal.calibration.ood import auroc, entropy
 from arcal.calibration.proper_scores import brier, nll
 from arcal.calibration.selective import (
     SelectiveAccuracy,
-    Threshold,
-    act_above,
     aurc,
     aurc_interval,
     selective_accuracy,
 )
 from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, variance
+from arcal.calibration.thresholds import Threshold, act_above
 
 __all__ = [
     "Bootstrap",

@@ -1,4 +1,4 @@
-"""Selective prediction: accuracy on the most confident inputs, and thresholds that ensure it.
+"""Selective prediction: accuracy on the most confident inputs.
 
 A model *acts* only on inputs of at least some confidence and leaves the others to somebody else.
 Its coverage is the share of inputs that it acts on.
@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from scipy.special import betainc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
@@ -19,15 +18,9 @@ from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.clusters import Clusters, summed
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
-from arcal.calibration.intervals import clopper_pearson, exact_interval
+from arcal.calibration.intervals import exact_interval
 from arcal.calibration.weighted import effective_number, weighted_mean, widening
 from arcal.errors import ArcalError
-
-STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""The coverages at which `act_above` begins to test thresholds."""
-
-TESTED = 1000
-"""The most thresholds that `act_above` tests, at about equally spaced coverages."""
 
 NORMAL = 1.959964
 """95 % of a normal distribution lie within this many standard deviations."""
@@ -35,10 +28,11 @@ NORMAL = 1.959964
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """The accuracy on the inputs, out of N, whose confidence reaches each of T thresholds.
+    """The accuracy on the inputs whose confidence reaches each of T thresholds.
 
     `threshold` descends; `coverage` is the share of inputs that reach it; `accuracy` is their
-    accuracy, and `low` and `high` are the ends of its exact 95 % interval. All are float64 `(T,)`.
+    accuracy, `low` and `high` are the ends of its exact 95 % interval, and `n` is their number,
+    with weights the effective one. All are float64 `(T,)`.
 
     >>> confidence = torch.tensor([0.5, 0.75, 0.75, 1.0])
     >>> curve = selective_accuracy(confidence, torch.tensor([False, True, False, True]))
@@ -51,11 +45,15 @@ class SelectiveAccuracy:
     accuracy: Tensor
     low: Tensor
     high: Tensor
-    N: int
+    n: Tensor
 
 
 def selective_accuracy(
-    confidence: TensorLike, correct: TensorLike, points: int | None = None
+    confidence: TensorLike,
+    correct: TensorLike,
+    points: int | None = None,
+    *,
+    weights: TensorLike | None = None,
 ) -> SelectiveAccuracy:
     """The curve of accuracy over coverage: the complement of the risk-coverage curve.
 
@@ -63,21 +61,26 @@ def selective_accuracy(
     to the boundary, and may be infinite; `correct` bool `(N,)` says which predictions are right.
     The thresholds are all different confidences, or at most `points` of them at about equally
     spaced coverages, of which the last is 1. Inputs of equal confidence, up to a relative rounding
-    of 2**-46, are accepted together. No inputs, nan, and wrong shapes or types raise `ArcalError`.
+    of 2**-46, are accepted together. With `weights` `(N,)`, 0 or more, coverage and accuracy are
+    shares of the weight, and intervals are those of the effective number (sum w)^2 / sum w^2. No
+    inputs, nan, and wrong shapes or types raise `ArcalError`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 101), torch.arange(101) > 50
     >>> curve = selective_accuracy(confidence, correct, points=2)
     >>> curve.coverage, curve.accuracy
     (tensor([0.5050, 1.0000], dtype=torch.float64), tensor([0.9804, 0.4950], dtype=torch.float64))
     """
-    _, confidence, right, last = _by_confidence(confidence, correct)
-    N = len(confidence)
+    order, confidence, right, last = by_confidence(confidence, correct)
+    w = as_weights(weights, len(order))[order]
+    w = w / w.max()
+    whole, hits, squares = (one.cumsum(0) for one in (w, w * right, w.square()))
+    last = last[whole[last].diff(prepend=whole.new_zeros(1)) > 0]
     if points is not None:
-        last = last[_evenly(last + 1, N, points)]
-    count, hits = last + 1, right.cumsum(0)[last]
-    low, high = clopper_pearson(hits, count)
-    share = hits.double() / count
-    return SelectiveAccuracy(confidence[last], count.double() / N, share, low, high, N)
+        last = last[evenly(whole[last], points)]
+    whole, hits, per = whole[last], hits[last], whole[last] / squares[last]
+    low, high = exact_interval(hits * per, whole * per)
+    share = hits / whole
+    return SelectiveAccuracy(confidence[last], whole / whole[-1], share, low, high, whole * per)
 
 
 def aurc(
@@ -138,80 +141,7 @@ def aurc_interval(
     return low, high
 
 
-@dataclass(frozen=True)
-class Threshold:
-    """A confidence from which on a model reaches an `accuracy`: see `act_above`.
-
-    `coverage` is the share of inputs that reach it, `n` their number, and `share_right` the share
-    of these that are right.
-
-    >>> act_above(torch.ones(1000), torch.arange(1000) > 0, accuracy=0.99).share_right
-    0.999
-    """
-
-    accuracy: float
-    confidence: float
-    coverage: float
-    n: int
-    share_right: float
-
-
-def act_above(
-    confidence: TensorLike, correct: TensorLike, accuracy: float, *, significance: float = 0.05
-) -> Threshold | None:
-    """The lowest confidence above which predictions are shown to be right often enough.
-
-    Act on new inputs, drawn from the same distribution as these N, whose confidence is at least the
-    threshold. Then the chance is at most `significance` that the model is right on less than a
-    share of `accuracy` of the inputs that it acts on. The result is None if no threshold passes the
-    test. At an `accuracy` of 0.99 and a `significance` of 0.05 this takes at least 459 inputs, all
-    of them right.
-
-    Thresholds are tested from the top down. If n inputs reach a threshold, and e of them are wrong,
-    it passes if so few errors are unlikely at a lower accuracy,
-
-        P(X <= e) <= significance / 5    for X ~ Binomial(n, 1 - accuracy).
-
-    Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
-    sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
-    Lei, 2021). The chance of an error is that of the five starts together, however many thresholds
-    there are. Given the confidences, the number of errors varies less than X if their chances are
-    unequal (Hoeffding, 1956), so the test is conservative.
-
-    Arguments as `selective_accuracy`; `accuracy` and `significance` lie within (0, 1). Anything
-    else, and no inputs, raise `ArcalError`.
-
-    >>> confidence = torch.linspace(0, 1, 5000)
-    >>> correct = torch.rand(5000, generator=torch.Generator().manual_seed(0)) < confidence.sqrt()
-    >>> threshold = act_above(confidence, correct, accuracy=0.9)
-    >>> 0.6 < threshold.confidence < 0.8, threshold.share_right > 0.9
-    (True, True)
-    """
-    if not 0 < accuracy < 1 or not 0 < significance < 1:
-        raise ArcalError(
-            f"accuracy and significance must lie within (0, 1), not {accuracy} and {significance}: "
-            "0.99 and 0.05 are usual"
-        )
-    _, confidence, right, last = _by_confidence(confidence, correct)
-    N = len(confidence)
-    last = last[_evenly(last + 1, N, TESTED)]
-    n, hits = (last + 1).double(), right.cumsum(0)[last].double()
-    p = torch.as_tensor(
-        betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy), device="cpu"
-    )
-    passes = (p <= significance / len(STARTS)) & (hits > 0)
-    lowest = -1
-    for start in STARTS:
-        first = int((n < start * N).sum())
-        run = int(passes[first:].long().cumprod(0).sum())  # until one fails
-        lowest = max(lowest, first + run - 1) if run else lowest
-    if lowest < 0:
-        return None
-    share, reached = (hits / n)[lowest].item(), int(n[lowest])
-    return Threshold(accuracy, confidence[last[lowest]].item(), reached / N, reached, share)
-
-
-def _by_confidence(
+def by_confidence(
     confidence: TensorLike, correct: TensorLike
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The descending order `(N,)`, both arguments in it, and the last place of each confidence."""
@@ -225,12 +155,12 @@ def _by_confidence(
     return order, confidence, right[order], last.nonzero()[:, 0]
 
 
-def _evenly(count: Tensor, N: int, points: int) -> Tensor:
-    """Where ascending `count` `(T,)` first reaches each of `points` equally spaced shares of N."""
+def evenly(whole: Tensor, points: int) -> Tensor:
+    """Where ascending `whole` `(T,)` first reaches each of `points` equal shares of its last."""
     if not isinstance(points, Integral) or points < 1:
         raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
-    wanted = torch.arange(1, points + 1, dtype=torch.float64, device="cpu") / points * N
-    return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
+    wanted = torch.arange(1, points + 1, dtype=torch.float64, device="cpu") / points * whole[-1]
+    return torch.searchsorted(whole, wanted).clamp(max=len(whole) - 1).unique()
 
 
 class AURC(NamedTuple):
@@ -262,7 +192,7 @@ def aurc_parts(
     >>> aurc_parts(confidence, correct).influence.square().sum().sqrt()  # the standard error
     tensor(0.0335, dtype=torch.float64)
     """
-    order, _, right, last = _by_confidence(confidence, correct)
+    order, _, right, last = by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
     block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # equal confidences
     total, wrong = w.cumsum(0)[last][block], (w * e).cumsum(0)[last][block]

@@ -212,7 +212,6 @@ class Audit(OnModels):
                 several=len(audited) > 1,
                 changes=changes,
                 positive=self.analysis.positive is not None,
-                alike=one.counts_alike,
             )
             for condition in conditions:
                 condition.check(figures)

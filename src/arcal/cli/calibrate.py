@@ -172,8 +172,7 @@ class Calibrate(OnModels):
         else:
             job, given = self._from_model(models[0], data, formats)
         answers = given.predictions.answers
-        alike = given.weights is None and given.clusters is None
-        figures = calibration_figure_names(unlabelled=sets, alike=alike, answers=answers)
+        figures = calibration_figure_names(unlabelled=sets, answers=answers)
         for condition in failing:
             condition.check(figures)
         for line in given.left_out:

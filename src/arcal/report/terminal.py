@@ -171,10 +171,9 @@ def sentences(choice: Choice) -> list[str]:
         since = f"; it was {before:.2f} before" * (value > before)
         lines.append(f"{subject}{still} {value:.2f} points, more than chance explains{since}")
     lines += _starred(choice, taken)
-    if choice.acting is not None:
-        acts = acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
-        if acts is not None:
-            lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
+    acts = acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
+    if acts is not None:
+        lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
         alike.setdefault(line, []).append(name)
@@ -297,5 +296,5 @@ def choice_json(choice: Choice) -> dict[str, Any]:
         "before": plain(choice.before),
         "calibrators": plain(tuple(choice.candidates.values())),
         "refused": dict(choice.refused),
-        "acting": None if choice.acting is None else plain(acting_json(choice.acting)),
+        "acting": plain(acting_json(choice.acting)),
     }

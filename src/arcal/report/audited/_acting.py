@@ -8,7 +8,7 @@ from arcal.report.names import listed, noun
 def acts_above(model: Audited) -> str | None:
     """The confidence from which it is right more often than on all inputs; None if not shown."""
     right, inputs = model.overall.accuracy.value, f"{noun(answers=model.predictions.answers)}s"
-    for target, one in model.acting.thresholds.items() if model.acting else ():
+    for target, one in model.acting.thresholds.items():
         if target > right and one is not None:
             return (
                 f"right on at least {100 * target:g} % where it is {sure(one.confidence)} "

@@ -71,7 +71,7 @@ def figures(finding: Finding) -> dict[str, float]:
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
     for name in OVERALL:
         flat |= getattr(over, name).named(name)
-    flat |= model.acting.coverages if model.acting else {}
+    flat |= model.acting.coverages
     for r, level in enumerate(model.levels or ()):
         flat |= _group(f"level_{r}", level)
     if model.levels:
@@ -130,7 +130,6 @@ def figure_names(
     several: bool = False,
     changes: Collection[str] = (),
     positive: bool = False,
-    alike: bool = True,
 ) -> set[str]:
     """The names of all figures that an audit can have, before it runs.
 
@@ -139,7 +138,7 @@ def figure_names(
     ranked, and for `groupings`. If all classes are small, an audit lacks `worst_class`. With
     `several` models there are differences from the first. `changes` are the names of possible
     changes since an earlier audit, whatever the groups here. `positive` says whether a positive
-    class is named, and `alike` that inputs have neither weights nor clusters.
+    class is named.
     """
     ranked = [f"level_{r}" for r in range(levels)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -164,7 +163,7 @@ def figure_names(
     comparable = {f"changes.{name}" for name in ends}
     return {
         *("n", "ece_if_calibrated", "suspects"),
-        *(map(coverage_name, TARGETS) if alike else ()),
+        *map(coverage_name, TARGETS),
         *ends,
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),

@@ -29,9 +29,6 @@ from arcal.report.audited._words import headline, notes
 from arcal.report.names import posthoc_names
 from arcal.report.numbers import plain
 
-RADII = 101
-"""The most radii for which robust accuracy is given."""
-
 FORMAT = 1
 """Increased when a reader of the earlier format would misread the new one."""
 
@@ -97,7 +94,7 @@ def _model(finding: Finding, said: Mapping[str, str]) -> dict[str, Any]:
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
         "without_distance": right_without_distance(model),
-        "acting": None if model.acting is None else acting_json(model.acting),
+        "acting": acting_json(model.acting),
         "classes": [group(one) for one in model.by_class],
         "groupings": [
             {"name": one.name, "groups": [group(of) for of in groups]}
@@ -180,15 +177,13 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
 
 
 def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
-    """Points of the curve: radius 0, the largest radius, and some between, equal steps apart."""
+    """The points of the curve, from radius 0 on."""
     if (curve := model.robust_accuracy) is None:
         return None
-    last = len(curve.radii) - 1
-    steps = torch.linspace(0, last, min(RADII, last + 1), device="cpu").round().long()
-    columns = torch.stack([curve.radii, curve.accuracy, curve.low, curve.high], dim=1)
+    columns = torch.stack([curve.radii, curve.accuracy, curve.low, curve.high, curve.n], dim=1)
     return [
-        {"radius": radius, "accuracy": Estimate(value, low, high, curve.N)}
-        for radius, value, low, high in columns[steps].tolist()
+        {"radius": radius, "accuracy": Estimate(value, low, high, round(n))}
+        for radius, value, low, high, n in columns.tolist()
     ]
 
 
@@ -201,16 +196,16 @@ def acting_json(acting: Acting) -> dict[str, Any]:
     {'accuracy': 0.999, 'confidence': None}
     """
     curve = acting.curve
-    columns = [curve.threshold, curve.coverage, curve.accuracy, curve.low, curve.high]
+    columns = [curve.threshold, curve.coverage, curve.accuracy, curve.low, curve.high, curve.n]
     points = torch.stack(columns, dim=1).tolist()
     return {
         "curve": [
             {
                 "confidence": confidence,
                 "coverage": coverage,
-                "accuracy": Estimate(value, low, high, round(coverage * curve.N)),
+                "accuracy": Estimate(value, low, high, round(n)),
             }
-            for confidence, coverage, value, low, high in points
+            for confidence, coverage, value, low, high, n in points
         ],
         "thresholds": [
             {"accuracy": target} | ({"confidence": None} if one is None else asdict(one))

@@ -1,0 +1,108 @@
+"""Thresholds for acting alone with weights and clusters, against sums by hand and simulations."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcal.calibration import act_above, selective_accuracy
+
+BETS = [(1 / 2, 1.0)] + [(1 / 12, 2.0**-k) for k in range(1, 7)]
+
+
+def e_value(errors, weights, of, accuracy):
+    """The e-value of the docstring, cluster by cluster."""
+    clusters = set(of)
+    size = {g: sum(w for w, h in zip(weights, of, strict=True) if h == g) for g in clusters}
+    wrong = {
+        g: sum(w * e for w, e, h in zip(weights, errors, of, strict=True) if h == g)
+        for g in clusters
+    }
+    most = accuracy * max(size.values())
+    return sum(
+        p * math.prod(1 - part / most * (wrong[g] - (1 - accuracy) * size[g]) for g in clusters)
+        for p, part in BETS
+    )
+
+
+@given(st.integers(0, 10_000))
+def test_a_threshold_is_the_last_whose_e_value_is_large_enough(seed):
+    draw = np.random.default_rng(seed)
+    N, accuracy = 300, 0.6
+    confidence = np.round(draw.uniform(0.5, 1, N), 2)
+    right = draw.uniform(size=N) < 2 * confidence - 1 + 0.3
+    of, w = draw.integers(0, 150, N), draw.choice([0.0, 1.0, 2.5], N)
+    found = act_above(confidence, right, accuracy, weights=w, clusters=of)
+
+    def passes(t):
+        some = confidence >= t
+        rows = (~right)[some], w[some], of[some]
+        return e_value(*(one.tolist() for one in rows), accuracy) >= 100 * (1 - 1e-9)
+
+    tested = selective_accuracy(confidence, right, points=100, weights=w)
+    shown = [passes(t) for t in tested.threshold.tolist()]
+    reached = -1
+    for start in (0.05, 0.1, 0.2, 0.4, 0.8):
+        i = int((tested.coverage < start).sum())
+        while i < len(shown) and shown[i]:
+            reached, i = max(reached, i), i + 1
+    if found is None:
+        assert reached == -1
+        return
+    assert found.confidence == pytest.approx(tested.threshold[reached].item())
+    assert found.coverage == pytest.approx(tested.coverage[reached].item())
+    some = confidence >= found.confidence
+    assert found.n == int((some & (w > 0)).sum())
+    assert found.share_right == pytest.approx((w * right)[some].sum() / w[some].sum())
+
+
+@pytest.mark.parametrize("accuracy", [0.9, 0.95])
+def test_clusters_that_are_right_or_wrong_as_a_whole_seldom_pass_at_a_lower_accuracy(accuracy):
+    """Taken as independent, 40 inputs of each would pass in more than a tenth of the draws."""
+    draw = np.random.default_rng(0)
+    passed = {True: 0, False: 0}
+    for _ in range(300):
+        of = np.arange(120 * 40) // 40
+        right = (draw.uniform(size=120) < accuracy - 0.001)[of]
+        for together in (True, False):
+            clusters = of if together else None
+            passed[together] += (
+                act_above(np.ones(len(of)), right, accuracy, clusters=clusters) is not None
+            )
+    assert passed[True] <= 15
+    assert passed[False] > 30
+
+
+def test_how_many_clusters_without_an_error_it_takes():
+    for accuracy, n in ((0.9, 51), (0.95, 103), (0.99, 526)):
+        right = torch.ones(3 * n, dtype=torch.bool)
+        of = torch.arange(3 * n) % n
+        found = act_above(torch.ones(3 * n), right, accuracy, clusters=of)
+        assert found is not None
+        assert (found.coverage, found.n) == (1, 3 * n)
+        assert act_above(right.float(), right, accuracy, clusters=of % (n - 1)) is None
+
+
+def test_equal_weights_are_no_weights():
+    confidence = torch.linspace(0.5, 1, 1000)
+    right = torch.rand(1000, generator=torch.Generator().manual_seed(1)) < confidence.sqrt()
+    without = act_above(confidence, right, 0.85)
+    assert without is not None
+    assert act_above(confidence, right, 0.85, weights=torch.full((1000,), 0.3)) == without
+
+
+@given(st.integers(0, 10_000))
+def test_weighted_shares_are_those_of_repeated_inputs(seed):
+    draw = np.random.default_rng(seed)
+    confidence, right = draw.integers(1, 6, 40) / 5, draw.uniform(size=40) < 0.6
+    often = draw.integers(0, 4, 40)
+    often[0] = 1
+    one = selective_accuracy(confidence, right, weights=often)
+    many = selective_accuracy(confidence.repeat(often), right.repeat(often))
+    for name in ("threshold", "coverage", "accuracy"):
+        assert getattr(one, name).tolist() == pytest.approx(getattr(many, name).tolist())
+    assert (one.low <= many.low + 1e-12).all()
+    assert (one.high >= many.high - 1e-12).all()
