@@ -12,13 +12,13 @@ from arcal.auditing._estimate import (
     accuracies,
     accuracy_from,
     ece_from,
-    effective_number,
     effective_of,
     from_draws,
     gap_of,
     gap_to,
 )
 from arcal.calibration import Bootstrap, bootstrap_ece, ece_by_chance
+from arcal.calibration.weighted import effective_number
 
 
 @pytest.mark.parametrize(
