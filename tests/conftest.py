@@ -6,8 +6,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-# On a busy machine hypothesis takes its own draws for too slow.
-settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+# On a busy machine hypothesis takes its own draws, and any example, for too slow.
+settings.register_profile(
+    "any machine", suppress_health_check=[HealthCheck.too_slow], deadline=None
+)
 settings.load_profile("any machine")
 
 SHARED = Path(os.environ.get("ARCAL_SHARED", Path(__file__).parents[1] / ".." / "shared"))

@@ -110,7 +110,7 @@ def act_above(
     w = as_weights(weights, len(order))[order]
     w = w / w.max()
     number = None if clusters is None else as_numbers(clusters, len(order))[order]
-    independent = number is None and bool((w == 1).all())
+    independent = number is None and bool((w[w > 0] == 1).all())
     whole, hits = w.cumsum(0), (w * right).cumsum(0)
     last = last[whole[last].diff(prepend=whole.new_zeros(1)) > 0]
     last = last[evenly(whole[last], TESTED if independent else TESTED_IN_CLUSTERS)]

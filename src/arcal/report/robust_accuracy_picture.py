@@ -54,7 +54,7 @@ def robust_accuracy_figure(curves: Mapping[str, RobustAccuracy], norm: str) -> F
         )
         axes.fill_between(x, low, high, step="post", color=colour, alpha=0.14, lw=0)
         failed = curve.without_distance
-        label = f"{printable(name)}, {curve.N:,} inputs"
+        label = f"{printable(name)}, {curve.n[0]:,.0f} inputs"
         label += f", {failed:,} without a distance" * bool(failed)
         axes.step(x, y, where="post", color=colour, label=label)
     axes.set_xlim(0, right)
