@@ -7,6 +7,8 @@ inputs of a cluster has the correlation `--alike` (a Gaussian copula, which is n
 the intervals assume). The figures of a large sample stand for the true ones. The first column is
 with `clusters`; the second takes all inputs to be independent. The last row is the accuracy of
 inputs without labels, estimated from others with labels; some clusters of both are harder.
+Below are thresholds to act alone: in how many draws one was found, in how many it was too low, and
+the mean coverage, 0 without a threshold.
 """
 
 import math
@@ -19,10 +21,12 @@ from scipy.stats import beta
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions, figures, overall
+from arcal.calibration import act_above
 from arcal.calibration.posthoc import fit_batch_temperature
 
 FIGURES = ("accuracy", "confidence", "ece", "smooth_ece", "nll", "brier", "aurc")
 ESTIMATED = "unlabelled"
+TARGETS = (0.9, 0.95)
 LARGE = 600_000
 HARDER = 0.3
 """The correlation of confidences within a cluster, of the inputs that are estimated."""
@@ -40,7 +44,9 @@ def main(
     torch.set_num_threads(1)
     generator = np.random.default_rng(1)
     how = size, accuracy, alike, generator
-    truth = figures(_drawn(LARGE // size, *how)[0]) | {"ece": 0.0, "smooth_ece": 0.0}
+    large = _drawn(LARGE // size, *how)[0]
+    truth = figures(large) | {"ece": 0.0, "smooth_ece": 0.0}
+    alone = {(target, k): [0, 0, 0.0] for target in TARGETS for k in (0, 1)}
     held = {name: [0, 0] for name in (*FIGURES, ESTIMATED)}
     apart = np.random.default_rng(2)
     harder = size, accuracy, alike, apart, HARDER
@@ -51,6 +57,14 @@ def main(
             for name in FIGURES:
                 one = getattr(over, name)
                 held[name][k] += one.low <= truth[name] <= one.high
+            for target in TARGETS:
+                shown = act_above(said.confidence, said.correct, target, clusters=given)
+                if shown is not None:
+                    reached = large.confidence >= shown.confidence
+                    wrong = large.correct[reached].double().mean().item() < target
+                    counts = alone[target, k]
+                    counts[0], counts[1] = counts[0] + 1, counts[1] + wrong
+                    counts[2] += reached.double().mean().item()
         (labelled, of), (today, of_today) = (_drawn(clusters, *harder) for _ in range(2))
         for k, known in enumerate((True, False)):
             stream = fit_batch_temperature(
@@ -62,6 +76,10 @@ def main(
     print("              with clusters   as if independent")
     for name, (with_clusters, without) in held.items():
         print(f"{name:12} {with_clusters / draws:14.3f} {without / draws:18.3f}")
+    for (target, k), (shown, wrong, coverage) in alone.items():
+        found, too_low, acts_on = (one / draws for one in (shown, wrong, coverage))
+        print(f"to be right on {100 * target:g} %, {('with clusters', 'as if independent')[k]}:")
+        print(f"  found in {found:.3f}, too low in {too_low:.3f}, coverage {acts_on:.3f}")
 
 
 def _drawn(
