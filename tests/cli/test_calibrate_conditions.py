@@ -75,11 +75,12 @@ def lines() -> list[str]:
     return Path("mine.jsonl").read_text().splitlines(keepends=True)
 
 
-def test_coverages_are_no_figures_of_weighted_inputs(files):
+def test_coverages_are_figures_of_weighted_inputs(files):
     rows = [json.loads(line) | {"weight": 1 + i % 2} for i, line in enumerate(lines())]
     Path("weighed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    line = arcal("calibrate", "weighed.jsonl", "--fail-if", "coverage_at_90<0.5").line
-    assert "there is no figure 'coverage_at_90'" in line
+    done = arcal("calibrate", "weighed.jsonl", *FAST, "--fail-if", "coverage_at_90<0.5")
+    assert done.code == 1
+    assert "coverage_at_90 is 0, so coverage_at_90<0.5 holds" in done.stderr
 
 
 def test_a_drift_of_unlabelled_predictions_names_the_class(files):
