@@ -19,9 +19,7 @@ from arcal.auditing import (
     reliability,
     under_shift,
 )
-from arcal.auditing._estimate import (
-    accuracy_from,
-)
+from arcal.auditing._estimate import accuracy_from
 from arcal.auditing._halves import folds_of
 from arcal.auditing._measures import EvaluationSet
 from arcal.calibration.clusters import Clusters, as_clusters
@@ -55,6 +53,25 @@ def near(one: Estimate, other: Estimate) -> bool:
 
 def clusters_of(N: int) -> torch.Tensor:
     return torch.arange(N).repeat_interleave(COPIES)
+
+
+def test_a_difference_is_that_of_the_other_way_round():
+    """One model's errors come together in clusters, the other's do not."""
+    generator = torch.Generator().manual_seed(0)
+    number = torch.arange(600) // 20
+    labels = torch.randint(2, (600,), generator=generator)
+    luck = torch.rand(2, 600, generator=generator)
+    luck[0] = luck[0][number]
+    sure = 0.6 + 0.35 * torch.rand(2, 600, generator=generator, dtype=torch.float64)
+    p = torch.where((luck < 0.8) == (labels == 1), sure, 1 - sure)
+    one, other = (
+        as_predictions(probabilities=torch.stack([1 - q, q], 1), labels=labels) for q in p
+    )
+    there, back = (difference(*pair, clusters=number) for pair in ((one, other), (other, one)))
+    for name in ("accuracy", "gap", "nll", "brier", "aurc"):
+        first, second = getattr(there, name), getattr(back, name)
+        assert (first.low, first.high) == pytest.approx((-second.high, -second.low)), name
+        assert first.n == second.n
 
 
 def test_copies_count_once():

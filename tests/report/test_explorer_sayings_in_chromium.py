@@ -11,9 +11,7 @@ from chromium import browser, expect, reader
 from explorer_payload import make_payload
 from test_explorer import numbers
 
-from arcal.auditing._estimate import (
-    accuracy_from,
-)
+from arcal.auditing._estimate import accuracy_from
 from arcal.calibration import clopper_pearson
 from arcal.calibration.clusters import Clusters
 from arcal.calibration.weighted import effective_of

@@ -14,7 +14,7 @@ from arcal.auditing._estimate import (
 from arcal.auditing._few_errors import VALUES, score_estimates, with_few_errors
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import as_weights
-from arcal.calibration.clusters import Clusters, as_clusters, summed
+from arcal.calibration.clusters import Clusters, as_clusters, more_alike, summed
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
@@ -91,8 +91,11 @@ def difference(
         raise ArcalError("two models differ on the same inputs: give both the same ids and labels")
     N = len(predictions.labels)
     w = as_weights(weights, N)
-    together = as_clusters(clusters, predictions.confidence, predictions.correct, w)
-    n = round(effective_of(w, predictions.confidence, clusters=together))
+    together = more_alike(
+        *(as_clusters(clusters, one.confidence, one.correct, w) for one in (predictions, other))
+    )
+    sure = predictions.confidence, other.confidence
+    n = round(min(effective_of(w, one, clusters=together) for one in sure))
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0, clusters=together)
     both = predictions.scores, other.scores

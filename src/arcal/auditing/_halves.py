@@ -18,7 +18,7 @@ from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
-from arcal.calibration.clusters import as_clusters
+from arcal.calibration.clusters import as_clusters, more_alike
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
@@ -223,8 +223,9 @@ class Resampled:
     def loss_above(self, other: "Resampled") -> Estimate:
         """The log-loss minus that of the other."""
         apart = {"nll": self.drawn["nll"] - other.drawn["nll"]}
-        both, how = (self.scores, other.scores), {"clusters": self.together, "names": ("nll",)}
-        return score_estimates(apart, self.n, self.w, *both, **how)["nll"]
+        both, together = (self.scores, other.scores), more_alike(self.together, other.together)
+        n = min(self.n, other.n)
+        return score_estimates(apart, n, self.w, *both, clusters=together, names=("nll",))["nll"]
 
 
 def _moved(before: Resampled, after: Resampled) -> dict[str, BeforeAndAfter]:

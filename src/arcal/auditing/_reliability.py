@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import (
-    counted,
-)
+from arcal.auditing._estimate import counted
 from arcal.auditing._measures import stability
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._shift import Spread

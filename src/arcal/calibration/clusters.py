@@ -98,6 +98,18 @@ def as_clusters(
     return Clusters(place, min(max(rho, 0.0), 1.0))
 
 
+def more_alike(one: Clusters | None, other: Clusters | None) -> Clusters | None:
+    """The clusters of two models' predictions of the same inputs: those that are more alike.
+
+    >>> number = torch.tensor([0, 0, 1])
+    >>> more_alike(Clusters(number, 0.1), Clusters(number, 0.3)).alike
+    0.3
+    """
+    if one is None or other is None:
+        return None
+    return max(one, other, key=lambda clusters: clusters.alike)
+
+
 def as_numbers(number: TensorLike, N: int) -> Tensor:
     """The clusters `(N,)` of N inputs, numbered from 0; others than N integers, 0 or more, raise.
 
