@@ -68,16 +68,16 @@ def act_above(
     there are. Given the confidences, the number of errors varies less than X if their chances are
     unequal (Hoeffding, 1956), so the test is conservative.
 
-    With `weights` `(N,)`, 0 or more, or `clusters` int64 `(N,)`, the number of the cluster of each
-    input, clusters are taken to be independent, and without clusters inputs. In the test n is then
-    the effective number, and e = n r, with r the share of the weight that is wrong. It is the
-    number of independent inputs that would show r as well, if above the threshold there were one
-    more cluster that is wrong throughout, because errors may come together that have not been seen.
-    With W_g the weight of cluster g above the threshold, E_g that of its errors, W and E their
-    sums, and W* = sum W_g^2 / W the weight of that cluster,
+    With `weights` `(N,)`, 0 or more, each input counts by its weight. `clusters` int64 `(N,)` says
+    which inputs belong together, by number: only clusters are then taken to be independent. The
+    test is the same, with the effective number of inputs for n, and for e the same share of it as
+    the errors have of the weight. The effective number allows for errors that come together but
+    have not been seen yet: it is that of the inputs above the threshold and one more cluster, which
+    is wrong throughout. With W_g the weight of cluster g above the threshold, E_g that of its
+    errors, W and E their sums, and W* = sum W_g^2 / W the weight of that cluster,
 
         r* = (E + W*) / (W + W*)
-        n = W / (W + W*) r* (1 - r*) (W + W*)^2 / [sum (E_g - r* W_g)^2 + (1 - r*)^2 W*^2]
+        n = W (W + W*) r* (1 - r*) / [sum (E_g - r* W_g)^2 + (1 - r*)^2 W*^2]
 
     but at most W^2 / sum w_i^2. Of clusters of one size, each right or wrong throughout, n is the
     number, and the test is exact: at an accuracy of 0.99 it takes at least 459 of them.
@@ -124,7 +124,7 @@ def act_above(
 
 
 def _effective_number(w: Tensor, e: Tensor, number: Tensor | None, last: Tensor) -> Tensor:
-    """N of `act_above` for the inputs up to each of the places `last` `(T,)`."""
+    """The effective number of the inputs up to each place `last` `(T,)`, as in `act_above`."""
     W, E, squares = (one.cumsum(0)[last] for one in (w, w * e, w.square()))
     if number is None:
         WW, WE = squares, (w.square() * e).cumsum(0)[last]
