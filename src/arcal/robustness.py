@@ -44,7 +44,7 @@ from arcal.labelled_batches import (
 )
 from arcal.labels import refuse_text
 from arcal.loader_order import Copies, draws_order
-from arcal.models import as_model, suspect_outputs
+from arcal.models import as_model
 from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking
 
@@ -168,8 +168,7 @@ def score(
             ids, inputs, labels = _identified(batch, loader, copies, known, classes)
             if not len(ids):
                 continue
-            inputs = inputs.no_finer_than(model)
-            rowwise, x = _rowwise(model, inputs, order, bounds)
+            rowwise, x = _rowwise(model, inputs.no_finer_than(model), order, bounds)
         with _noting(n, x, several=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
@@ -183,10 +182,7 @@ def score(
                 predicted, Z = logits.argmax(dim=1), logits.shape[1]
                 passes = torch.full_like(predicted, int(order == "gradient"))
                 row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
-        new = not parts and model is not given  # an audit checks its own
-        if new and (doubt := suspect_outputs(model, inputs)):
-            warn(doubt, stacklevel=2)
-        if new and (row[2] == 1).all():
+        if not parts and model is not given and (row[2] == 1).all():  # an audit checks its own
             with frozen(model):
                 refuse_sigmoid(checked_logits(rowwise, x))
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):

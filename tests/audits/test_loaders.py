@@ -386,8 +386,6 @@ def test_the_first_of_several_outputs_is_said_to_be_taken(data):
     alone = arcal.audit(lambda x: 2 * x[:, :2], given, order=None)
     assert "tensors of" not in alone.summary()
     assert audit.models[0].overall.nll == alone.models[0].overall.nll
-    with pytest.warns(UserWarning, match=said):
-        arcal.score(Two().eval(), given, order="margin")
 
 
 def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):

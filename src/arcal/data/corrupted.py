@@ -64,6 +64,7 @@ class Corrupted:
         self.type: str = type
         self.intensity: int = intensity
         self.source: CorruptedImages = source
+        self.cache: Path | None = source.cache
         self.name: str = f"{part.name} under {type}, intensity {intensity}"
         self.ids: Tensor = part.ids
         self.labels: Tensor = part.labels
@@ -75,7 +76,7 @@ class Corrupted:
 
     def images(self, positions: Tensor) -> Tensor:
         """The corrupted images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
-        if self.source.cache is not None:
+        if self.cache is not None:
             return torch.from_numpy(self._mapped[positions.numpy()])
         if isinstance(self.part, InMemory):
             return self._whole[positions]
@@ -105,11 +106,11 @@ class Corrupted:
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        assert self.source.cache is not None
+        assert self.cache is not None
         name = self.fingerprint().replace(" ", "_")
         if (files := files_of(self.part)) is not None:
             name += f"-{files.digest()}"
-        path = self.source.cache / f"{name}.npy"
+        path = self.cache / f"{name}.npy"
         mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process made room
             mapped = self._in_cache(path)

@@ -212,10 +212,11 @@ class Boxes:
     means: Means
     strong: bool = False
 
-    def over_types(self, intensity: int) -> list[float]:
-        """The value of each type that was evaluated at an intensity."""
+    def over_types(self, intensity: int) -> Spread | None:
+        """The value of each type at an intensity; None if none was evaluated."""
         values = [float(values[intensity - 1]) for values in self.means.by_type.values()]
-        return [value for value in values if not np.isnan(value)]
+        evaluated = tuple(value for value in values if not np.isnan(value))
+        return Spread(evaluated) if evaluated else None
 
     def marker(self, size: float = 5) -> dict[str, Any]:
         """How its value on the clean test set is drawn."""
@@ -235,11 +236,11 @@ def box_plots(
     for i, one in enumerate(subjects):
         offset, colour = (i - (len(subjects) - 1) / 2) * step, one.mark.colour
         for place, intensity in enumerate(intensities, 1):
-            values = one.over_types(intensity)
-            if not values:
+            spread = one.over_types(intensity)
+            if spread is None:
                 continue
             axes.boxplot(
-                [values],
+                [spread.values],
                 positions=[place + offset],
                 widths=0.8 * step,
                 whis=(0, 100),
@@ -255,9 +256,9 @@ def box_plots(
                 whiskerprops={"color": colour, "lw": 1.0},
                 capprops={"color": colour, "lw": 1.0},
             )
-            if len(values) < FEW_TYPES:
-                x = [place + offset] * len(values)
-                axes.plot(x, values, "o", ms=2.2, color=INK, mew=0)
+            if len(spread.values) < FEW_TYPES:
+                x = [place + offset] * len(spread.values)
+                axes.plot(x, spread.values, "o", ms=2.2, color=INK, mew=0)
         axes.plot([offset], [one.means.clean.mean], ls="", **one.marker())
     axes.set_xticks(range(len(intensities) + 1), labels=["clean", *map(str, intensities)])
     axes.set_xlim(-0.55, len(intensities) + 0.55)
