@@ -57,6 +57,12 @@ def test_bad_input_is_one_line(distance, correct, radii):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("points", [0, -1, 1.5])
+def test_points_are_a_whole_number(points):
+    with pytest.raises(ArcalError, match="points must be a whole number, 1 or more"):
+        robust_accuracy(DISTANCE, CORRECT, points=points)
+
+
 def test_one_input_has_the_distance_it_has_in_a_batch():
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(3, 3)

@@ -1,6 +1,7 @@
 """Robust accuracy: the share of predictions that are right and stay so within a radius."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +95,8 @@ def robust_accuracy(
 
 def _steps(known: Tensor, points: int | None) -> Tensor:
     """0 and the distances of the right inputs, or `points` of these radii, equal steps apart."""
+    if points is not None and (not isinstance(points, Integral) or points < 1):
+        raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
     steps = torch.cat([known.new_zeros(1), known[known.isfinite()]]).unique()
     if points is None or points >= len(steps):
         return steps
