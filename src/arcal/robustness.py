@@ -44,7 +44,7 @@ from arcal.labelled_batches import (
 )
 from arcal.labels import refuse_text
 from arcal.loader_order import Copies, draws_order
-from arcal.models import as_model
+from arcal.models import as_model, suspect_outputs
 from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking
 
@@ -195,6 +195,8 @@ def score(
         parts.append((ids, labels, *row))
     if not parts:
         raise ArcalError(f"there is nothing to score: the data set {nothing_in(loader)}")
+    if (doubt := suspect_outputs(model)) is not None:
+        warn(doubt, stacklevel=2)
     columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
     ids, labels, robustness, success, predicted, passes = columns
     if robustness.isnan().any():

@@ -372,20 +372,29 @@ def test_labels_in_a_column_and_called_as_in_data_sets_of_the_hub():
         assert torch.equal(scores.robustness, expected.robustness)
 
 
-@pytest.mark.parametrize("data", ["tensors", "loader"])
-def test_the_first_of_several_outputs_is_said_to_be_taken(data):
+@pytest.mark.parametrize("kind", ["module", "function"])
+@pytest.mark.parametrize("width", [2, 1, 0])
+def test_the_first_of_several_outputs_is_said_to_be_taken(kind, width):
     class Two(torch.nn.Module):
         def forward(self, x):
-            return 2 * x[:, :2], x[:, :2]
+            other = x[:, :width] if width else x[:, 0]
+            return (other, 2 * x[:, :2]) if width == 0 else (2 * x[:, :width], other)
+
+    def logits(x):
+        return 2 * x[:, : width or 2]
 
     x, y = torch.rand(40, 4), torch.arange(40) % 2
-    given = (x, y) if data == "tensors" else DataLoader(TensorDataset(x, y), 16)
-    audit = arcal.audit(Two().eval(), given, order=None)
-    said = "the model returns 2 tensors of 2 columns, and the first is taken as its logits"
-    assert " ".join(audit.summary().split()).count(said) == 1
-    alone = arcal.audit(lambda x: 2 * x[:, :2], given, order=None)
-    assert "tensors of" not in alone.summary()
-    assert audit.models[0].overall.nll == alone.models[0].overall.nll
+    two = Two().eval() if kind == "module" else Two().forward
+    said = "that may be its logits, and the first is taken"
+    for data in ((x, y), DataLoader(TensorDataset(x, y), 16)):
+        audit = arcal.audit(two, data, order=None)
+        assert " ".join(audit.summary().split()).count(said) == 1
+        alone = arcal.audit(logits, data, order=None)
+        assert said not in " ".join(alone.summary().split())
+        assert audit.models[0].overall.nll == alone.models[0].overall.nll
+        with pytest.warns(UserWarning, match=said):
+            scores = arcal.score(two, data, "margin")
+        assert torch.equal(scores.robustness, arcal.score(logits, data, "margin").robustness)
 
 
 def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):

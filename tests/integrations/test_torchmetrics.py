@@ -116,6 +116,12 @@ def test_they_draw(name):
         assert np.mean(heights) == pytest.approx(whole()["class_wise"])
     else:
         assert heights == pytest.approx(whole()[name])
+    if name != "ece":  # the bars of levels and of classes, counted from 0
+        ticks = axes.get_xticks().tolist()
+        centres = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
+        assert centres == pytest.approx(range(len(heights)))
+        assert ticks == [round(tick) for tick in ticks]
+        assert ("0 the least robust" in axes.get_xlabel()) == (name != "class_wise")
     other = Figure().subplots()
     assert metric.plot(ax=other)[1] is other
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import Subject
 from arcal.calibration.posthoc import EVALUATED, Calibrator
-from arcal.errors import ArcalError
+from arcal.errors import prefixing_errors
 
 
 def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
@@ -23,11 +23,9 @@ def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
     >>> calibrated(calibrator, sure).log_probabilities.exp()[0].round(decimals=2).tolist()
     [0.75, 0.25]
     """
-    try:
+    with prefixing_errors(f"{name} of {run}"):
         log_p, energy = validation.log_probabilities, validation.energy
         return EVALUATED[name](log_p, validation.labels, energy=energy)
-    except ArcalError as error:
-        raise ArcalError(f"{name} of {run}: {error}") from error
 
 
 def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:

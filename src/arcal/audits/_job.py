@@ -135,7 +135,7 @@ class Job:
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
         job.look_at_steps(batch)
-        job.look_at_outputs(x)
+        job.look_at_outputs()
         if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
         return job
@@ -174,9 +174,9 @@ class Job:
         if (doubt := suspect_scale(self.model, x, option, bounds=self.settings.bounds)) is not None:
             self.caveats.append(Caveat("Scale", doubt, about="scale"))
 
-    def look_at_outputs(self, x: Inputs) -> None:
+    def look_at_outputs(self) -> None:
         """Add a caveat if several of the tensors that the model returns may be its logits."""
-        if (doubt := suspect_outputs(self.model, x)) is not None:
+        if (doubt := suspect_outputs(self.model)) is not None:
             self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
 
     def look_at_steps(self, x: Inputs) -> None:

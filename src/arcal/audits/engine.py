@@ -260,7 +260,7 @@ def from_loader(
                 few = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
                 job.look_at_scale(few)
                 job.look_at_steps(few)
-                job.look_at_outputs(few)
+                job.look_at_outputs()
             as_labels(labels, len(ids), Z)
             refuse_repeats(ids, known)
             job.names.update(zip(ids.tolist(), names_of(batch, len(ids)) or (), strict=False))

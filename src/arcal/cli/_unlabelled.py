@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcal.cli.output import say
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.printable import first_few, printable
 
 if TYPE_CHECKING:
@@ -117,10 +117,8 @@ def clusters_in(
     for path, saved in others.items():
         if column is None or column not in saved.by:
             continue
-        try:
+        with prefixing_errors(path):
             numbers[path] = in_clusters(column, saved.by[column], several=False).number
-        except ArcalError as error:
-            raise ArcalError(f"{path}: {error}") from error
     return numbers
 
 
@@ -128,10 +126,8 @@ def drawn(saved: "SavedPredictions", one_per: str | None, path: str | Path) -> "
     """The predictions in a file, one input per value of its column `one_per` if it has one."""
     if one_per is None or one_per not in saved.by:
         return saved
-    try:
+    with prefixing_errors(path):
         return saved.one_per(one_per)
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from error
 
 
 def say_drift(

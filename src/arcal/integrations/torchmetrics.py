@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -146,7 +147,7 @@ class ECEByLevel(_Calibration):
         """A bar per level, of what was computed or of `val` `(R,)`."""
         name = "ECE" if self.figure == "ece" else "confidence − accuracy"
         value = self.compute() if val is None else as_tensor(val)
-        return _bars(value, "robustness level, 1 the least robust", name, ax, first=1)
+        return _bars(value, "robustness level, 0 the least robust", name, ax)
 
 
 class ClassWiseECE(_Calibration):
@@ -181,12 +182,13 @@ class ClassWiseECE(_Calibration):
         """A bar per class; with `val`, values of several epochs, the curve of these."""
         if val is not None:
             return self._plot(val, ax)  # pyright: ignore
-        return _bars(self.per_class, "class", "ECE", ax, first=0)
+        return _bars(self.per_class, "class", "ECE", ax)
 
 
-def _bars(values: Tensor, what: str, name: str, ax: Axes | None, first: int) -> tuple[Figure, Axes]:
+def _bars(values: Tensor, what: str, name: str, ax: Axes | None) -> tuple[Figure, Axes]:
     figure, axes = _axes(ax)
-    axes.bar(range(first, first + len(values)), values.tolist(), color="#0072B2")
+    axes.bar(range(len(values)), values.tolist(), color="#0072B2")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axhline(0, color="#8a9099", lw=0.8)
     axes.set(xlabel=what, ylabel=name)
     return figure, axes

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from arcal.arrays import in_rows, is_of_view
-from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.attacks import Inputs, InputsLike, Model
 from arcal.errors import ArcalError, first_line
 from arcal.models._outputs import (
     check_classes,
     exported_module,
+    in_words,
     logits_of,
     perhaps_logits,
     refused_by_program,
@@ -67,6 +68,9 @@ class Classifier(Around):
     takes_rows: bool = False
     """Whether images must be contiguous, not channels last; set by the first call that needs it."""
 
+    several: tuple[torch.Size, ...] = ()
+    """The shapes of outputs that may all be the logits, the first taken; set by such a call."""
+
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()
         self.classifier: nn.Module = classifier
@@ -80,10 +84,12 @@ class Classifier(Around):
             output, takes_rows = _called_in_either_layout(self.classifier, x)
             if takes_rows:
                 self.takes_rows = True
+        if len(several := perhaps_logits(output, self.classes)) > 1:
+            self.several = tuple(one.shape for one in several)
         return _no_finer(logits_of(output, self.classes), x)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Function:
     """A function whose output is logits `(N, Z)`, whatever `classifier` returns.
 
@@ -93,6 +99,7 @@ class Function:
 
     classifier: Callable[..., Any]
     classes: int | None = None
+    several: tuple[torch.Size, ...] = field(default=(), compare=False)
 
     def __call__(self, x: InputsLike) -> Tensor:
         classifier = self.classifier
@@ -101,6 +108,8 @@ class Function:
                 output = classifier(_parts(x))
             else:
                 output, _ = _called_in_either_layout(classifier, x)
+            if len(several := perhaps_logits(output, self.classes)) > 1:
+                self.several = tuple(one.shape for one in several)
             logits = _no_finer(logits_of(output, self.classes), x)
             return logits.to(_tensors(x)[0].device)
         except Exception as error:
@@ -156,27 +165,21 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     return Function(classifier, classes)
 
 
-@torch.no_grad()
-def suspect_outputs(model: Model, x: InputsLike) -> str | None:
-    """A sentence if, for inputs `x`, a module returns several tensors that could be the logits.
+def suspect_outputs(model: Model) -> str | None:
+    """A sentence if a model, when called, returned several tensors that could be the logits.
 
-    >>> class Two(nn.Module):
-    ...     def forward(self, x):
-    ...         return x, 2 * x
-    >>> suspect_outputs(as_model(Two().eval()), torch.rand(5, 3))
-    'the model returns 2 tensors of 3 columns, and the first is taken as its logits: return these \
-alone if they are others'
+    >>> model = as_model(lambda x: (x, 2 * x))
+    >>> logits = model(torch.rand(5, 3))
+    >>> suspect_outputs(model)
+    'the model returns tensors (N, 3) and (N, 3) that may be its logits, and the first is taken: \
+return these alone if they are others'
     """
-    if not isinstance(model, Classifier):
+    if not isinstance(model, Classifier | Function) or not model.several:
         return None
-    with frozen(model):
-        output, _ = _called_in_either_layout(model.classifier, x)
-    several = perhaps_logits(output, model.classes)
-    if len(several) < 2:
-        return None
+    shapes = " and ".join(in_words(shape) for shape in model.several)
     return (
-        f"the model returns {len(several)} tensors of {several[0].shape[1]} columns, and the first "
-        "is taken as its logits: return these alone if they are others"
+        f"the model returns tensors {shapes} that may be its logits, and the first is taken: "
+        "return these alone if they are others"
     )
 
 

@@ -102,8 +102,9 @@ def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
     """The logits among several outputs, else the first tensor, else all outputs."""
     tensors = [one for one in outputs if isinstance(one, Tensor) and one.ndim]
     fitting = perhaps_logits(outputs, classes)
-    if len({one.shape[1] for one in fitting}) > 1:
-        shapes = " and ".join(str(tuple(one.shape)) for one in fitting)
+    rows = [one for one in fitting if one.ndim == 2]
+    if len({one.shape[1] for one in rows}) > 1:
+        shapes = " and ".join(str(tuple(one.shape)) for one in rows)
         raise ArcalError(
             f"the model returns {a_type(outputs)} of {shapes}, and any of them may be the "
             "logits: return these alone, or in a dict that names them `logits`"
@@ -112,7 +113,11 @@ def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
 
 
 def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
-    """The tensors `(N, Z)` in a tuple or list that may be the logits; none in anything else.
+    """The tensors in a tuple or list that may be the logits, the likeliest first.
+
+    They are those `(N, Z)`, then those `(N,)` of a binary classifier, unless N is 1, where it may
+    be a loss; if some have `classes` classes, they are only these. Of anything but a tuple or list
+    there are none.
 
     >>> import torch
     >>> logits, loss = torch.tensor([[2.0, -1.0]]), torch.tensor(0.25)
@@ -121,9 +126,11 @@ def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
     """
     if not isinstance(output, tuple | list) or hasattr(output, "logits"):
         return []
-    rows = [one for one in output if isinstance(one, Tensor) and one.ndim == 2]
-    rows = [one for one in rows if one.is_floating_point()]
-    return [one for one in rows if one.shape[1] == classes] or rows
+    floats = [one for one in output if isinstance(one, Tensor) and one.is_floating_point()]
+    perhaps = [one for one in floats if one.ndim == 2]
+    perhaps += [one for one in floats if one.ndim == 1 and len(one) > 1]
+    perhaps = [one for one in perhaps if len(one) == len(perhaps[0])]
+    return [one for one in perhaps if max((2, *one.shape[1:])) == classes] or perhaps
 
 
 def exported_module(program: ExportedProgram) -> nn.Module:
@@ -152,8 +159,8 @@ def refused_by_program(classifier: Any, x: Inputs, error: AssertionError) -> Mod
     if program is None or not (said := first_line(error)).startswith(GUARD):
         return None
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"]
-    taken = [_in_words(one.shape) for one in values if isinstance(one, Tensor)]
-    given = [_in_words(one.shape) for one in x.named.values()]
+    taken = [in_words(one.shape) for one in values if isinstance(one, Tensor)]
+    given = [in_words(one.shape) for one in x.named.values()]
     return ModelInputError(
         f"the program was exported for inputs {' and '.join(taken)}, and is given "
         f"{' and '.join(given)} ({said.removeprefix(GUARD)} does not hold): give inputs of that "
@@ -161,8 +168,13 @@ def refused_by_program(classifier: Any, x: Inputs, error: AssertionError) -> Mod
     )
 
 
-def _in_words(shape: torch.Size) -> str:
-    """A shape with N inputs, and ? for what a program lets vary."""
+def in_words(shape: torch.Size) -> str:
+    """A shape with N inputs, and ? for what a program lets vary.
+
+    >>> import torch
+    >>> in_words(torch.Size([5, 3])), in_words(torch.Size([5]))
+    ('(N, 3)', '(N,)')
+    """
     sides = [str(one) if isinstance(one, int) else "?" for one in shape[1:]]
     return f"({', '.join(['N', *sides])}{',' * (not sides)})"
 

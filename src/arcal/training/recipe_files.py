@@ -10,7 +10,7 @@ import tomli_w
 
 from arcal._version import __version__
 from arcal.data.remote import absolute
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, prefixing_errors
 from arcal.external import near
 from arcal.files import expanded, write_text
 from arcal.methods import METHODS
@@ -113,10 +113,8 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
         raise ArcalError(
             f"{path} lacks {' and '.join(missing)}: add it, or begin with like = 'fast'"
         )
-    try:
+    with prefixing_errors(path):
         return Recipe(**values)
-    except ArcalError as error:
-        raise ArcalError(f"{path}: {error}") from None
 
 
 def _typed(path: Path, key: str, value: Any, hint: Any) -> Any:
