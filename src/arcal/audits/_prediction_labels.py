@@ -30,51 +30,67 @@ def numbered(
     >>> numbered(np.array([2, 0, 1]), ("cat", "dog", "fox"))
     array([2, 0, 1])
     """
-    fractions = labels.dtype.kind == "f" and as_text(labels) is None
+    text = as_text(labels)
+    fractions = labels.dtype.kind == "f" and text is None
     if classes is not None and (by_column or fractions):
-        places = _by_value(labels, classes)
-        if places is not None:
-            return places
+        positions = _by_value(labels, classes)
+        if positions is not None:
+            return positions
     if by_column and fractions:
         _refuse_fractions(labels, classes or ())
-    if classes is None and labels.dtype.kind in "biuf":
-        return labels
-    text = as_text(labels)
     if text is None or labels.ndim != 1 or not len(labels):
         return labels
-    if classes is None and all(map(str.isdecimal, text)):
-        return np.array(text, dtype=np.int64)
     if classes is None:
-        _refuse_blank(text)
-        remedy = (
-            "put the class into the name of each column of outputs, such as probability_yes (one "
-            'is enough for two classes), give objects such as {"cat": 0.9, "dog": 0.1}'
-            if by_column
-            else "add `classes` in the order of the outputs"
-        )
-        raise ArcalError(
-            f"labels are names, and the classes are not named: {remedy}, name those of lists by "
-            "--classes, or number the labels from 0"
-        )
+        return _without_names(labels, text, by_column=by_column)
     names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
-    numbers = {name: i for i, name in enumerate(names)}
-    if labels.dtype.kind in "biuf" and names != [str(i) for i in range(len(names))]:
-        values = dict.fromkeys(text)
-        all_names = all(value in numbers for value in values)
-        if not all_names and not (by_column and all(map(str.isdecimal, names))):
-            return labels
-        places = labels.dtype.kind != "b" and labels.min() >= 0 and labels.max() < len(names)
-        if places and not by_column:
-            raise ArcalError(
-                f"labels are numbers, and so are the classes ({', '.join(classes[:10])}), in "
-                "another order than 0, 1, 2: save the labels as text, if they are these names"
-            )
-    unknown = next((row for row, value in enumerate(text) if value not in numbers), None)
+    if labels.dtype.kind in "biuf" and _are_indices(labels, text, names, by_column=by_column):
+        return labels
+    number = {name: i for i, name in enumerate(names)}
+    unknown = next((row for row, label in enumerate(text) if label not in number), None)
     if unknown is not None:
         _refuse_blank(text[: unknown + 1])
         some = ", ".join(classes[:10])
         raise ArcalError(f"the label {text[unknown]!r} of row {unknown} is none of {some}")
-    return np.array([numbers[value] for value in text])
+    return np.array([number[label] for label in text])
+
+
+def _without_names(labels: np.ndarray, text: Sequence[str], *, by_column: bool) -> np.ndarray:
+    """Labels as indices where no class has a name; labels that are names are refused."""
+    if labels.dtype.kind in "biuf":
+        return labels
+    if all(map(str.isdecimal, text)):
+        return np.array(text, dtype=np.int64)
+    _refuse_blank(text)
+    remedy = (
+        "put the class into the name of each column of outputs, such as probability_yes (one "
+        'is enough for two classes), give objects such as {"cat": 0.9, "dog": 0.1}'
+        if by_column
+        else "add `classes` in the order of the outputs"
+    )
+    raise ArcalError(
+        f"labels are names, and the classes are not named: {remedy}, name those of lists by "
+        "--classes, or number the labels from 0"
+    )
+
+
+def _are_indices(
+    labels: np.ndarray, text: Sequence[str], names: Sequence[str], *, by_column: bool
+) -> bool:
+    """Whether numbers or truth values are indices of the classes rather than their `names`.
+
+    Numbers that could be either are refused, unless the names are those of columns.
+    """
+    if [*names] == [str(i) for i in range(len(names))]:
+        return False  # either way they are the same
+    if not {*text} <= {*names}:
+        return not (by_column and all(map(str.isdecimal, names)))
+    could_be = labels.dtype.kind != "b" and labels.min() >= 0 and labels.max() < len(names)
+    if could_be and not by_column:
+        raise ArcalError(
+            f"labels are numbers, and so are the classes ({', '.join(names[:10])}), in another "
+            "order than 0, 1, 2: save the labels as text, if they are these names"
+        )
+    return False
 
 
 def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
