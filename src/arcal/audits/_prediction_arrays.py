@@ -36,40 +36,61 @@ def arrays_in(
         arrays = dict(archive)
     if any(isinstance(array, bytes) for array in arrays.values()):
         raise ArcalError("one of its members is not an array: write it with numpy.savez")
-    read, entries = {*called.by}, Entries()
-    for kind, names in () if called.probabilities else OUTPUTS.items():
-        if name := next((one for one in names if one in arrays), None):
-            read.add(name)
-            entries.outputs[kind] = arrays[name]
-    there = called.beside([*arrays])
-    if called.confidence is not None:  # then no output counts
-        read, entries.outputs = {*called.by}, {}
-    elif "classes" in arrays and len(called.probabilities) < 2:
-        read.add("classes")
-        entries.classes = arrays["classes"]
-    if labelled and (name := labels_among(arrays, called, _fractions)) is not None:
-        read.add(name)
-        entries.labels = arrays[name]
-    if (name := named(there, IDS, called.id)) is not None:
-        read.add(name)
-        entries.ids = arrays[name]
-    if (name := named(there, WEIGHTS, called.weight)) is not None:
-        read.add(name)
-        entries.weights, entries.weighed_by = arrays[name], f"the array {name}"
+    beside = called.beside([*arrays])
+    chosen = bool(called.probabilities) or called.confidence is not None
+    outputs = {} if chosen else _usual_outputs(arrays)
+    named_classes = called.confidence is None and len(called.probabilities) < 2
+    classes_name = "classes" if named_classes and "classes" in arrays else None
+    label = labels_among(arrays, called, _fractions) if labelled else None
+    id_name, weight = named(beside, IDS, called.id), named(beside, WEIGHTS, called.weight)
+    entries = Entries(
+        outputs={kind: arrays[name] for kind, name in outputs.items()},
+        classes=None if classes_name is None else arrays[classes_name],
+        labels=None if label is None else arrays[label],
+        ids=None if id_name is None else arrays[id_name],
+        weights=None if weight is None else arrays[weight],
+        weighed_by=None if weight is None else f"the array {weight}",
+        by={name: arrays[known([*arrays], name)] for name in called.by},
+    )
+    read = {*called.by, *outputs.values(), classes_name, label, id_name, weight}
     if called.probabilities:
         read |= _chosen(arrays, called, entries, () if labelled else classes)
-    entries.by = {name: arrays[known([*arrays], name)] for name in called.by}
-    sure = named([*arrays], CONFIDENCE, called.confidence)
-    if sure is not None and not entries.outputs:
-        right = correct_of(arrays, called.label) if labelled else (np.ones(len(arrays[sure])), [])
-        if right is not None:
-            entries.answers = arrays[sure], right[0]
-            read |= {sure, *right[1]}
-            entries.doubt = doubt_of(sure, arrays[sure], arrays, right[1]) if labelled else None
-        elif called.confidence is not None:
-            raise ArcalError(NOT_TOLD)
+    confidence = named([*arrays], CONFIDENCE, called.confidence)
+    if confidence is not None and not entries.outputs:
+        read |= _answers(arrays, confidence, called, entries, labelled=labelled)
     entries.unused = tuple(name for name in arrays if name not in read)
     return entries
+
+
+def _usual_outputs(arrays: Mapping[str, Any]) -> dict[str, str]:
+    """The names of the arrays of logits and of probabilities, by kind."""
+    usual = {
+        kind: next((one for one in names if one in arrays), None) for kind, names in OUTPUTS.items()
+    }
+    return {kind: name for kind, name in usual.items() if name is not None}
+
+
+def _answers(
+    arrays: Mapping[str, Any],
+    confidence: str,
+    called: ColumnNames,
+    entries: Entries,
+    *,
+    labelled: bool,
+) -> set[str]:
+    """Read the confidences, and which answers were right; return the names of the arrays read."""
+    if not labelled:
+        entries.answers = arrays[confidence], np.ones(len(arrays[confidence]))
+        return {confidence}
+    right = correct_of(arrays, called.label)
+    if right is None:
+        if called.confidence is not None:
+            raise ArcalError(NOT_TOLD)
+        return set()
+    correct, names = right
+    entries.answers = arrays[confidence], correct
+    entries.doubt = doubt_of(confidence, arrays[confidence], arrays, names)
+    return {confidence, *names}
 
 
 def _fractions(array: np.ndarray) -> bool:

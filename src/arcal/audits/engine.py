@@ -196,33 +196,33 @@ def in_order(
     called after each block.
     """
     folder, share = blocks.folder(), _share_of(blocks)
-    before_this: set[str] = set()
+    ready: set[str] = set()
     if folder is not None:
         log.info(f"{blocks.examples.name}: finished work is kept in {folder}")
-        before_this = {path.name for path in folder.glob(f"*{blocks.suffix}")}
+        ready = {path.name for path in folder.glob(f"*{blocks.suffix}")}
     every = [
         ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
         for number, positions in enumerate(blocks.order().split(BLOCK))
     ]
-    missing = [(path, positions) for path, positions in every if path.name not in before_this]
-    elsewhere: Iterator[Piece] = iter(())
+    missing = [(path, positions) for path, positions in every if path.name not in ready]
+    others: Iterator[Piece] = iter(())  # the blocks that other processes do, as they are done
     if share is None:
         blocks.read_ahead([positions for _, positions in missing])
     elif folder is not None:
-        elsewhere = share(((path, positions.tolist()) for path, positions in missing), folder)
-    before, there = 0, {*before_this}
+        others = share(((path, positions.tolist()) for path, positions in missing), folder)
+    inputs_done, done_by_others = 0, set[str]()
     for path, positions in every:
-        while path.name not in there and (done := next(elsewhere, None)) is not None:
-            there.add(done[0].name)
-        block = blocks.load(path, positions) if path.name in there else None
-        run = path.name not in before_this
+        while path.name not in ready | done_by_others and (piece := next(others, None)) is not None:
+            done_by_others.add(piece[0].name)
+        run = path.name not in ready
+        block = blocks.load(path, positions) if path.name in ready | done_by_others else None
         if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
-            block, run = blocks.run(positions, partial(further, advance, before)), True
+            block, run = blocks.run(positions, partial(further, advance, inputs_done)), True
             if folder is not None:
                 blocks.save(path, block, positions)
         elif run:
-            advance(before + len(positions))
-        before += len(positions)
+            advance(inputs_done + len(positions))
+        inputs_done += len(positions)
         yield block, run
 
 

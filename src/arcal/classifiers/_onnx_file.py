@@ -195,37 +195,16 @@ def load_onnx(path: Path) -> Loaded:
 
 def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
     """The logits of a graph, which become one of its outputs; or its probabilities."""
-    weights = {tensor.name for tensor in graph.graph.initializer}
-    inputs = [one for one in graph.graph.input if one.name not in weights]
     kinds = onnx.TensorProto
     floats = {kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE}
-    given = [one.type.tensor_type for one in inputs]
-    images = len(given) == 1 and len(given[0].shape.dim) == 4 and given[0].elem_type == kinds.UINT8
-    if len(given) != 1 or not (images or given[0].elem_type in floats):
-        names = ", ".join(f"{one.name} ({_kind(one, onnx)})" for one in inputs)
-        raise ArcalError(
-            f"{path} takes {names or 'nothing'}: one input of floats, or of images as uint8, can "
-            "be given"
-        )
-    producers = {name: node for node in graph.graph.node for name in node.output}
+    _check_inputs(path, graph, floats, onnx)
     zipped = [node for node in graph.graph.node if node.op_type == "ZipMap"]
     if len(zipped) == 1:  # scikit-learn's converter makes dicts of probabilities
         name = zipped[0].input[0]
         _add_output(graph, name, onnx)
         return Taken(name, _logarithms(name), probabilities=True)
-    outputs = [one for one in graph.graph.output if one.type.tensor_type.elem_type in floats]
-    if len(outputs) > 1:
-        outputs = [one for one in outputs if "logit" in one.name.lower()] or outputs
-    if len(outputs) != 1:
-        names = ", ".join(one.name for one in graph.graph.output)
-        raise ArcalError(
-            f"{path} returns {names}, and one output of floats (N, Z) is needed: export it with "
-            "one, or call one of them logits"
-        )
-    name = outputs[0].name
-    last = producers.get(name)
-    while last is not None and last.op_type in ("Identity", "Cast"):
-        last = producers.get(last.input[0])
+    name = _output(path, graph, floats)
+    last = _last_node(graph, name)
     if last is not None and last.op_type in ("Softmax", "Sigmoid"):  # what follows is rounded
         logits = last.input[0]
         _add_output(graph, logits, onnx)
@@ -235,6 +214,45 @@ def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
     if classical or ("prob" in name.lower() and "log" not in name.lower()):
         return Taken(name, _logarithms(name), probabilities=True)
     return Taken(name, f"its output {name}")
+
+
+def _check_inputs(path: Path, graph: Any, floats: set[int], onnx: Any) -> None:
+    """Refuse a graph that takes anything but one tensor of floats or a batch of 8-bit images."""
+    weights = {tensor.name for tensor in graph.graph.initializer}
+    inputs = [one for one in graph.graph.input if one.name not in weights]
+    if len(inputs) == 1:
+        tensor = inputs[0].type.tensor_type
+        images = len(tensor.shape.dim) == 4 and tensor.elem_type == onnx.TensorProto.UINT8
+        if images or tensor.elem_type in floats:
+            return
+    names = ", ".join(f"{one.name} ({_kind(one, onnx)})" for one in inputs)
+    raise ArcalError(
+        f"{path} takes {names or 'nothing'}: one input of floats, or of images as uint8, can "
+        "be given"
+    )
+
+
+def _output(path: Path, graph: Any, floats: set[int]) -> str:
+    """The name of the only output of floats, or of the only one of them called logits."""
+    outputs = [one for one in graph.graph.output if one.type.tensor_type.elem_type in floats]
+    if len(outputs) > 1:
+        outputs = [one for one in outputs if "logit" in one.name.lower()] or outputs
+    if len(outputs) != 1:
+        names = ", ".join(one.name for one in graph.graph.output)
+        raise ArcalError(
+            f"{path} returns {names}, and one output of floats (N, Z) is needed: export it with "
+            "one, or call one of them logits"
+        )
+    return outputs[0].name
+
+
+def _last_node(graph: Any, output: str) -> Any:
+    """The node that computes an output, before copies and casts of it; None for an input."""
+    producers = {name: node for node in graph.graph.node for name in node.output}
+    last = producers.get(output)
+    while last is not None and last.op_type in ("Identity", "Cast"):
+        last = producers.get(last.input[0])
+    return last
 
 
 def _kind(value: Any, onnx: Any) -> str:
