@@ -28,7 +28,8 @@ from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import fit_temperature
 from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, load
-from arcal.robustness import levels, score
+from arcal.ranks import levels
+from arcal.robustness import score
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

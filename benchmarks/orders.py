@@ -16,7 +16,8 @@ from arcal.attacks import ATTACKS, BoundaryProjection
 from arcal.compute.processes import keep_memory
 from arcal.data import as_input, batches, load
 from arcal.orders import ORDERS
-from arcal.robustness import levels, score
+from arcal.ranks import levels
+from arcal.robustness import score
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

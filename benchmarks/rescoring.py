@@ -17,7 +17,8 @@ from torch import Tensor
 from arcal.attacks import Adversarial, BoundaryProjection
 from arcal.compute.processes import keep_memory
 from arcal.data import as_input, batches, load
-from arcal.robustness import Robustness, levels, score
+from arcal.ranks import levels
+from arcal.robustness import Robustness, score
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

@@ -32,7 +32,7 @@ from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.calibration import auroc, entropy
 from arcal.compute.processes import keep_memory
 from arcal.data import Part, load, load_test
-from arcal.robustness import levels, rank
+from arcal.ranks import levels, rank
 from arcal.training import RECIPES, Run, train
 from arcal.training.saved_run import model_of
 from benchmarks.networks import resnet20

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from arcal.robustness import levels
+from arcal.ranks import levels
 from benchmarks.measure import Measurement
 from benchmarks.peers import Contestant
 

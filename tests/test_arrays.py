@@ -11,7 +11,8 @@ from arcal import AdaptiveLabelSmoothing, ArcalError
 from arcal import calibration as c
 from arcal.arrays import as_tensor, digest_state
 from arcal.calibration.posthoc import POSTHOC
-from arcal.robustness import rank, score
+from arcal.ranks import rank
+from arcal.robustness import score
 
 N, Z, R = 60, 3, 4
 DRAW = np.random.default_rng(0)

@@ -38,6 +38,7 @@ ROOMS = (
     "arcal.networks",
     "arcal.report",
     "arcal.orders",
+    "arcal.ranks",
     "arcal.robustness",
     "arcal.training",
     "arcal.transforms",

@@ -27,6 +27,7 @@ ROOMS = (
     "batch_parts",
     "labelled_batches",
     "loader_order",
+    "ranks",
     "robustness",
     "calibration",
     "networks",

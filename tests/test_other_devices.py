@@ -30,7 +30,8 @@ from arcal.calibration.posthoc import (
 from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
 from arcal.integrations.torchmetrics import ECE
-from arcal.robustness import levels, mean_rank, score
+from arcal.ranks import levels, mean_rank
+from arcal.robustness import score
 from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy
 from arcal.transforms.corruptions import corrupt
 from pretended_device import CPU, DEVICE, Pretended

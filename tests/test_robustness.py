@@ -24,7 +24,8 @@ from arcal.auditing import as_model
 from arcal.data import InMemory, WithIds
 from arcal.errors import ArcalError
 from arcal.orders import ORDERS
-from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score
+from arcal.ranks import levels, mean_rank, rank
+from arcal.robustness import Robustness, distance, score
 
 values = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=60)
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         methods as methods,
         networks as networks,
         orders as orders,
+        ranks as ranks,
         report as report,
         robustness as robustness,
         smoothing as smoothing,
@@ -62,7 +63,8 @@ if TYPE_CHECKING:
 
     # Section 3: robustness, and the levels cut by it
     from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
-    from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
+    from arcal.ranks import levels, mean_rank, rank  # isort: skip
+    from arcal.robustness import Robustness, distance, score  # isort: skip
 
     # Section 3: calibration and stability
     from arcal.calibration import (  # isort: skip
@@ -120,7 +122,8 @@ _MODULE_OF = {
         "audits": "Audit Calibration audit calibrate",
         "smoothing": "AdaptiveLabelSmoothing smooth_cross_entropy soften",
         "attacks": "Adversarial BoundaryProjection CarliniWagner margin",
-        "robustness": "Robustness distance levels mean_rank rank score",
+        "ranks": "levels mean_rank rank",
+        "robustness": "Robustness distance score",
         "calibration": "ByLevel Reliability Variance average brier by_level churn "
         "confidence_and_correct ece nll robust_accuracy variance",
     }.items()
@@ -141,6 +144,7 @@ _MODULES = (
     "methods",
     "networks",
     "orders",
+    "ranks",
     "report",
     "robustness",
     "smoothing",

@@ -1,15 +1,14 @@
-"""Adversarial robustness of a data set, and the levels it is cut into (section 3).
+"""Adversarial robustness of a data set (section 3).
 
 The robustness of an input is the norm (L2 unless the attack has another) of the smallest
-perturbation found that changes the model's own prediction. Levels are cut from the ranking by it,
-or by one of the cheaper `arcal.orders`.
+perturbation found that changes the model's own prediction. Inputs may also be scored by one of the
+cheaper `arcal.orders`; `arcal.ranks` cuts either into levels.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from numbers import Integral
 from statistics import median
 from typing import Any
 from warnings import warn
@@ -17,7 +16,7 @@ from warnings import warn
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor, ascending, no_finer_than
+from arcal.arrays import TensorLike, as_tensor, no_finer_than
 from arcal.attacks import (
     Adversarial,
     BoundaryProjection,
@@ -146,9 +145,6 @@ def score(
     attacker: Attack = as_attack(attack)
     if start and "start" not in inspect.signature(attacker).parameters:
         raise ArcalError(f"{attacker} cannot start from given points: leave out start")
-    parts: list[tuple[Tensor, ...]] = []
-    reason, known, Z = "", set[int](), None
-    attacked: Adversarial | None = None
     refuse_text(classes, "classes")
     classes = None if classes is None else tuple(map(str, classes))
     check_order_given(model, classes or ())
@@ -156,13 +152,14 @@ def score(
     loader = as_loader(data)
     if hasattr(data, "fingerprint"):  # a part or table of arcal.data; others may have other bounds
         bounds = getattr(data, "bounds", bounds)
-    copies = Copies(loader)
     if loader_augments(loader):
         warn(
             "the loader's data set gives different inputs at each reading, as one with "
             "augmentation does, so the scores are of augmented inputs: give one without",
             stacklevel=2,
         )
+    parts: list[Robustness] = []
+    copies, known, Z = Copies(loader), set[int](), None
     for n, batch in enumerate(loader):
         with prefixing_errors(f"batch {n}, counted from 0"):
             ids, inputs, labels = _identified(batch, loader, copies, known, classes)
@@ -172,33 +169,60 @@ def score(
         with _noting(n, x, several=rowwise is not model):
             if order == "attack":
                 begin = {} if start is None else {"start": start(ids).to(x)}
-                with _where_it_leads(attacker, rowwise, x):
-                    points = attacker(rowwise, x, bounds, **begin)
-                attacked = as_adversarial(points, attacker, rowwise, x, bounds)
-                row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
-                reason = reason or attacked.reason
+                adversarial = _attacked(attacker, rowwise, x, bounds, begin)
+                part = _distances(adversarial, ids, labels)
+                if keep is not None:
+                    keep(ids, adversarial)
             else:
                 logits, value = ranking(rowwise, x, ids, order, seed, check=not parts)
-                predicted, Z = logits.argmax(dim=1), logits.shape[1]
-                passes = torch.full_like(predicted, int(order == "gradient"))
-                row = (value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes)
-        if not parts and model is not given and (row[2] == 1).all():  # an audit checks its own
+                Z = logits.shape[1]
+                part = _values(order, value, logits.argmax(dim=1), ids, labels)
+        if not parts and model is not given and (part.predicted == 1).all():  # audits check theirs
             with frozen(model):
                 refuse_sigmoid(checked_logits(rowwise, x))
-        if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
+        if Z is None and (labels.min() < 0 or labels.max() > part.predicted.max()):
             with frozen(model):
                 Z = checked_logits(rowwise, x).shape[1]
         if Z is not None:
             _check_labels(labels, ids, Z)
-        if keep is not None and attacked is not None:
-            keep(ids, attacked)
-        parts.append((ids, labels, *row))
+        parts.append(part)
     if not parts:
         raise ArcalError(f"there is nothing to score: the data set {nothing_in(loader)}")
     if (doubt := suspect_outputs(model)) is not None:
         warn(doubt, stacklevel=2)
-    columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
-    ids, labels, robustness, success, predicted, passes = columns
+    return _joined(parts)
+
+
+def _distances(attacked: Adversarial, ids: Tensor, labels: Tensor) -> Robustness:
+    """The robustness of a batch by the order `attack`."""
+    return Robustness(
+        "attack",
+        ids,
+        attacked.distance,
+        attacked.success,
+        attacked.predicted,
+        labels,
+        attacked.passes,
+        attacked.reason,
+    )
+
+
+def _values(
+    order: str, value: Tensor, predicted: Tensor, ids: Tensor, labels: Tensor
+) -> Robustness:
+    """The robustness of a batch by an order that attacks nothing."""
+    passes = torch.full_like(predicted, int(order == "gradient"))
+    return Robustness(order, ids, value, None, predicted, labels, passes)
+
+
+def _joined(parts: Sequence[Robustness]) -> Robustness:
+    """The robustness of all batches, on the CPU; NaN is refused."""
+    order = parts[0].order
+
+    def column(name: str) -> Tensor:
+        return torch.cat([getattr(part, name) for part in parts]).cpu()
+
+    ids, robustness = column("ids"), column("robustness")
     if robustness.isnan().any():
         raise ArcalError(
             f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
@@ -209,11 +233,11 @@ def score(
         order=order,
         ids=ids,
         robustness=robustness.float(),
-        success=success if order == "attack" else None,
-        predicted=predicted,
-        labels=labels.long(),
-        passes=passes,
-        reason=reason,
+        success=column("success") if order == "attack" else None,
+        predicted=column("predicted"),
+        labels=column("labels").long(),
+        passes=column("passes"),
+        reason=next((part.reason for part in parts if part.reason), ""),
     )
 
 
@@ -255,11 +279,12 @@ def _noting(n: int, x: Tensor, *, several: bool) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _where_it_leads(attacker: Attack, model: Model, x: Tensor) -> Iterator[None]:
-    """One line if a model takes inputs, and fails to look up what an attack changes them to."""
+def _attacked(
+    attacker: Attack, model: Model, x: Tensor, bounds: Bounds, begin: Mapping[str, Tensor]
+) -> Adversarial:
+    """What an attack finds; one line if the model cannot look up what it changes inputs to."""
     try:
-        yield
+        points = attacker(model, x, bounds, **begin)
     except ArcalError:
         raise
     except (LookupError, ValueError, RuntimeError) as error:
@@ -275,6 +300,7 @@ def _where_it_leads(attacker: Attack, model: Model, x: Tensor) -> Iterator[None]
             "number; give categories as whole numbers beside the numbers, ((categories, numbers), "
             "labels), give bounds, or choose the order margin"
         ) from error
+    return as_adversarial(points, attacker, model, x, bounds)
 
 
 def _fails_on_other_values(model: Model, x: Tensor) -> bool:
@@ -342,57 +368,3 @@ def distance(
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)
-
-
-def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
-    """Position of each input from the least to the most robust, int64 `(N,)`, ties by id.
-
-    `robustness` `(N,)` may be infinite; `ids` are int64 `(N,)`. NaN, another shape, or an id that
-    repeats raises `ArcalError`.
-
-    >>> rank(torch.tensor([0.9, torch.inf, 0.1, 0.9]), torch.tensor([8, 2, 3, 5]))
-    tensor([2, 3, 0, 1])
-    """
-    robustness, ids = as_tensor(robustness, "robustness"), as_tensor(ids, "ids")
-    if robustness.shape != ids.shape or ids.ndim != 1:
-        raise ArcalError(
-            f"robustness {tuple(robustness.shape)} and ids {tuple(ids.shape)}: give (N,) of each"
-        )
-    ids = ids.to(robustness.device)
-    if robustness.isnan().any():
-        raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
-    if ids.is_floating_point():
-        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    by_id = ascending(ids)
-    order = by_id[robustness[by_id].argsort(stable=True)]
-    return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))
-
-
-def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
-    """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
-
-    Sizes differ by at most 1. Section 3.1 uses R = 10. Fewer inputs than levels, and what `rank`
-    refuses, raise `ArcalError`.
-
-    >>> levels(torch.tensor([0.9, torch.inf, 0.1, 0.2]), torch.arange(4), R=2)
-    tensor([1, 1, 0, 0])
-    """
-    ranks = rank(robustness, ids)
-    N = len(ranks)
-    if not isinstance(R, Integral) or not 1 <= R <= N:
-        raise ArcalError(f"{N} inputs cannot be cut into {R} levels: choose R from 1 to {N}")
-    return ranks * R // N
-
-
-def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
-    """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`.
-
-    Ids are int64 `(N,)`. No models, another shape, NaN, or an id that repeats raises `ArcalError`.
-
-    >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
-    tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
-    """
-    runs = as_tensor(robustness, "robustness").cpu()  # not all devices have float64
-    if runs.ndim != 2 or len(runs) == 0:
-        raise ArcalError(f"robustness {tuple(runs.shape)}: give (M, N), a row for each model")
-    return torch.stack([rank(run, ids) for run in runs]).double().mean(dim=0)

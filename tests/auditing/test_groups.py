@@ -23,7 +23,7 @@ from arcal.auditing._estimate import (
 from arcal.auditing._groups import by_class_and_level, verdicts
 from arcal.calibration.weighted import effective_numbers
 from arcal.errors import ArcalError
-from arcal.robustness import levels
+from arcal.ranks import levels
 from tests.auditing.drawn import drawn, relabelled, reordered
 
 NAMES = ("a", "b", "c", "d")

@@ -33,7 +33,8 @@ from arcal.calibration import (
     equal_mass_ece,
 )
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness, levels, mean_rank
+from arcal.ranks import levels, mean_rank
+from arcal.robustness import Robustness
 
 N, Z = 60, 4
 (FOG,) = shift_sets(["fog-1"])

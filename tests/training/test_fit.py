@@ -18,7 +18,7 @@ from arcal.data import Folder, as_input
 from arcal.errors import ArcalError
 from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
 from arcal.networks import build
-from arcal.robustness import levels
+from arcal.ranks import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training._fit import Member, fit
 from arcal.training._sharing import BatchesShared

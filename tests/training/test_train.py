@@ -10,7 +10,7 @@ from arcal.attacks import attack_named
 from arcal.data import load
 from arcal.errors import ArcalError
 from arcal.networks import build
-from arcal.robustness import levels
+from arcal.ranks import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training._checkpoints import load_members
 from arcal.training._train import train

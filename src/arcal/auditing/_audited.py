@@ -25,7 +25,8 @@ from arcal.auditing._under_shift import Shift, under_shift
 from arcal.calibration import RobustAccuracy, robust_accuracy
 from arcal.errors import ArcalError
 from arcal.printable import printable
-from arcal.robustness import Robustness, levels
+from arcal.ranks import levels
+from arcal.robustness import Robustness
 
 RADII = 101
 """The most radii for which robust accuracy is given."""

@@ -29,7 +29,7 @@ from arcal.calibration.few_errors import errors_of
 from arcal.calibration.intervals import binomial_p
 from arcal.calibration.weighted import widening
 from arcal.errors import ArcalError
-from arcal.robustness import levels
+from arcal.ranks import levels
 
 Verdict = Literal["over-confident", "under-confident", "not shown", "too few"]
 

@@ -17,7 +17,7 @@ from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_clusters
 from arcal.calibration.weighted import effective_numbers
 from arcal.errors import ArcalError
-from arcal.robustness import levels
+from arcal.ranks import levels
 
 
 def reliability(

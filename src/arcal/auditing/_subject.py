@@ -18,7 +18,8 @@ from arcal.auditing._measures import (
 from arcal.auditing._other_data import OutOfDistribution
 from arcal.auditing._predictions import Predictions
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness, levels, mean_rank
+from arcal.ranks import levels, mean_rank
+from arcal.robustness import Robustness
 
 R = 10
 """The default number of robustness levels."""

@@ -13,7 +13,7 @@ from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
-from arcal.robustness import levels, rank
+from arcal.ranks import levels, rank
 
 
 def suspects(predictions: Predictions) -> Tensor:

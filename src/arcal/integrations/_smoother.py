@@ -20,7 +20,8 @@ from arcal.labelled_batches import augments
 from arcal.methods import Method
 from arcal.models import as_model
 from arcal.orders import check_order
-from arcal.robustness import Attack, levels, score
+from arcal.ranks import levels
+from arcal.robustness import Attack, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 

@@ -25,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.networks import in_fastest_layout
-from arcal.robustness import levels, mean_rank
+from arcal.ranks import levels, mean_rank
 from arcal.store import RunFolder
 from arcal.training._checkpoints import Checkpoint, check_metrics, member_state, named
 from arcal.training._rescoring import Rescoring, Scorer

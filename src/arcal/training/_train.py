@@ -18,7 +18,8 @@ from arcal.external import one_line
 from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2
-from arcal.robustness import levels, mean_rank, score
+from arcal.ranks import levels, mean_rank
+from arcal.robustness import score
 from arcal.store import RunFolder
 from arcal.training._fit import Member, enough_for_batch_norm, fit
 from arcal.training._rescoring import Scorer
