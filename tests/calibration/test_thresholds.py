@@ -10,10 +10,10 @@ from scipy.special import betainc
 from arcal.calibration import act_above, selective_accuracy
 
 
-def effective_number(wrong, weights, of):
+def effective_number(wrong, weights, of, unseen=0.0):
     """The formula of the docstring, with one more cluster that is wrong throughout."""
     W, E = np.bincount(of, weights), np.bincount(of, weights * wrong)
-    more = (W @ W) / W.sum()
+    more = max((W @ W) / W.sum(), unseen)
     W_more, E_more = np.append(W, more), np.append(E, more)
     r = E_more.sum() / W_more.sum()
     n = r * (1 - r) * W_more.sum() ** 2 / ((E_more - r * W_more) ** 2).sum()
@@ -29,9 +29,18 @@ def test_a_threshold_is_the_last_that_passes_the_test_of_its_docstring(seed):
     of, w = draw.integers(0, 150, N), draw.choice([0.0, 1.0, 2.5], N)
     found = act_above(confidence, right, accuracy, weights=w, clusters=of)
 
+    def unseen(some):
+        """The weight that may be missing by chance, with m and S m rounded by scipy's beta."""
+        share, reached = (w**2)[some].sum() / (w**2).sum(), (w > 0)[some].sum() / (w > 0).sum()
+        s = np.bincount(of, w**2)
+        m = s.sum() ** 2 / (s @ s)
+        chance = betainc(m * (1 - share), m * share + 1, 1 - reached) if share < 1 - 1e-9 else 1
+        lacks = share < reached * (1 - 1e-9) and chance > 0.01
+        return (w**3).sum() / (w**2).sum() if lacks else 0.0
+
     def passes(t):
         some = confidence >= t
-        n = effective_number(~right[some], w[some], of[some])
+        n = effective_number(~right[some], w[some], of[some], unseen(some))
         hits = n * (w * right)[some].sum() / w[some].sum()
         return hits > 0 and betainc(hits, n - hits + 1, accuracy) <= 0.01
 
@@ -112,3 +121,27 @@ def test_heavy_inputs_that_are_wrong_more_often_seldom_pass():
         wrong = draw.uniform(size=N) < np.where(heavy, (0.101 - (1 - share) * 0.02) / share, 0.02)
         passed += act_above(np.ones(N), ~wrong, 0.9, weights=weights) is not None
     assert passed <= 15
+
+
+@pytest.mark.parametrize(
+    ("often", "weight", "right", "accuracy"), [(0.01, 30, 0.5, 0.9), (0.003, 40, 0.0, 0.95)]
+)
+def test_a_few_heavy_inputs_that_are_not_among_the_surest_are_not_forgotten(
+    often, weight, right, accuracy
+):
+    """The weighted accuracy is below .9 at every confidence; half of the draws used to pass."""
+    draw, passed = np.random.default_rng(0), 0
+    for _ in range(60):
+        heavy = draw.uniform(size=1000) < often
+        correct = draw.uniform(size=1000) < np.where(heavy, right, 0.995)
+        w = np.where(heavy, float(weight), 1.0)
+        passed += act_above(draw.uniform(0.5, 1, 1000), correct, accuracy, weights=w) is not None
+    assert passed <= 8
+
+
+def test_heavy_inputs_that_are_shown_to_be_unsure_do_not_count_among_the_sure():
+    confidence = np.linspace(0.5, 1, 1000)
+    w, right = np.where(confidence < 0.75, 5.0, 1.0), confidence > 0.75
+    found = act_above(confidence, right, 0.95, weights=w)
+    assert found is not None
+    assert found.confidence < 0.76

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from scipy.special import betainc
+from scipy.special import betainc, betaincc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
@@ -79,8 +79,13 @@ def act_above(
         r* = (E + W*) / (W + W*)
         n = W (W + W*) r* (1 - r*) / [sum (E_g - r* W_g)^2 + (1 - r*)^2 W*^2]
 
-    but at most W^2 / sum w_i^2. Of clusters of one size, each right or wrong throughout, n is the
-    number, and the test is exact: at an accuracy of 0.99 it takes at least 459 of them.
+    but at most W^2 / sum w_i^2. If few inputs are heavy, those above a threshold may by chance have
+    none of them. So where they have a smaller share S of all sum w_i^2 than of the N inputs, k / N,
+    W* is at least sum w_i^3 / sum w_i^2 over all inputs, unless heavy inputs are shown to be less
+    confident: unless P(X <= S m) is below `significance` / 5 for X ~ Binomial(m, k / N), with m =
+    (sum s_g)^2 / sum s_g^2 and s_g the sum of w_i^2 in a cluster. Of clusters of one
+    size, each right or wrong throughout, n is the number, and the test is exact: at an accuracy of
+    0.99 it takes at least 459 of them.
 
     Other arguments as in `selective_accuracy`; `accuracy` and `significance` lie within (0, 1).
     Anything else, and no inputs, raise `ArcalError`.
@@ -107,10 +112,11 @@ def act_above(
     last = last[whole[last].diff(prepend=whole.new_zeros(1)) > 0]
     last = last[evenly(whole[last], TESTED if number is None else TESTED_IN_CLUSTERS)]
     whole, wrong = whole[last], wrong[last]
-    n = _effective_number(w, ~right, number, last)
+    level = significance / len(STARTS)
+    n = _effective_number(w, ~right, number, last, _unseen_weight(w, number, last, level))
     hits = n * (1 - wrong / whole)
     p = betainc(hits.clamp(min=1e-9).numpy(), (n - hits + 1).numpy(), accuracy)
-    passes = torch.as_tensor(p <= significance / len(STARTS), device="cpu") & (hits > 0)
+    passes = torch.as_tensor(p <= level, device="cpu") & (hits > 0)
     lowest = -1
     for start in STARTS:
         first = int((whole < start * whole[-1]).sum())
@@ -123,8 +129,29 @@ def act_above(
     return Threshold(accuracy, confidence[last[lowest]].item(), coverage, reached, share)
 
 
-def _effective_number(w: Tensor, e: Tensor, number: Tensor | None, last: Tensor) -> Tensor:
-    """The effective number of the inputs up to each place `last` `(T,)`, as in `act_above`."""
+def _unseen_weight(w: Tensor, number: Tensor | None, last: Tensor, level: float) -> Tensor:
+    """The weight `(T,)` of an input that the inputs up to each place `last` may lack by chance.
+
+    It is 0 where they have their share of the heavy inputs, or these are shown to come later.
+    """
+    squares, there = w.square(), w > 0
+    share = squares.cumsum(0)[last] / squares.sum()
+    reached = there.cumsum(0)[last].double() / there.sum()
+    s = squares if number is None else torch.bincount(number, squares)
+    m = (s.sum().square() / s.square().sum()).item()
+    hits = (share * m).clamp(max=m)
+    as_few = betaincc((hits + 1).numpy(), (m - hits).clamp(min=1e-9).numpy(), reached.numpy())
+    lack = (share < (1 - 1e-9) * reached) & torch.as_tensor(as_few > level, device="cpu")
+    return torch.where(lack, w.pow(3).sum() / squares.sum(), 0)
+
+
+def _effective_number(
+    w: Tensor, e: Tensor, number: Tensor | None, last: Tensor, unseen: Tensor
+) -> Tensor:
+    """The effective number of the inputs up to each place `last` `(T,)`, as in `act_above`.
+
+    The cluster that is added has a weight of at least `unseen` `(T,)`.
+    """
     W, E, squares = (one.cumsum(0)[last] for one in (w, w * e, w.square()))
     if number is None:
         WW, WE = squares, (w.square() * e).cumsum(0)[last]
@@ -135,7 +162,7 @@ def _effective_number(w: Tensor, e: Tensor, number: Tensor | None, last: Tensor)
             W_g, E_g = (torch.bincount(number[:k], one[:k]) for one in (w, w * e))
             products.append(torch.stack([W_g @ W_g, W_g @ E_g, E_g @ E_g]))
         WW, WE, EE = torch.stack(products).unbind(1)
-    more = WW / W  # the weight W* of the cluster that is added
+    more = torch.maximum(WW / W, unseen)  # the weight W* of the cluster that is added
     r = (E + more) / (W + more)
     variance = EE - 2 * r * WE + r.square() * WW + ((1 - r) * more).square()
     n, most = W * r * (1 - r) * (W + more) / variance, W.square() / squares
