@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
@@ -74,6 +75,9 @@ def as_tensor(
         array = array.astype(np.float64)
     if array.dtype.kind in "US" or any(isinstance(one, str) for one in array.flat[:1]):
         raise ArcalError(f"{name} must be {must_be}")
+    if array.dtype.kind == "V" and array.dtype.names is None:  # as NumPy calls JAX's bfloat16
+        with suppress(ValueError, TypeError):
+            array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         raise ArcalError(
             f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "

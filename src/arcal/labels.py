@@ -45,7 +45,8 @@ def as_labels(values: Any, N: int, Z: int, *, one_column: bool = False) -> Tenso
                 f"the labels have {several} classes, such as {labels[row]} in row {row}, and one "
                 "column of outputs describes two: give a column for each class"
             )
-        without = ", and leave out inputs without a label" if labels[row] < 0 else ""
+        ignored = labels[row] < 0 or (labels[row] == 255 and Z < 255)
+        without = ", and leave out inputs without a label" if ignored else ""
         raise ArcalError(
             f"the label of row {row} is {labels[row]}, and the {Z} classes are 0 .. {Z - 1}: "
             f"number them from 0{without}"
@@ -85,10 +86,9 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
     numbers = numbers[:, 0] if numbers.shape == (N, 1) else numbers
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)
-        one_hot = name.startswith("labels") and len(shape) == 2 and shape[0] == N and shape[1] > 1
-        more = "; for one-hot rows give argmax(axis=1)" if one_hot else ""
-        if one_hot and ((numbers == 0) | (numbers == 1)).all() and (numbers.sum(dim=1) != 1).any():
-            more = "; where several classes may be true give each as a binary classifier of its own"
+        more = ""
+        if name.startswith("labels") and shape[:1] == (N,) and numbers.shape[1:].numel() > 1:
+            more = _several_each(numbers)
         raise ArcalError(
             f"{name} have shape {shape}, and there are {N} inputs: give one for each{more}"
         )
@@ -98,3 +98,17 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
         row = int(wrong.nonzero()[0, 0])
         raise ArcalError(f"{name} are whole numbers, and row {row} has {numbers[row]:g}")
     return whole
+
+
+def _several_each(labels: Tensor) -> str:
+    """What to do about several labels for each input."""
+    alone = "give each label a row of its own, with the input it belongs to as its cluster"
+    if labels.ndim > 2:
+        return f"; where pixels have labels, {alone}"
+    sums_to_one = ((labels.sum(dim=1) - 1).abs() < 1e-3).all() and (labels >= 0).all()
+    if ((labels == 0) | (labels == 1)).all():
+        if sums_to_one:
+            return "; for one-hot rows give argmax(axis=1)"
+        return "; where several classes may be true give each as a binary classifier of its own"
+    one_hot = "; for one-hot rows give argmax(axis=1)" if sums_to_one else ""
+    return f"{one_hot}; of several annotators, or of words, {alone}"

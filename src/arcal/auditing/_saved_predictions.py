@@ -119,9 +119,11 @@ def _rows(values: Any, name: str) -> Tensor:
     if rows.ndim == 1:
         rows = rows.unsqueeze(1)
     if rows.ndim not in (2, 3) or 0 in rows.shape:
+        flat = "; of pixels, (N, Z, H, W), movedim(1, -1).flatten(0, -2) are such rows"
+        pixels = flat if rows.ndim == 4 else ""
         raise ArcalError(
             f"{name} have shape {tuple(rows.shape)}: give (N, Z), a row for each of at least one "
-            "input and a column for each class"
+            f"input and a column for each class{pixels}"
         )
     floats = rows if rows.dtype == torch.float64 else rows.float()
     given = isinstance(values, Tensor | list | tuple) or floats.data_ptr() != rows.data_ptr()

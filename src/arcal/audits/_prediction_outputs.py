@@ -108,6 +108,8 @@ def probabilities_called_otherwise(
     called = called_in(numbers, labels, classes)
     said = _probabilities_among(table, numbers, called, labelled=labelled)
     if said is None:
+        if not holds_answers(table.column_names):
+            _check_called_as_classes(table, [name for name in there if name in called])
         return None
     of, titles, values = said
     if len(of) == 1:
@@ -246,6 +248,17 @@ def _called_as_classes(
         "column, divide per cent by 100, and if they are logits, call them "
         f"logits_{min(called)} and so on"
     )
+
+
+def _check_called_as_classes(table: pa.Table, of: Sequence[str]) -> None:
+    """Refuse several columns that have the names of classes but hold no probabilities."""
+    if len({*of}) < 2:
+        return
+    for name, times in Counter(of).items():
+        if times > 1:
+            raise ArcalError(f"there are {times} columns {name}: keep one of them")
+        numbers_in(table, name)
+    _called_as_classes(table, of, {*of})
 
 
 def _rows(column: pa.ChunkedArray, name: str) -> Any:

@@ -292,10 +292,19 @@ def without_gaps(column: Any, name: str) -> Any:
 
 
 def _first_text(column: Any) -> str:
-    """A phrase on the first value that is not a number; empty if there is none."""
-    for row, value in enumerate(column.to_pylist()):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return f" in row {row} ({value!r})"
-    return ""
+    """A phrase on the first value that is not a number; empty if there is none.
+
+    A number with a decimal comma only counts if all others are numbers: else these are the cause.
+    """
+    texts = [(row, value) for row, value in enumerate(column.to_pylist()) if not _reads(value)]
+    others = (one for one in texts if not _reads(str(one[1]).replace(",", ".")))
+    row, value = next(others, texts[0] if texts else (0, None))
+    return f" in row {row} ({value!r})" if texts else ""
+
+
+def _reads(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
