@@ -293,8 +293,9 @@ def _eces(
     weights = None if weights is None else weights[rows]
     clusters = None if clusters is None else clusters.rows(rows)
     options = {"weights": weights, "resamples": resamples}
+    together = None if clusters is None else clusters.number
     value, samples = bootstrap_ece_by_group(
-        confidence[rows], correct[rows], *within, clusters=clusters, **options
+        confidence[rows], correct[rows], *within, clusters=together, **options
     )
     shared = rows.all() and clusters is None
     drawn = predictions.chance if shared else Chance(confidence[rows], clusters=clusters)

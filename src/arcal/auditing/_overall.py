@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
@@ -15,13 +15,14 @@ from arcal.auditing._estimate import (
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
-from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
+from arcal.calibration import aurc, ece_by_chance, ece_if_calibrated
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import drawn_counts, usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
+from arcal.calibration.selective import interval_of_aurc
 from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.calibration.weighted import effective_of
 
@@ -63,8 +64,8 @@ class Overall:
 
 def overall(
     predictions: Predictions,
-    weights: Tensor | None = None,
-    clusters: Tensor | None = None,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> Overall:
@@ -119,7 +120,7 @@ def overall(
         **score_estimates(figures, n, w, scores, clusters=together),
         aurc=Estimate(
             aurc(confidence, correct, weights=weights),
-            *aurc_interval(confidence, correct, weights=weights, clusters=together),
+            *interval_of_aurc(confidence, correct, weights, together),
             n,
         ),
     )

@@ -172,7 +172,7 @@ def class_probability(
         "resamples": usual_resamples(N) if resamples is None else resamples,
     }
     value, samples = bootstrap_ece_by_group(
-        p, positives, everything, 1, clusters=together, **options
+        p, positives, everything, 1, clusters=clusters, **options
     )
     chance = ece_by_chance(Chance(p, clusters=together), everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import counted
 from arcal.auditing._measures import stability
 from arcal.auditing._predictions import Predictions
@@ -21,7 +22,7 @@ from arcal.robustness import levels
 
 
 def reliability(
-    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+    predictions: Predictions, weights: TensorLike | None = None, clusters: TensorLike | None = None
 ) -> Reliability:
     """Confidence and accuracy of a model's predictions in each bin of the ECE.
 
@@ -50,7 +51,7 @@ def reliability(
 
 
 def counts_if_calibrated(
-    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+    predictions: Predictions, weights: TensorLike | None = None, clusters: TensorLike | None = None
 ) -> Tensor:
     """The counts of `reliability` if every confidence is right: they do not depend on the errors.
 

@@ -11,7 +11,7 @@ from arcal.calibration._ece import ece
 from arcal.calibration.bins import bin_of
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
-from arcal.calibration.clusters import Clusters
+from arcal.calibration.clusters import Clusters, as_numbers
 from arcal.calibration.draws import counts_within, drawn_counts, gathered
 
 
@@ -48,7 +48,7 @@ def bootstrap_ece_by_group(
     G: int,
     *,
     weights: TensorLike | None = None,
-    clusters: Clusters | None = None,
+    clusters: TensorLike | None = None,
     bins: int = 15,
     resamples: int = 1000,
     seed: int = 0,
@@ -57,8 +57,9 @@ def bootstrap_ece_by_group(
 
     `groups` `(N,)` are 0 .. G-1. With `weights` `(N,)` each bin and the whole are weighted sums,
     sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn with equal chances,
-    and each keeps its weight. With `clusters`, whole clusters are drawn, from all groups together;
-    a sample is nan if a draw has no row of a group. Returns the ECEs `(G,)` and their `(resamples,
+    and each keeps its weight. `clusters` int64 `(N,)` are the numbers of inputs that belong
+    together: whole clusters are then drawn, from all groups together, and a sample is nan if a draw
+    has no row of a group. Returns the ECEs `(G,)` and their `(resamples,
     G)` samples, float64 and nan for an empty group. Many groups take as long as one. Errors are
     those of `by_level` and `bootstrap_ece`.
 
@@ -80,7 +81,8 @@ def bootstrap_ece_by_group(
     if clusters is None:
         drawn = counts_within(error.groups, G, resamples, seed)
     else:
-        drawn = drawn_counts(N, resamples, seed, clusters.rows(order))
+        together = Clusters(as_numbers(clusters, N)[order], alike=0.0)  # draws need numbers only
+        drawn = drawn_counts(N, resamples, seed, together)
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
     return error(residual)[0], samples
 
