@@ -85,6 +85,8 @@ def test_weights_count_in_bins_as_in_the_ece():
         right = (predicted == labels)[inside].double()
         expected = (w * right).sum() / w.sum(), (w * probability[inside]).sum() / w.sum()
         torch.testing.assert_close((bins.accuracy[k], bins.confidence[k]), expected)
+    gaps = (bins.accuracy - bins.confidence).abs().nan_to_num()
+    assert bins.ece == pytest.approx((bins.count * gaps).sum().item() / bins.count.sum().item())
     whole = torch.ones(300)
     torch.testing.assert_close(
         reliability(predictions, whole).accuracy, reliability(predictions).accuracy, equal_nan=True

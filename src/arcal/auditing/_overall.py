@@ -15,7 +15,7 @@ from arcal.auditing._estimate import (
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
-from arcal.calibration import aurc, ece_by_chance, ece_if_calibrated
+from arcal.calibration import aurc, ece_by_chance
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_clusters
@@ -106,7 +106,7 @@ def overall(
     by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
     expected = by_chance.mean().item()
     if weights is None and clusters is None:  # the binomial formula holds
-        expected = ece_if_calibrated(reliability(predictions))
+        expected = reliability(predictions).ece_if_calibrated
     chance = Estimate(expected, 0.0, by_chance.quantile(0.95).item(), n)
     smooth = smooth_ece_by_chance(drawn, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(

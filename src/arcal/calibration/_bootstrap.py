@@ -1,5 +1,7 @@
 """Bootstrap intervals: how much a figure varies between random draws of the test inputs."""
 
+import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +10,9 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.errors import ArcalError
+from arcal.calibration.checks import as_weights
+from arcal.calibration.weighted import widening
+from arcal.errors import ArcalError, a_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,7 @@ class Bootstrap:
 def bootstrap(
     measure: Callable[..., float],
     *arrays: TensorLike,
+    weights: TensorLike | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -102,9 +107,11 @@ def bootstrap(
     `arrays` are tensors `(N, ...)` with one row per input; a draw is N of the N rows with
     replacement, the same rows of each array. `measure(*arrays)` may be any number that does not
     depend on the order of the rows. One draw is in memory at a time. A `seed` always gives the same
-    draws, and a larger B adds further draws after them.
+    draws, and a larger B adds further draws after them. With `weights` `(N,)`, 0 or more, rows are
+    drawn with equal chances and keep their weights, `measure(*arrays, weights=...)` is evaluated,
+    and intervals are wider by `arcal.calibration.weighted.widening`.
 
-    >>> from arcal.calibration import Reliability, debiased_squared, ece
+    >>> from arcal.calibration import debiased_squared, ece
     >>> confidence = torch.linspace(0.5, 1, 200)
     >>> correct = torch.arange(200) % 4 > 0  # an accuracy of 0.75 at every confidence
     >>> result = bootstrap(ece, confidence, correct, resamples=50)
@@ -123,12 +130,10 @@ def bootstrap(
     is the interval to show for an ECE; to judge the lower end, compare the ECE with
     `ece_if_calibrated`. `debiased_squared` is unbiased, but its samples are not; use `shifted`:
 
-    >>> def debiased(*rows):
-    ...     return debiased_squared(Reliability().update(*rows))
-    >>> low, high = bootstrap(debiased, confidence, correct, resamples=50).shifted
+    >>> low, high = bootstrap(debiased_squared, confidence, correct, resamples=50).shifted
 
     No rows, arrays of different lengths, no resamples, a `confidence` outside (0, 1), or a measure
-    that is nan on some draw raises `ArcalError`.
+    that takes other arguments, is not a number, or is nan on some draw, raises `ArcalError`.
     """
     columns = [as_tensor(array) for array in arrays]
     lengths = {len(array) if array.ndim else 0 for array in columns}
@@ -143,12 +148,46 @@ def bootstrap(
             f"{resamples}: the usual confidence is 0.95"
         )
     (N,) = lengths
-    estimate = measure(*columns)
+    w = None if weights is None else as_weights(weights, N)
+    _check_arguments(measure, columns, w)
+
+    def value(some: list[Tensor], w: Tensor | None) -> float:
+        if w is None:
+            return _number(measure(*some))
+        return _number(measure(*some, weights=w)) if w.any() else math.nan
+
+    estimate = value(columns, w)
     generator = torch.Generator().manual_seed(seed)
     samples = torch.empty(resamples, dtype=torch.float64, device="cpu")
     for b in range(resamples):
         rows = torch.randint(N, (N,), generator=generator, device="cpu")
-        samples[b] = measure(*(array[rows] for array in columns))
-    if samples.isnan().any():
-        raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
-    return Bootstrap(estimate, samples, confidence)
+        drawn = None if w is None else w[rows]
+        samples[b] = value([array[rows] for array in columns], drawn)
+        if samples[b].isnan() and (drawn is None or drawn.any()):
+            raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
+    return Bootstrap(estimate, samples, confidence, 1.0 if w is None else widening(w))
+
+
+def _check_arguments(
+    measure: Callable[..., object], columns: list[Tensor], weights: Tensor | None
+) -> None:
+    """Refuse a measure that cannot be called with these arrays, and with weights if given."""
+    named = {} if weights is None else {"weights": weights}
+    try:
+        inspect.signature(measure).bind(*columns, **named)
+    except ValueError:  # one that does not tell what it takes
+        return
+    except TypeError as error:
+        raise ArcalError(
+            f"the measure does not take {len(columns)} arrays{' and weights' if named else ''} "
+            f"({error}): pass a function that does, such as a lambda"
+        ) from None
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        raise ArcalError(
+            f"the measure gives {a_type(value)}, not a number: pass a function that gives one"
+        ) from None

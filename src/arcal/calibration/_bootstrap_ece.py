@@ -13,6 +13,7 @@ from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
 from arcal.calibration.clusters import Clusters, as_numbers
 from arcal.calibration.draws import counts_within, drawn_counts, gathered
+from arcal.calibration.weighted import widening
 
 
 def bootstrap_ece(
@@ -20,25 +21,29 @@ def bootstrap_ece(
     correct: TensorLike,
     bins: int = 15,
     *,
+    weights: TensorLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
     """`bootstrap(ece, confidence, correct)` at 95 %, on the same draws in a fraction of the time.
 
-    The samples agree up to rounding. Errors are those of `ece` and `bootstrap`.
+    The samples agree up to rounding, also with `weights`. Errors are those of `ece` and of
+    `bootstrap`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> low, high = bootstrap_ece(confidence, correct).outer
     >>> low < ece(confidence, correct) < high
     True
     """
-    estimate = ece(confidence, correct, bins)
+    estimate = ece(confidence, correct, bins, weights=weights)
     confidence = as_confidence(confidence)
     N = len(confidence)
     residual = (as_correct(correct, N).double() - confidence)[:, None]
-    error = _GroupedError(confidence, torch.zeros(N, dtype=torch.int64, device="cpu"), 1, bins=bins)
+    everything = torch.zeros(N, dtype=torch.int64, device="cpu")
+    error = _GroupedError(confidence, everything, 1, weights, bins, keeps_sizes=weights is None)
     samples = (error(residual, counts)[:, 0] for counts in drawn_counts(N, resamples, seed))
-    return Bootstrap(estimate, gathered(samples, resamples), 0.95)
+    wider = widening(as_weights(weights, N))
+    return Bootstrap(estimate, gathered(samples, resamples), 0.95, wider)
 
 
 def bootstrap_ece_by_group(

@@ -1,7 +1,4 @@
-"""Expected calibration error (section 3): from running sums over bins, and with equal mass."""
-
-from dataclasses import dataclass, field
-from typing import Self
+"""Expected calibration error (section 3): over bins of equal width, and of equal mass."""
 
 import numpy as np
 import torch
@@ -9,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration._reliability import NO_INPUTS, Reliability
 from arcal.calibration.bins import bin_of, differ
 from arcal.calibration.checks import (
     as_classes,
@@ -19,8 +17,6 @@ from arcal.calibration.checks import (
     check_bins,
 )
 from arcal.errors import ArcalError
-
-NO_INPUTS = "the ECE of no inputs is undefined: pass at least one confidence"
 
 
 def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
@@ -43,123 +39,6 @@ def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tup
     prediction = probabilities.argmax(1)
     confidence = probabilities.gather(1, prediction[:, None])[:, 0]
     return confidence, prediction == labels
-
-
-@dataclass(eq=False)
-class Reliability:
-    """The sums behind a reliability diagram and its ECE, in O(K) memory.
-
-    Bin k of the K = `bins` bins holds the confidences in (k/K, (k+1)/K], with edges and comparisons
-    in float64; a confidence above an edge by less than 2**-46 counts as on it, as 0.6 should after
-    a logarithm and its exponential, and exactly 0 belongs to the first bin. The state is three
-    `(K,)` tensors, which can be added over batches and processes: `count` (int64),
-    `confidence_sums` (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of
-    up to 2**23 float32 confidences of 1000 classes exactly, so the result is the same to the last
-    bit for any batches in any order; sums of float64 confidences agree up to rounding.
-
-    >>> reliability = Reliability(bins=2)
-    >>> batches = [([0.25, 0.75], [False, True]), ([0.875, 0.875], [True, False])]
-    >>> for confidence, correct in batches:
-    ...     reliability = reliability.update(torch.tensor(confidence), torch.tensor(correct))
-    >>> reliability.count
-    tensor([1, 3])
-    >>> reliability.accuracy - reliability.confidence
-    tensor([-0.2500, -0.1667], dtype=torch.float64)
-    >>> reliability.ece  # 1/4 x 0.25 + 3/4 x 0.1667
-    0.1875
-    """
-
-    bins: int = 15
-    count: Tensor = field(init=False)
-    confidence_sums: Tensor = field(init=False)
-    correct_sums: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        check_bins(self.bins)
-        self.count = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
-        self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64, device="cpu")
-        self.correct_sums = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
-
-    def update(self, confidence: TensorLike, correct: TensorLike) -> Self:
-        """Add a batch of confidences `(N,)` in [0, 1] and booleans `(N,)`; N may be 0.
-
-        Confidences outside [0, 1] by up to 1e-6, the effect of rounding, are clipped. Others, nan
-        or a wrong shape raise `ArcalError` and leave the sums unchanged. Returns the object itself.
-        """
-        confidence = as_confidence(confidence)
-        correct = as_correct(correct, len(confidence))
-        k = bin_of(confidence, self.bins)
-        self.count += torch.bincount(k, minlength=self.bins)
-        self.confidence_sums += torch.bincount(k, weights=confidence, minlength=self.bins)
-        self.correct_sums += torch.bincount(k[correct], minlength=self.bins)
-        return self
-
-    def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, which is left unchanged. Returns the object itself.
-
-        Another number of bins raises `ArcalError`.
-        """
-        if other.bins != self.bins:
-            raise ArcalError(
-                f"cannot merge {other.bins} bins into {self.bins}: use the same number of bins"
-            )
-        self.count += other.count
-        self.confidence_sums += other.confidence_sums
-        self.correct_sums += other.correct_sums
-        return self
-
-    @property
-    def accuracy(self) -> Tensor:
-        """acc(B_k), `(K,)` float64: the accuracy in each bin, nan for an empty one."""
-        return self.correct_sums.double() / self.count
-
-    @property
-    def confidence(self) -> Tensor:
-        """conf(B_k), `(K,)` float64: the mean confidence in each bin, nan for an empty one."""
-        return self.confidence_sums / self.count
-
-    @property
-    def ece(self) -> float:
-        """Sum over k of |B_k|/N |acc(B_k) - conf(B_k)|, in [0, 1].
-
-        Raises `ArcalError` before the first input.
-        """
-        n = self._inputs()
-        # |B_k| cancels, so there is no division to round and empty bins need no special case.
-        return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
-
-    @property
-    def rmsce(self) -> float:
-        """The root of sum over k of |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1]; errors as `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).rmsce  # root of the mean of 1/64, 1/4
-        0.3644344934278313
-        """
-        n = self._inputs()
-        squares = (self.correct_sums - self.confidence_sums).square() / self.count.clamp(min=1)
-        return (squares.sum() / n).sqrt().item()
-
-    @property
-    def mce(self) -> float:
-        """The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1].
-
-        Errors are those of `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).mce
-        0.5
-        """
-        self._inputs()
-        return (
-            ((self.correct_sums - self.confidence_sums).abs() / self.count.clamp(min=1))
-            .max()
-            .item()
-        )
-
-    def _inputs(self) -> int:
-        n = int(self.count.sum())
-        if n == 0:
-            raise ArcalError(NO_INPUTS)
-        return n
 
 
 def ece(
