@@ -30,7 +30,6 @@ from arcal.calibration import (
 from arcal.calibration.weighted import widening
 from arcal.errors import ArcalError
 
-
 ONES: Any = torch.ones(30)
 
 

@@ -59,43 +59,77 @@ def ece(
     """
     if weights is None:
         return Reliability(bins).update(confidence, correct).ece
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    return (gap.abs().sum() / whole.sum()).item()
+
+
+def rmsce(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
+    """Root mean square calibration error (Hendrycks et al., 2019) over bins of equal width.
+
+    The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. With
+    `weights` sums and means are weighted. Arguments and errors are those of `ece`;
+    `debiased_squared` estimates its square without the bias.
+
+    >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
+    0.375
+    """
+    if weights is None:
+        return Reliability(bins).update(confidence, correct).rmsce
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    squares = gap.square() / whole.where(whole > 0, 1)
+    return (squares.sum() / whole.sum()).sqrt().item()
+
+
+def mce(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
+    """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
+
+    The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1]; with `weights`
+    means are weighted, and a bin without weight is empty. A bin with one input has a gap of up to
+    1, so the MCE says little if some bins have few inputs. Arguments and errors are those of `ece`.
+
+    >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
+    0.5
+    """
+    if weights is None:
+        return Reliability(bins).update(confidence, correct).mce
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    return (gap.abs() / whole.where(whole > 0, 1)).max().item()
+
+
+def _weighted_sums(
+    confidence: TensorLike, correct: TensorLike, bins: int, weights: TensorLike
+) -> tuple[Tensor, Tensor]:
+    """The weight of each bin, and the weighted sum of correct - confidence in it, `(K,)`."""
     check_bins(bins)
     confidence = as_confidence(confidence)
     correct = as_correct(correct, len(confidence))
     w = as_weights(weights, len(confidence))
     if not len(w):
         raise ArcalError(NO_INPUTS)
-    gap = w * (correct.double() - confidence)
-    sums = torch.bincount(bin_of(confidence, bins), weights=gap, minlength=bins)
-    return (sums.abs().sum() / w.sum()).item()
+    k, gap = bin_of(confidence, bins), w * (correct.double() - confidence)
+    whole, sums = (torch.bincount(k, weights=one, minlength=bins) for one in (w, gap))
+    return whole, sums
 
 
-def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
-    """Root mean square calibration error (Hendrycks et al., 2019) over bins of equal width.
-
-    The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. Arguments
-    and errors are those of `ece`; `debiased_squared` estimates its square without the bias.
-
-    >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
-    0.375
-    """
-    return Reliability(bins).update(confidence, correct).rmsce
-
-
-def mce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
-    """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
-
-    The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1]. A bin with one
-    input has a gap of up to 1, so the MCE says little if some bins have few inputs. Arguments and
-    errors are those of `ece`.
-
-    >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
-    0.5
-    """
-    return Reliability(bins).update(confidence, correct).mce
-
-
-def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
+def equal_mass_ece(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
     """Expected calibration error over bins with equally many rows (Nguyen and O'Connor, 2015).
 
     sum_k 1/K |acc(B_k) - conf(B_k)| over K = `bins` bins, in [0, 1]; O(N) memory. `confidence`
@@ -104,7 +138,8 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     if K does not divide N, a row on an edge is split between two bins in proportion. Rows whose
     confidences are equal up to rounding form one block with their mean accuracy, which is split in
     the same way. So the order of the rows does not matter, and repeating every row does not change
-    the result. No inputs, or fewer than one bin, raise `ArcalError`.
+    the result. With `weights` `(N,)`, 0 or more, each bin gets 1/K of the weight. No inputs, or
+    fewer than one bin, raise `ArcalError`.
 
     >>> confidence = torch.tensor([0.5, 0.5, 0.75, 0.875])
     >>> equal_mass_ece(confidence, torch.tensor([True, False, True, False]), bins=2)
@@ -116,9 +151,13 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     if N == 0:
         raise ArcalError(NO_INPUTS)
     check_bins(bins)
+    w = as_weights(weights, N)
+    confidence, correct, w = (one[w > 0] for one in (confidence, correct, w))
     confidence, order = confidence.sort()
     last = F.pad(differ(confidence), (0, 1), value=True)  # the last row of each block
-    ends = F.pad(last.nonzero()[:, 0] + 1, (1, 0))
-    gap = F.pad((correct[order].cumsum(0) - confidence.cumsum(0))[last], (1, 0))
-    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * N / bins
-    return float(np.abs(np.diff(np.interp(edges, ends, gap))).sum() / N)
+    correct, w = correct[order], w[order]
+    ends = F.pad(w.cumsum(0)[last], (1, 0))
+    gap = F.pad(((w * correct).cumsum(0) - (w * confidence).cumsum(0))[last], (1, 0))
+    whole = ends[-1].item()
+    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * whole / bins
+    return float(np.abs(np.diff(np.interp(edges, ends, gap))).sum() / whole)

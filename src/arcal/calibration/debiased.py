@@ -18,7 +18,8 @@ def debiased_squared(confidence: TensorLike, correct: TensorLike, bins: int = 15
     means over seeds or sets stay unbiased. If all confidences in a bin are equal, the estimate is
     unbiased; they differ by at most 1/K, and the bias is below 1/N. A bin with a single row has no
     variance to subtract and counts as 0, which lowers the estimate by at most 1/N. If no bin has
-    two rows, `ArcalError` is raised. Arguments are those of `ece`.
+    two rows, `ArcalError` is raised. Arguments are those of `ece`, without weights: the variance
+    that is subtracted is that of a share of whole inputs.
 
     >>> debiased_squared([0.75] * 4, [True, True, True, False])
     -0.0625
@@ -34,7 +35,7 @@ def debiased_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) ->
     form, in [-.3, 1]. It is not unbiased, because the gaps it starts from are already too wide:
     for a calibrated model more than half of the bias remains, and hardly any where the gaps are far
     larger than chance. It can be below 0 and is not clipped. Arguments and errors are those of
-    `ece`.
+    `ece`, without weights, as in `debiased_squared`.
 
     >>> round(debiased_ece([0.75] * 4, [True, True, True, False]), 4)  # the ECE is 0
     -0.1727
