@@ -117,3 +117,11 @@ def test_whole_clusters_are_drawn_whatever_their_numbers():
             own = rows[HALF[rows] == g]
             expected = calibration.ece(PAIR[0][own], PAIR[1][own])
             assert found[g].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_weights_and_clusters_are_given_by_name_everywhere():
+    for module in (calibration, auditing, audits):
+        for one in filter(inspect.isfunction, (getattr(module, name) for name in module.__all__)):
+            parameters = inspect.signature(one).parameters
+            for said in {"weights", "clusters", "than"} & {*parameters}:
+                assert parameters[said].kind is inspect.Parameter.KEYWORD_ONLY, (one, said)

@@ -64,7 +64,7 @@ def coverage_name(target: float) -> str:
 
 
 def acting(
-    scores: Scores, weights: TensorLike | None = None, clusters: TensorLike | None = None
+    scores: Scores, *, weights: TensorLike | None = None, clusters: TensorLike | None = None
 ) -> Acting:
     """Where a model with these scores may act alone; `weights` and `clusters` as in `overall`.
 

@@ -66,10 +66,10 @@ class Difference:
 def difference(
     predictions: Predictions,
     other: Predictions,
+    *,
     than: str = "other",
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> Difference:
     """How the figures of `predictions` differ from those of the `other` model, called `than`.

@@ -16,6 +16,7 @@ def suspect_drift(
     labelled: Tensor,
     others: Tensor,
     classes: Sequence[str],
+    *,
     clusters: Sequence[TensorLike | None] = (None, None),
 ) -> str | None:
     """A sentence if a model's probabilities are distributed differently on other inputs, or None.

@@ -64,9 +64,9 @@ class Overall:
 
 def overall(
     predictions: Predictions,
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> Overall:
     """The figures of a set of predictions, with intervals over draws of its inputs.
@@ -87,7 +87,7 @@ def overall(
     >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 60 + [1] * 40)
     >>> overall(predictions).accuracy.value
     0.6
-    >>> overall(predictions, torch.tensor([2.0] * 60 + [1.0] * 40)).accuracy.value
+    >>> overall(predictions, weights=[2] * 60 + [1] * 40).accuracy.value
     0.75
     """
     N = len(predictions.labels)

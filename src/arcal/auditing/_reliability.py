@@ -22,7 +22,10 @@ from arcal.robustness import levels
 
 
 def reliability(
-    predictions: Predictions, weights: TensorLike | None = None, clusters: TensorLike | None = None
+    predictions: Predictions,
+    *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
 ) -> Reliability:
     """Confidence and accuracy of a model's predictions in each bin of the ECE.
 
@@ -35,7 +38,7 @@ def reliability(
     >>> bins = reliability(half)
     >>> int(bins.count.argmax()), round(bins.ece, 2)  # bin 11 of 0 to 14 is (11/15, 12/15]
     (11, 0.25)
-    >>> round(reliability(half, torch.tensor([3.0, 1.0])).accuracy[11].item(), 2)
+    >>> round(reliability(half, weights=[3, 1]).accuracy[11].item(), 2)
     0.75
     """
     confidence, correct = predictions.confidence, predictions.correct
@@ -51,13 +54,16 @@ def reliability(
 
 
 def counts_if_calibrated(
-    predictions: Predictions, weights: TensorLike | None = None, clusters: TensorLike | None = None
+    predictions: Predictions,
+    *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
 ) -> Tensor:
     """The counts of `reliability` if every confidence is right: they do not depend on the errors.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25]] * 3, labels=[0, 1, 1])
-    >>> counts_if_calibrated(half, torch.tensor([1.0, 3.0, 0.0]))[11]
+    >>> counts_if_calibrated(half, weights=[1, 3, 0])[11]
     tensor(1.6000, dtype=torch.float64)
     """
     if weights is None and clusters is None:

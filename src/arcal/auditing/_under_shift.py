@@ -71,9 +71,9 @@ class Shift:
 def under_shift(
     clean: Predictions,
     shifted: Mapping[EvaluationSet, Predictions],
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> Shift:
     """Figures of the same inputs, clean and shifted, with intervals over draws of inputs.
