@@ -63,12 +63,12 @@ def test_the_interval_of_an_accuracy_is_the_normal_one():
     assert found.basic == pytest.approx((0.8 - half, 0.8 + half), abs=0.1 * half)
     assert abs(found.bias) < 0.1 * half
     assert found.shifted == pytest.approx([end - found.bias for end in found.percentile])
-    narrow = bootstrap(mean, correct, resamples=2000, confidence=0.5).percentile
+    narrow = bootstrap(mean, correct, resamples=2000, level=0.5).percentile
     assert narrow[1] - narrow[0] == pytest.approx(2 * 0.6745 * half / 1.96, rel=0.1)
 
 
 def test_intervals_are_order_statistics():
-    found = bootstrap(mean, torch.arange(50.0), resamples=401, confidence=0.9)
+    found = bootstrap(mean, torch.arange(50.0), resamples=401, level=0.9)
     ascending = found.samples.sort().values
     assert found.percentile == (ascending[20].item(), ascending[380].item())
     assert found.basic == (
@@ -124,7 +124,7 @@ def test_the_percentile_interval_of_an_ece_is_too_high_and_basic_mends_it():
     """Truth: sum_k P(B_k) E[.1 p | B_k] = .1 E[p] = .1/1.3."""
     truth, bounds, estimates = 0.1 / 1.3, [], []
     for seed in range(25):
-        found = bootstrap(ece, *draw(400, seed, slope=0.9), resamples=40, confidence=0.9, seed=seed)
+        found = bootstrap(ece, *draw(400, seed, slope=0.9), resamples=40, level=0.9, seed=seed)
         bounds.append([found.percentile, found.basic])
         estimates.append(found.estimate)
     bias = np.mean(estimates) - truth
@@ -138,9 +138,7 @@ def test_debiased_square_shifted_holds_0_for_calibrated_models_where_the_ece_nev
     held = np.zeros(2)
     for seed in range(25):
         rows = draw(400, seed)
-        low, high = bootstrap(
-            debiased_squared, *rows, resamples=40, confidence=0.9, seed=seed
-        ).shifted
+        low, high = bootstrap(debiased_squared, *rows, resamples=40, level=0.9, seed=seed).shifted
         held += [low <= 0 <= high, bootstrap(ece, *rows, resamples=9).percentile[0] <= 0]
     assert held[0] >= 22
     assert held[1] == 0
@@ -159,8 +157,8 @@ def test_equal_rows_leave_nothing_to_chance():
         ([torch.zeros(0)], {}, "rows"),
         ([torch.tensor(0.5)], {}, r"\[0\] rows"),
         ([torch.zeros(2), torch.zeros(3)], {}, r"\[2, 3\] rows"),
-        ([torch.zeros(2)], {"confidence": 1.0}, "confidence"),
-        ([torch.zeros(2)], {"confidence": 95}, "confidence"),
+        ([torch.zeros(2)], {"level": 1.0}, "level"),
+        ([torch.zeros(2)], {"level": 95}, "level"),
         ([torch.zeros(2)], {"resamples": 0}, "resamples"),
         ([torch.full((2,), torch.nan)], {}, "nan"),
     ],
@@ -176,7 +174,7 @@ def test_samples_that_are_infinite_have_ends():
     rows = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).log(), torch.tensor([1, 0])
     found = bootstrap(nll, *rows, resamples=200)
     assert found.percentile == (pytest.approx(math.log(2)), math.inf)
-    some = Bootstrap(1.0, torch.tensor([1, 2, 3, math.inf, math.inf]).double(), confidence=0.5)
+    some = Bootstrap(1.0, torch.tensor([1, 2, 3, math.inf, math.inf]).double(), level=0.5)
     assert some.percentile == (2, math.inf)
 
 

@@ -112,3 +112,13 @@ def test_heavy_inputs_that_are_wrong_more_often_seldom_pass():
         wrong = draw.uniform(size=N) < np.where(heavy, (0.101 - (1 - share) * 0.02) / share, 0.02)
         passed += act_above(np.ones(N), ~wrong, 0.9, weights=weights) is not None
     assert passed <= 15
+
+
+def test_at_a_lower_level_fewer_inputs_show_an_accuracy():
+    """0.99^n is at most (1 - 0.5) / 5 from n = 230 on."""
+    few, enough = (
+        act_above(torch.ones(n), torch.ones(n, dtype=torch.bool), 0.99, level=0.5)
+        for n in (229, 230)
+    )
+    assert few is None
+    assert enough is not None

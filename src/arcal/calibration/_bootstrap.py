@@ -20,9 +20,9 @@ class Bootstrap:
     """A figure, its bootstrap samples, and four confidence intervals from them.
 
     >>> samples = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
-    >>> result = Bootstrap(estimate=0.25, samples=samples, confidence=0.5)
+    >>> result = Bootstrap(estimate=0.25, samples=samples, level=0.5)
     >>> result, result.bias
-    (Bootstrap(estimate=0.25, confidence=0.5), 0.25)
+    (Bootstrap(estimate=0.25, level=0.5), 0.25)
     >>> result.percentile, result.basic, result.shifted, result.outer
     ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375), (-0.125, 0.375))
     """
@@ -32,8 +32,8 @@ class Bootstrap:
     samples: Tensor = field(repr=False)
     """`(B,)` float64: the figure on B draws of the rows with replacement. A draw without a figure,
     such as one of rows without weight, is nan and does not count."""
-    confidence: float
-    """The confidence of the intervals, within (0, 1)."""
+    level: float
+    """The level of confidence of the intervals, within (0, 1)."""
     widening: float = field(default=1.0, repr=False)
     """The factor by which the ends of the samples' interval are moved away from the estimate."""
 
@@ -42,17 +42,17 @@ class Bootstrap:
         return Bootstrap(
             self.estimate - other.estimate,
             self.samples - other.samples,
-            self.confidence,
+            self.level,
             self.widening,
         )
 
     @cached_property
     def percentile(self) -> tuple[float, float]:
-        """The percentile interval: the middle share `confidence` of the samples.
+        """The percentile interval: the middle share `level` of the samples.
 
         It is stretched about the estimate by `widening`.
         """
-        tail = (1 - self.confidence) / 2
+        tail = (1 - self.level) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
         ends = self.samples.nanquantile(tails)
         if ends.isnan().any():  # nan is between two of inf
@@ -99,7 +99,7 @@ def bootstrap(
     *arrays: TensorLike,
     weights: TensorLike | None = None,
     resamples: int = 1000,
-    confidence: float = 0.95,
+    level: float = 0.95,
     seed: int = 0,
 ) -> Bootstrap:
     """Evaluate `measure` on B = `resamples` bootstrap draws (Efron and Tibshirani, 1993).
@@ -132,7 +132,7 @@ def bootstrap(
 
     >>> low, high = bootstrap(debiased_squared, confidence, correct, resamples=50).shifted
 
-    No rows, arrays of different lengths, no resamples, a `confidence` outside (0, 1), or a measure
+    No rows, arrays of different lengths, no resamples, a `level` outside (0, 1), or a measure
     that takes other arguments, is not a number, or is nan on some draw, raises `ArcalError`.
     """
     columns = [as_tensor(array) for array in arrays]
@@ -142,10 +142,10 @@ def bootstrap(
             f"the arrays to resample have {sorted(lengths)} rows: pass arrays of one length, at "
             "least 1"
         )
-    if not 0 < confidence < 1 or resamples < 1:
+    if not 0 < level < 1 or resamples < 1:
         raise ArcalError(
-            f"confidence must lie within (0, 1) and resamples be at least 1, not {confidence} and "
-            f"{resamples}: the usual confidence is 0.95"
+            f"level must lie within (0, 1) and resamples be at least 1, not {level} and "
+            f"{resamples}: the usual level is 0.95"
         )
     (N,) = lengths
     w = None if weights is None else as_weights(weights, N)
@@ -165,7 +165,7 @@ def bootstrap(
         samples[b] = value([array[rows] for array in columns], drawn)
         if samples[b].isnan() and (drawn is None or drawn.any()):
             raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
-    return Bootstrap(estimate, samples, confidence, 1.0 if w is None else widening(w))
+    return Bootstrap(estimate, samples, level, 1.0 if w is None else widening(w))
 
 
 def _check_arguments(
