@@ -15,7 +15,6 @@ import tyro
 from torch import Tensor
 
 from arcal.calibration import (
-    Reliability,
     bootstrap,
     brier,
     class_wise_ece,
@@ -34,19 +33,12 @@ SIZES = (250, 1000)
 TESTS = {"cifar10": lambda: cifar10_test(shared()), "fashion": lambda: load("fashion").test}
 
 
-def _of_sums(measure: Callable[[Reliability], float]) -> Callable[[Tensor, Tensor], float]:
-    def on_rows(probabilities: Tensor, labels: Tensor) -> float:
-        return measure(Reliability().update(*confidence_and_correct(probabilities, labels)))
-
-    return on_rows
-
-
 MEASURES: dict[str, Callable[[Tensor, Tensor], float]] = {
     "`ece`": lambda p, y: ece(*confidence_and_correct(p, y)),
     "`equal_mass_ece`": lambda p, y: equal_mass_ece(*confidence_and_correct(p, y)),
-    "`debiased_ece`": _of_sums(debiased_ece),
-    "`ece_if_calibrated`": _of_sums(ece_if_calibrated),
-    "`debiased_squared`": _of_sums(debiased_squared),
+    "`debiased_ece`": lambda p, y: debiased_ece(*confidence_and_correct(p, y)),
+    "`ece_if_calibrated`": lambda p, y: ece_if_calibrated(confidence_and_correct(p, y)[0]),
+    "`debiased_squared`": lambda p, y: debiased_squared(*confidence_and_correct(p, y)),
     "`class_wise_ece`": class_wise_ece,
     "`nll`": lambda p, y: nll(p.log(), y),
     "`brier`": brier,

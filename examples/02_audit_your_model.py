@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import arcal
-from arcal.calibration import auroc, ece_if_calibrated, entropy, mean_by_level
+from arcal.calibration import auroc, entropy, mean_by_level
 from arcal.calibration.posthoc import Temperature, fit_temperature
 from arcal.data import Part, load, load_test
 from arcal.networks import build
@@ -34,7 +34,7 @@ def audit(model: nn.Module, validation: Part, test: Part, others: Part) -> dict[
     print(
         f"{len(test)} images: accuracy {correct.double().mean():.3f}, mean confidence "
         f"{confidence.mean():.3f}, ECE {reliability.ece:.3f} "
-        f"({ece_if_calibrated(reliability):.3f} if it were calibrated)\n"
+        f"({reliability.ece_if_calibrated:.3f} if it were calibrated)\n"
     )
 
     held_out = log_probabilities(model, images(validation))

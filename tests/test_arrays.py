@@ -35,7 +35,7 @@ MEASURES = {
     "entropy": (c.entropy, np.log(P)),
     "auroc": (c.auroc, CONFIDENCE, ROBUSTNESS),
     "equal_mass": (c.equal_mass_ece, CONFIDENCE, CORRECT),
-    "debiased": (lambda a, b: c.debiased_ece(c.Reliability().update(a, b)), CONFIDENCE, CORRECT),
+    "debiased": (c.debiased_ece, CONFIDENCE, CORRECT),
     "smooth": (c.smooth_ece, CONFIDENCE, CORRECT),
     "mean_by_level": (lambda v, s: c.mean_by_level(v, s, R), CONFIDENCE, LEVELS),
     "by_level": (lambda a, b, s: c.by_level(a, b, s, R).gap, CONFIDENCE, CORRECT, LEVELS),

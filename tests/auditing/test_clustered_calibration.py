@@ -81,12 +81,15 @@ def test_copies_of_inputs_in_clusters_change_no_interval():
 
 def test_a_drift_of_a_few_patients_is_no_drift():
     said = [
-        suspect_drift(a.log_probabilities, b.log_probabilities, "ab", (of, of_b))
+        suspect_drift(a.log_probabilities, b.log_probabilities, "ab", clusters=(of, of_b))
         for a, of, b, of_b in ((*drawn(seed=s), *drawn(seed=s + 500)) for s in range(60))
     ]
     assert sum(one is not None for one in said) <= 1
     (a, of), (b, of_b) = drawn(G=80), drawn(G=80, seed=1, sharper=12)
-    assert suspect_drift(a.log_probabilities, b.log_probabilities, "ab", (of, of_b)) is not None
+    assert (
+        suspect_drift(a.log_probabilities, b.log_probabilities, "ab", clusters=(of, of_b))
+        is not None
+    )
 
 
 def test_patients_of_whom_a_model_is_more_or_less_sure_are_no_drift():
@@ -103,7 +106,7 @@ def test_patients_of_whom_a_model_is_more_or_less_sure_are_no_drift():
     said, alone = 0, 0
     for seed in range(60):
         (a, of), (b, of_b) = sure(100, 5, seed), sure(10, 50, seed + 500)
-        said += suspect_drift(a, b, "abc", (of, of_b)) is not None
+        said += suspect_drift(a, b, "abc", clusters=(of, of_b)) is not None
         alone += suspect_drift(a, b, "abc") is not None
     assert (said, alone > 3) == (0, True)
 

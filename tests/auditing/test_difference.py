@@ -21,7 +21,7 @@ def worse(predictions: Predictions, noise: float, seed: int = 1) -> Predictions:
 
 def test_figures_are_differences_and_intervals_those_of_draws_one_by_one():
     one, other = drawn(300, sharpness=2), worse(drawn(300), 0.7)
-    between = difference(one, other, "old", resamples=20)
+    between = difference(one, other, than="old", resamples=20)
     rows = torch.randint(300, (20, 300), generator=torch.Generator().manual_seed(0))
 
     def figures(of: Predictions) -> dict[str, float]:

@@ -169,7 +169,9 @@ def test_weights_on_the_least_sure_inputs_do_not_make_chance_a_verdict():
     accused = 0
     for _ in range(100):
         right = torch.rand(4550, generator=generator, dtype=torch.float64) < p
-        accused += shown(by_group(of_confidence(p, right), everything, "a", weights, resamples=1))
+        accused += shown(
+            by_group(of_confidence(p, right), everything, "a", weights=weights, resamples=1)
+        )
     assert accused <= 10
 
 
@@ -205,7 +207,9 @@ def test_of_weighted_groups_an_interval_says_what_the_test_does():
     right[:20_000] |= torch.arange(20_000) % 2 > 0  # half of the groups are under-confident
     right[-10_000:] &= torch.arange(10_000) % 5 > 0  # and a quarter is over-confident
     said = of_confidence(sure, right)
-    groups = by_group(said, torch.arange(40_000) // 1000, [*map(str, range(40))], w, resamples=1)
+    groups = by_group(
+        said, torch.arange(40_000) // 1000, [*map(str, range(40))], weights=w, resamples=1
+    )
     assert {one.gap.sign for one in groups} == {0, -1, 1}
     for one in groups:
         assert (one.p < 0.05) == (one.gap.sign != 0)
@@ -286,7 +290,7 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
     predictions, groups = drawn(900, sharpness=2), cut(900)
     weights = torch.arange(900) % 4
     rows = torch.arange(900).repeat_interleave(weights)
-    weighted = by_group(predictions, groups, NAMES, weights, resamples=2)
+    weighted = by_group(predictions, groups, NAMES, weights=weights, resamples=2)
     repeated = by_group(reordered(predictions, rows), groups[rows], NAMES, resamples=2)
     for one, other in zip(weighted, repeated, strict=True):
         for name in ("accuracy", "gap", "ece"):
@@ -308,9 +312,9 @@ def test_the_ece_of_a_weighted_group_is_as_unsure_as_that_of_its_inputs_alone():
     heavy = (torch.arange(N) % 50 == 0) & (labels == 0)
     weights = torch.where(heavy, 40.0, 1.0)
     half = torch.arange(N) % 2
-    groups = by_group(said, half, ("even", "odd"), weights)
+    groups = by_group(said, half, ("even", "odd"), weights=weights)
     for g, group in enumerate(groups):
-        alone = overall(said.rows(half == g), weights[half == g])
+        alone = overall(said.rows(half == g), weights=weights[half == g])
         assert group.ece is not None
         assert group.ece.high == pytest.approx(alone.ece.high, rel=0.06)
     assert int((labels[half == 0] == 1).sum()) > 100
@@ -324,7 +328,7 @@ def test_equal_weights_and_the_order_of_the_rows_change_nothing():
     plain = by_group(predictions, groups, NAMES, resamples=2)
     rows = torch.randperm(900, generator=torch.Generator().manual_seed(1))
     for others in (
-        by_group(predictions, groups, NAMES, torch.full((900,), 0.3), resamples=2),
+        by_group(predictions, groups, NAMES, weights=torch.full((900,), 0.3), resamples=2),
         by_group(reordered(predictions, rows), groups[rows], NAMES, resamples=2),
     ):
         for one, other in zip(plain, others, strict=True):
@@ -385,9 +389,9 @@ def test_cells_are_the_predicted_class_in_each_level_of_all_inputs():
 def test_weights_may_be_an_array_or_a_list():
     predictions, weights = drawn(200), 1 + torch.arange(200) % 3
     names, groups = NAMES[:3], predictions.labels
-    whole = by_group(predictions, groups, names, weights, resamples=2)
+    whole = by_group(predictions, groups, names, weights=weights, resamples=2)
     for some in (weights.numpy(), weights.tolist()):
-        assert by_group(predictions, groups, names, some, resamples=2) == whole
+        assert by_group(predictions, groups, names, weights=some, resamples=2) == whole
 
 
 def test_refuses_bad_input_in_one_line():

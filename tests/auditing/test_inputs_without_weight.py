@@ -48,7 +48,7 @@ def near(one: Estimate | None, other: Estimate | None):
 
 def test_errors_that_weigh_nothing_are_not_seen():
     predictions = with_few_errors()
-    every, some = overall(predictions, WEIGHTS), overall(alone(predictions))
+    every, some = overall(predictions, weights=WEIGHTS), overall(alone(predictions))
     assert some.accuracy.n - round(some.accuracy.value * some.accuracy.n) < 5
     for name in ("ece", "smooth_ece", "nll", "brier", "aurc"):
         near(getattr(every, name), getattr(some, name))
@@ -56,12 +56,12 @@ def test_errors_that_weigh_nothing_are_not_seen():
 
 def test_nor_are_those_of_a_class_and_of_its_probability():
     predictions = with_few_errors()
-    groups = by_class(predictions, "ab", WEIGHTS), by_class(alone(predictions), "ab")
+    groups = by_class(predictions, "ab", weights=WEIGHTS), by_class(alone(predictions), "ab")
     for every, some in zip(*groups, strict=True):
         near(every.ece, some.ece)
     sure, labels = torch.tensor([8.0, 0.0]).expand(1, N, 2), (WEIGHTS == 0).long()
     rare = Predictions(torch.arange(N), labels, sure)
-    near(class_probability(rare, 1, WEIGHTS).ece, class_probability(alone(rare), 1).ece)
+    near(class_probability(rare, 1, weights=WEIGHTS).ece, class_probability(alone(rare), 1).ece)
 
 
 def test_nor_those_of_two_models_under_shift_and_after_calibration():
@@ -73,7 +73,7 @@ def test_nor_those_of_two_models_under_shift_and_after_calibration():
         near(*(getattr(each, name) for each in apart))
     (fog,) = shift_sets(["fog-3"])
     shifts = (
-        under_shift(one, {fog: other}, WEIGHTS),
+        under_shift(one, {fog: other}, weights=WEIGHTS),
         under_shift(alone(one), {fog: alone(other)}),
     )
     for name in ("ece", "nll", "brier"):
@@ -93,18 +93,18 @@ def test_a_label_of_probability_0_that_weighs_nothing_changes_no_interval():
     some = overall(as_predictions(probabilities=p, labels=labels))
     every = as_predictions(probabilities=[*p, [1.0, 0.0]], labels=[*labels, 1])
     weights = torch.tensor([1.0] * 100 + [0.0])
-    near(overall(every, weights).nll, some.nll)
+    near(overall(every, weights=weights).nll, some.nll)
 
 
 @pytest.mark.parametrize("weighing", [1, 2, 5])
 def test_draws_of_nothing_that_weighs_do_not_count(weighing):
     """The smooth ECE of such a draw ended in a traceback, and other intervals were nan."""
     predictions, weights = drawn(40, sharpness=2), (torch.arange(40) < weighing).double()
-    one = overall(predictions, weights)
+    one = overall(predictions, weights=weights)
     for name in ("confidence", "ece", "smooth_ece", "nll", "brier", "aurc"):
         estimate = getattr(one, name)
         assert math.isfinite(estimate.high)
         assert estimate.low <= estimate.value <= estimate.high
     (fog,) = shift_sets(["fog-3"])
-    change = under_shift(predictions, {fog: predictions}, weights).change
+    change = under_shift(predictions, {fog: predictions}, weights=weights).change
     assert change.nll.low == change.nll.high == 0

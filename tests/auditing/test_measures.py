@@ -25,7 +25,6 @@ from arcal.auditing import (
 )
 from arcal.auditing._measures import ece_interval
 from arcal.calibration import (
-    Reliability,
     class_wise_ece,
     confidence_and_correct,
     debiased_ece,
@@ -99,9 +98,9 @@ def test_figures_of_several_members_are_of_their_averaged_probabilities():
     assert values["ece_class_wise"] == pytest.approx(class_wise_ece(p, predictions.labels))
     equal_mass = equal_mass_ece(*confidence_and_correct(p, predictions.labels))
     assert values["ece_equal_mass"] == pytest.approx(equal_mass)
-    bins = Reliability().update(*confidence_and_correct(p, predictions.labels))
-    assert values["ece_debiased"] == pytest.approx(debiased_ece(bins))
-    assert values["ece_if_calibrated"] == pytest.approx(ece_if_calibrated(bins))
+    pair = confidence_and_correct(p, predictions.labels)
+    assert values["ece_debiased"] == pytest.approx(debiased_ece(*pair))
+    assert values["ece_if_calibrated"] == pytest.approx(ece_if_calibrated(pair[0]))
     assert tuple(values) == MEASURES + OTHER_ECE
 
 

@@ -136,7 +136,7 @@ def test_the_intervals_of_a_calibrated_model_hold_0():
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
     predictions = drawn(sharpness=2)
     weights = torch.arange(400) % 4
-    weighted = overall(predictions, weights, resamples=2)
+    weighted = overall(predictions, weights=weights, resamples=2)
     repeated = overall(
         reordered(predictions, torch.arange(400).repeat_interleave(weights)), resamples=2
     )
@@ -148,7 +148,9 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
 
 def test_equal_weights_change_nothing():
     predictions = drawn(200)
-    plain, weighted = (overall(predictions, w, resamples=50) for w in (None, torch.full((200,), 7)))
+    plain, weighted = (
+        overall(predictions, weights=w, resamples=50) for w in (None, torch.full((200,), 7))
+    )
     assert values(weighted) == pytest.approx(values(plain), abs=1e-8)
     assert weighted.accuracy.n == 200
     for name, interval in ends(plain).items():
@@ -217,7 +219,7 @@ def test_refuses_bad_input_in_one_line():
         (predictions, -torch.ones(20), "0 or more"),
     ):
         with pytest.raises(ArcalError, match=line) as error:
-            overall(some, weights, resamples=2)
+            overall(some, weights=weights, resamples=2)
         assert "\n" not in str(error.value)
 
 
@@ -245,7 +247,7 @@ def test_one_heavy_weight_leaves_figures_in_their_ranges():
     z = torch.randn(300, 3, generator=generator)
     predictions = as_predictions(logits=z, labels=torch.arange(300) % 3)
     weights = torch.tensor([1.0] * 299 + [1e6])
-    figures = overall(predictions, weights, resamples=200)
+    figures = overall(predictions, weights=weights, resamples=200)
     for name in ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc"):
         least, most = RANGES[name]
         one = getattr(figures, name)

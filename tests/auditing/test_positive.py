@@ -55,12 +55,12 @@ def test_equal_probabilities_share_a_bin_also_if_rounding_tells_them_apart():
 def test_weights_count_as_often_as_inputs_do():
     p, positive = rare(600)
     often = np.random.default_rng(1).integers(0, 4, 600)
-    weighted = calibration_curve(p, positive, often.astype(float), bins=5)
+    weighted = calibration_curve(p, positive, weights=often.astype(float), bins=5)
     repeated = calibration_curve(p.repeat(often), positive.repeat(often), bins=5)
     for one, other in zip(weighted, repeated, strict=True):
         assert one.probability == pytest.approx(other.probability)
         assert one.frequency.value == pytest.approx(other.frequency.value)
-    alike = calibration_curve(p, positive, np.full(600, 2.5))
+    alike = calibration_curve(p, positive, weights=np.full(600, 2.5))
     for one, other in zip(alike, calibration_curve(p, positive), strict=True):
         assert one.frequency.high == pytest.approx(other.frequency.high)
 
@@ -148,7 +148,7 @@ def test_only_audits_of_two_classes_have_it():
         (([1.5], [True]), {}, "must lie in"),
         (([0.5], [True]), {"binning": "size"}, "'mass' or 'width', not 'size'"),
         (([0.5], [True]), {"bins": 0}, "bins must be at least 1"),
-        (([0.5], [True], [-1.0]), {}, "weights must be 0 or more"),
+        (([0.5], [True]), {"weights": [-1.0]}, "weights must be 0 or more"),
     ],
 )
 def test_bad_input_is_refused(arguments, options, words):

@@ -47,10 +47,10 @@ def test_each_run_has_its_own_bins_and_the_ensemble_the_mean_probability():
 def test_inputs_that_weigh_much_and_are_wrong_leave_fewer_in_a_bin():
     half = as_predictions(probabilities=[[0.75, 0.25]] * 5, labels=[1, 0, 0, 0, 0])
     weights = torch.tensor([4.0, 1, 1, 1, 1])
-    bins = reliability(half, weights)
+    bins = reliability(half, weights=weights)
     assert float(bins.accuracy[11]) == pytest.approx(0.5)
     assert float(bins.count[11]) == pytest.approx(0.5 * 0.5 * 64 / (16 * 0.25 + 4 * 0.25))
-    assert float(counts_if_calibrated(half, weights)[11]) == pytest.approx(64 / 20)
+    assert float(counts_if_calibrated(half, weights=weights)[11]) == pytest.approx(64 / 20)
     assert torch.equal(counts_if_calibrated(half), reliability(half).count)
 
 
@@ -74,7 +74,7 @@ def test_weights_count_in_bins_as_in_the_ece():
     predictions = as_predictions(logits=logits, labels=labels)
     weights = torch.rand(300, generator=generator).double() ** 2
     weights[::7] = 0
-    bins = reliability(predictions, weights)
+    bins = reliability(predictions, weights=weights)
     probability, predicted = logits.softmax(1).max(1)
     for k in range(15):
         inside = (probability > k / 15) & (probability <= (k + 1) / 15)
@@ -85,9 +85,13 @@ def test_weights_count_in_bins_as_in_the_ece():
         right = (predicted == labels)[inside].double()
         expected = (w * right).sum() / w.sum(), (w * probability[inside]).sum() / w.sum()
         torch.testing.assert_close((bins.accuracy[k], bins.confidence[k]), expected)
+    gaps = (bins.accuracy - bins.confidence).abs().nan_to_num()
+    assert bins.ece == pytest.approx((bins.count * gaps).sum().item() / bins.count.sum().item())
     whole = torch.ones(300)
     torch.testing.assert_close(
-        reliability(predictions, whole).accuracy, reliability(predictions).accuracy, equal_nan=True
+        reliability(predictions, weights=whole).accuracy,
+        reliability(predictions).accuracy,
+        equal_nan=True,
     )
     low, high = accuracy_interval(bins)
     assert not ((low > bins.accuracy) | (high < bins.accuracy)).any()

@@ -158,13 +158,13 @@ def test_a_planted_loss_is_found():
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often(clean):
     weights = torch.arange(240) % 3
     rows = torch.arange(240).repeat_interleave(weights)
-    weighted = under_shift(clean, shifted(clean), weights, resamples=2)
+    weighted = under_shift(clean, shifted(clean), weights=weights, resamples=2)
     repeated = {where: reordered(one, rows) for where, one in shifted(clean).items()}
     expected = under_shift(reordered(clean, rows), repeated, resamples=2)
     for part in ("clean", "mean", "change"):
         ours, theirs = getattr(weighted, part), getattr(expected, part)
         assert values(ours) == pytest.approx(values(theirs), abs=1e-9)
-    equal = under_shift(clean, shifted(clean), torch.full((240,), 5), resamples=20)
+    equal = under_shift(clean, shifted(clean), weights=torch.full((240,), 5), resamples=20)
     plain = under_shift(clean, shifted(clean), resamples=20)
     for name in FIGURES:
         ours, theirs = getattr(equal.change, name), getattr(plain.change, name)
@@ -180,7 +180,7 @@ def test_refuses_bad_input_in_one_line(clean):
         ({fog: clean}, torch.ones(3), "weights must be 240 numbers"),
     ):
         with pytest.raises(ArcalError, match=line) as error:
-            under_shift(clean, sets, weights, resamples=2)
+            under_shift(clean, sets, weights=weights, resamples=2)
         assert "\n" not in str(error.value)
 
 

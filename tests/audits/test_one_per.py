@@ -113,7 +113,9 @@ def test_figures_are_of_a_patient_and_weighted_by_how_many_there_are_of_an_input
 
 def accuracies(predictions, group, weights):
     names = [*map(str, range(group.max() + 1))]
-    return [one.accuracy for one in by_group(predictions, group, names, weights, resamples=1)]
+    return [
+        one.accuracy for one in by_group(predictions, group, names, weights=weights, resamples=1)
+    ]
 
 
 def test_files_are_drawn_from_inputs_that_weigh_something(tmp_path, monkeypatch):

@@ -16,7 +16,8 @@ from arcal.calibration import (
 )
 from arcal.errors import ArcalError
 
-ALL = (debiased_squared, debiased_ece, ece_if_calibrated)
+ALL = ("debiased_squared", "debiased_ece", "ece_if_calibrated")
+"""Properties of a `Reliability`."""
 
 
 def bins_of(confidence, correct, K=15):
@@ -67,10 +68,13 @@ def test_are_the_formulas(N, K):
     confidence, correct = draw(N)
     sums = Reliability(K).update(confidence, correct)
     expected = squared_by_the_formula(confidence, correct, K)
-    assert debiased_squared(sums) == pytest.approx(expected, abs=1e-13)
+    assert sums.debiased_squared == debiased_squared(confidence, correct, K)
+    assert sums.debiased_squared == pytest.approx(expected, abs=1e-13)
     expected = debiased_by_the_formula(confidence, correct, K)
-    assert debiased_ece(sums) == pytest.approx(expected, abs=1e-13)
-    assert ece_if_calibrated(sums) == pytest.approx(floor_by_the_formula(confidence, K), abs=1e-12)
+    assert sums.debiased_ece == debiased_ece(confidence, correct, K)
+    assert sums.debiased_ece == pytest.approx(expected, abs=1e-13)
+    assert sums.ece_if_calibrated == ece_if_calibrated(confidence, K)
+    assert sums.ece_if_calibrated == pytest.approx(floor_by_the_formula(confidence, K), abs=1e-12)
 
 
 def outcomes(probability):
@@ -86,8 +90,7 @@ def test_the_expectation_of_the_square_is_the_truth_exactly(truth):
     confidence = torch.tensor([0.3] * 4 + [0.9] * 5, dtype=torch.float64)
     of_rows = [truth[0]] * 4 + [truth[1]] * 5
     mean = sum(
-        chance * debiased_squared(Reliability().update(confidence, correct))
-        for correct, chance in outcomes(of_rows)
+        chance * debiased_squared(confidence, correct) for correct, chance in outcomes(of_rows)
     )
     gaps = np.array(truth) - [0.3, 0.9]
     assert mean == pytest.approx((np.array([4, 5]) / 9 * gaps**2).sum(), abs=1e-14)
@@ -102,7 +105,7 @@ def test_the_mean_of_the_square_is_the_truth_where_confidences_differ(slope):
     truth = (1 - slope) ** 2 * (sums.confidence.nan_to_num() ** 2 * sums.count).sum().item() / 1e6
     N = 300
     found = [
-        [debiased_squared(sums), sum_of_squares(sums)]
+        [sums.debiased_squared, sum_of_squares(sums)]
         for sums in (Reliability().update(*draw(N, generator, slope)) for _ in range(500))
     ]
     (debiased, plain), error = np.mean(found, 0), np.std(found, 0)[0] / 500**0.5
@@ -124,7 +127,7 @@ def test_the_floor_is_what_calibrated_models_show():
         ece(confidence, torch.rand(300, generator=generator, dtype=torch.float64) < confidence)
         for _ in range(1000)
     ]
-    floor = ece_if_calibrated(Reliability().update(confidence, confidence > 0))
+    floor = ece_if_calibrated(confidence)
     error = np.std(shown) / 1000**0.5
     assert -4 * error < floor - np.mean(shown) < 4 * error + 0.02 * floor
     assert error < 0.02 * floor
@@ -135,7 +138,7 @@ def test_the_l1_estimate_takes_off_the_bias_where_gaps_stand_out_and_less_where_
     for slope, remaining in ((1.0, (0.5, 0.8)), (0.8, (-0.2, 0.2))):
         truth = (1 - slope) * 1 / 1.3  # the mean of u**.3, under one sign in all bins
         found = [
-            [sums.ece, debiased_ece(sums)]
+            [sums.ece, sums.debiased_ece]
             for sums in (Reliability().update(*draw(400, generator, slope)) for _ in range(500))
         ]
         biased, debiased = np.mean(found, 0) - truth
@@ -145,22 +148,22 @@ def test_the_l1_estimate_takes_off_the_bias_where_gaps_stand_out_and_less_where_
 
 def test_small_cases_by_hand():
     sums = Reliability().update(torch.tensor([0.5, 0.5]), torch.tensor([True, False]))
-    assert debiased_squared(sums) == -0.25
-    assert debiased_ece(sums) == pytest.approx(-(0.125**0.5) * (2 / np.pi) ** 0.5, abs=1e-15)
-    assert ece_if_calibrated(sums) == pytest.approx(0.25, abs=1e-15)  # |X - 1| is 1 half of times
+    assert sums.debiased_squared == -0.25
+    assert sums.debiased_ece == pytest.approx(-(0.125**0.5) * (2 / np.pi) ** 0.5, abs=1e-15)
+    assert sums.ece_if_calibrated == pytest.approx(0.25, abs=1e-15)  # |X - 1| is 1 half of times
     for p, c, truth in ((1.0, True, 0), (0.0, True, 1), (1.0, False, 1), (0.0, False, 0)):
         sums = Reliability().update(torch.tensor([p, p]), torch.tensor([c, c]))
-        assert [of(sums) for of in ALL] == [truth, truth, 0]
+        assert [getattr(sums, of) for of in ALL] == [truth, truth, 0]
 
 
 def test_a_bin_of_one_row_adds_nothing_to_the_square():
     confidence = torch.tensor([0.5, 0.5, 0.9], dtype=torch.float64)
     sums = Reliability().update(confidence, torch.tensor([True, True, False]))
-    assert debiased_squared(sums) == 2 / 3 * 0.25
+    assert sums.debiased_squared == 2 / 3 * 0.25
     alone = Reliability().update(confidence[1:], torch.tensor([True, False]))
     with pytest.raises(ArcalError, match="two rows"):
-        debiased_squared(alone)
-    assert debiased_ece(alone) == alone.ece
+        _ = alone.debiased_squared
+    assert alone.debiased_ece == alone.ece
 
 
 inputs = st.lists(
@@ -179,15 +182,15 @@ def test_properties(pairs, K, size):
     for p, c in zip(confidence.split(size), correct.split(size), strict=True):
         streamed.merge(Reliability(K).update(p, c))
     for of, low, high in zip(ALL, (-0.25, -0.3, 0), (1, 1, 0.5), strict=True):
-        if of is debiased_squared and sums.count.max() < 2:
+        if of == "debiased_squared" and sums.count.max() < 2:
             continue
-        assert low - 1e-12 <= of(sums) <= high + 1e-12
-        assert of(streamed) == pytest.approx(of(sums), abs=1e-12)
-    assert debiased_ece(sums) <= sums.ece + 1e-13
-    assert ece_if_calibrated(sums) == pytest.approx(floor_by_the_formula(confidence, K), abs=1e-11)
+        assert low - 1e-12 <= getattr(sums, of) <= high + 1e-12
+        assert getattr(streamed, of) == pytest.approx(getattr(sums, of), abs=1e-12)
+    assert sums.debiased_ece <= sums.ece + 1e-13
+    assert sums.ece_if_calibrated == pytest.approx(floor_by_the_formula(confidence, K), abs=1e-11)
 
 
 def test_no_inputs_have_no_estimate():
     for of, message in zip(ALL, ("two rows", "no inputs", "no inputs"), strict=True):
         with pytest.raises(ArcalError, match=message):
-            of(Reliability())
+            getattr(Reliability(), of)

@@ -11,12 +11,12 @@ from arcal.calibration.intervals import tango
 from arcal.errors import ArcalError
 
 
-@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
-def test_agrees_with_the_exact_interval_of_scipy(confidence):
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_agrees_with_the_exact_interval_of_scipy(level):
     pairs = [(x, n) for n in (1, 2, 7, 50, 1000) for x in sorted({0, 1, n // 3, n - 1, n})]
     x, n = torch.tensor(pairs).T
-    low, high = clopper_pearson(x, n, confidence)
-    peers = [binomtest(*pair).proportion_ci(confidence, method="exact") for pair in pairs]
+    low, high = clopper_pearson(x, n, level)
+    peers = [binomtest(*pair).proportion_ci(level, method="exact") for pair in pairs]
     np.testing.assert_allclose(low, [peer.low for peer in peers], rtol=1e-9)
     np.testing.assert_allclose(high, [peer.high for peer in peers], rtol=1e-9)
     assert low.dtype == high.dtype == torch.float64
@@ -55,7 +55,7 @@ def test_takes_the_bins_of_a_reliability_and_rules_nothing_out_where_empty():
 
 
 @pytest.mark.parametrize(
-    ("successes", "count", "confidence", "message"),
+    ("successes", "count", "level", "message"),
     [
         ([3], [2], 0.95, "3 successes of 2"),
         ([-1], [2], 0.95, "-1 successes of 2"),
@@ -63,13 +63,13 @@ def test_takes_the_bins_of_a_reliability_and_rules_nothing_out_where_empty():
         ([1, 2], [2], 0.95, "shape"),
         ([0.5], [2], 0.95, "integers"),
         ([True], [2], 0.95, "integers"),
-        ([1], [2], 1.0, "confidence"),
-        ([1], [2], 95, "confidence"),
+        ([1], [2], 1.0, "level"),
+        ([1], [2], 95, "level"),
     ],
 )
-def test_refuses_bad_input_in_one_line(successes, count, confidence, message):
+def test_refuses_bad_input_in_one_line(successes, count, level, message):
     with pytest.raises(ArcalError, match=message) as error:
-        clopper_pearson(torch.tensor(successes), torch.tensor(count), confidence)
+        clopper_pearson(torch.tensor(successes), torch.tensor(count), level)
     assert "\n" not in str(error.value)
 
 
@@ -77,17 +77,17 @@ def test_refuses_bad_input_in_one_line(successes, count, confidence, message):
     ("only_second", "only_first", "N"),
     [(40, 20, 1000), (12, 2, 50), (3, 0, 20), (0, 7, 9), (5, 5, 30), (20, 1, 40), (0, 1, 1000)],
 )
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_the_ends_of_tango_satisfy_his_definition(only_second, only_first, N, confidence):
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_ends_of_tango_satisfy_his_definition(only_second, only_first, N, level):
     """With the likeliest share by a search of the likelihood, not by the closed form."""
-    z = norm.ppf((1 + confidence) / 2)
+    z = norm.ppf((1 + level) / 2)
     counts = only_second, only_first, N - only_second - only_first
 
     def unlikely(q, d):
         shares = q + d, q, 1 - 2 * q - d
         return -sum(n * np.log(max(p, 1e-300)) for n, p in zip(counts, shares, strict=True) if n)
 
-    low, high = tango(only_first, only_second, N, confidence)
+    low, high = tango(only_first, only_second, N, level)
     assert -1 <= low <= (only_second - only_first) / N <= high <= 1
     for d in (low, high):
         bounds = max(0, -d), (1 - d) / 2
@@ -125,7 +125,7 @@ def test_tango_holds_the_truth_by_enumeration(p_first, p_second):
 
 
 @pytest.mark.parametrize(
-    ("counts", "confidence", "message"),
+    ("counts", "level", "message"),
     [
         ((-1, 0, 5), 0.95, "-1 and 0 of 5"),
         ((3, 3, 5), 0.95, "3 and 3 of 5"),
@@ -133,6 +133,6 @@ def test_tango_holds_the_truth_by_enumeration(p_first, p_second):
         ((1, 1, 5), 1.0, "within"),
     ],
 )
-def test_what_tango_cannot_take_is_refused(counts, confidence, message):
+def test_what_tango_cannot_take_is_refused(counts, level, message):
     with pytest.raises(ArcalError, match=message):
-        tango(*counts, confidence=confidence)
+        tango(*counts, level=level)

@@ -48,7 +48,7 @@ def test_without_radii_the_curve_has_all_its_steps():
         (torch.tensor([-1.0]), torch.tensor([True]), None),
         (DISTANCE[:0], CORRECT[:0], None),
         (DISTANCE, CORRECT, torch.tensor([-0.1])),
-        (DISTANCE, CORRECT, torch.tensor(0.1)),
+        (DISTANCE, CORRECT, torch.tensor([[0.1]])),
     ],
 )
 def test_bad_input_is_one_line(distance, correct, radii):
@@ -86,3 +86,10 @@ def test_no_radius_is_held_against_every_input():
     assert largest.bytes <= 64 * 2000
     stays = (distance.double() > curve.radii.unsqueeze(1)) & (draw < 0.9)
     assert torch.equal(curve.accuracy[1:], stays.double().mean(dim=1)[1:])
+
+
+@pytest.mark.parametrize("radius", [0.2, 0, torch.tensor(0.2)])
+def test_one_radius_need_not_be_in_a_list(radius):
+    one, few = (robust_accuracy(DISTANCE, CORRECT, some) for some in (radius, [float(radius)]))
+    assert (one.radii.shape, one.accuracy.tolist()) == ((1,), few.accuracy.tolist())
+    assert (one.low.tolist(), one.high.tolist()) == (few.low.tolist(), few.high.tolist())

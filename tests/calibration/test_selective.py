@@ -221,11 +221,11 @@ def test_bad_input_is_refused_in_one_line(call, confidence, correct):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "significance"), [(0.0, 0.05), (1.0, 0.05), (0.9, 1.0), (float("nan"), 0.05)]
+    ("accuracy", "level"), [(0.0, 0.95), (1.0, 0.95), (0.9, 0.0), (float("nan"), 0.95)]
 )
-def test_an_accuracy_is_within_0_and_1(accuracy, significance):
+def test_an_accuracy_is_within_0_and_1(accuracy, level):
     with pytest.raises(ArcalError, match="within"):
-        act_above(CONFIDENCE, CORRECT, accuracy, significance=significance)
+        act_above(CONFIDENCE, CORRECT, accuracy, level=level)
     wrong: list[Any] = [0, 1.5]
     for points in wrong:
         with pytest.raises(ArcalError, match="points"):

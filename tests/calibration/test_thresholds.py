@@ -145,3 +145,13 @@ def test_heavy_inputs_that_are_shown_to_be_unsure_do_not_count_among_the_sure():
     found = act_above(confidence, right, 0.95, weights=w)
     assert found is not None
     assert found.confidence < 0.76
+
+
+def test_at_a_lower_level_fewer_inputs_show_an_accuracy():
+    """0.99^n is at most (1 - 0.5) / 5 from n = 230 on."""
+    few, enough = (
+        act_above(torch.ones(n), torch.ones(n, dtype=torch.bool), 0.99, level=0.5)
+        for n in (229, 230)
+    )
+    assert few is None
+    assert enough is not None

@@ -117,7 +117,6 @@ from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
-from arcal.calibration.weighted import effective_number
 from arcal.models import as_model, suspect_outputs
 
 __all__ = [
@@ -189,7 +188,6 @@ __all__ = [
     "counts_if_calibrated",
     "coverage_name",
     "difference",
-    "effective_number",
     "ensemble",
     "facts_with",
     "figures",

@@ -64,7 +64,7 @@ def coverage_name(target: float) -> str:
 
 
 def acting(
-    scores: Scores, weights: TensorLike | None = None, clusters: Tensor | None = None
+    scores: Scores, *, weights: TensorLike | None = None, clusters: TensorLike | None = None
 ) -> Acting:
     """Where a model with these scores may act alone; `weights` and `clusters` as in `overall`.
 
@@ -94,7 +94,7 @@ def _with_intervals(
     sure: Tensor,
     right: Tensor,
     weights: TensorLike | None,
-    clusters: Tensor | None,
+    clusters: TensorLike | None,
 ) -> SelectiveAccuracy:
     """The curve with the intervals that an audit gives any accuracy of such inputs."""
     w = as_weights(weights, len(sure))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from numpy.typing import NDArray
@@ -33,6 +33,13 @@ RADII = 101
 
 MOST_CELLS = 1000
 """With more classes times levels there is no table of both: few cells would get a verdict."""
+
+
+class Counting(TypedDict):
+    """The weight of each input, and the number of its cluster, `(N,)`; None without any."""
+
+    weights: Tensor | None
+    clusters: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +131,15 @@ class Audited:
         return len(self.predictions.ids)
 
     @property
-    def counting(self) -> tuple[Tensor | None, Tensor | None]:
-        """The weight of each input and the number of its cluster, `(N,)`; None without any."""
-        return self.weights, None if self.clusters is None else self.clusters.number
+    def counting(self) -> Counting:
+        """How much each input counts, as the figures' functions take it."""
+        number = None if self.clusters is None else self.clusters.number
+        return {"weights": self.weights, "clusters": number}
 
     @cached_property
     def overall(self) -> Overall:
         """The figures of all inputs."""
-        return overall(self.predictions, *self.counting)
+        return overall(self.predictions, **self.counting)
 
     @cached_property
     def level(self) -> Tensor | None:
@@ -145,7 +153,7 @@ class Audited:
         """The figures by level, the least robust first; None if nothing was ranked."""
         if self.robustness is None:
             return None
-        return by_level(self.predictions, self.robustness.robustness, self.R, *self.counting)
+        return by_level(self.predictions, self.robustness.robustness, self.R, **self.counting)
 
     @cached_property
     def robust_accuracy(self) -> RobustAccuracy | None:
@@ -156,39 +164,37 @@ class Audited:
         known = self.robustness
         if known is None or known.order != "attack":
             return None
-        weights, clusters = self.counting
         return robust_accuracy(
             known.robustness,
             self.predictions.correct,
             points=RADII,
-            weights=weights,
-            clusters=clusters,
+            **self.counting,
         )
 
     @cached_property
     def acting(self) -> Acting:
         """Where the model may act alone: how often it is right when it is confident."""
-        return acting(self.predictions.scores, *self.counting)
+        return acting(self.predictions.scores, **self.counting)
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:
         """The figures of each predicted class; empty for answers."""
         if self.predictions.answers:
             return ()
-        return by_class(self.predictions, self.classes, *self.counting)
+        return by_class(self.predictions, self.classes, **self.counting)
 
     @cached_property
     def positive(self) -> ClassProbability | None:
         """The probability of `positive_class` against its frequency; None if there is no class."""
         if self.positive_class is None:
             return None
-        return class_probability(self.predictions, self.positive_class, *self.counting)
+        return class_probability(self.predictions, self.positive_class, **self.counting)
 
     @cached_property
     def by_grouping(self) -> tuple[tuple[Group, ...], ...]:
         """The figures of every group, for each of the `groupings`."""
         return tuple(
-            by_group(self.predictions, one.number, one.groups, *self.counting)
+            by_group(self.predictions, one.number, one.groups, **self.counting)
             for one in self.groupings
         )
 
@@ -201,23 +207,22 @@ class Audited:
             return ()
         robustness = self.robustness.robustness
         ranked = self.classes, robustness, self.R
-        return by_class_and_level(self.predictions, *ranked, *self.counting)
+        return by_class_and_level(self.predictions, *ranked, **self.counting)
 
     @cached_property
     def shift(self) -> Shift | None:
         """The figures under corruption; None without corrupted sets."""
         if not self.shifted:
             return None
-        return under_shift(self.predictions, self.shifted, *self.counting)
+        return under_shift(self.predictions, self.shifted, **self.counting)
 
     @cached_property
     def posthoc(self) -> Halves:
         """The effect of calibrators fitted on `validation`, or fitted on one half of the inputs."""
         if not self.calibrators:
             return Halves(0, 0)
-        weights, clusters = self.counting
         pair = self.predictions, self.validation
-        return posthoc_on_halves(*pair, weights=weights, clusters=clusters)
+        return posthoc_on_halves(*pair, **self.counting)
 
     @cached_property
     def fitted_on(self) -> Tensor:

@@ -200,7 +200,7 @@ stays as it is; give more inputs, some that it gets wrong'
         refused=refused,
         picked=picked,
         why=why,
-        acting=acting(drawn[picked or "none"].scores, counted, clusters),
+        acting=acting(drawn[picked or "none"].scores, weights=counted, clusters=clusters),
         calibrator=calibrator,
         changed=changed,
         answers=predictions.answers,

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import (
     Estimate,
     gap_to,
@@ -65,10 +66,10 @@ class Difference:
 def difference(
     predictions: Predictions,
     other: Predictions,
-    than: str = "other",
-    weights: Tensor | None = None,
-    clusters: Tensor | None = None,
     *,
+    than: str = "other",
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     resamples: int | None = None,
 ) -> Difference:
     """How the figures of `predictions` differ from those of the `other` model, called `than`.

@@ -7,15 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE
-from arcal.calibration.clusters import design_effect
+from arcal.calibration.clusters import as_numbers, design_effect
 
 
 def suspect_drift(
     labelled: Tensor,
     others: Tensor,
     classes: Sequence[str],
-    clusters: Sequence[Tensor | None] = (None, None),
+    *,
+    clusters: Sequence[TensorLike | None] = (None, None),
 ) -> str | None:
     """A sentence if a model's probabilities are distributed differently on other inputs, or None.
 
@@ -25,7 +27,8 @@ def suspect_drift(
     thousand gives a sentence, corrected for the number of classes. A drift that does not show in
     the probabilities goes unnoticed, and so does any with fewer than 30 inputs on either side.
     `clusters` number the inputs that belong together, int64 `(N,)` and `(M,)`, where this is known:
-    each side then counts as many inputs as are as certain without clusters.
+    each side then counts as many inputs as are as certain without clusters. Other numbers raise
+    `ArcalError`.
 
     >>> import torch
     >>> p = torch.linspace(0.01, 0.5, 300)
@@ -37,6 +40,10 @@ def suspect_drift(
 distributed differently (mean 41.9 %, on the labelled inputs 25.5 %), so what was found on those \
 may not hold for these'
     """
+    numbers = [
+        None if one is None else as_numbers(one, len(log_p))
+        for one, log_p in zip(clusters, (labelled, others), strict=True)
+    ]
     if min(len(labelled), len(others)) < FEWEST:
         return None
     from scipy.stats import ks_2samp, kstwo  # takes a second to import
@@ -50,9 +57,9 @@ may not hold for these'
     def chance_of(z: int) -> float:
         before, after = probabilities(z)
         result: Any = ks_2samp(before.numpy(), after.numpy(), method="asymp")
-        if all(number is None for number in clusters):
+        if all(number is None for number in numbers):
             return result.pvalue
-        n, m = map(_independent, (before, after), clusters)
+        n, m = map(_independent, (before, after), numbers)
         return float(kstwo.sf(result.statistic, max(round(n * m / (n + m)), 1)))
 
     chance = {z: chance_of(z) for z in columns}

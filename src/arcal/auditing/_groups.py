@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -85,9 +85,9 @@ def by_group(
     predictions: Predictions,
     groups: Tensor,
     names: Sequence[str],
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The figures of each of G groups of inputs, in the order of their `names`.
@@ -190,9 +190,9 @@ def by_level(
     predictions: Predictions,
     robustness: Tensor,
     R: int = R,
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The groups of the `R` robustness levels, from "level 0", the least robust, up.
@@ -208,15 +208,17 @@ def by_level(
     """
     cut = levels(robustness, predictions.ids, R)
     names = [f"level {r}" for r in range(R)]
-    return by_group(predictions, cut, names, weights, clusters, resamples=resamples)
+    return by_group(
+        predictions, cut, names, weights=weights, clusters=clusters, resamples=resamples
+    )
 
 
 def by_class(
     predictions: Predictions,
     classes: Sequence[str],
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The groups of inputs by *predicted* class: a prediction is what a user sees.
@@ -237,8 +239,8 @@ def by_class(
     w = as_weights(weights, len(labels))
     pair = predictions.confidence, predictions.correct
     right, effective, *_ = counted(*pair, w, labels, Z, as_clusters(clusters, *pair, w))
-    counting = weights, clusters
-    groups = by_group(predictions, predictions.predicted, classes, *counting, resamples=resamples)
+    options: dict[str, Any] = {"weights": weights, "clusters": clusters, "resamples": resamples}
+    groups = by_group(predictions, predictions.predicted, classes, **options)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
 
@@ -248,9 +250,9 @@ def by_class_and_level(
     classes: Sequence[str],
     robustness: Tensor,
     R: int = R,
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:
     """A row for each predicted class: its inputs in each of the `R` robustness levels.
@@ -268,7 +270,9 @@ def by_class_and_level(
     _named(predictions, classes)
     cell = predictions.predicted * R + levels(robustness, predictions.ids, R)
     names = [f"{name}, level {r}" for name in classes for r in range(R)]
-    cells = by_group(predictions, cell, names, weights, clusters, resamples=resamples)
+    cells = by_group(
+        predictions, cell, names, weights=weights, clusters=clusters, resamples=resamples
+    )
     return tuple(cells[first : first + R] for first in range(0, len(cells), R))
 
 
@@ -293,8 +297,9 @@ def _eces(
     weights = None if weights is None else weights[rows]
     clusters = None if clusters is None else clusters.rows(rows)
     options = {"weights": weights, "resamples": resamples}
+    together = None if clusters is None else clusters.number
     value, samples = bootstrap_ece_by_group(
-        confidence[rows], correct[rows], *within, clusters=clusters, **options
+        confidence[rows], correct[rows], *within, clusters=together, **options
     )
     shared = rows.all() and clusters is None
     drawn = predictions.chance if shared else Chance(confidence[rows], clusters=clusters)

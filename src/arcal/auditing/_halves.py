@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
@@ -18,7 +19,7 @@ from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
-from arcal.calibration.clusters import as_clusters, more_alike
+from arcal.calibration.clusters import as_clusters, as_numbers, more_alike
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
@@ -120,8 +121,8 @@ def posthoc_on_halves(
     predictions: Predictions,
     validation: Predictions | None = None,
     *,
-    weights: Tensor | None = None,
-    clusters: Tensor | None = None,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     resamples: int | None = None,
 ) -> Halves:
     """Fit the usual post-hoc methods on one half of the inputs, and show them on the other.
@@ -141,11 +142,12 @@ def posthoc_on_halves(
     -1
     """
     w, first = as_weights(weights, len(predictions.ids)), None
+    number = None if clusters is None else as_numbers(clusters, len(w))
     if validation is None:
-        first = _dealt_out(predictions.order, predictions.labels, 2, clusters) == 0
+        first = _dealt_out(predictions.order, predictions.labels, 2, number) == 0
         fit, shown = predictions.rows(first), predictions.rows(~first)
         to_fit, w = None if weights is None else w[first], w[~first]
-        clusters = None if clusters is None else clusters[~first]
+        number = None if number is None else number[~first]
     else:
         fit, shown, to_fit = validation, predictions, None
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
@@ -155,9 +157,9 @@ def posthoc_on_halves(
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
-    together = as_clusters(clusters, shown.confidence, shown.correct, w)
+    together = as_clusters(number, shown.confidence, shown.correct, w)
     draws = stored_counts(shown_on, resamples, seed=0, clusters=together)
-    before = Resampled(shown.scores, draws, w, clusters, resamples)
+    before = Resampled(shown.scores, draws, w, number, resamples)
     after, outcomes, refused = dict[str, Resampled](), dict[str, Outcome](), dict[str, str]()
     given = CalibrationSet(average(fit.logits), fit.labels, to_fit)
     answers = predictions.answers
@@ -169,7 +171,7 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after[name] = Resampled(scores, draws, w, clusters, resamples)
+        after[name] = Resampled(scores, draws, w, number, resamples)
         changed = int((scores.predicted != shown.scores.predicted).sum())
         keeps = calibrator.keeps_order or answers
         outcomes[name] = Outcome(name, calibrator, keeps, changed, **_moved(before, after[name]))

@@ -14,8 +14,6 @@ from arcal.calibration import (
     bootstrap_ece,
     brier,
     class_wise_ece,
-    debiased_ece,
-    ece_if_calibrated,
     equal_mass_ece,
     mean_by_level,
     nll,
@@ -177,8 +175,8 @@ def figures(predictions: Predictions) -> dict[str, float]:
         "aurc": aurc(confidence, correct),
         "ece_equal_mass": equal_mass_ece(confidence, correct),
         "ece_class_wise": class_wise_ece(probabilities, predictions.labels),
-        "ece_debiased": debiased_ece(reliability),
-        "ece_if_calibrated": ece_if_calibrated(reliability),
+        "ece_debiased": reliability.debiased_ece,
+        "ece_if_calibrated": reliability.ece_if_calibrated,
     }
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
@@ -15,13 +15,14 @@ from arcal.auditing._estimate import (
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
-from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
+from arcal.calibration import aurc, ece_by_chance
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_clusters
 from arcal.calibration.draws import drawn_counts, usual_resamples
 from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
+from arcal.calibration.selective import interval_of_aurc
 from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.calibration.weighted import effective_of
 
@@ -63,9 +64,9 @@ class Overall:
 
 def overall(
     predictions: Predictions,
-    weights: Tensor | None = None,
-    clusters: Tensor | None = None,
     *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     resamples: int | None = None,
 ) -> Overall:
     """The figures of a set of predictions, with intervals over draws of its inputs.
@@ -86,7 +87,7 @@ def overall(
     >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 60 + [1] * 40)
     >>> overall(predictions).accuracy.value
     0.6
-    >>> overall(predictions, torch.tensor([2.0] * 60 + [1.0] * 40)).accuracy.value
+    >>> overall(predictions, weights=[2] * 60 + [1] * 40).accuracy.value
     0.75
     """
     N = len(predictions.labels)
@@ -105,7 +106,7 @@ def overall(
     by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
     expected = by_chance.mean().item()
     if weights is None and clusters is None:  # the binomial formula holds
-        expected = ece_if_calibrated(reliability(predictions))
+        expected = reliability(predictions).ece_if_calibrated
     chance = Estimate(expected, 0.0, by_chance.quantile(0.95).item(), n)
     smooth = smooth_ece_by_chance(drawn, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(
@@ -119,7 +120,7 @@ def overall(
         **score_estimates(figures, n, w, scores, clusters=together),
         aurc=Estimate(
             aurc(confidence, correct, weights=weights),
-            *aurc_interval(confidence, correct, weights=weights, clusters=together),
+            *interval_of_aurc(confidence, correct, weights, together),
             n,
         ),
     )

@@ -66,9 +66,9 @@ class ProbabilityBin:
 def calibration_curve(
     probability: TensorLike,
     positive: TensorLike,
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     bins: int = BINS,
     binning: Literal["mass", "width"] = "mass",
 ) -> tuple[ProbabilityBin, ...]:
@@ -142,9 +142,9 @@ class ClassProbability:
 def class_probability(
     predictions: Predictions,
     z: int = 1,
+    *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    *,
     resamples: int | None = None,
 ) -> ClassProbability:
     """How the probability of class `z` compares with its frequency, overall and by bin.
@@ -172,7 +172,7 @@ def class_probability(
         "resamples": usual_resamples(N) if resamples is None else resamples,
     }
     value, samples = bootstrap_ece_by_group(
-        p, positives, everything, 1, clusters=together, **options
+        p, positives, everything, 1, clusters=clusters, **options
     )
     chance = ece_by_chance(Chance(p, clusters=together), everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
@@ -199,7 +199,9 @@ def class_probability(
         ece_if_calibrated=calibrated,
         verdict=said,
         bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),
-        bins_of_equal_width=calibration_curve(p, positives, weights, clusters, binning="width"),
+        bins_of_equal_width=calibration_curve(
+            p, positives, weights=weights, clusters=clusters, binning="width"
+        ),
     )
 
 

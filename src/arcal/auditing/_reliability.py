@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import counted
 from arcal.auditing._measures import stability
 from arcal.auditing._predictions import Predictions
@@ -21,7 +22,10 @@ from arcal.ranks import levels
 
 
 def reliability(
-    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+    predictions: Predictions,
+    *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
 ) -> Reliability:
     """Confidence and accuracy of a model's predictions in each bin of the ECE.
 
@@ -34,7 +38,7 @@ def reliability(
     >>> bins = reliability(half)
     >>> int(bins.count.argmax()), round(bins.ece, 2)  # bin 11 of 0 to 14 is (11/15, 12/15]
     (11, 0.25)
-    >>> round(reliability(half, torch.tensor([3.0, 1.0])).accuracy[11].item(), 2)
+    >>> round(reliability(half, weights=[3, 1]).accuracy[11].item(), 2)
     0.75
     """
     confidence, correct = predictions.confidence, predictions.correct
@@ -50,13 +54,16 @@ def reliability(
 
 
 def counts_if_calibrated(
-    predictions: Predictions, weights: Tensor | None = None, clusters: Tensor | None = None
+    predictions: Predictions,
+    *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
 ) -> Tensor:
     """The counts of `reliability` if every confidence is right: they do not depend on the errors.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25]] * 3, labels=[0, 1, 1])
-    >>> counts_if_calibrated(half, torch.tensor([1.0, 3.0, 0.0]))[11]
+    >>> counts_if_calibrated(half, weights=[1, 3, 0])[11]
     tensor(1.6000, dtype=torch.float64)
     """
     if weights is None and clusters is None:

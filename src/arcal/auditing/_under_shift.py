@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._difference import effective_of_pairs
 from arcal.auditing._estimate import (
     Estimate,
@@ -70,9 +71,9 @@ class Shift:
 def under_shift(
     clean: Predictions,
     shifted: Mapping[EvaluationSet, Predictions],
-    weights: Tensor | None = None,
-    clusters: Tensor | None = None,
     *,
+    weights: TensorLike | None = None,
+    clusters: TensorLike | None = None,
     resamples: int | None = None,
 ) -> Shift:
     """Figures of the same inputs, clean and shifted, with intervals over draws of inputs.

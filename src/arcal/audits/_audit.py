@@ -136,7 +136,7 @@ class Audit:
         """How each later model differs from the first, in the order of `models[1:]`."""
         first, *others = self.models
         return tuple(
-            difference(one.predictions, first.predictions, first.name, *first.counting)
+            difference(one.predictions, first.predictions, than=first.name, **first.counting)
             for one in others
         )
 

@@ -41,6 +41,7 @@ from arcal.audits._loaded import examples_or_loaded, read_with, without_iterator
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
+from arcal.calibration.clusters import as_numbers
 from arcal.calibration.posthoc import FittedTo, check_posthoc
 from arcal.calibration.resampled import scores_of
 from arcal.classifiers import check_order_given
@@ -120,14 +121,16 @@ def calibrate(
         doubts += filter(None, [decides_otherwise(model, data, predictions)])
         zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
         more |= {"model": model, "zeros": zeros, "weights": weights, "doubts": doubts}
-        return calibration_of(predictions, today, clusters=_grouped(clusters, predictions), **more)
+        more |= _in_clusters(_grouped(clusters, predictions))
+        return calibration_of(predictions, today, **more)
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         if not all(isinstance(one, Predictions | None) for one in sets.values()):
             raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
         more |= {"weights": weights, "doubts": order_doubts(model, classes)}
-        return calibration_of(model, sets, clusters=_grouped(clusters, model), **more)
+        more |= _in_clusters(_grouped(clusters, model))
+        return calibration_of(model, sets, **more)
     known = None if classes is None else tuple(map(str, classes))
     settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
     opened = as_model(model)
@@ -157,7 +160,7 @@ def calibrate(
         facts=facts_with(job.facts, job.caveats),
         doubts=[*suspected, *(one.sentence for one in known_before)],
         weights=weights,
-        clusters=together,
+        **_in_clusters(together),
         **more,
     )
 
@@ -167,7 +170,8 @@ def calibration_of(
     unlabelled: Predictions | Mapping[str, Predictions] | None = None,
     *,
     weights: TensorLike | None = None,
-    clusters: Grouping | None = None,
+    clusters: TensorLike | None = None,
+    clustered_by: str = "clusters",
     clusters_of: Mapping[str, TensorLike] | None = None,
     calibrators: Sequence[str] | None = None,
     doubts: Iterable[str] = (),
@@ -178,7 +182,8 @@ def calibration_of(
     """The calibration from predictions on labelled inputs, with estimates for unlabelled ones.
 
     `unlabelled` may be a mapping from names to several sets, and `clusters_of` has the numbers of
-    their inputs' clusters, by the same names.
+    their inputs' clusters, by the same names. `clusters` int64 `(N,)` are those of the labelled
+    inputs, and `clustered_by` is the name of what they are, such as patient.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -198,11 +203,12 @@ def calibration_of(
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}
     check_alike(predictions, sets)
-    together = None if clusters is None else clusters.number
-    counting: dict[str, Any] = {"weights": weights, "clusters": together}
+    number = None if clusters is None else as_numbers(clusters, len(predictions.ids))
+    counting: dict[str, Any] = {"weights": weights, "clusters": number}
     choice = choose_calibrator(predictions, calibrators=calibrators, progress=progress, **counting)
-    if clusters is not None:
-        notes = [*notes, in_clusters_sentence(clusters, choice.before.accuracy.n, weights=weights)]
+    if number is not None:
+        together = in_clusters(clustered_by, number, several=False)
+        notes = [*notes, in_clusters_sentence(together, choice.before.accuracy.n, weights=weights)]
     stream, estimates, unsaid = estimates_of(
         sets, as_given, choice.calibrator, clusters_of=clusters_of, **counting
     )
@@ -250,6 +256,10 @@ def _are_several(unlabelled: Any) -> bool:
 
 def _grouped(clusters: Any, predictions: Predictions) -> Grouping | None:
     return None if clusters is None else in_clusters("clusters", clusters, len(predictions.ids))
+
+
+def _in_clusters(together: Grouping | None) -> dict[str, Any]:
+    return {} if together is None else {"clusters": together.number, "clustered_by": together.name}
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None, Grouping | None]:

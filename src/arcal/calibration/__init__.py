@@ -10,13 +10,13 @@ from arcal.calibration._bootstrap import Bootstrap, bootstrap
 from arcal.calibration._bootstrap_ece import bootstrap_ece, bootstrap_ece_by_group, ece_by_chance
 from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
 from arcal.calibration._ece import (
-    Reliability,
     confidence_and_correct,
     ece,
     equal_mass_ece,
     mce,
     rmsce,
 )
+from arcal.calibration._reliability import Reliability
 from arcal.calibration._robust_accuracy import RobustAccuracy, robust_accuracy
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated

@@ -1,5 +1,7 @@
 """Bootstrap intervals: how much a figure varies between random draws of the test inputs."""
 
+import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,7 +10,9 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.errors import ArcalError
+from arcal.calibration.checks import as_weights
+from arcal.calibration.weighted import widening
+from arcal.errors import ArcalError, a_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +20,9 @@ class Bootstrap:
     """A figure, its bootstrap samples, and four confidence intervals from them.
 
     >>> samples = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
-    >>> result = Bootstrap(estimate=0.25, samples=samples, confidence=0.5)
+    >>> result = Bootstrap(estimate=0.25, samples=samples, level=0.5)
     >>> result, result.bias
-    (Bootstrap(estimate=0.25, confidence=0.5), 0.25)
+    (Bootstrap(estimate=0.25, level=0.5), 0.25)
     >>> result.percentile, result.basic, result.shifted, result.outer
     ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375), (-0.125, 0.375))
     """
@@ -28,8 +32,8 @@ class Bootstrap:
     samples: Tensor = field(repr=False)
     """`(B,)` float64: the figure on B draws of the rows with replacement. A draw without a figure,
     such as one of rows without weight, is nan and does not count."""
-    confidence: float
-    """The confidence of the intervals, within (0, 1)."""
+    level: float
+    """The level of confidence of the intervals, within (0, 1)."""
     widening: float = field(default=1.0, repr=False)
     """The factor by which the ends of the samples' interval are moved away from the estimate."""
 
@@ -38,17 +42,17 @@ class Bootstrap:
         return Bootstrap(
             self.estimate - other.estimate,
             self.samples - other.samples,
-            self.confidence,
+            self.level,
             self.widening,
         )
 
     @cached_property
     def percentile(self) -> tuple[float, float]:
-        """The percentile interval: the middle share `confidence` of the samples.
+        """The percentile interval: the middle share `level` of the samples.
 
         It is stretched about the estimate by `widening`.
         """
-        tail = (1 - self.confidence) / 2
+        tail = (1 - self.level) / 2
         tails = torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
         ends = self.samples.nanquantile(tails)
         if ends.isnan().any():  # nan is between two of inf
@@ -93,8 +97,9 @@ class Bootstrap:
 def bootstrap(
     measure: Callable[..., float],
     *arrays: TensorLike,
+    weights: TensorLike | None = None,
     resamples: int = 1000,
-    confidence: float = 0.95,
+    level: float = 0.95,
     seed: int = 0,
 ) -> Bootstrap:
     """Evaluate `measure` on B = `resamples` bootstrap draws (Efron and Tibshirani, 1993).
@@ -102,9 +107,11 @@ def bootstrap(
     `arrays` are tensors `(N, ...)` with one row per input; a draw is N of the N rows with
     replacement, the same rows of each array. `measure(*arrays)` may be any number that does not
     depend on the order of the rows. One draw is in memory at a time. A `seed` always gives the same
-    draws, and a larger B adds further draws after them.
+    draws, and a larger B adds further draws after them. With `weights` `(N,)`, 0 or more, rows are
+    drawn with equal chances and keep their weights, `measure(*arrays, weights=...)` is evaluated,
+    and intervals are wider by `arcal.calibration.weighted.widening`.
 
-    >>> from arcal.calibration import Reliability, debiased_squared, ece
+    >>> from arcal.calibration import debiased_squared, ece
     >>> confidence = torch.linspace(0.5, 1, 200)
     >>> correct = torch.arange(200) % 4 > 0  # an accuracy of 0.75 at every confidence
     >>> result = bootstrap(ece, confidence, correct, resamples=50)
@@ -123,12 +130,10 @@ def bootstrap(
     is the interval to show for an ECE; to judge the lower end, compare the ECE with
     `ece_if_calibrated`. `debiased_squared` is unbiased, but its samples are not; use `shifted`:
 
-    >>> def debiased(*rows):
-    ...     return debiased_squared(Reliability().update(*rows))
-    >>> low, high = bootstrap(debiased, confidence, correct, resamples=50).shifted
+    >>> low, high = bootstrap(debiased_squared, confidence, correct, resamples=50).shifted
 
-    No rows, arrays of different lengths, no resamples, a `confidence` outside (0, 1), or a measure
-    that is nan on some draw raises `ArcalError`.
+    No rows, arrays of different lengths, no resamples, a `level` outside (0, 1), or a measure
+    that takes other arguments, is not a number, or is nan on some draw, raises `ArcalError`.
     """
     columns = [as_tensor(array) for array in arrays]
     lengths = {len(array) if array.ndim else 0 for array in columns}
@@ -137,18 +142,52 @@ def bootstrap(
             f"the arrays to resample have {sorted(lengths)} rows: pass arrays of one length, at "
             "least 1"
         )
-    if not 0 < confidence < 1 or resamples < 1:
+    if not 0 < level < 1 or resamples < 1:
         raise ArcalError(
-            f"confidence must lie within (0, 1) and resamples be at least 1, not {confidence} and "
-            f"{resamples}: the usual confidence is 0.95"
+            f"level must lie within (0, 1) and resamples be at least 1, not {level} and "
+            f"{resamples}: the usual level is 0.95"
         )
     (N,) = lengths
-    estimate = measure(*columns)
+    w = None if weights is None else as_weights(weights, N)
+    _check_arguments(measure, columns, w)
+
+    def value(some: list[Tensor], w: Tensor | None) -> float:
+        if w is None:
+            return _number(measure(*some))
+        return _number(measure(*some, weights=w)) if w.any() else math.nan
+
+    estimate = value(columns, w)
     generator = torch.Generator().manual_seed(seed)
     samples = torch.empty(resamples, dtype=torch.float64, device="cpu")
     for b in range(resamples):
         rows = torch.randint(N, (N,), generator=generator, device="cpu")
-        samples[b] = measure(*(array[rows] for array in columns))
-    if samples.isnan().any():
-        raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
-    return Bootstrap(estimate, samples, confidence)
+        drawn = None if w is None else w[rows]
+        samples[b] = value([array[rows] for array in columns], drawn)
+        if samples[b].isnan() and (drawn is None or drawn.any()):
+            raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
+    return Bootstrap(estimate, samples, level, 1.0 if w is None else widening(w))
+
+
+def _check_arguments(
+    measure: Callable[..., object], columns: list[Tensor], weights: Tensor | None
+) -> None:
+    """Refuse a measure that cannot be called with these arrays, and with weights if given."""
+    named = {} if weights is None else {"weights": weights}
+    try:
+        inspect.signature(measure).bind(*columns, **named)
+    except ValueError:  # one that does not tell what it takes
+        return
+    except TypeError as error:
+        raise ArcalError(
+            f"the measure does not take {len(columns)} arrays{' and weights' if named else ''} "
+            f"({error}): pass a function that does, such as a lambda"
+        ) from None
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        raise ArcalError(
+            f"the measure gives {a_type(value)}, not a number: pass a function that gives one"
+        ) from None

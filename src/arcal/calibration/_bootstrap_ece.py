@@ -11,8 +11,9 @@ from arcal.calibration._ece import ece
 from arcal.calibration.bins import bin_of
 from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
-from arcal.calibration.clusters import Clusters
+from arcal.calibration.clusters import Clusters, as_numbers
 from arcal.calibration.draws import counts_within, drawn_counts, gathered
+from arcal.calibration.weighted import widening
 
 
 def bootstrap_ece(
@@ -20,25 +21,29 @@ def bootstrap_ece(
     correct: TensorLike,
     bins: int = 15,
     *,
+    weights: TensorLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
     """`bootstrap(ece, confidence, correct)` at 95 %, on the same draws in a fraction of the time.
 
-    The samples agree up to rounding. Errors are those of `ece` and `bootstrap`.
+    The samples agree up to rounding, also with `weights`. Errors are those of `ece` and of
+    `bootstrap`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> low, high = bootstrap_ece(confidence, correct).outer
     >>> low < ece(confidence, correct) < high
     True
     """
-    estimate = ece(confidence, correct, bins)
+    estimate = ece(confidence, correct, bins, weights=weights)
     confidence = as_confidence(confidence)
     N = len(confidence)
     residual = (as_correct(correct, N).double() - confidence)[:, None]
-    error = _GroupedError(confidence, torch.zeros(N, dtype=torch.int64, device="cpu"), 1, bins=bins)
+    everything = torch.zeros(N, dtype=torch.int64, device="cpu")
+    error = _GroupedError(confidence, everything, 1, weights, bins, keeps_sizes=weights is None)
     samples = (error(residual, counts)[:, 0] for counts in drawn_counts(N, resamples, seed))
-    return Bootstrap(estimate, gathered(samples, resamples), 0.95)
+    wider = widening(as_weights(weights, N))
+    return Bootstrap(estimate, gathered(samples, resamples), 0.95, wider)
 
 
 def bootstrap_ece_by_group(
@@ -48,7 +53,7 @@ def bootstrap_ece_by_group(
     G: int,
     *,
     weights: TensorLike | None = None,
-    clusters: Clusters | None = None,
+    clusters: TensorLike | None = None,
     bins: int = 15,
     resamples: int = 1000,
     seed: int = 0,
@@ -57,8 +62,9 @@ def bootstrap_ece_by_group(
 
     `groups` `(N,)` are 0 .. G-1. With `weights` `(N,)` each bin and the whole are weighted sums,
     sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn with equal chances,
-    and each keeps its weight. With `clusters`, whole clusters are drawn, from all groups together;
-    a sample is nan if a draw has no row of a group. Returns the ECEs `(G,)` and their `(resamples,
+    and each keeps its weight. `clusters` int64 `(N,)` are the numbers of inputs that belong
+    together: whole clusters are then drawn, from all groups together, and a sample is nan if a draw
+    has no row of a group. Returns the ECEs `(G,)` and their `(resamples,
     G)` samples, float64 and nan for an empty group. Many groups take as long as one. Errors are
     those of `by_level` and `bootstrap_ece`.
 
@@ -80,7 +86,8 @@ def bootstrap_ece_by_group(
     if clusters is None:
         drawn = counts_within(error.groups, G, resamples, seed)
     else:
-        drawn = drawn_counts(N, resamples, seed, clusters.rows(order))
+        together = Clusters(as_numbers(clusters, N)[order], alike=0.0)  # draws need numbers only
+        drawn = drawn_counts(N, resamples, seed, together)
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
     return error(residual)[0], samples
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._ece import ece
-from arcal.calibration.checks import as_classes, as_confidence, as_correct
+from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
 from arcal.errors import ArcalError
 
 
@@ -45,13 +45,16 @@ def by_level(
     labels: TensorLike | None = None,
     classes: int | None = None,
     bins: int = 15,
+    weights: TensorLike | None = None,
 ) -> ByLevel:
     """Accuracy, confidence and ECE of each robustness level (Figures 1 and 2).
 
     `confidence` `(N,)` is in [0, 1], `correct` `(N,)` bool, `levels` `(N,)` integers in 0 .. R-1,
     and `bins` the number of bins of each ECE. With `labels` `(N,)` in 0 .. Z-1 the inputs of each
-    true class are counted, too; `classes` is Z, by default the largest label + 1. No inputs at all
-    raise `ArcalError`; an empty level does not.
+    true class are counted, too; `classes` is Z, by default the largest label + 1. With `weights`
+    `(N,)`, 0 or more, all figures are weighted but the numbers of inputs, `count` and
+    `class_histogram`; a level without weight has nan, as an empty one. No inputs at all raise
+    `ArcalError`; an empty level does not.
 
     >>> confidence = torch.tensor([0.875, 0.75, 0.625, 0.75])
     >>> correct = torch.tensor([False, True, True, True])
@@ -66,21 +69,25 @@ def by_level(
     if N == 0:
         raise ArcalError("there are no inputs to cut into levels: pass at least one confidence")
     correct = as_correct(correct, N)
-    levels = as_classes(levels, N, R, "levels")
+    levels, w = as_classes(levels, N, R, "levels"), as_weights(weights, N)
 
     count = torch.bincount(levels, minlength=R)
-    errors = torch.bincount(levels[~correct], minlength=R).double()
-    accuracy = mean_by_level(correct, levels, R)
-    mean_confidence = mean_by_level(confidence, levels, R)
-    members = [levels == r for r in range(R)]
+    errors = torch.bincount(levels, weights=w * ~correct, minlength=R)
+    accuracy = mean_by_level(correct, levels, R, weights=weights)
+    mean_confidence = mean_by_level(confidence, levels, R, weights=weights)
+
+    def ece_of(some: Tensor) -> float:
+        if not w[some].any():
+            return torch.nan
+        own = None if weights is None else w[some]
+        return ece(confidence[some], correct[some], bins, weights=own)
+
     return ByLevel(
         count=count,
         accuracy=accuracy,
         confidence=mean_confidence,
         ece=torch.tensor(
-            [ece(confidence[i], correct[i], bins) if i.any() else torch.nan for i in members],
-            dtype=torch.float64,
-            device="cpu",
+            [ece_of(levels == r) for r in range(R)], dtype=torch.float64, device="cpu"
         ),
         gap=mean_confidence - accuracy,
         misclassified=errors / errors.sum(),
@@ -88,10 +95,13 @@ def by_level(
     )
 
 
-def mean_by_level(values: TensorLike, levels: TensorLike, R: int) -> Tensor:
+def mean_by_level(
+    values: TensorLike, levels: TensorLike, R: int, *, weights: TensorLike | None = None
+) -> Tensor:
     """The mean of `values` `(N,)` within each level, `(R,)` float64; nan for an empty level.
 
-    `levels` `(N,)` are integers in 0 .. R-1. Another shape or level raises `ArcalError`.
+    `levels` `(N,)` are integers in 0 .. R-1. With `weights` `(N,)`, 0 or more, means are weighted,
+    and a level without weight is empty. Another shape or level raises `ArcalError`.
 
     >>> mean_by_level(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 2, 2]), R=3)
     tensor([1., nan, 4.], dtype=torch.float64)
@@ -100,9 +110,11 @@ def mean_by_level(values: TensorLike, levels: TensorLike, R: int) -> Tensor:
     if values.ndim != 1:
         raise ArcalError(f"values must have shape (N,), not {tuple(values.shape)}: flatten them")
     levels = as_classes(levels, len(values), R, "levels")
-    sums = torch.bincount(levels, weights=values, minlength=R)
+    w = as_weights(weights, len(values))
+    weighted = torch.where(w > 0, w * values, 0)  # 0 x inf would be nan
+    sums, whole = (torch.bincount(levels, weights=one, minlength=R) for one in (weighted, w))
     # Without any values, bincount ignores the type of the weights and returns int64.
-    return sums.double() / torch.bincount(levels, minlength=R)
+    return sums.double() / whole
 
 
 def _histogram(labels: TensorLike, classes: int | None, levels: Tensor, R: int) -> Tensor:

@@ -1,7 +1,4 @@
-"""Expected calibration error (section 3): from running sums over bins, and with equal mass."""
-
-from dataclasses import dataclass, field
-from typing import Self
+"""Expected calibration error (section 3): over bins of equal width, and of equal mass."""
 
 import numpy as np
 import torch
@@ -9,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration._reliability import NO_INPUTS, Reliability
 from arcal.calibration.bins import bin_of, differ
 from arcal.calibration.checks import (
     as_classes,
@@ -19,8 +17,6 @@ from arcal.calibration.checks import (
     check_bins,
 )
 from arcal.errors import ArcalError
-
-NO_INPUTS = "the ECE of no inputs is undefined: pass at least one confidence"
 
 
 def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
@@ -45,123 +41,6 @@ def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tup
     return confidence, prediction == labels
 
 
-@dataclass(eq=False)
-class Reliability:
-    """The sums behind a reliability diagram and its ECE, in O(K) memory.
-
-    Bin k of the K = `bins` bins holds the confidences in (k/K, (k+1)/K], with edges and comparisons
-    in float64; a confidence above an edge by less than 2**-46 counts as on it, as 0.6 should after
-    a logarithm and its exponential, and exactly 0 belongs to the first bin. The state is three
-    `(K,)` tensors, which can be added over batches and processes: `count` (int64),
-    `confidence_sums` (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of
-    up to 2**23 float32 confidences of 1000 classes exactly, so the result is the same to the last
-    bit for any batches in any order; sums of float64 confidences agree up to rounding.
-
-    >>> reliability = Reliability(bins=2)
-    >>> batches = [([0.25, 0.75], [False, True]), ([0.875, 0.875], [True, False])]
-    >>> for confidence, correct in batches:
-    ...     reliability = reliability.update(torch.tensor(confidence), torch.tensor(correct))
-    >>> reliability.count
-    tensor([1, 3])
-    >>> reliability.accuracy - reliability.confidence
-    tensor([-0.2500, -0.1667], dtype=torch.float64)
-    >>> reliability.ece  # 1/4 x 0.25 + 3/4 x 0.1667
-    0.1875
-    """
-
-    bins: int = 15
-    count: Tensor = field(init=False)
-    confidence_sums: Tensor = field(init=False)
-    correct_sums: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        check_bins(self.bins)
-        self.count = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
-        self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64, device="cpu")
-        self.correct_sums = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
-
-    def update(self, confidence: TensorLike, correct: TensorLike) -> Self:
-        """Add a batch of confidences `(N,)` in [0, 1] and booleans `(N,)`; N may be 0.
-
-        Confidences outside [0, 1] by up to 1e-6, the effect of rounding, are clipped. Others, nan
-        or a wrong shape raise `ArcalError` and leave the sums unchanged. Returns the object itself.
-        """
-        confidence = as_confidence(confidence)
-        correct = as_correct(correct, len(confidence))
-        k = bin_of(confidence, self.bins)
-        self.count += torch.bincount(k, minlength=self.bins)
-        self.confidence_sums += torch.bincount(k, weights=confidence, minlength=self.bins)
-        self.correct_sums += torch.bincount(k[correct], minlength=self.bins)
-        return self
-
-    def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, which is left unchanged. Returns the object itself.
-
-        Another number of bins raises `ArcalError`.
-        """
-        if other.bins != self.bins:
-            raise ArcalError(
-                f"cannot merge {other.bins} bins into {self.bins}: use the same number of bins"
-            )
-        self.count += other.count
-        self.confidence_sums += other.confidence_sums
-        self.correct_sums += other.correct_sums
-        return self
-
-    @property
-    def accuracy(self) -> Tensor:
-        """acc(B_k), `(K,)` float64: the accuracy in each bin, nan for an empty one."""
-        return self.correct_sums.double() / self.count
-
-    @property
-    def confidence(self) -> Tensor:
-        """conf(B_k), `(K,)` float64: the mean confidence in each bin, nan for an empty one."""
-        return self.confidence_sums / self.count
-
-    @property
-    def ece(self) -> float:
-        """Sum over k of |B_k|/N |acc(B_k) - conf(B_k)|, in [0, 1].
-
-        Raises `ArcalError` before the first input.
-        """
-        n = self._inputs()
-        # |B_k| cancels, so there is no division to round and empty bins need no special case.
-        return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
-
-    @property
-    def rmsce(self) -> float:
-        """The root of sum over k of |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1]; errors as `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).rmsce  # root of the mean of 1/64, 1/4
-        0.3644344934278313
-        """
-        n = self._inputs()
-        squares = (self.correct_sums - self.confidence_sums).square() / self.count.clamp(min=1)
-        return (squares.sum() / n).sqrt().item()
-
-    @property
-    def mce(self) -> float:
-        """The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1].
-
-        Errors are those of `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).mce
-        0.5
-        """
-        self._inputs()
-        return (
-            ((self.correct_sums - self.confidence_sums).abs() / self.count.clamp(min=1))
-            .max()
-            .item()
-        )
-
-    def _inputs(self) -> int:
-        n = int(self.count.sum())
-        if n == 0:
-            raise ArcalError(NO_INPUTS)
-        return n
-
-
 def ece(
     confidence: TensorLike,
     correct: TensorLike,
@@ -180,43 +59,77 @@ def ece(
     """
     if weights is None:
         return Reliability(bins).update(confidence, correct).ece
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    return (gap.abs().sum() / whole.sum()).item()
+
+
+def rmsce(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
+    """Root mean square calibration error (Hendrycks et al., 2019) over bins of equal width.
+
+    The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. With
+    `weights` sums and means are weighted. Arguments and errors are those of `ece`;
+    `debiased_squared` estimates its square without the bias.
+
+    >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
+    0.375
+    """
+    if weights is None:
+        return Reliability(bins).update(confidence, correct).rmsce
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    squares = gap.square() / whole.where(whole > 0, 1)
+    return (squares.sum() / whole.sum()).sqrt().item()
+
+
+def mce(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
+    """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
+
+    The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1]; with `weights`
+    means are weighted, and a bin without weight is empty. A bin with one input has a gap of up to
+    1, so the MCE says little if some bins have few inputs. Arguments and errors are those of `ece`.
+
+    >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
+    0.5
+    """
+    if weights is None:
+        return Reliability(bins).update(confidence, correct).mce
+    whole, gap = _weighted_sums(confidence, correct, bins, weights)
+    return (gap.abs() / whole.where(whole > 0, 1)).max().item()
+
+
+def _weighted_sums(
+    confidence: TensorLike, correct: TensorLike, bins: int, weights: TensorLike
+) -> tuple[Tensor, Tensor]:
+    """The weight of each bin, and the weighted sum of correct - confidence in it, `(K,)`."""
     check_bins(bins)
     confidence = as_confidence(confidence)
     correct = as_correct(correct, len(confidence))
     w = as_weights(weights, len(confidence))
     if not len(w):
         raise ArcalError(NO_INPUTS)
-    gap = w * (correct.double() - confidence)
-    sums = torch.bincount(bin_of(confidence, bins), weights=gap, minlength=bins)
-    return (sums.abs().sum() / w.sum()).item()
+    k, gap = bin_of(confidence, bins), w * (correct.double() - confidence)
+    whole, sums = (torch.bincount(k, weights=one, minlength=bins) for one in (w, gap))
+    return whole, sums
 
 
-def rmsce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
-    """Root mean square calibration error (Hendrycks et al., 2019) over bins of equal width.
-
-    The root of sum_k |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1] and never below the ECE. Arguments
-    and errors are those of `ece`; `debiased_squared` estimates its square without the bias.
-
-    >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
-    0.375
-    """
-    return Reliability(bins).update(confidence, correct).rmsce
-
-
-def mce(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
-    """Maximum calibration error (Naeini et al., 2015) over bins of equal width.
-
-    The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1]. A bin with one
-    input has a gap of up to 1, so the MCE says little if some bins have few inputs. Arguments and
-    errors are those of `ece`.
-
-    >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
-    0.5
-    """
-    return Reliability(bins).update(confidence, correct).mce
-
-
-def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
+def equal_mass_ece(
+    confidence: TensorLike,
+    correct: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
     """Expected calibration error over bins with equally many rows (Nguyen and O'Connor, 2015).
 
     sum_k 1/K |acc(B_k) - conf(B_k)| over K = `bins` bins, in [0, 1]; O(N) memory. `confidence`
@@ -225,7 +138,8 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     if K does not divide N, a row on an edge is split between two bins in proportion. Rows whose
     confidences are equal up to rounding form one block with their mean accuracy, which is split in
     the same way. So the order of the rows does not matter, and repeating every row does not change
-    the result. No inputs, or fewer than one bin, raise `ArcalError`.
+    the result. With `weights` `(N,)`, 0 or more, each bin gets 1/K of the weight. No inputs, or
+    fewer than one bin, raise `ArcalError`.
 
     >>> confidence = torch.tensor([0.5, 0.5, 0.75, 0.875])
     >>> equal_mass_ece(confidence, torch.tensor([True, False, True, False]), bins=2)
@@ -237,9 +151,13 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     if N == 0:
         raise ArcalError(NO_INPUTS)
     check_bins(bins)
+    w = as_weights(weights, N)
+    confidence, correct, w = (one[w > 0] for one in (confidence, correct, w))
     confidence, order = confidence.sort()
     last = F.pad(differ(confidence), (0, 1), value=True)  # the last row of each block
-    ends = F.pad(last.nonzero()[:, 0] + 1, (1, 0))
-    gap = F.pad((correct[order].cumsum(0) - confidence.cumsum(0))[last], (1, 0))
-    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * N / bins
-    return float(np.abs(np.diff(np.interp(edges, ends, gap))).sum() / N)
+    correct, w = correct[order], w[order]
+    ends = F.pad(w.cumsum(0)[last], (1, 0))
+    gap = F.pad(((w * correct).cumsum(0) - (w * confidence).cumsum(0))[last], (1, 0))
+    whole = ends[-1].item()
+    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * whole / bins
+    return float(np.abs(np.diff(np.interp(edges, ends, gap))).sum() / whole)

@@ -40,13 +40,13 @@ class RobustAccuracy:
 def robust_accuracy(
     robustness: TensorLike,
     correct: TensorLike,
-    radii: TensorLike | None = None,
+    radii: TensorLike | float | None = None,
     *,
     points: int | None = None,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
 ) -> RobustAccuracy:
-    """The curve of robust accuracy over `radii` `(R,)`.
+    """The curve of robust accuracy over `radii` `(R,)`, or at one radius.
 
     `robustness` `(N,)` are distances, +inf where an attack found nothing, and `correct` bool `(N,)`
     says which predictions are right. At radius 0 the curve is the accuracy. An attack's distances
@@ -69,6 +69,8 @@ def robust_accuracy(
     >>> correct = torch.tensor([True, True, False, True])
     >>> robust_accuracy(robustness, correct, torch.tensor([0.0, 0.2, 0.5])).accuracy
     tensor([0.7500, 0.5000, 0.2500], dtype=torch.float64)
+    >>> robust_accuracy(robustness, correct, 0.2).accuracy
+    tensor([0.5000], dtype=torch.float64)
     """
     distance = as_scores(robustness, "robustness")
     right = as_correct(correct, len(distance))
@@ -78,6 +80,7 @@ def robust_accuracy(
     number = None if clusters is None else as_numbers(clusters, len(distance))
     known, order = distance[right].sort()
     radii = _steps(known, points) if radii is None else as_float64(radii, "radii")
+    radii = radii[None] if radii.ndim == 0 else radii
     if radii.ndim != 1 or not (radii >= 0).all():
         raise ArcalError(f"radii are {tuple(radii.shape)}: give (R,), each 0 or more")
     lost = torch.searchsorted(known, radii.contiguous(), right=True)

@@ -5,13 +5,13 @@ raises `ArcalError`.
 """
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor, has_float64, row_blocks
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 
 ROUNDING = 1e-6
 """Rounding can take a float32 softmax, or a mean of several, this far outside [0, 1]; clipped."""
@@ -162,7 +162,9 @@ def check_bins(bins: int) -> None:
     """Refuse anything but a whole number of bins, 1 or more."""
     if not isinstance(bins, Integral) or bins < 1:
         raise ArcalError(
-            f"bins must be at least 1 and a whole number, not {bins}: the usual number is 15"
+            f"bins must be at least 1 and a whole number, not "
+            f"{bins if isinstance(bins, Real) else a_type(bins)}: the usual number is 15"
+            + ("" if isinstance(bins, Real) else "; weights are passed as weights=")
         )
 
 

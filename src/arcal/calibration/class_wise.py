@@ -6,10 +6,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from arcal.arrays import BLOCK, TensorLike
+from arcal.arrays import BLOCK, TensorLike, row_blocks
 from arcal.calibration.bins import bin_of
-from arcal.calibration.checks import as_classes, as_probabilities, check_bins
+from arcal.calibration.checks import as_classes, as_probabilities, as_weights, check_bins
 from arcal.errors import ArcalError
+
+NO_INPUTS = "the ECE of no inputs is undefined: pass at least one row"
 
 GRID = 2.0**-30
 """Probabilities are rounded to multiples of this, so that their sums are exact."""
@@ -93,7 +95,7 @@ class ClassWise:
         """
         n = int(self.count[0].sum())
         if n == 0:
-            raise ArcalError("the ECE of no inputs is undefined: pass at least one row")
+            raise ArcalError(NO_INPUTS)
         return (self.label_sums - self.probability_sums).abs().sum(1) / n
 
     @property
@@ -107,14 +109,36 @@ class ClassWise:
         return sums.reshape(self.count.shape)
 
 
-def class_wise_ece(probabilities: TensorLike, labels: TensorLike, bins: int = 15) -> float:
+def class_wise_ece(
+    probabilities: TensorLike,
+    labels: TensorLike,
+    bins: int = 15,
+    *,
+    weights: TensorLike | None = None,
+) -> float:
     """Class-wise ECE, in [0, 1], of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1.
 
     The mean over classes z of the ECE of "the label is z" under the probability of z (Kull et al.,
-    2019); bins and errors are those of `ClassWise`.
+    2019); bins and errors are those of `ClassWise`. With `weights` `(N,)`, 0 or more, it is
+    1/Z sum_z sum_k |sum_i w_i ([z = y_i] - p_i[z])| / sum w, with the inner sum over bin k of z.
 
     >>> class_wise_ece(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
     0.25
     """
     probabilities = as_probabilities(probabilities)
-    return ClassWise(probabilities.shape[1], bins).update(probabilities, labels).ece
+    N, Z = probabilities.shape
+    if weights is None:
+        return ClassWise(Z, bins).update(probabilities, labels).ece
+    check_bins(bins)
+    labels, w = as_classes(labels, N, Z), as_weights(weights, N)
+    if N == 0:
+        raise ArcalError(NO_INPUTS)
+    sums = torch.zeros(Z * bins, dtype=torch.float64, device="cpu")
+    first = bins * torch.arange(Z, device="cpu")
+    for some in row_blocks(N, Z):
+        gap = -probabilities[some]
+        gap[torch.arange(len(gap), device="cpu"), labels[some]] += 1
+        cell = bin_of(probabilities[some], bins) + first
+        weighted = (w[some, None] * gap).flatten()
+        sums += torch.bincount(cell.flatten(), weights=weighted, minlength=Z * bins)
+    return (sums.abs().sum() / w.sum() / Z).item()

@@ -12,25 +12,25 @@ from arcal.errors import ArcalError
 
 
 def clopper_pearson(
-    successes: TensorLike, count: TensorLike, confidence: float = 0.95
+    successes: TensorLike, count: TensorLike, level: float = 0.95
 ) -> tuple[Tensor, Tensor]:
     """The exact confidence interval of a probability (Clopper and Pearson, 1934).
 
     `successes` out of `count` trials are integer tensors of one shape, such as `correct_sums` and
     `count` of a `Reliability`. Returns the lower and upper ends, float64 of that shape. For any
-    count, the interval contains the true probability with a probability of at least `confidence`.
+    count, the interval contains the true probability with a probability of at least `level`.
     It starts at 0 without successes, ends at 1 without failures, and is [0, 1] without trials.
-    Successes outside 0 .. count, or a `confidence` outside (0, 1), raise `ArcalError`.
+    Successes outside 0 .. count, or a `level` outside (0, 1), raise `ArcalError`.
 
     >>> clopper_pearson(torch.tensor([0, 1]), torch.tensor([0, 2]))
     (tensor([0.0000, 0.0126], dtype=torch.float64), tensor([1.0000, 0.9874], dtype=torch.float64))
     """
     x, n = as_integers(successes, "successes"), as_integers(count, "count")
-    return exact_interval(x, n, confidence)
+    return exact_interval(x, n, level)
 
 
 def exact_interval(
-    successes: TensorLike, count: TensorLike, confidence: float = 0.95
+    successes: TensorLike, count: TensorLike, level: float = 0.95
 ) -> tuple[Tensor, Tensor]:
     """`clopper_pearson` for counts that may be fractions, such as effective numbers of inputs.
 
@@ -42,8 +42,8 @@ def exact_interval(
     (tensor(0.0387, dtype=torch.float64), tensor(0.9613, dtype=torch.float64))
     """
     x, n = as_counts(successes, count)
-    _check_confidence(confidence)
-    tail = (1 - confidence) / 2
+    _check_level(level)
+    tail = (1 - level) / 2
     low = torch.as_tensor(
         betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail), device="cpu"
     )
@@ -53,15 +53,13 @@ def exact_interval(
     return low.where(x > 0, 0), high.where(x < n, 1)
 
 
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ArcalError(
-            f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
-        )
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ArcalError(f"level must lie within (0, 1), not {level}: the usual one is 0.95")
 
 
 def tango(
-    only_first: float, only_second: float, N: float, confidence: float = 0.95
+    only_first: float, only_second: float, N: float, level: float = 0.95
 ) -> tuple[float, float]:
     """The score interval of the difference of two accuracies on the same N inputs (Tango, 1998).
 
@@ -71,7 +69,7 @@ def tango(
 
         |b - c - N d| <= z sqrt(N (2 q + d (1 - d)))
 
-    where z is the normal quantile for the `confidence`, within (0, 1), and q the maximum likelihood
+    where z is the normal quantile for the `level`, within (0, 1), and q the maximum likelihood
     estimate, given d, of the share of inputs that only the first model gets right. At d = 0 the
     test is McNemar's. If both models are right on the same inputs, the interval is not a point but
     [-z^2, z^2] / (N + z^2). Counts may be fractions for weighted inputs. Negative counts, counts
@@ -87,8 +85,8 @@ def tango(
             f"only one model cannot be right on {only_first} and {only_second} of {N} inputs: give "
             "two counts, 0 or more, whose sum is at most the number of inputs"
         )
-    _check_confidence(confidence)
-    z = float(ndtri((1 + confidence) / 2))
+    _check_level(level)
+    z = float(ndtri((1 + level) / 2))
     high = -_lowest_difference(only_second, only_first, N, z)
     return _lowest_difference(only_first, only_second, N, z), high
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.bins import differ
-from arcal.calibration.checks import as_correct, as_scores, as_weights
-from arcal.calibration.clusters import Clusters, summed
+from arcal.calibration.checks import as_confidence, as_correct, as_scores, as_weights
+from arcal.calibration.clusters import Clusters, as_clusters, summed
 from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import exact_interval
 from arcal.calibration.weighted import effective_number, weighted_mean, widening
@@ -107,21 +107,43 @@ def aurc_interval(
     correct: TensorLike,
     *,
     weights: TensorLike | None = None,
-    clusters: Clusters | None = None,
+    clusters: TensorLike | None = None,
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
     It is normal in the logit of the AURC, with the variance that `aurc_parts` gives, so it
     stays within [0, 1], and reaches further up than down if errors are few. Unequal weights widen
     it (`arcal.calibration.weighted.widening`). With fewer than 100 errors it also allows for one
-    more error at any input (`arcal.calibration.few_errors`). With `clusters`, the variance is that
-    of the influence summed over each cluster. If all inputs are right, or all wrong,
+    more error at any input (`arcal.calibration.few_errors`). If all inputs are right, or all wrong,
     it is the exact interval of the error rate, which is the AURC of a confidence that ranks errors
     at random. Arguments are those of `aurc`.
+
+    `clusters` int64 `(N,)` are the numbers of inputs that belong together. The variance is then
+    that of the influence summed over each cluster. How much the errors of a cluster come together
+    is estimated from the confidences (`arcal.calibration.clusters.as_clusters`), which must be in
+    [0, 1].
 
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
     >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
     ([0.029, 0.176], 0.0811...)
+    """
+    if clusters is None:
+        return interval_of_aurc(confidence, correct, weights)
+    p = as_confidence(confidence)
+    right, w = as_correct(correct, len(p)), as_weights(weights, len(p))
+    return interval_of_aurc(p, right, weights, as_clusters(clusters, p, right, w))
+
+
+def interval_of_aurc(
+    confidence: TensorLike,
+    correct: TensorLike,
+    weights: TensorLike | None = None,
+    clusters: Clusters | None = None,
+) -> tuple[float, float]:
+    """`aurc_interval` where the `Clusters` are known already.
+
+    >>> interval_of_aurc([0.5], [True])
+    (0.0, 0.975)
     """
     value, influence, cost = aurc_parts(confidence, correct, weights)
     w, right = as_weights(weights, len(cost)), as_correct(correct, len(cost))

@@ -47,20 +47,20 @@ def act_above(
     *,
     weights: TensorLike | None = None,
     clusters: TensorLike | None = None,
-    significance: float = 0.05,
+    level: float = 0.95,
 ) -> Threshold | None:
     """The lowest confidence above which predictions are shown to be right often enough.
 
     Act on new inputs, drawn from the same distribution as these N, whose confidence is at least the
-    threshold. Then the chance is at most `significance` that the model is right on less than a
-    share of `accuracy` of the inputs that it acts on. The result is None if no threshold passes the
-    test. At an `accuracy` of 0.99 and a `significance` of 0.05 this takes at least 459 inputs, all
+    threshold. Then the chance is at most 1 - `level` that the model is right on less than a share
+    of `accuracy` of the inputs that it acts on. The result is None if no threshold passes the test.
+    At an `accuracy` of 0.99 and a `level` of 0.95 this takes at least 459 inputs, all
     of them right.
 
     Thresholds are tested from the top down. If n inputs reach a threshold, and e of them are wrong,
     it passes if so few errors are unlikely at a lower accuracy,
 
-        P(X <= e) <= significance / 5    for X ~ Binomial(n, 1 - accuracy).
+        P(X <= e) <= (1 - level) / 5    for X ~ Binomial(n, 1 - accuracy).
 
     Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
     sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
@@ -82,12 +82,12 @@ def act_above(
     but at most W^2 / sum w_i^2. If few inputs are heavy, those above a threshold may by chance have
     none of them. So where they have a smaller share S of all sum w_i^2 than of the N inputs, k / N,
     W* is at least sum w_i^3 / sum w_i^2 over all inputs, unless heavy inputs are shown to be less
-    confident: unless P(X <= S m) is below `significance` / 5 for X ~ Binomial(m, k / N), with m =
+    confident: unless P(X <= S m) is below (1 - `level`) / 5 for X ~ Binomial(m, k / N), with m =
     (sum s_g)^2 / sum s_g^2 and s_g the sum of w_i^2 in a cluster. Of clusters of one
     size, each right or wrong throughout, n is the number, and the test is exact: at an accuracy of
     0.99 it takes at least 459 of them.
 
-    Other arguments as in `selective_accuracy`; `accuracy` and `significance` lie within (0, 1).
+    Other arguments as in `selective_accuracy`; `accuracy` and `level` lie within (0, 1).
     Anything else, and no inputs, raise `ArcalError`.
 
     >>> confidence = torch.linspace(0, 1, 5000)
@@ -99,10 +99,10 @@ def act_above(
     >>> threshold.coverage, act_above(confidence, correct, 0.9, clusters=patients).coverage
     (0.3412, 0.3...)
     """
-    if not 0 < accuracy < 1 or not 0 < significance < 1:
+    if not 0 < accuracy < 1 or not 0 < level < 1:
         raise ArcalError(
-            f"accuracy and significance must lie within (0, 1), not {accuracy} and {significance}: "
-            "0.99 and 0.05 are usual"
+            f"accuracy and level must lie within (0, 1), not {accuracy} and {level}: "
+            "0.99 and 0.95 are usual"
         )
     order, confidence, right, last = by_confidence(confidence, correct)
     w = as_weights(weights, len(order))[order]
@@ -112,11 +112,11 @@ def act_above(
     last = last[whole[last].diff(prepend=whole.new_zeros(1)) > 0]
     last = last[evenly(whole[last], TESTED if number is None else TESTED_IN_CLUSTERS)]
     whole, wrong = whole[last], wrong[last]
-    level = significance / len(STARTS)
-    n = _effective_number(w, ~right, number, last, _unseen_weight(w, number, last, level))
+    allowed = (1 - level) / len(STARTS)
+    n = _effective_number(w, ~right, number, last, _unseen_weight(w, number, last, allowed))
     hits = n * (1 - wrong / whole)
     p = betainc(hits.clamp(min=1e-9).numpy(), (n - hits + 1).numpy(), accuracy)
-    passes = torch.as_tensor(p <= level, device="cpu") & (hits > 0)
+    passes = torch.as_tensor(p <= allowed, device="cpu") & (hits > 0)
     lowest = -1
     for start in STARTS:
         first = int((whole < start * whole[-1]).sum())
@@ -129,7 +129,7 @@ def act_above(
     return Threshold(accuracy, confidence[last[lowest]].item(), coverage, reached, share)
 
 
-def _unseen_weight(w: Tensor, number: Tensor | None, last: Tensor, level: float) -> Tensor:
+def _unseen_weight(w: Tensor, number: Tensor | None, last: Tensor, allowed: float) -> Tensor:
     """The weight `(T,)` of an input that the inputs up to each place `last` may lack by chance.
 
     It is 0 where they have their share of the heavy inputs, or these are shown to come later.
@@ -141,7 +141,7 @@ def _unseen_weight(w: Tensor, number: Tensor | None, last: Tensor, level: float)
     m = (s.sum().square() / s.square().sum()).item()
     hits = (share * m).clamp(max=m)
     as_few = betaincc((hits + 1).numpy(), (m - hits).clamp(min=1e-9).numpy(), reached.numpy())
-    lack = (share < (1 - 1e-9) * reached) & torch.as_tensor(as_few > level, device="cpu")
+    lack = (share < (1 - 1e-9) * reached) & torch.as_tensor(as_few > allowed, device="cpu")
     return torch.where(lack, w.pow(3).sum() / squares.sum(), 0)
 
 

@@ -148,6 +148,6 @@ def say_drift(
         if labelled.answers:  # only the second of two classes is examined
             both = both[0].flip(1), both[1].flip(1)
             classes = ("a wrong answer", "a right answer")
-        doubt = suspect_drift(*both, classes, (clusters, clusters_of.get(path)))
+        doubt = suspect_drift(*both, classes, clusters=(clusters, clusters_of.get(path)))
         if doubt is not None:
             say(f"arcal: {path}: {doubt}")

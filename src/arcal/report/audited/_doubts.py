@@ -13,7 +13,6 @@ from arcal.auditing import (
     Grouping,
     Option,
     Predictions,
-    effective_number,
     suspect_clusters,
     suspect_inputs,
     suspect_order,
@@ -22,6 +21,7 @@ from arcal.auditing import (
     suspect_swapped,
 )
 from arcal.calibration.checks import as_weights
+from arcal.calibration.weighted import effective_number
 from arcal.report.names import noun
 
 FEW = 12

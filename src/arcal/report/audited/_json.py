@@ -125,10 +125,12 @@ def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
     """The bins of the reliability diagram, each with the interval of its accuracy and a verdict."""
-    given = model.predictions, *model.counting
-    bins, counts = reliability(*given), reliability(model.predictions).count
+    bins, counts = (
+        reliability(model.predictions, **model.counting),
+        reliability(model.predictions).count,
+    )
     low, high = accuracy_interval(bins)
-    calibrated = counts_if_calibrated(*given)
+    calibrated = counts_if_calibrated(model.predictions, **model.counting)
     said, _ = verdicts(bins.correct_sums, bins.count, bins.confidence, calibrated)
     return [
         {

@@ -34,7 +34,7 @@ def _reliability(model: Audited) -> Figure:
     diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     bins = reliability(model.predictions)
     draw_diagram(
-        diagram, Panel(printable(model.name), reliability(model.predictions, *model.counting))
+        diagram, Panel(printable(model.name), reliability(model.predictions, **model.counting))
     )
     draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()), "inputs")
     diagram.set_xlim(0, 1)

@@ -1,0 +1,127 @@
+"""Measures with weights: whole weights are repeated rows, and NumPy by the formula."""
+
+import numpy as np
+import pytest
+import torch
+
+from arcal import ArcalError
+from arcal.calibration import (
+    by_level,
+    class_wise_ece,
+    ece,
+    equal_mass_ece,
+    mce,
+    mean_by_level,
+    rmsce,
+)
+
+N, Z, R = 200, 4, 3
+DRAW = np.random.default_rng(0)
+P = DRAW.dirichlet(np.ones(Z), size=N).round(2)
+P = P / P.sum(1, keepdims=True)
+LABELS = np.where(DRAW.random(N) < 0.6, P.argmax(1), DRAW.integers(Z, size=N))
+CONFIDENCE, CORRECT = P.max(1), P.argmax(1) == LABELS
+TIMES = DRAW.integers(0, 4, size=N)
+WEIGHTS = DRAW.exponential(size=N) * (TIMES > 0)
+LEVELS = DRAW.integers(R, size=N)
+
+OF_CONFIDENCE = [ece, rmsce, mce, equal_mass_ece]
+MEASURES = [
+    *((measure, (CONFIDENCE, CORRECT)) for measure in OF_CONFIDENCE),
+    (class_wise_ece, (P, LABELS)),
+]
+
+
+@pytest.mark.parametrize("bins", [1, 7, 15])
+@pytest.mark.parametrize(("measure", "rows"), MEASURES)
+def test_whole_weights_are_repeated_rows(measure, rows, bins):
+    repeated = (np.repeat(one, TIMES, axis=0) for one in rows)
+    expected = measure(*repeated, bins)
+    assert measure(*rows, bins, weights=TIMES) == pytest.approx(expected, abs=1e-9)
+    assert measure(*rows, bins, weights=(TIMES / 3).tolist()) == pytest.approx(expected, abs=1e-9)
+    equal = measure(*rows, bins, weights=torch.full((N,), 0.3))
+    assert equal == pytest.approx(measure(*rows, bins), abs=1e-9)
+
+
+def bins_by_numpy(confidence, correct, w, K=15):
+    """The share of the weight, and the gap of weighted means, of each bin that has weight."""
+    for k in range(K):
+        above = (confidence > k / K + 1e-12) | (k == 0)
+        B = above & (confidence <= (k + 1) / K + 1e-12)
+        if w[B].sum() > 0:
+            gap = np.average(correct[B], weights=w[B]) - np.average(confidence[B], weights=w[B])
+            yield w[B].sum() / w.sum(), abs(gap)
+
+
+def test_bins_of_equal_width_are_those_of_numpy():
+    share, gap = np.array([*bins_by_numpy(CONFIDENCE, CORRECT, WEIGHTS)]).T
+    pair = CONFIDENCE, CORRECT
+    assert ece(*pair, weights=WEIGHTS) == pytest.approx((share * gap).sum())
+    assert rmsce(*pair, weights=WEIGHTS) == pytest.approx((share * gap**2).sum() ** 0.5)
+    assert mce(*pair, weights=WEIGHTS) == pytest.approx(gap.max())
+    by_class = [
+        sum(s * g for s, g in bins_by_numpy(P[:, z], z == LABELS, WEIGHTS)) for z in range(Z)
+    ]
+    assert class_wise_ece(P, LABELS, weights=WEIGHTS) == pytest.approx(np.mean(by_class), abs=1e-9)
+
+
+def test_bins_of_equal_mass_are_those_of_numpy():
+    K, confidence = 5, CONFIDENCE + 1e-6 * np.arange(N) / N  # all different
+    order = np.argsort(confidence)
+    w, gap = WEIGHTS[order], (CORRECT - confidence)[order]
+    low = np.concatenate([[0], w.cumsum()[:-1]]) / w.sum()
+    high, total = w.cumsum() / w.sum(), 0.0
+    for k in range(K):
+        inside = np.clip(np.minimum(high, (k + 1) / K) - np.maximum(low, k / K), 0, None)
+        total += abs((inside * gap).sum())
+    found = equal_mass_ece(confidence, CORRECT, K, weights=WEIGHTS)
+    assert found == pytest.approx(total, abs=1e-9)
+
+
+def test_levels_are_those_of_numpy():
+    found = by_level(CONFIDENCE, CORRECT, LEVELS, R, labels=LABELS, weights=WEIGHTS)
+    plain = by_level(CONFIDENCE, CORRECT, LEVELS, R, labels=LABELS)
+    assert torch.equal(found.count, plain.count)
+    assert repr(found.class_histogram) == repr(plain.class_histogram)
+    for r in range(R):
+        own = np.equal(LEVELS, r)
+        w = WEIGHTS[own]
+        accuracy, confidence = (np.average(x[own], weights=w) for x in (CORRECT, CONFIDENCE))
+        assert found.accuracy[r].item() == pytest.approx(accuracy)
+        assert found.confidence[r].item() == pytest.approx(confidence)
+        assert found.gap[r].item() == pytest.approx(confidence - accuracy)
+        wrong = w[~CORRECT[own]].sum() / WEIGHTS[~CORRECT].sum()
+        assert found.misclassified[r].item() == pytest.approx(wrong)
+        expected = sum(s * g for s, g in bins_by_numpy(CONFIDENCE[own], CORRECT[own], w))
+        assert found.ece[r].item() == pytest.approx(expected)
+
+
+def test_levels_of_whole_weights_are_those_of_repeated_rows_and_one_without_weight_has_no_figure():
+    rows = CONFIDENCE, CORRECT, LEVELS
+    found = by_level(*rows, R, weights=TIMES)
+    confidence, correct, levels = (np.repeat(one, TIMES) for one in rows)
+    expected = by_level(confidence, correct, levels, R)
+    for name in ("accuracy", "confidence", "ece", "gap", "misclassified"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+    without = by_level(*rows, R, weights=LEVELS > 0)
+    assert without.ece.isnan().tolist() == without.gap.isnan().tolist() == [True, False, False]
+    assert without.misclassified[0] == 0
+    some = mean_by_level([np.inf, 1.0, 2.0], [0, 0, 1], 3, weights=[0, 3, 1])
+    assert some.nan_to_num(-1).tolist() == [1, 2, -1]
+
+
+@pytest.mark.parametrize(("measure", "rows"), MEASURES)
+@pytest.mark.parametrize("wrong", [[1.0], [-1.0] * N, [0.0] * N, [np.nan] * N, ["heavy"] * N])
+def test_other_weights_raise(measure, rows, wrong):
+    with pytest.raises(ArcalError, match="weights"):
+        measure(*rows, weights=wrong)
+    with pytest.raises(ArcalError, match="weights"):
+        by_level(CONFIDENCE, CORRECT, LEVELS, R, weights=wrong)
+
+
+@pytest.mark.parametrize(("measure", "rows"), MEASURES)
+def test_no_inputs_and_no_bins_raise(measure, rows):
+    with pytest.raises(ArcalError, match="no inputs"):
+        measure(*(one[:0] for one in rows), weights=[])
+    with pytest.raises(ArcalError, match="bins"):
+        measure(*rows, 0, weights=WEIGHTS)
