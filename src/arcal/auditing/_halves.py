@@ -45,7 +45,7 @@ SIMPLEST_FIRST = (
     "irova-ts",
     "dirichlet",
 )
-"""Of calibrators that the data cannot tell apart, the first of these is taken: it has the fewest
+"""If the data cannot tell calibrators apart, the first of these is taken: it has the fewest
 ways to be wrong."""
 
 SHOWN = ("temperature", "ets", "irm", "irova-ts")

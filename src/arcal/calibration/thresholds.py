@@ -79,8 +79,9 @@ def act_above(
         r* = (E + W*) / (W + W*)
         n = W (W + W*) r* (1 - r*) / [sum (E_g - r* W_g)^2 + (1 - r*)^2 W*^2]
 
-    but at most W^2 / sum w_i^2. Of clusters of one size, each right or wrong throughout, n is the
-    number, and the test is exact: at an accuracy of 0.99 it takes at least 459 of them.
+    but at most W^2 / sum w_i^2. If all clusters have one size, and each is right or wrong
+    throughout, n is their number, and the test is exact: at an accuracy of 0.99 it takes at least
+    459 of them.
 
     Other arguments as in `selective_accuracy`; `accuracy` and `significance` lie within (0, 1).
     Anything else, and no inputs, raise `ArcalError`.
