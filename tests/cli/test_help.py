@@ -88,6 +88,11 @@ def test_a_method_of_another_value_says_what_its_settings_take():
     assert re.search(r"--levels N\s+R, the number of robustness levels", text)
 
 
+def test_the_version_is_in_the_help_of_arcal_alone():
+    assert "--version" in help_of([])
+    assert "--version" not in help_of(["plan"]) + help_of(["audit"])
+
+
 def test_idle_defaults_are_left_out_and_others_said():
     text = " ".join(help_of(["train"]).split())
     assert "(default: small)" in text

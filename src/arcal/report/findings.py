@@ -115,8 +115,8 @@ def _wins(comparison: Comparison) -> str:
     each = [f"{one.name.short} in {count}" for one, count in ranking]
     each += [f"a tie in {ties}"] if ties else []
     return (
-        f"The best mean in {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
-        f"{len(sets)} test set{'s' if len(sets) > 1 else ''}): {'; '.join(each)}."
+        f"Among {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
+        f"{len(sets)} test set{'s' if len(sets) > 1 else ''}), the best mean: {'; '.join(each)}."
     )
 
 
