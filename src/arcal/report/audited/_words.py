@@ -85,7 +85,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
             )
     posthoc = first.posthoc
     if posthoc.too_small:
-        lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
+        lines.append(f"{posthoc.too_small[:1].upper()}{posthoc.too_small[1:]}.")
     elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
@@ -246,7 +246,7 @@ def advice(model: Audited) -> str:
     posthoc = model.posthoc
     if posthoc.recommended is None:
         if posthoc.too_small:
-            return f"calibrators are not shown: {posthoc.too_small}"
+            return posthoc.too_small
         if posthoc.refused and not posthoc.outcomes:
             name, why = next(iter(posthoc.refused.items()))
             return f"no calibrator could be fitted ({name}: {why})"
