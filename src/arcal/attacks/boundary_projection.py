@@ -186,7 +186,7 @@ class BoundaryProjection:
             return verified(model, x, nearest, aim, bounds, passes, self._norm)
 
     def starts_elsewhere(self, entries: int) -> bool:
-        """Whether inputs of so many entries are searched from points around them as well."""
+        """Whether inputs of this many entries are searched from points around them as well."""
         return self.starts > 0 and entries <= FEW
 
     @property

@@ -37,8 +37,7 @@ confidence is shown to be high enough for 99.9 %'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        alone = "" if shown else "to act alone and be right on "
-        lines.append(
-            f"no confidence is shown to be high enough {alone or 'for '}{listed(missing, last='or')}"
-        )
+        enough = "for" if shown else "to act alone and be right on"
+        targets = listed(missing, last="or")
+        lines.append(f"no confidence is shown to be high enough {enough} {targets}")
     return "; ".join(lines) or None

@@ -189,7 +189,7 @@ def _multiplicity(groups: Sequence[Group]) -> str:
 def _positive(model: Audited) -> str | None:
     """Whether, or where, the probability of the positive class is too high or too low.
 
-    That chance explains the difference is said only of a class that the user named.
+    If chance explains the difference, it only mentions a class that the user named.
     """
     one = model.positive
     if one is None:
