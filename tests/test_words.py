@@ -1,6 +1,7 @@
-"""Names in `src/arcal` are the field's terms: a few words of no meaning are not among them."""
+"""Names in `src/arcal` are the field's terms, and sentences do not begin with "Of"."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import arcal
 
 SOURCE = Path(arcal.__file__).parent
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 BANNED = {"asked", "at", "every_method", "found", "kept", "looks", "study", "tidy", "told"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -70,3 +73,46 @@ def test_banned_names_are_seen(source):
 
 def test_uses_and_parts_of_words_are_not_banned():
     assert not banned("positions_of = x.at(found); attack = f(kept=1); 'found'; office = 1")
+
+
+SENTENCE_WITH_OF = re.compile(
+    r"(?:^|[.:;!?][)\"`*]*\s+|^[-*|]\s+|\|\s+)[(\"*`]*(Of\s.{,40})", re.MULTILINE
+)
+
+
+def sentences_with_of(text: str) -> list[str]:
+    """The beginnings of sentences whose first word is "Of", as a translation may leave them."""
+    return SENTENCE_WITH_OF.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_sentence_of_a_document_begins_with_of(path):
+    assert not sentences_with_of(path.read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_sentence_of_a_text_in_code_begins_with_of(path):
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert not [one for text in texts for one in sentences_with_of(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Of two classes the second.",
+        "It is so. Of two classes",
+        "- Of rows",
+        "| rows | Of rows |",
+        "a (b.) Of\nrows",
+    ],
+)
+def test_sentences_with_of_are_seen(text):
+    assert sentences_with_of(text)
+
+
+def test_of_within_a_sentence_and_names_are_not_seen():
+    assert not sentences_with_of("A set of rows of\ntwo. `ScoreOf x`; Office.\n```\n- Of code\n```")

@@ -46,7 +46,7 @@ export function Compare() {
       title={`Side by side, ${noun} by ${noun}`}
       words={
         two
-          ? `${one.model.name} ${two.model === null ? "as it is " : ""}and ${two.name} on ${same}${amongListed()}. The list below shows both predictions, sorted by how far apart their probabilities are (half the sum of absolute differences, 0 to 1).`
+          ? `${one.model.name}${two.model === null ? ", uncalibrated," : ""} and ${two.name} on ${same}${amongListed()}. The list below shows both predictions, sorted by how far apart their probabilities are (half the sum of absolute differences, 0 to 1).`
           : `Choose what to compare with, on the same ${noun}s: which one is right, how sure each is, and how much they differ.`
       }
       controls={

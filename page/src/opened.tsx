@@ -203,7 +203,7 @@ function Probabilities({ row }: { row: number }) {
   const two = second.value;
   const at = one.changed?.row.get(row);
   const sources: { name: string; of: Map<number, number>; tone: string }[] = [
-    { name: "as it is", of: lookup(one.top, row, one), tone: "before" },
+    { name: one.calibrated ? "uncalibrated" : one.model.name, of: lookup(one.top, row, one), tone: "before" },
   ];
   if (one.calibrated?.top && !Number.isNaN(one.calibrated.confidence[row]))
     sources.push({ name: "calibrated", of: lookup(one.calibrated.top, row, one.calibrated), tone: "calibrated" });

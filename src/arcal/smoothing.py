@@ -139,8 +139,7 @@ class AdaptiveLabelSmoothing(nn.Module):
 
     The module may stay on the CPU while the model is on another device, and does so if that device
     has no float64. Ids passed on the CPU, as data loaders yield them, avoid a synchronisation with
-    the
-    device. Soft labels stay float64 when a parent module is converted to another type.
+    the device. Soft labels stay float64 when a parent module is converted to another type.
     `state_dict` holds Z, the soft labels, the epoch and the levels; with alpha "auto", also call
     `begin` to resume. A state with another Z or R raises `ArcalError`.
 

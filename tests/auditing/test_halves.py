@@ -187,7 +187,10 @@ def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
     assert str(weighted.outcomes["temperature"].calibrator) == str(fitted)
     assert str(fitted) != str(fit_temperature(*of_first))
     one_half = posthoc_on_halves(sharp, weights=(~first).double(), resamples=2)
-    assert one_half.too_small == "all inputs in one half weigh 0: give more inputs a weight"
+    assert one_half.too_small == (
+        "calibrators cannot be compared, as all inputs in one half weigh 0: give more inputs a "
+        "weight"
+    )
     rows = (~first).nonzero()[:, 0].repeat_interleave(weights[~first])
     repeated = nll(sharp.log_probabilities[rows], sharp.labels[rows])
     loss = weighted.outcomes["temperature"].nll.before
@@ -203,12 +206,15 @@ def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
 def test_too_little_says_so(sharp):
     few = posthoc_on_halves(reordered(sharp, torch.arange(199)))
     assert few.too_small == (
-        "one half of the inputs is 99, and 100 are needed: audit 200, or give validation data"
+        "too few inputs to compare calibrators: 200 are needed, and there are 199; or give "
+        "validation data"
     )
     assert (few.fitted_on + few.shown_on, few.outcomes, few.recommended) == (199, {}, None)
     assert posthoc_on_halves(reordered(sharp, torch.arange(200)), resamples=2).too_small is None
     given = posthoc_on_halves(sharp, reordered(sharp, torch.arange(99)))
-    assert given.too_small == "there are 99 validation inputs, and 100 are needed: give more"
+    assert given.too_small == (
+        "too few validation inputs to compare calibrators: 100 are needed, and there are 99"
+    )
     weightless = posthoc_on_halves(sharp, weights=halves(sharp.ids, sharp.labels).double())
     assert weightless.too_small is not None
     assert "weigh 0" in weightless.too_small

@@ -74,7 +74,7 @@ def test_a_file_of_logits_gives_a_calibrator_and_its_figures(here):
     np.savez("mine.npz", logits=z, labels=labels)
     done = succeeds("calibrate", "mine.npz", *USUAL)
     assert "picked: temperature" in done.stdout
-    assert "as it is" in done.stdout
+    assert "uncalibrated" in done.stdout
     figures = json.loads(Path("calibrated/calibration.json").read_text())
     assert figures["picked"] == "temperature"
     assert [one["name"] for one in figures["calibrators"]] == ["temperature", "ets", "vector"]
@@ -276,7 +276,7 @@ def test_one_class_and_constant_and_masked_logits(here):
     one = np.array([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
     np.savez("one.npz", logits=one, labels=np.zeros(100, dtype=int))
     done = succeeds("calibrate", "one.npz", "--calibrators", "temperature")
-    assert "as it is" in done.stdout
+    assert "uncalibrated" in done.stdout
     figures = json.loads(Path("calibrated/calibration.json").read_text())
     assert figures["calibrators"][0]["name"] == "temperature"
     np.savez("flat.npz", logits=np.full((40, 2), 3.0), labels=np.arange(40) % 2)

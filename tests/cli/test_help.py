@@ -85,7 +85,12 @@ def test_a_method_of_another_value_says_what_its_settings_take():
     text = help_of(["train"])
     for option in ("--alpha NUMBER ...", "--levels N", "--update NAME", "--gamma NUMBER"):
         assert option in text
-    assert re.search(r"--levels N\s+Of adals|--levels N\s+Of ar-adals", text)
+    assert re.search(r"--levels N\s+R, the number of robustness levels", text)
+
+
+def test_the_version_is_in_the_help_of_arcal_alone():
+    assert "--version" in help_of([])
+    assert "--version" not in help_of(["plan"]) + help_of(["audit"])
 
 
 def test_idle_defaults_are_left_out_and_others_said():

@@ -72,11 +72,11 @@ def test_help_explains_every_setting(monkeypatch, capsys):
         assert f"{kind.name}: {kind.about}." in text
         for setting in kind.settings():
             assert f"--{setting.flag or setting.name} " in text
-            assert setting.help in text
-    assert "Of adals and ar-adals: learning rate" in text
-    assert "Of label-smoothing, at least 0 and below 1: the smoothing. (default: 0.05)" in text
-    assert "Of all but ccat, at least 0.001 and at most 1000: train on mixtures" in text
-    assert "Of all, above 0 and at most 10: add Gaussian noise" in text
+            assert f" {setting.help[0].upper()}{setting.help[1:]} (" in text
+    assert "the paper's for ImageNet (adals and ar-adals). (default: auto)" in text
+    assert "The smoothing (label-smoothing; at least 0 and below 1). (default: 0.05)" in text
+    assert "0.2 in the paper (all methods but ccat; at least 0.001 and at most 1000)." in text
+    assert "0.1 is a start (all methods; above 0 and at most 10)." in text
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ PAGES += (
     "docs/production.md",
     "docs/score-a-million.md",
     "docs/scoring.md",
+    "docs/several-inputs-per-patient.md",
     "docs/the-method.md",
     "docs/train-your-network.md",
     "docs/your-data.md",

@@ -204,7 +204,7 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     )
     calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
     assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
-    assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")
+    assert lines[1].startswith("uncalibrated: right on at least 90 % where it is 95.3 % confident")
     assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
 
 

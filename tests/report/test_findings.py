@@ -90,7 +90,7 @@ def test_ties_are_called_ties(compared):
     assert "Label smoothing and AR-AdaLS share the lowest" in findings.headline(tied)
     *_, wins = findings.remarks(tied)
     assert wins == (
-        "Of 6 comparisons (6 measures, 1 test set), the best mean: "
+        "Among 6 comparisons (6 measures, 1 test set), the best mean: "
         "Vanilla in 0; Label smoothing in 0; AR-AdaLS in 0; a tie in 6."
     )
     *_, wins = findings.remarks(compared(smoothing=0.0, adaptive=0.2))

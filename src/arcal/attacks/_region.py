@@ -11,7 +11,7 @@ CYCLES = 100
 """The most cycles in which each plane gets its turn."""
 
 TRIED, SHRUNK = 10, 0.9
-"""Without bounds: a region is empty if so many cycles do not shrink the miss to this share."""
+"""Without bounds: a region is empty if this many cycles do not shrink the miss to this share."""
 
 NEAR = 1e-4
 """The share of an offset by which a step may miss a plane."""

@@ -161,7 +161,7 @@ class BoundaryProjection:
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
-        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`).
+        If inputs have several tensors, the floating-point one is attacked (see `Inputs`).
 
         With `targets`, int64 `(N,)` classes other than the predictions, the distance is to the
         region where the model predicts the target. A target that is the prediction, or not a class
@@ -186,7 +186,7 @@ class BoundaryProjection:
             return verified(model, x, nearest, aim, bounds, passes, self._norm)
 
     def starts_elsewhere(self, entries: int) -> bool:
-        """Whether inputs of so many entries are searched from points around them as well."""
+        """Whether inputs of this many entries are searched from points around them as well."""
         return self.starts > 0 and entries <= FEW
 
     @property

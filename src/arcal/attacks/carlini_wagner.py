@@ -74,7 +74,7 @@ class CarliniWagner:
     def __call__(self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
-        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`).
+        If inputs have several tensors, the floating-point one is attacked (see `Inputs`).
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)

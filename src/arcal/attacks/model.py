@@ -26,7 +26,7 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 MASKED = 100
-"""A class is masked if it is so many times farther below the top one than the top two are from
+"""A class is masked if it is this many times farther below the top one than the top two are from
 0."""
 
 

@@ -70,7 +70,7 @@ class PGD:
         Classes of another shape, inputs outside the bounds and, on the CPU, numbers that are not
         classes of the model raise `ArcalError`.
 
-        Of inputs with several tensors, the floating-point one is attacked (see `Inputs`). The model
+        If inputs have several tensors, the floating-point one is attacked (see `Inputs`). The model
         runs in evaluation mode and full float32 precision, without gradients to its weights, and is
         left as it was found. Each iteration takes one forward and one backward pass; one of each
         comes before.

@@ -242,7 +242,7 @@ class _Test:
 def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
     """A mean confidence, widened to a share's interval if few inputs are in doubt; and that share.
 
-    Of all values in [0, 1] with this mean, zeros and ones vary most, so the interval of a share is
+    No values in [0, 1] with this mean vary more than zeros and ones, so the interval of a share is
     wide enough.
     """
     if not mean.n * (1 - mean.value) < FEW_DOUBTS:

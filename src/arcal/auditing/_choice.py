@@ -72,8 +72,8 @@ class Choice:
 
     `before` is the model without a calibrator. `candidates` are by name, and `refused` says, by
     name, why a calibrator was not tried or could not be fitted. Only calibrators that never change
-    a prediction may be picked, unless all that were tried can change one. Of `answers`
-    (`as_answers`) no calibrator changes any, so each may be picked. `picked` is the simplest that
+    a prediction may be picked, unless all that were tried can change one. No calibrator
+    changes `answers` (`as_answers`), so any of them may be picked. `picked` is the simplest that
     lowers the log-loss beyond chance and is not shown to be worse than the best; None if there is
     none, and the model stays uncalibrated. `calibrator` is the picked one fitted on all inputs,
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it

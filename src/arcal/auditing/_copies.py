@@ -9,7 +9,7 @@ from arcal.auditing._predictions import Predictions
 SURE = 0.999
 """Inputs with a higher confidence are left alone: they may all have the same output."""
 LEAST, MOST_MIXED = 20, 0.1
-"""Fewer rows with equal outputs show nothing. Of the groups of copies at most this share may be
+"""Fewer rows with equal outputs show nothing. At most this share of the groups of copies may be
 mixed: few copies have the outputs of a different input."""
 BEYOND = 4.0
 """How many standard deviations above chance rows with equal outputs must agree."""

@@ -46,7 +46,7 @@ SIMPLEST_FIRST = (
     "irova-ts",
     "dirichlet",
 )
-"""Of calibrators that the data cannot tell apart, the first of these is taken: it has the fewest
+"""If the data cannot tell calibrators apart, the first of these is taken: it has the fewest
 ways to be wrong."""
 
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
@@ -136,7 +136,8 @@ def posthoc_on_halves(
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
     >>> posthoc_on_halves(sure).too_small
-    'one half of the inputs is 50, and 100 are needed: audit 200, or give validation data'
+    'too few inputs to compare calibrators: 200 are needed, and there are 100; or give validation \
+data'
     >>> other = as_predictions(logits=[[2.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
@@ -153,7 +154,10 @@ def posthoc_on_halves(
     fitted_on, shown_on = len(fit.ids), len(shown.ids)
     too_small = _too_small(fitted_on, shown_on if validation is None else None)
     if too_small is None and not (w.any() and (to_fit is None or to_fit.any())):
-        too_small = "all inputs in one half weigh 0: give more inputs a weight"
+        too_small = (
+            "calibrators cannot be compared, as all inputs in one half weigh 0: give more inputs a "
+            "weight"
+        )
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
     resamples = usual_resamples(shown_on) if resamples is None else resamples
@@ -189,12 +193,18 @@ def _too_small(fitted_on: int, shown_on: int | None) -> str | None:
     if shown_on is None:
         if fitted_on >= ENOUGH_TO_FIT:
             return None
-        return f"there are {fitted_on} validation inputs, and {ENOUGH_TO_FIT} are needed: give more"
+        return (
+            f"too few validation inputs to compare calibrators: {ENOUGH_TO_FIT} are needed, and "
+            f"there are {fitted_on}"
+        )
     if (fewer := min(fitted_on, shown_on)) >= ENOUGH_TO_FIT:
         return None
+    few, there, needed = "few inputs", fitted_on + shown_on, 2 * ENOUGH_TO_FIT
+    if there >= needed:  # where a cluster has many inputs, the halves may differ
+        few, there, needed = "few inputs in one half", fewer, ENOUGH_TO_FIT
     return (
-        f"one half of the inputs is {fewer}, and {ENOUGH_TO_FIT} are needed: "
-        f"audit {2 * ENOUGH_TO_FIT}, or give validation data"
+        f"too {few} to compare calibrators: {needed} are needed, and there are {there}; or give "
+        "validation data"
     )
 
 

@@ -24,7 +24,7 @@ PART, PARTS = re.compile(r"[^\W\d_]+|\d+"), 6
 FEWEST_CLUSTERS = 20
 """Fewer groups are hospitals or recordings rather than clusters of a sample."""
 WIDER = 1.1
-"""Intervals that would be less than so many times as wide are not worth a sentence."""
+"""Intervals must be at least this many times as wide to be worth a sentence."""
 
 
 def suspect_clusters(

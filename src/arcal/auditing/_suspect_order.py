@@ -13,7 +13,7 @@ from arcal.attacks.norms import are_images
 from arcal.auditing._caveat import Option
 
 FEWEST = 30
-"""With fewer inputs nothing is said: a good model of two classes could look the same."""
+"""There is no warning with fewer inputs: a good model of two classes could look the same."""
 SIGNIFICANCE = 1e-3
 HIGH = 2 / 3
 """At least this share must be right in another order before that order is suspected."""
@@ -22,7 +22,7 @@ NAMED = 3
 
 
 OF_A_CHANNEL = 30
-"""With fewer numbers per channel nothing is said."""
+"""There is no warning with fewer numbers per channel."""
 
 FACTOR = 3.0
 
@@ -49,8 +49,8 @@ def suspect_scale(
     deviations of 0.2 to 0.27, so leaving it out or doing it twice is a factor of 4 to 5. The
     sentence names the command-line `option` that could fix it, if one is given. If there is no
     trained batch norm, images that range from 0 to more than 2 are suspected to be pixels of 0 to
-    255, unless `bounds` other than [0, 1] are given. Nothing is said of other inputs, or with fewer
-    than 30 numbers per channel.
+    255, unless `bounds` other than [0, 1] are given. There is no warning for other inputs, or with
+    fewer than 30 numbers per channel.
 
     >>> layer = nn.BatchNorm1d(1, momentum=None)
     >>> _ = layer(torch.linspace(-2, 2, 100)[:, None]), layer.eval()
@@ -117,7 +117,7 @@ def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None
     "Clearly" means that guessing each class with probability 1/Z would be right at least as often
     in less than one case in a thousand (binomial, one-sided). A model whose classes are in another
     order has such a low accuracy, or a lower one. The sentence names the command-line `option` that
-    could fix it, if one is given. Nothing is said of fewer than 30 inputs. Classes of unequal size
+    could fix it, if one is given. It takes at least 30 inputs. Classes of unequal size
     are not allowed for: always naming the largest is then better than 1/Z.
 
     >>> suspect_inputs(0.102, Z=10, N=1000)
@@ -162,11 +162,11 @@ def suspect_order(
       many would be right in less than one case in a thousand.
     - A part of it: two or more classes are predicted as each other, in a cycle. More than half of
       the inputs predicted as each class have the label of the next, and two thirds of all inputs in
-      the cycle do. If each did with a chance of one half, so many would in less than one case in
+      the cycle do. If each did with a chance of one half, this many would in less than one case in
       1000 Z.
 
     Neither case applies to a model that is merely poor, always predicts one class, or guesses.
-    Nothing is said of fewer than 30 inputs.
+    It takes at least 30 inputs.
 
     >>> labels = torch.arange(300) % 3
     >>> suspect_order(2 - labels, labels, ["cat", "dog", "fox"])

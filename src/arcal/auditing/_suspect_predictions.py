@@ -22,7 +22,7 @@ def suspect_own_predictions(predictions: Predictions) -> str | None:
     """A sentence if the labels seem to be the model's own predictions, else None.
 
     They do if no input is wrong although, by the model's own confidence, ten mistakes or more are
-    expected among the inputs on which it is less than 75 % sure. Nothing is said of answers.
+    expected among the inputs on which it is less than 75 % sure. Answers are not judged.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25]] * 50 + [[0.375, 0.625]] * 50
@@ -48,8 +48,8 @@ def suspect_softmax_twice(predictions: Predictions) -> str | None:
     """A sentence if the probabilities seem to be a softmax of probabilities, else None.
 
     A softmax of probabilities has `p_max / p_min <= e` for every input, because probabilities
-    differ by at most 1, and comes close to e where the model is sure. Nothing is said of answers,
-    of several members, or of fewer than 30 inputs.
+    differ by at most 1, and comes close to e where the model is sure. There is no warning for
+    answers, several members, or fewer than 30 inputs.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions
@@ -86,7 +86,7 @@ def suspect_swapped(predictions: Predictions) -> str | None:
 
     so large that chance exceeds it in less than one case in a thousand (Mann-Whitney). If the model
     is not clearly right on more than half of the inputs, this is left to `suspect_order` and
-    `suspect_inputs`. Nothing is said of answers, or of fewer than 30 inputs.
+    `suspect_inputs`. It takes at least 30 inputs, which are not answers.
 
     >>> import torch
     >>> from arcal.auditing import as_predictions

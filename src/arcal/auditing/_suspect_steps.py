@@ -17,7 +17,7 @@ def suspect_steps(model: Model, x: InputsLike) -> str | None:
     So they do if a category is cut to a whole number, as `.long()` does: just below 3 it is 2, and
     an attack finds a distance of nearly 0. All whole numbers from 1 on are lowered by 1e-5 and by
     1e-4 of their size: a smooth model changes ten times as much with the latter, and one that jumps
-    about as much. Nothing is said of other inputs.
+    about as much. Other inputs are not judged.
 
     >>> table = torch.nn.Embedding(5, 2)
     >>> suspect_steps(lambda x: table(x[:, 0].long()) + x[:, 1:], torch.ones(8, 3) * 3)

@@ -202,7 +202,8 @@ class Audit:
     def report(self, out: Path | str = "audit", *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
 
-        Without `images` the page shows no picture of an input.
+        Without `images` the page holds no pictures, texts or table rows of the inputs, so that you
+        can share it.
         """
         findings = self._save(Path(out))
         page = payload(findings, self.models, self._shown() if images else None)

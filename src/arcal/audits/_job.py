@@ -56,10 +56,10 @@ class Job:
     `positive` names the class whose probability is compared with its frequency, if any is named.
     `fingerprint` tells the model from others with the same weights; an `opaque` model holds more
     than its tensors. `names` by id are those that a loader gives. `facts` are for the page,
-    `caveats` come before any figure, and `options` are
-    command-line options that may be recommended. A caveat is added if the first inputs that the
-    model meets seem to have another scale than in training. Finished work is kept in the folder
-    `work`. It may be shared by the processes of `sharing`, which open the job with `reopen`.
+    `caveats` come before any figure, and `options` are command-line options that may be
+    recommended. A caveat is added if the first inputs that the model meets seem to have another
+    scale than in training. Finished work is kept in the folder `work`. It may be shared by the
+    processes of `sharing`, which open the job with `reopen`.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")

@@ -18,7 +18,7 @@ RIGHT = ("1", "true", "t", "yes", "y", "right", "correct")
 WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
 """Values for an answer that was right, or wrong, in any capitalisation."""
 MANY = 30
-"""From so many answers on, all of them wrong is no coincidence."""
+"""With this many answers, all of them wrong is no coincidence."""
 
 
 NOT_TOLD = (

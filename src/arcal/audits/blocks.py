@@ -92,7 +92,7 @@ class Settings:
 
 
 SHOWN = 8
-"""One in so many images of a block is kept in its perturbed form: the least robust ones."""
+"""One in this many images of a block is kept in its perturbed form: the least robust ones."""
 
 SHIFTED, PERTURBED = "shifted-", "perturbed-"
 """Prefixes of the names of these tensors."""

@@ -63,7 +63,7 @@ def tango(
 ) -> tuple[float, float]:
     """The score interval of the difference of two accuracies on the same N inputs (Tango, 1998).
 
-    Of the N inputs, only the first model gets c = `only_first` right, and only the second b =
+    Only the first model gets c = `only_first` of the N inputs right, and only the second b =
     `only_second`; the difference, second minus first, is (b - c) / N. Returns the ends, in [-1, 1],
     of all differences d that are not rejected, which are those with
 

@@ -83,9 +83,9 @@ def act_above(
     none of them. So where they have a smaller share S of all sum w_i^2 than of the N inputs, k / N,
     W* is at least sum w_i^3 / sum w_i^2 over all inputs, unless heavy inputs are shown to be less
     confident: unless P(X <= S m) is below (1 - `level`) / 5 for X ~ Binomial(m, k / N), with m =
-    (sum s_g)^2 / sum s_g^2 and s_g the sum of w_i^2 in a cluster. Of clusters of one
-    size, each right or wrong throughout, n is the number, and the test is exact: at an accuracy of
-    0.99 it takes at least 459 of them.
+    (sum s_g)^2 / sum s_g^2 and s_g the sum of w_i^2 in a cluster. If all clusters have one size,
+    and each is right or wrong throughout, n is their number, and the test is exact: at an accuracy
+    of 0.99 it takes at least 459 of them.
 
     Other arguments as in `selective_accuracy`; `accuracy` and `level` lie within (0, 1).
     Anything else, and no inputs, raise `ArcalError`.

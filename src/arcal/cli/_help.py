@@ -55,6 +55,8 @@ def overview(typed: str, about: str, commands: Mapping[str, type]) -> str:
     lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
     lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
     lines += ["", "Options of every command:", *_explained(COMMON)]
+    if typed == "arcal":
+        lines += ["", "Other options:", *_explained([("--version", "Show the version of arcal.")])]
     lines += ["", *_paragraphs(f"`{typed} COMMAND --help` explains the others.")]
     return "\n".join(lines)
 

@@ -81,7 +81,7 @@ def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
         by_default.setdefault(str(one.default), []).append(name)
     by_default.pop("None", None)
     texts = [
-        f"{', '.join(filter(None, [_of(names, methods), bounds]))}: {help}."
+        f"{help[:1].upper()}{help[1:]} ({'; '.join(filter(None, [_for(names, methods), bounds]))})."
         for (bounds, help), names in by_help.items()
     ]
     defaults = ", ".join(
@@ -97,12 +97,12 @@ def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
     )
 
 
-def _of(names: Collection[str], methods: Collection[str]) -> str:
+def _for(names: Collection[str], methods: Collection[str]) -> str:
     others = [name for name in methods if name not in names]
     if not others:
-        return "Of all"
+        return "all methods"
     few = len(others) < 2 < len(names)
-    return f"Of all but {_list(others, 'and')}" if few else f"Of {_list(names, 'and')}"
+    return f"all methods but {_list(others, 'and')}" if few else _list(names, "and")
 
 
 def _metavar(types: Collection[Any]) -> str:

@@ -103,7 +103,7 @@ class Train:
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
     settings: Annotated[dict[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
-    """Of the method; one that it does not have is refused."""
+    """The method's settings; one that it does not have is refused."""
 
     def __call__(self) -> None:
         from arcal.console import bar, console

@@ -64,7 +64,7 @@ class Launcher:
         return None
 
     def check(self, devices: int, nodes: int) -> None:
-        """Raise `ArcalError` unless it started so many processes on so many machines."""
+        """Raise `ArcalError` unless it started `devices` processes on each of `nodes` machines."""
         if (devices, nodes) != (self.devices, self.nodes):
             raise ArcalError(
                 f"{self.name} started {_there(self.devices, self.nodes)}, and not "

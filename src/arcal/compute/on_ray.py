@@ -37,7 +37,7 @@ RETRIES = 3
 def connected(address: str, cores: int) -> Iterator[bool]:
     """Connect to the Ray cluster at `address` while the block runs, or use the process's own.
 
-    "local" starts one here, with so many cores. If none answers, `ArcalError` is raised. The block
+    "local" starts one here, with `cores` cores. If none answers, `ArcalError` is raised. The block
     gets whether the connection ends with it, and with the connection all that it began.
     """
     try:

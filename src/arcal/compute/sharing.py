@@ -165,7 +165,7 @@ def as_done(
     items: Iterable[Item],
     most: int,
 ) -> Iterator[tuple[Item, Begun]]:
-    """Begin the items in order, at most so many at a time, and yield each as it is done.
+    """Begin the items in order, at most `most` at a time, and yield each once it is done.
 
     `first_done` waits until some of those begun are done, and returns them.
 

@@ -195,7 +195,7 @@ def has_images(folder: Path) -> bool:
 
 
 def has_class_folders(folder: Path, minimum: int = 1) -> bool:
-    """Whether at least so many of the subfolders hold an image."""
+    """Whether at least `minimum` of the subfolders hold an image."""
     classes = 0
     for name in class_folders(folder):
         classes += has_images(folder / name)

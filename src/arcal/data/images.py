@@ -167,7 +167,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
 def _check_depth(image: Image.Image) -> None:
     """Raise unless the channels are whole numbers of at most 16 bits that Pillow reads correctly.
 
-    Of the formats that are read, only TIFF has others.
+    TIFF is the only format read here that has others.
     """
     tags, can = getattr(image, "tag_v2", {}), "8 or 16 bits a channel can be read"
     bits = max(tags.get(BITS, (8,)))

@@ -114,7 +114,7 @@ class Smoother:
             self.load_state_dict(self.untrained)
 
     def missed(self, epochs: int) -> bool:
-        """Whether the validation of the last of so many epochs has not counted yet.
+        """Whether the validation of the last of these epochs has not counted yet.
 
         This is so in a checkpoint saved after an epoch's last step and before its validation.
         """
@@ -216,7 +216,7 @@ class Smoother:
         }
 
     def ranks_after(self, epochs: int) -> bool:
-        """Whether the model is to cut the levels after so many epochs."""
+        """Whether the model is to cut the levels after this many epochs."""
         return self.loss.R > 1 and (epochs == self.vanilla or epochs in self.rescore)
 
     def rank(

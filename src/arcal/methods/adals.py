@@ -76,7 +76,7 @@ class ARAdaLS(AdaLS):
     see `arcal.adaptive_alpha`.
 
     With `rescore`, both sets are also ranked "on the fly": again after each of these epochs, by the
-    model as it is then. The paper has 65 and 130 of 200 for its WRN-28-10. A number below 1 is a
+    current model. The paper has 65 and 130 of 200 for its WRN-28-10. A number below 1 is a
     share of all epochs. Soft labels stay with their level, and the pre-computed levels are used
     until the first such epoch.
 
@@ -102,8 +102,8 @@ class ARAdaLS(AdaLS):
         update: Annotated[
             Literal["own", "joint"],
             Setting(
-                "own, the paper's, moves each level's soft label by its own gap; joint moves all "
-                "of them together"
+                "how soft labels move: own, the paper's, moves each level's by its own gap; joint "
+                "moves all of them together"
             ),
         ] = "own",
         R: Annotated[
@@ -133,8 +133,8 @@ class ARAdaLS(AdaLS):
         rescore: Annotated[
             Sequence[float] | None,
             Setting(
-                'the epochs after which the levels are cut anew, by the model as it is then ("on '
-                'the fly"), such as 65 130, or shares of all epochs, such as 0.3 0.6',
+                'the epochs after which the current model cuts the levels again ("on the fly"), '
+                "such as 65 130, or shares of all epochs, such as 0.3 0.6",
                 words=_rescore_in_words,
             ),
         ] = None,

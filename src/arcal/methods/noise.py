@@ -8,8 +8,8 @@ from torch import Tensor
 from arcal.methods.setting import Setting
 
 NOISE = Setting(
-    "add Gaussian noise to each training image, of a standard deviation drawn from U(0, noise) for "
-    "pixels in [0, 1]; 0.1 is a start",
+    "add Gaussian noise to each training image, with a standard deviation drawn from U(0, noise) "
+    "for pixels in [0, 1]; 0.1 is a start",
     above=0,
     at_most=10,
     name="noise",

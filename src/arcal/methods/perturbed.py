@@ -1,4 +1,4 @@
-"""Training on each batch as it is and then slightly perturbed, along the gradient of its loss."""
+"""Training on each batch and on a copy of it, perturbed along the gradient of its loss."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
@@ -17,7 +17,7 @@ ATTACK = "boundary-projection-quick"
 """The attack for the distances, the same as for AR-AdaLS."""
 
 PERTURBED = Setting(
-    "train on each batch as it is and then at x + r g/|g|, g the gradient of its loss: the L2 norm "
+    "train on each batch and then again at x + r g/|g|, g the gradient of its loss: the L2 norm "
     "r, for pixels in [0, 1]; 0.15 is a start. With perturbed-by, r as a share of each image's own "
     "distance",
     above=0,

@@ -20,10 +20,10 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
     """Logits `(N, Z)` from a tensor or array, a `ModelOutput`, a dict, or a tuple that holds them.
 
     A binary classifier's single logit z, as `(N,)` or `(N, 1)`, becomes the two logits (0, z),
-    whose softmax is `(1 - s(z), s(z))` with the sigmoid `s(z) = 1 / (1 + exp(-z))`. Of a dict the
-    entry `logits`, or the only one, is taken. Of a tuple it is the only tensor `(N, Z)`, the first
-    of several with the same Z, or the first with Z = `classes`; scalars, such as a loss, and hidden
-    states `(N, L, H)` are ignored.
+    whose softmax is `(1 - s(z), s(z))` with the sigmoid `s(z) = 1 / (1 + exp(-z))`. A dict's
+    logits are its entry `logits`, or the only one. A tuple's are the only tensor `(N, Z)`, the
+    first of several with the same Z, or the first with Z = `classes`; scalars, such as a loss, and
+    hidden states `(N, L, H)` are ignored.
 
     Anything but floats, a wrong rank, a number of classes other than `classes`, and a tuple of
     tensors of different Z that may all be logits, such as features and logits, raise `ArcalError`.
@@ -116,8 +116,8 @@ def perhaps_logits(output: Any, classes: int | None = None) -> list[Tensor]:
     """The tensors in a tuple or list that may be the logits, the likeliest first.
 
     They are those `(N, Z)`, then those `(N,)` of a binary classifier, unless N is 1, where it may
-    be a loss; if some have `classes` classes, they are only these. Of anything but a tuple or list
-    there are none.
+    be a loss; if some have `classes` classes, they are only these. Anything but a tuple or
+    list has none.
 
     >>> import torch
     >>> logits, loss = torch.tensor([[2.0, -1.0]]), torch.tensor(0.25)

@@ -128,7 +128,7 @@ class Attacked:
         return self._run(slice(min(len(self.x), self.batch)))
 
     def measure(self, seconds: float) -> tuple[float, float]:
-        """Run batches here for about so many seconds; returns their operations and seconds."""
+        """Run batches here for about `seconds`; returns their operations and the seconds taken."""
         done, spent = 0.0, 0.0
         rows = min(len(self.x), self.batch)
         _ = self.tried  # what a first batch does once is not timed
@@ -210,7 +210,7 @@ class Attacked:
         return replace(block, perturbed=perturbed)
 
     def row_bytes(self, rows: int) -> float:
-        """Bytes per row of a table of scores with so many rows, written here to measure."""
+        """Bytes per row of a table of scores with this many rows, written here to measure."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scores.parquet"
             save_scores(path, self._drawn_scores(rows), {})
@@ -256,7 +256,7 @@ class Attacked:
 def plan_attacked(
     title: str, job: Attacked, inputs: int, hardware: Hardware, devices: tuple[int, ...] = (1,)
 ) -> Plan:
-    """Plan to score or audit so many inputs, shared by each of these numbers of devices.
+    """Plan to score or audit this many inputs, for each of these numbers of devices.
 
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval()

@@ -86,7 +86,7 @@ class Training:
         return int(needs_vanilla(self.run.method, self.run.settings)) + anew
 
     def measure(self, step: float, seconds: float) -> tuple[float, float]:
-        """Train here for about so many seconds; returns the operations and the seconds."""
+        """Train here for about `seconds`; returns the operations and the seconds taken."""
         method = method_named(self.run.method, self.classes, self.run.settings)
         batch = self._batch
         n, spent, done = max(2 * batch, method.R), 0.0, 0.0
@@ -110,7 +110,7 @@ class Training:
         return max(2, method_named(run.method, self.classes, run.settings).R)
 
     def _fit(self, run: Run, images: int, validation: int) -> float:
-        """Train for an epoch of so many random images; returns the `views` of each."""
+        """Train for an epoch of `images` random images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
         parts = [self._part(images), self._part(validation)]
@@ -132,7 +132,7 @@ class Training:
         return max(seen) / recipe.batch_size
 
     def _part(self, n: int) -> InMemory:
-        """So many random images, with labels."""
+        """Random images, `n` of them, with labels."""
         generator = torch.Generator().manual_seed(n)
         pixels = torch.randint(
             256, (n, *self.shape), dtype=torch.uint8, generator=generator, device="cpu"
@@ -205,7 +205,7 @@ def plan_training(
 def _speeds(
     job: Training, devices: tuple[int, ...], seconds: float, reading: float | None
 ) -> list[Line]:
-    """Images per second, if one device trains for so many seconds, and the cores that read them."""
+    """Images per second, if one device trains for `seconds`, and the cores that read them."""
     lines: list[Line] = []
     for n in devices:
         speed = job.run.recipe.epochs * job.images / (seconds / n)

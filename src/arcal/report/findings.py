@@ -115,7 +115,7 @@ def _wins(comparison: Comparison) -> str:
     each = [f"{one.name.short} in {count}" for one, count in ranking]
     each += [f"a tie in {ties}"] if ties else []
     return (
-        f"Of {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
+        f"Among {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
         f"{len(sets)} test set{'s' if len(sets) > 1 else ''}), the best mean: {'; '.join(each)}."
     )
 

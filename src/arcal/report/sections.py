@@ -154,7 +154,7 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
     shifted = comparison.subjects[0].means["ece"].overall is not None
     table_5 = ", Table 5" if shifted else ""
     note = (
-        "Of the methods with two runs or more: how much their predictions differ, the mean over "
+        "How much the predictions of a method's runs differ, if it has two or more: the mean over "
         f"images (section 5.4{table_5}). The paper does not say which probability its variance is "
         "of, so there are three readings, all unbiased over the runs: of the probabilities of all "
         "classes, summed; of the class that the runs' mean predicts; of each run's own confidence, "
@@ -183,7 +183,7 @@ def _ensembles(comparison: Comparison) -> ComparisonSection | None:
         width="narrow",
     )
     note = (
-        "On the clean test set, of the methods with two runs or more."
+        "Methods with two or more runs, on the clean test set."
         f"{_bold(comparison, 'the best mean of a column')}"
     )
     return ComparisonSection("ensembles", "Ensembles", [picture], [replace(grid, note=note)])
@@ -193,7 +193,7 @@ def _reliability(comparison: Comparison) -> ComparisonSection:
     several = bool(comparison.several)
     figure_8 = " (the paper's Figure 8)" if several else ""
     runs = (
-        " Of single runs the first is shown; points are the accuracies of its other runs. Runs are "
+        " The first run is shown; points are the accuracies of the others. Runs are "
         "not pooled: they see the same images, so an interval of their pool would be too narrow. "
         "Beside it: the average of all runs' probabilities."
         if several

@@ -126,7 +126,7 @@ class Best(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A measure as the tables show it: times `scale`, with so many `digits`.
+    """A measure as the tables show it: times `scale`, with this number of `digits`.
 
     `best` is None for a measure without a best.
     """

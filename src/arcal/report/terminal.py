@@ -146,7 +146,7 @@ def _table(choice: Choice, *, short: bool = False) -> Table:
 def _cells(one: Candidate, uncalibrated: bool, short: bool) -> list[str]:
     accuracy = f"{100 * one.accuracy.value:.2f}"
     return [
-        "as it is" if uncalibrated else one.name,
+        "uncalibrated" if uncalibrated else one.name,
         number(one.nll, interval=not short),
         "" if uncalibrated else number(one.change, "+"),
         f"{100 * one.ece.value:.2f} [{100 * one.ece.low:.2f}, {100 * one.ece.high:.2f}]",
@@ -173,7 +173,7 @@ def sentences(choice: Choice) -> list[str]:
     lines += _starred(choice, taken)
     acts = acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
     if acts is not None:
-        lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
+        lines.append(f"{'uncalibrated' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
         alike.setdefault(line, []).append(name)

@@ -152,7 +152,7 @@ def _check_processes(world: int, members: int, recipe: Recipe, apart: bool) -> N
 
 @contextmanager
 def enough_for_batch_norm(images: int) -> Iterator[None]:
-    """Say in one line that so many images were too few for a network's batch norm."""
+    """Say in one line that this many images were too few for a network's batch norm."""
     try:
         yield
     except ValueError as error:

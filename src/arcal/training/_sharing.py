@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class BatchesShared:
     """Each process trains all members on its share of every batch, and predicts its images.
 
-    `mine` are the members that this process trains, `on` is the Fabric that sets them up. Of every
-    batch it takes the share `rank` of `world`.
+    `mine` are the members that this process trains, `on` is the Fabric that sets them up. It
+    takes the share `rank` of `world` of every batch.
     """
 
     def __init__(self, fabric: "Fabric", members: int) -> None:

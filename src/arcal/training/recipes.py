@@ -111,7 +111,7 @@ class Recipe:
         return min([done for done, _ in self.steps] + [self.epochs])
 
     def fewest(self, images: int, devices: int = 1) -> int:
-        """The fewest of so many training images that ever go through the network at once.
+        """The fewest of this many training images that ever go through the network at once.
 
         >>> recipe_named("small").fewest(1281), recipe_named("wrn-28-10").fewest(1000)
         (1, 40)

@@ -23,8 +23,8 @@ def acts_alone(acting: Acting, right: float, *, answers: bool = False) -> str | 
     >>> from arcal.auditing import acting, as_predictions
     >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
     >>> acts_alone(acting(surer.scores), right=0.98)
-    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); not \
-shown to be right on 99.9 % at any confidence'
+    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); no \
+confidence is shown to be high enough for 99.9 %'
     """
     shown, missing = [], []
     for target, one in acting.thresholds.items():
@@ -37,5 +37,7 @@ shown to be right on 99.9 % at any confidence'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        lines.append(f"not shown to be right on {listed(missing, last='or')} at any confidence")
+        enough = "for" if shown else "to act alone and be right on"
+        targets = listed(missing, last="or")
+        lines.append(f"no confidence is shown to be high enough {enough} {targets}")
     return "; ".join(lines) or None

@@ -31,7 +31,7 @@ WEIGHED_BY = "Weights of inputs"
 TOGETHER = "Inputs that belong together"
 """The title of the caveat on inputs that seem to be of one patient."""
 ENOUGH = 30
-"""From so many inputs on, it is no coincidence if all outputs lie in [0, 1]."""
+"""With this many inputs, it is no coincidence if all outputs lie in [0, 1]."""
 
 FEW_CLUSTERS = 12
 """How often intervals hold was measured with as many clusters or more."""

@@ -48,8 +48,7 @@ def figures(finding: Finding) -> dict[str, float]:
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
     coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which the model
-    is shown to be right on so many per cent; 0 if there is no such confidence; not with weights or
-    clusters
+    is right on at least 90, 95, 99 or 99.9 %; 0 if there is no such confidence
     level_0 (the least robust) .. level_{R - 1}, least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; if several classes have the same NAME,
     such as ImageNet's crane, it is followed by the class's number: class.crane (134)

@@ -109,7 +109,7 @@ def _clusters(models: Sequence[Audited], rows: Tensor) -> dict[str, Any] | None:
 
 
 def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:
-    """The inputs as rows of numbers; None for other inputs, or if the page cannot hold so many."""
+    """The inputs as rows of numbers; None for other inputs, or too many for the page."""
     if shown.columns is None or len(places) * len(shown.columns) > MOST_VALUES:
         return None
     assert shown.read is not None

@@ -85,7 +85,7 @@ def notes(findings: Sequence[Finding]) -> list[str]:
             )
     posthoc = first.posthoc
     if posthoc.too_small:
-        lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
+        lines.append(f"{posthoc.too_small[:1].upper()}{posthoc.too_small[1:]}.")
     elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
@@ -189,7 +189,7 @@ def _multiplicity(groups: Sequence[Group]) -> str:
 def _positive(model: Audited) -> str | None:
     """Whether, or where, the probability of the positive class is too high or too low.
 
-    That chance explains the difference is said only of a class that the user named.
+    If chance explains the difference, it only mentions a class that the user named.
     """
     one = model.positive
     if one is None:
@@ -246,7 +246,7 @@ def advice(model: Audited) -> str:
     posthoc = model.posthoc
     if posthoc.recommended is None:
         if posthoc.too_small:
-            return f"calibrators are not shown: {posthoc.too_small}"
+            return posthoc.too_small
         if posthoc.refused and not posthoc.outcomes:
             name, why = next(iter(posthoc.refused.items()))
             return f"no calibrator could be fitted ({name}: {why})"

@@ -142,8 +142,8 @@ def _edges(image: Tensor) -> Tensor:
     down = smooth_columns[:, 2:] - smooth_columns[:, :-2]
     size = right.abs() + down.abs()
 
-    # An edge is a maximum in the direction across it: horizontal, vertical or diagonal. Of two
-    # equal neighbours, only the left or upper one counts.
+    # An edge is a maximum in the direction across it: horizontal, vertical or diagonal. If two
+    # neighbours are equal, only the left or upper one counts.
     around = F.pad(size, (1, 1, 1, 1))
     height, width = image.shape[1:]
 
