@@ -214,8 +214,8 @@ def places_of(ids: Tensor, known: Tensor) -> Tensor:
     return torch.where(ascending[places] == ids, order[places], -1)
 
 
-def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
-    """Any numbers as a detached float64 tensor on the CPU.
+def as_float64(values: TensorLike | float, name: str = "this argument") -> Tensor:
+    """Any numbers, or one, as a detached float64 tensor on the CPU.
 
     >>> as_float64(torch.tensor([1, 2]))
     tensor([1., 2.], dtype=torch.float64)
