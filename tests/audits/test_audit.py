@@ -213,10 +213,26 @@ def test_the_classes_named_are_those_of_the_model_of_a_loader():
         arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
 
 
-def test_arrays_and_a_data_set_are_data_and_no_order_is_none():
+@pytest.mark.parametrize(
+    ("order", "what"),
+    [
+        ("random", "not for an audit"),
+        ("confidence", "not for an audit"),
+        ("none", "unknown"),
+        (3, "unknown"),
+    ],
+)
+def test_levels_are_only_by_an_order_of_robustness(order, what):
+    said = rf"^order {order!r} is {what}: choose from attack, gradient, margin, or None for no lev"
+    for model in (torch.nn.Flatten(), as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 60)):
+        with pytest.raises(ArcalError, match=said):
+            arcal.audit(model, None, order=order)
+
+
+def test_arrays_and_a_data_set_are_data():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     several = [(X, Y), (X.numpy(), Y.numpy()), TensorDataset(X, Y), batches(X, Y)]
-    said = {arcal.audit(model, data, order="none", name="it").summary() for data in several}
+    said = {arcal.audit(model, data, order=None, name="it").summary() for data in several}
     assert len(said) == 1
     assert "40 inputs" in said.pop()
 
@@ -320,4 +336,4 @@ def test_outputs_of_sigmoids_are_suspected():
     says = "all outputs lie in [0, 1], like those of sigmoids"
     for outputs, suspected in ((logits, False), (logits.sigmoid(), True)):
         audit = arcal.audit(as_predictions(logits=outputs, labels=labels))
-        assert any(says in line for line in audit.doubts()) == suspected
+        assert any(says in line for line in audit.doubts) == suspected

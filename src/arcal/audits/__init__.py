@@ -1,6 +1,6 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
-_audit         `arcal.audit`, and the value it returns
+_audit         `arcal.audit`, and in _audit_result the value it returns
 _calibrate     `arcal.calibrate`, and in _calibration the value it returns
 _calibration_figures   its figures by name
 _changed_inputs   a job on changed inputs: mirrored or perturbed images
@@ -29,7 +29,8 @@ _open          opens a model and its data, and _open_predictions files of predic
 _read          data of any kind, as a model takes it
 """
 
-from arcal.audits._audit import FILES, Audit, audit
+from arcal.audits._audit import audit
+from arcal.audits._audit_result import FILES, Audit
 from arcal.audits._calibrate import calibrate, calibration_of, order_doubts
 from arcal.audits._calibrated_files import write_calibrated
 from arcal.audits._calibration import CALIBRATION_FILES, Calibration

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from arcal.audits import Condition, Earlier, Job, Settings
     from arcal.compute import Compute
 
-ORDERS = ("attack", "gradient", "margin", "none")
-
 
 @dataclass(frozen=True)
 class AnalysisFlags:
@@ -290,6 +288,8 @@ class Audit(OnModels):
 
 def order_of_audit(name: str) -> str | None:
     """The order that --order names for an audit, None for "none"; others raise `ArcalError`."""
-    if name not in ORDERS:
-        raise ArcalError(f"--order {name}: choose from {', '.join(ORDERS)}")
+    from arcal.orders import AUDIT_ORDERS
+
+    if name not in (orders := (*AUDIT_ORDERS, "none")):
+        raise ArcalError(f"--order {name}: choose from {', '.join(orders)}")
     return None if name == "none" else name
