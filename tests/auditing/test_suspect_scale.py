@@ -94,7 +94,7 @@ def test_an_audit_says_so(trained, kind):
     x, y = images(40)
     data = (x, y) if kind == "pair" else DataLoader(TensorDataset(x, y), batch_size=40)
     audit = arcal.audit(trained, data, order=None)
-    (said,) = (line for line in audit.doubts() if "batch norm" in line)
+    (said,) = (line for line in audit.doubts if "batch norm" in line)
     assert said.startswith("model: the first batch norm sees 0.25 times the deviation")
     assert "0.25 times the deviation" in audit.summary()
 

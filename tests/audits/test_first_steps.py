@@ -42,6 +42,21 @@ def test_an_audit_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch)
     assert Path("audit", "index.html").exists()
 
 
+def test_a_calibration_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calibration = arcal.calibrate(SURE, calibrators=["temperature"])
+    assert calibration.save() == Path("calibrated")
+    assert Path("calibrated", "calibrator.safetensors").exists()
+
+
+def test_an_audit_and_a_calibration_have_their_doubts_in_the_same_way():
+    one_class = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0] * 400)
+    (of_audit,) = arcal.audit(one_class).doubts
+    (of_calibration,) = arcal.calibrate(one_class, calibrators=["temperature"]).doubts
+    assert of_audit.startswith("model: all labels are 0")
+    assert "all labels are" in of_calibration
+
+
 def test_an_unknown_order_names_all_that_an_audit_takes():
     x, y = torch.rand(60, 3), torch.arange(60) % 2
     message = r"'atack' is unknown: choose from attack, .*, or None for no levels"

@@ -304,7 +304,7 @@ def test_classes_in_another_order_are_suspected_aloud():
     labels = torch.arange(300) % 3
     logits = 5.0 * torch.eye(3)[(labels + 1) % 3]
     audit = arcal.audit(as_predictions(logits=logits, labels=labels), classes=["a", "b", "c"])
-    (line,) = audit.doubts()
+    (line,) = audit.doubts
     assert "what it calls a is c, b is a and c is b" in line
     assert line in audit.as_json()["notes"]
     assert line.partition(": ")[2] in audit.summary()

@@ -33,7 +33,7 @@ from arcal.audits._audit import audit
 from arcal.audits._audit_result import FILES, Audit
 from arcal.audits._calibrate import calibrate, calibration_of, order_doubts
 from arcal.audits._calibrated_files import write_calibrated
-from arcal.audits._calibration import CALIBRATION_FILES, Calibration
+from arcal.audits._calibration import CALIBRATION_FILES, Calibration, save_calibration
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
@@ -86,6 +86,7 @@ __all__ = [
     "read_earlier",
     "read_predictions",
     "run_jobs",
+    "save_calibration",
     "score_job",
     "split_names",
     "training_part",

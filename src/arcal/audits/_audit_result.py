@@ -145,6 +145,7 @@ class Audit:
         """The main findings in a few lines of text."""
         return summary(self._findings, self.data)
 
+    @cached_property
     def doubts(self) -> list[str]:
         """What to fix before believing any other figure; usually empty."""
         return [f"{model.name}: {doubt}" for model in self.models for doubt in doubts(model)]

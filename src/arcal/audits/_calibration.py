@@ -169,7 +169,7 @@ class Calibration:
         """Every figure by its name in `--fail-if`; see `calibration_figures`."""
         return calibration_figures(self.choice, self._estimates)
 
-    def save(self, out: Path | str) -> Path:
+    def save(self, out: Path | str = "calibrated") -> Path:
         """Write the figures, the picked calibrator if there is one, and the stream to a folder.
 
         The files in `out` are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`,
@@ -178,30 +178,38 @@ class Calibration:
         `arcal.store.load_calibrator` reads the calibrators, `load_stream` the stream. Returns the
         folder.
         """
-        self.written_to(out)
+        save_calibration(self, Path(out))
         return Path(out)
 
-    def written_to(self, out: Path | str) -> list[Path]:
-        """Save it as `save` does, and return the files that were written."""
-        paths = [Path(out, name) for name in CALIBRATION_FILES]
-        before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
-        for path in (*paths, *before):
-            check_replaceable(path)
-        for path in (*paths, *before):
-            path.unlink(missing_ok=True)
-        figures, calibrator, unlabelled, stream = paths
-        about = {"arcal": __version__, "of": self.name, "facts": dict(self.facts)}
-        write_json(figures, about | self.as_json())
-        own: list[Path] = []
-        for i, today in enumerate(self._estimates.values(), start=1):
-            if not self.choice.answers:
-                own.append(unlabelled if self.today else Path(out, f"unlabelled-{i}.safetensors"))
-                save_calibrator(Temperature(today.T), own[-1])
-        if self.choice.calibrator is not None:
-            save_calibrator(self.choice.calibrator, calibrator)
-        if self.stream is not None:
-            save_stream(self.stream, stream)
-        return [path for path in (figures, *own, calibrator, stream) if path.exists()]
+
+def save_calibration(calibration: Calibration, out: Path) -> list[Path]:
+    """Write what `Calibration.save` does, in place of an earlier calibration; returns the files.
+
+    >>> from arcal.auditing import as_predictions, choose_calibrator
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> calibration = Calibration(choose_calibrator(sure, calibrators=["temperature"]))
+    >>> [path.name for path in save_calibration(calibration, Path("calibrated"))]
+    ['calibration.json', 'calibrator.safetensors']
+    """
+    paths = [out / name for name in CALIBRATION_FILES]
+    before = sorted(p for p in out.glob("unlabelled-*.safetensors") if EACH.match(p.name))
+    for path in (*paths, *before):
+        check_replaceable(path)
+    for path in (*paths, *before):
+        path.unlink(missing_ok=True)
+    figures, calibrator, unlabelled, stream = paths
+    about = {"arcal": __version__, "of": calibration.name, "facts": dict(calibration.facts)}
+    write_json(figures, about | calibration.as_json())
+    own: list[Path] = []
+    for i, today in enumerate(calibration._estimates.values(), start=1):
+        if not calibration.choice.answers:
+            own.append(unlabelled if calibration.today else out / f"unlabelled-{i}.safetensors")
+            save_calibrator(Temperature(today.T), own[-1])
+    if calibration.choice.calibrator is not None:
+        save_calibrator(calibration.choice.calibrator, calibrator)
+    if calibration.stream is not None:
+        save_stream(calibration.stream, stream)
+    return [path for path in (figures, *own, calibrator, stream) if path.exists()]
 
 
 def _beside(model: Model, calibrator: Calibrator) -> Calibrator:

@@ -80,9 +80,11 @@ def write(
     calibration: "Calibration", job: "Job | None", formats: tuple[str, ...], out: Path
 ) -> list[Path]:
     """Write the calibrator first, so that it is there even if the export of the model fails."""
+    from arcal.audits import save_calibration
+
     for name in EXPORTED:  # files of an earlier calibration must not be mistaken for this one's
         (out / name).unlink(missing_ok=True)
-    written = calibration.written_to(out)
+    written = save_calibration(calibration, out)
     if job is not None and formats:
         if calibration.choice.calibrator is None:
             no = " nor ".join(f"calibrated.{one}" for one in formats)

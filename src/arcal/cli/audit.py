@@ -135,7 +135,7 @@ class Audit(OnModels):
         if not output.json and not output.markdown:
             print(wrapped(audit.summary()))
         if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
-            for line in audit.doubts():
+            for line in audit.doubts:
                 say(f"arcal: {line}")
         say(f"page: {page}")
         end_if_failed(failures(conditions, audit.figures()))
