@@ -26,6 +26,28 @@ def test_a_calibrated_classifier_takes_arrays(dtype):
     assert torch.equal(classifier(x).exp(), expected)
 
 
+def test_the_probabilities_of_a_calibrated_classifier_are_numbers_and_its_output_has_gradients():
+    classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
+    x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    p, log_p = classifier.probabilities(x), classifier(x)
+    assert not p.requires_grad
+    np.testing.assert_array_equal(p.numpy(), log_p.exp().detach().numpy())
+    log_p[:, 0].sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().min() > 0
+    assert all(one.grad is not None for one in classifier.parameters())
+
+
+def test_where_no_calibrator_is_picked_the_probabilities_are_the_models_own():
+    x = torch.randn(400, 3, generator=torch.Generator().manual_seed(1))
+    y = torch.multinomial(x.softmax(1), 1, generator=torch.Generator().manual_seed(2)).squeeze(1)
+    calibration = arcal.calibrate(nn.Identity().eval(), (x, y), calibrators=["temperature"])
+    assert calibration.choice.picked is None
+    log_p = calibration.classifier(x)
+    assert log_p.dtype == torch.float64
+    np.testing.assert_allclose(log_p.numpy(), x.double().log_softmax(1).numpy(), atol=1e-12)
+
+
 def test_a_calibrator_is_read_from_the_folder_that_was_written(tmp_path):
     arcal.calibrate(SURE, calibrators=["temperature"]).save(tmp_path / "it")
     file = load_calibrator(tmp_path / "it" / "calibrator.safetensors")

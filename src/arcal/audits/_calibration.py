@@ -99,9 +99,11 @@ class Calibration:
     def classifier(self) -> Calibrated:
         """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
 
-        `.probabilities(x)` returns their exponentials. It is on the model's device, and computes in
-        float32 if that has no float64. Without a torch model it raises `ArcalError`; for a
-        scikit-learn classifier use `estimator`.
+        They are float64, also if no calibrator is picked: then they are the log-softmax of the
+        model's logits, and the probabilities are the model's own. `.probabilities(x)` returns their
+        exponentials, without gradients. It is on the model's device, and computes in float32 if
+        that has no float64. Without a torch model it raises `ArcalError`; for a scikit-learn
+        classifier use `estimator`.
         """
         if self.model is None:
             raise ArcalError(
