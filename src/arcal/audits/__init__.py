@@ -11,6 +11,7 @@ blocks         everything that is computed on a block of inputs
 _estimators    classifiers of scikit-learn, from their probabilities
 _from_predictions   a classifier audited from its predictions alone
 _examples      the labelled inputs, of any kind
+_drawn         fewer of the inputs: one of each, or a few
 _loaded        inputs that a loader yields, with their weights and groups
 _same_inputs   whether two models were audited on the same inputs
 _overlap       inputs that occur twice, or were trained on
@@ -37,6 +38,7 @@ from arcal.audits._calibration import CALIBRATION_FILES, Calibration, save_calib
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
+from arcal.audits._drawn import drawn_at_random
 from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import DRAWN, Examples
 from arcal.audits._job import Job, panel_for
@@ -73,6 +75,7 @@ __all__ = [
     "calibration_figures",
     "calibration_of",
     "check_data_name",
+    "drawn_at_random",
     "failures",
     "fingerprint_of_answers",
     "has_column",

@@ -10,14 +10,16 @@ import torch
 from arcal.attacks import Bounds, as_attack
 from arcal.auditing import Caveat, EvaluationSet, Predictions, as_model
 from arcal.audits._audit_result import Audit
+from arcal.audits._drawn import Draw
 from arcal.audits._earlier import read_earlier
 from arcal.audits._estimators import audited_estimators, is_estimator, refuse_array
-from arcal.audits._examples import Examples, augmented, in_drawn_order, usable_device
+from arcal.audits._examples import DRAWN, Examples, augmented, in_drawn_order, usable_device
 from arcal.audits._from_predictions import from_predictions
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits._loaded import Loaded, examples_or_loaded, read_with, without_iterators
 from arcal.audits._overlap import overlap, repeated, training_part
+from arcal.audits._read import NOT_DRAWN
 from arcal.audits.blocks import Settings
 from arcal.classifiers import check_order_given
 from arcal.errors import ArcalError, a_type
@@ -41,6 +43,8 @@ def audit(
     weights: Any = None,
     by: Any = None,
     clusters: Any = None,
+    one_per: Any = None,
+    limit: int | None = None,
     against: Path | str | None = None,
     positive: Any = None,
     R: int = 10,
@@ -71,7 +75,10 @@ def audit(
     or a table of such columns, with text or with numbers, which are cut into ranges; for a
     scikit-learn classifier also names of columns of X. `clusters` `(N,)` says which inputs belong
     together, by a value each, such as the patient of each image: their errors may come together, so
-    intervals are wider. `positive` is the class whose probability is
+    intervals are wider. `one_per` `(N,)` are such values, too, or `{"patient": patients}`: one
+    input of each is drawn at random, and the others do not count. `limit` audits only so many
+    inputs, drawn at random. Both need data with positions, as a part or a pair has them.
+    `positive` is the class whose probability is
     compared with its frequency, such as a rare one; by default it is the second of two. `against`
     is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
     then says how the figures have changed since. Anything that cannot be audited raises
@@ -99,30 +106,33 @@ def audit(
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
-    earlier = None if against is None else read_earlier(against).matched([*models])
     known: dict[str, Any] = {
         "classes": None if classes is None else tuple(map(str, classes)),
         **without_iterators({"weights": weights, "by": by, "clusters": clusters}),
         "R": R,
         "positive": positive,
+        "draw": (draw := Draw.given(limit, without_iterators(one_per))),
     }
+    earlier = None
+    if against is not None:
+        earlier = read_earlier(against).matched([*models]).drawn_like(draw.one_per)
     if all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         audited = [from_predictions(title, one, **known) for title, one in models.items()]
-        return Audit("predictions", tuple(audited), against=earlier)
+        return Audit("predictions", tuple(audited), against=earlier, one_per=draw.one_per)
     if any(map(is_estimator, models.values())):
         ranked = None if order == "attack" else order
         without = {"order": ranked, "attack": attack, "shift": shift, "other": other}
+        without["limit"] = limit
         audited = audited_estimators(models, data, validation, without=without, **known)
-        return Audit("data", tuple(audited), against=earlier)
+        return Audit("data", tuple(audited), against=earlier, one_per=draw.one_per)
     settings = Settings(
         order=order, attack=as_attack(attack), bounds=bounds, device=usable_device(device)
     )
     jobs = _jobs(models, data, settings, shift, validation, other, **known)
-    return Audit.from_jobs(
-        jobs, run_jobs(jobs, against=earlier, progress=progress), against=earlier
-    )
+    audited = run_jobs(jobs, against=earlier, progress=progress)
+    return Audit.from_jobs(jobs, audited, against=earlier, one_per=draw.one_per)
 
 
 def _jobs(
@@ -136,6 +146,7 @@ def _jobs(
     classes: tuple[str, ...] | None,
     R: int,
     positive: Any,
+    draw: Draw,
     **beside_data: Any,
 ) -> list[Job]:
     """A job for each model of torch: all that `arcal.audit` was given, read and checked."""
@@ -145,7 +156,7 @@ def _jobs(
             f"other is {a_type(other)}: give a mapping from names to parts or pairs (x, y)"
         )
     examples, loader, beside = read_with(
-        data, settings.bounds, settings.order, classes, **beside_data
+        data, settings.bounds, settings.order, classes, draw=draw, **beside_data
     )
     drawn = [*in_drawn_order(loader, len(models)), *augmented(loader)]
     names = classes if examples is None or examples.numbered else examples.classes
@@ -162,6 +173,8 @@ def _jobs(
     fitted_on = None if validation is None else read(validation, "validation", labelled=True)
     others = [read(of, title, labelled=False) for title, of in (other or {}).items()]
     caveats = drawn if examples is None else _there_twice(examples, fitted_on, others)
+    facts = {} if draw.one_per is None or examples is None else {DRAWN: examples.facts[DRAWN]}
+    caveats += [Caveat(NOT_DRAWN, said) for said in draw.not_drawn([*(other or {})])]
     return [
         Job(
             name=title,
@@ -173,6 +186,7 @@ def _jobs(
             validation=fitted_on,
             other=others,
             settings=settings,
+            facts=facts,
             caveats=[*caveats],
             R=R,
             positive=None if positive is None else str(positive),
