@@ -166,6 +166,7 @@ def calibrate(
         predictions,
         others,
         model=opened,
+        job=job,
         facts=facts_with(job.facts, job.caveats) | draw.said,
         doubts=[*suspected, *(one.sentence for one in known_before), *undrawn],
         weights=weights,

@@ -16,6 +16,8 @@ from arcal.attacks import Model
 from arcal.auditing import Choice, Zeros
 from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._estimators import is_estimator
+from arcal.audits._job import Job
+from arcal.batch_parts import as_inputs
 from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrated,
@@ -24,8 +26,10 @@ from arcal.calibration.posthoc import (
     Temperature,
     Today,
 )
+from arcal.classifiers import export_calibrated
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
+from arcal.labels import refuse_text
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.store import save_calibrator, save_stream
 
@@ -56,7 +60,8 @@ class Calibration:
     `name` is the model's name, and `facts` tell more about it. `doubts` say what to fix before
     believing anything else, and `notes` which inputs the figures are for if these are not the plain
     data; both are usually empty. `fitted_to` identifies the calibrated predictions on the labelled
-    inputs, None if the model stays as it is.
+    inputs, None if the model stays as it is. `job` is a torch model with the labelled inputs, by
+    some of which it is exported.
 
     >>> import arcal, torch
     >>> _ = torch.manual_seed(0)
@@ -82,6 +87,7 @@ class Calibration:
     doubts: Sequence[str] = ()
     notes: Sequence[str] = ()
     fitted_to: FittedTo | None = None
+    job: Job | None = None
 
     def __repr__(self) -> str:
         tried, picked = len(self.choice.candidates), self.choice.picked or "none"
@@ -182,6 +188,45 @@ class Calibration:
         """
         save_calibration(self, Path(out))
         return Path(out)
+
+    def export(
+        self,
+        out: Path | str = "calibrated",
+        formats: Sequence[str] = ("pt2",),
+        *,
+        x: Any = None,
+    ) -> list[Path]:
+        """Write the model with this calibrator inside to a folder; returns the files.
+
+        `formats` are among "pt2", "onnx" and "safetensors". Programs take inputs like `x`, a few
+        inputs as the model takes them, by default the first that it was calibrated on, and keep the
+        names of the classes. See `arcal.classifiers.export_calibrated`. If there is no torch model,
+        no calibrator is picked or the model cannot be exported, it raises `ArcalError`.
+
+        >>> import arcal, torch
+        >>> x, y = torch.rand(400, 2), torch.arange(400) % 2
+        >>> sure = torch.nn.Linear(2, 2).eval()
+        >>> _ = sure.weight.data.fill_(0), sure.bias.data.copy_(torch.tensor([3.0, 0.0]))
+        >>> calibration = arcal.calibrate(sure, (x, y), calibrators=["temperature"])
+        >>> [path.name for path in calibration.export("calibrated", ["pt2", "safetensors"])]
+        ['calibrated.pt2', 'calibrated.safetensors']
+        """
+        refuse_text(formats, "formats")
+        classifier = self.classifier
+        if not isinstance(self.model, nn.Module):
+            raise ArcalError(f"{self.name} is a function, and only a torch module can be exported")
+        if self.choice.calibrator is None:
+            raise ArcalError(
+                "no calibrator is picked, so there is nothing to export: the model stays as it is"
+            )
+        own, more = (None, {}) if self.job is None else self.job.for_export()
+        x = own if x is None else as_inputs(x).no_finer_than(self.model).parts
+        if x is None:
+            raise ArcalError(
+                "the inputs that the model was calibrated on cannot be read again: give a few of "
+                "them as `x`, such as x=images[:4]"
+            )
+        return export_calibrated(classifier, x, Path(out), formats, **more)
 
 
 def save_calibration(calibration: Calibration, out: Path) -> list[Path]:

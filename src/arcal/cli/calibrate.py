@@ -189,7 +189,7 @@ class Calibrate(OnModels):
         number = None if given.clusters is None else given.clusters.number
         say_drift(given.predictions, others, given.classes, number, together)
         with blamed_on(own):
-            written = write(calibration, job, formats, output.out)
+            written = write(calibration, formats, output.out)
         if output.json:
             print_json(calibration.as_json())
         else:
@@ -242,6 +242,7 @@ class Calibrate(OnModels):
                 doubts=doubts,
                 notes=list(conditions.values()),
                 model=None if job is None else job.model,
+                job=job,
                 progress=progress,
             )
 
