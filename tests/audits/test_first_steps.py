@@ -79,6 +79,19 @@ def test_an_audit_and_a_calibration_have_their_doubts_in_the_same_way():
     assert "all labels are" in of_calibration
 
 
+def test_summaries_are_wrapped_and_whole_without_a_width():
+    one_class = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    for of in (
+        arcal.audit(one_class, name="a model with a long name " * 3),
+        arcal.calibrate(one_class, calibrators=["temperature"]),
+    ):
+        text, whole, narrow = of.summary(), of.summary(None), of.summary(40)
+        if isinstance(of, arcal.Audit):  # a calibration has a table, too
+            assert max(map(len, text.splitlines())) <= 80 < max(map(len, whole.splitlines()))
+        assert text.split() == whole.split() == narrow.split()
+        assert len(narrow.splitlines()) > len(text.splitlines())
+
+
 def test_an_unknown_order_names_all_that_an_audit_takes():
     x, y = torch.rand(60, 3), torch.arange(60) % 2
     message = r"'atack' is unknown: choose from attack, .*, or None for no levels"

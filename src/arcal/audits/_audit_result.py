@@ -22,6 +22,7 @@ from arcal.audits._same_inputs import check_same_inputs
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_text
+from arcal.printable import wrapped
 from arcal.report.audited import (
     Finding,
     Shown,
@@ -141,9 +142,13 @@ class Audit:
         one = self.models[names.index(model) if model is not None else 0]
         return inputs_table(one, several=len(self.models) > 1)
 
-    def summary(self) -> str:
-        """The main findings in a few lines of text."""
-        return summary(self._findings, self.data)
+    def summary(self, width: int | None = 80, *, with_doubts: bool = True) -> str:
+        """The main findings in a few lines of text, wrapped to a width in characters unless None.
+
+        Without its `doubts` it is what `arcal audit` prints on standard output.
+        """
+        text = summary(self._findings, self.data, with_doubts=with_doubts)
+        return text if width is None else wrapped(text, width)
 
     @cached_property
     def doubts(self) -> list[str]:

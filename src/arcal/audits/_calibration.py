@@ -30,6 +30,7 @@ from arcal.classifiers import export_calibrated
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.labels import refuse_text
+from arcal.printable import wrapped
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.store import save_calibrator, save_stream
 
@@ -149,12 +150,18 @@ class Calibration:
 
         return CalibratedClassifier.assembled(self.model, self.choice.calibrator, self.zeros)
 
-    def summary(self) -> str:
-        """The table of calibrators, the pick and why, and the estimates for unlabelled inputs."""
+    def summary(self, width: int | None = 80) -> str:
+        """The table of calibrators, the pick and why, and the estimates for unlabelled inputs.
+
+        Sentences are wrapped to a width in characters unless it is None.
+        """
         console = Console(file=StringIO(), width=80, force_terminal=False)
         with console.capture() as table:
             print_choice(self.choice, console)
-        return "\n".join([*self.doubts, table.get().strip("\n"), "", *self.sentences()])
+        before, after = "\n".join(self.doubts), "\n".join(self.sentences())
+        if width is not None:
+            before, after = wrapped(before, width), wrapped(after, width)
+        return "\n".join([*filter(None, [before]), table.get().strip("\n"), "", after])
 
     def sentences(self) -> list[str]:
         """The summary without its table."""

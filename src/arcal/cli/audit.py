@@ -1,6 +1,5 @@
 """arcal audit"""
 
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -128,15 +127,14 @@ class Audit(OnModels):
         with alone_in(output.out):
             audit = self._audit(conditions)
             page = audit.report(output.out, images=not output.no_images)
+        for line in audit.doubts:  # where a user sees them, even if the results are piped
+            say(f"arcal: {line}")
         if output.json:
             print_json(audit.as_json())
         if output.markdown:
             print_results(audit.markdown())
         if not output.json and not output.markdown:
-            print(wrapped(audit.summary()))
-        if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
-            for line in audit.doubts:
-                say(f"arcal: {line}")
+            print(wrapped(audit.summary(None, with_doubts=False)))
         say(f"page: {page}")
         end_if_failed(failures(conditions, audit.figures()))
 
