@@ -22,14 +22,16 @@ from arcal.attacks.model import gradient_to
 from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
+AUDIT_ORDERS = ("attack", "gradient", "margin")
+"""Those of an audit's levels. Levels by confidence or by chance are none of robustness."""
 FORWARD = ("margin", "confidence", "random")
 """The orders that only run the model, so that inputs may be whole numbers, such as token ids."""
 TINY = 1e-15
 """Gradient entries below this lose digits in float32 when they are squared."""
 
 
-def check_order(order: str, more: str = "") -> None:
-    """Refuse an order that is not one of `ORDERS`; `more` says what else may be chosen.
+def check_order(order: str) -> None:
+    """Refuse an order that is not one of `ORDERS`.
 
     >>> check_order("margin")
     >>> check_order("size")
@@ -37,7 +39,24 @@ def check_order(order: str, more: str = "") -> None:
     arcal.errors.ArcalError: order 'size' is unknown: choose from attack, gradient, margin, ...
     """
     if order not in ORDERS:
-        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}{more}")
+        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
+
+
+def check_audit_order(order: str | None) -> None:
+    """Refuse an order that is neither None nor one of `AUDIT_ORDERS`.
+
+    >>> check_audit_order("margin")
+    >>> check_audit_order("random")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: order 'random' is not for an audit: choose from attack, gradient, \
+margin, or None for no levels
+    """
+    if order not in (None, *AUDIT_ORDERS):
+        what = "not for an audit" if order in ORDERS else "unknown"
+        raise ArcalError(
+            f"order {order!r} is {what}: choose from {', '.join(AUDIT_ORDERS)}, or None for no "
+            "levels"
+        )
 
 
 def ranking(

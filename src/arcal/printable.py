@@ -1,5 +1,6 @@
 """Text that came with data, without characters that a terminal or a page would act on."""
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
@@ -59,3 +60,20 @@ def printable_lines(text: str) -> str:
     'one\ntwo\\x07'
     """
     return "\n".join(map(printable, text.split("\n")))
+
+
+def wrapped(text: str, width: int = 80) -> str:
+    r"""Lines wrapped to a width in characters, and made printable.
+
+    Continuations of an indented line are indented further. A number keeps its per cent sign.
+
+    >>> wrapped("right on 91 % of these\n  ECE 5.5 points", width=14)
+    'right on 91 %\nof these\n  ECE 5.5\n    points'
+    """
+    lines = []
+    for line in printable_lines(text).split("\n"):
+        before = len(line) - len(line.lstrip())
+        indent = " " * (before + 2 if before else 0)
+        usual = {"subsequent_indent": indent, "break_on_hyphens": False, "break_long_words": False}
+        lines += textwrap.wrap(line.replace(" %", "\0%"), width, **usual) or [""]
+    return "\n".join(lines).replace("\0", " ")

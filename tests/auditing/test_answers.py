@@ -215,7 +215,7 @@ def test_how_many_unlabelled_answers_are_right_is_estimated_by_their_confidence(
     after = given.calibrator(unlabelled.log_probabilities)[:, 0].exp().mean().item()
     assert given.today.confidence == pytest.approx(after)
     assert given.stream is None
-    assert "unlabelled answers: about" in given.summary()
+    assert "unlabelled answers: about" in given.summary(None)
     assert given.as_json()["unlabelled"]["n"] == 500
     assert "unlabelled.accuracy.low" in given.figures()
     assert "unlabelled.T" not in given.figures()

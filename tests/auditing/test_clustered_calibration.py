@@ -116,7 +116,7 @@ def test_inputs_of_no_weight_are_in_no_cluster():
     weights = (number < 10).double()
     n = int(weights.sum())
     more: dict[str, Any] = {"weights": weights, "clusters": number}
-    for lines in (arcal.audit(said, **more).doubts(), arcal.calibrate(said, **more).notes):
+    for lines in (arcal.audit(said, **more).doubts, arcal.calibrate(said, **more).notes):
         (line,) = (one for one in lines if "clusters by" in one)
         assert f"the {n} inputs are in 10 clusters" in line
         assert "so few clusters" in line

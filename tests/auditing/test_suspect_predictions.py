@@ -21,7 +21,7 @@ def test_labels_that_are_the_predictions_are_suspected_where_the_model_is_unsure
     said = suspect_own_predictions(own)
     assert said is not None
     assert f"right on all 400 inputs, even on the {n} of which" in said
-    assert said in arcal.audit(own).summary()
+    assert said in arcal.audit(own).summary(None)
     assert said in arcal.calibrate(own, calibrators=["temperature"]).doubts
 
 
@@ -41,7 +41,7 @@ def test_a_softmax_of_probabilities_is_suspected(Z):
     highest = {2: 73.1, 3: 57.6, 100: 2.7}[Z]
     assert said is not None
     assert said.startswith(f"no confidence is above {highest} %")
-    assert said in arcal.audit(twice).summary()
+    assert said in arcal.audit(twice).summary(None)
     assert said in arcal.calibrate(twice, calibrators=["temperature"]).doubts
     saved = as_predictions(logits=p.softmax(dim=1).log().half(), labels=once.labels)
     assert suspect_softmax_twice(saved) == said  # rounded
@@ -75,7 +75,7 @@ def test_two_classes_that_are_each_other_are_asked_about_though_most_predictions
     said = suspect_swapped(turned)
     assert said is not None
     assert said.startswith("inputs of the second class get a lower probability of it than the")
-    assert said in arcal.audit(turned).summary()
+    assert said in arcal.audit(turned).summary(None)
     assert said in arcal.calibrate(turned, calibrators=["temperature"]).doubts
 
 

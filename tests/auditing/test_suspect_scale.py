@@ -65,7 +65,7 @@ def test_pixels_that_nobody_divided_are_suspected_where_no_batch_norm_tells():
     y = model(255 * x).argmax(1) ^ (y.roll(3) & (torch.arange(len(y)) % 3 == 0))
     doubts = arcal.calibrate(model, (255 * x.div(x.max()), y), calibrators=["temperature"]).doubts
     assert any(said in doubt for doubt in doubts)
-    assert said in arcal.audit(model, (255 * x.div(x.max()), y), order=None).summary()
+    assert said in arcal.audit(model, (255 * x.div(x.max()), y), order=None).summary(None)
 
 
 def test_the_network_is_left_as_it_was(trained):
@@ -94,9 +94,9 @@ def test_an_audit_says_so(trained, kind):
     x, y = images(40)
     data = (x, y) if kind == "pair" else DataLoader(TensorDataset(x, y), batch_size=40)
     audit = arcal.audit(trained, data, order=None)
-    (said,) = (line for line in audit.doubts() if "batch norm" in line)
+    (said,) = (line for line in audit.doubts if "batch norm" in line)
     assert said.startswith("model: the first batch norm sees 0.25 times the deviation")
-    assert "0.25 times the deviation" in audit.summary()
+    assert "0.25 times the deviation" in audit.summary(None)
 
 
 def test_a_third_partys_network(shared):

@@ -34,7 +34,7 @@ def test_what_is_cut_is_said_and_what_is_rounded_is_not(table):
     attack, bounds = arcal.BoundaryProjection(budget=24, starts=2), (table.amin(0), table.amax(0))
     for model in (cuts, rounds):
         audit = arcal.audit(model, (table, labels), bounds=bounds, attack=attack)
-        said = any("cuts whole numbers" in line for line in audit.doubts())
+        said = any("cuts whole numbers" in line for line in audit.doubts)
         assert said == (model is cuts)
 
 

@@ -184,7 +184,7 @@ def test_audits_of_the_same_inputs_are_told(october, november, tmp_path):
     assert says in " ".join(again.summary().split())
     assert any(note.startswith(says) for note in again.as_json()["notes"])
     assert not november.changes[0].same_inputs
-    assert "seem to be those" not in november.summary()
+    assert "seem to be those" not in november.summary(None)
     shutil.copy(october / "audit.json", tmp_path / "last.json")  # without the table of its inputs
     (alone,) = audit(month(0), against=tmp_path / "last.json").changes
     assert alone is not None
@@ -254,6 +254,6 @@ def test_names_in_an_earlier_audit_give_no_orders_to_a_terminal(october, tmp_pat
     said["models"][0]["name"] = "\x1b[2J"
     said["models"][0]["groupings"][0]["groups"][0]["name"] = "\x1b[2J"
     (tmp_path / "audit.json").write_text(json.dumps(said))
-    text = audit(month(1, 3.0), against=tmp_path).summary()
+    text = audit(month(1, 3.0), against=tmp_path).summary(None)
     assert "\x1b" not in text
     assert r"\x1b[2J" in text

@@ -122,7 +122,7 @@ def test_the_audit_speaks_of_answers_and_shows_their_questions(tmp_path):
     path = many(tmp_path / "answers.csv")
     audited = open_predictions([str(path)], ["mine"], 10, by=["topic"], text=["question"])
     audit = Audit("answers.csv", tuple(audited))
-    summary = audit.summary()
+    summary = audit.summary(None)
     assert "of 600 answers" in summary
     assert "wrong answers to look at, the surest first" in summary
     assert "beta calibration" in summary
@@ -142,8 +142,8 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     audit = Audit("predictions", tuple(open_predictions([*map(str, paths)], ["one", "two"], 10)))
     (apart,) = audit.differences
     assert apart.accuracy.sign == 1
-    assert "; it alone is right on " in audit.summary()
-    assert f"AURC lower by {-apart.aurc.value:.4f} [" in audit.summary()
+    assert "; it alone is right on " in audit.summary(None)
+    assert f"AURC lower by {-apart.aurc.value:.4f} [" in audit.summary(None)
     assert f"AURC lower by {-apart.aurc.value:.4f}" in audit.markdown()
 
 

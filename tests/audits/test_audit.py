@@ -164,7 +164,7 @@ def test_several_models_stand_side_by_side(tmp_path):
     assert set(table["model"].to_pylist()) == {"sharp", "flat"}
     for name in models:
         assert name in audit.markdown()
-        assert name in audit.summary()
+        assert name in audit.summary(None)
 
 
 def test_weights_count():
@@ -188,7 +188,7 @@ def test_weights_count():
 )
 def test_corruptions_are_counted_in_words(shift, says):
     audit = arcal.audit(tiny.Brightness(), tiny.part(30), order=None, shift=shift_sets(shift))
-    assert says in audit.summary()
+    assert says in audit.summary(None)
 
 
 def test_other_data_and_validation():
@@ -213,10 +213,26 @@ def test_the_classes_named_are_those_of_the_model_of_a_loader():
         arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
 
 
-def test_arrays_and_a_data_set_are_data_and_no_order_is_none():
+@pytest.mark.parametrize(
+    ("order", "what"),
+    [
+        ("random", "not for an audit"),
+        ("confidence", "not for an audit"),
+        ("none", "unknown"),
+        (3, "unknown"),
+    ],
+)
+def test_levels_are_only_by_an_order_of_robustness(order, what):
+    said = rf"^order {order!r} is {what}: choose from attack, gradient, margin, or None for no lev"
+    for model in (torch.nn.Flatten(), as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 60)):
+        with pytest.raises(ArcalError, match=said):
+            arcal.audit(model, None, order=order)
+
+
+def test_arrays_and_a_data_set_are_data():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     several = [(X, Y), (X.numpy(), Y.numpy()), TensorDataset(X, Y), batches(X, Y)]
-    said = {arcal.audit(model, data, order="none", name="it").summary() for data in several}
+    said = {arcal.audit(model, data, order=None, name="it").summary(None) for data in several}
     assert len(said) == 1
     assert "40 inputs" in said.pop()
 
@@ -230,9 +246,11 @@ def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
     ):
         arcal.audit(model, (X, Y), classes=["a", "b"])
     shifted = arcal.audit(model, (X, Y + 1), order=None)
-    assert "the labels are 1 to 2, of classes 0 to 2: do they count from 1?" in shifted.summary()
+    assert "the labels are 1 to 2, of classes 0 to 2: do they count from 1?" in shifted.summary(
+        None
+    )
     other = arcal.audit(model, (X, 2 * Y), order=None)
-    assert "do they count from 1" not in other.summary()
+    assert "do they count from 1" not in other.summary(None)
 
 
 def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
@@ -240,7 +258,7 @@ def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
     audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
     said = torch.tensor([0.005 / 1.005, 0.9, 0.8]).log()
     assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
-    assert "1 probability is 0, probably rounded: it is taken as 0.005" in audit.summary()
+    assert "1 probability is 0, probably rounded: it is taken as 0.005" in audit.summary(None)
 
 
 def states(model):
@@ -309,7 +327,7 @@ def test_a_model_that_nothing_flips_is_said_to_be_one():
         return torch.tensor([2.0, 1.0]).expand(len(x), 2) + 0 * x[:, :2]
 
     x, labels = torch.rand(60, 3, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 2
-    told = arcal.audit(constant, (x, labels)).summary()
+    told = arcal.audit(constant, (x, labels)).summary(None)
     assert "no change that flips the prediction was found for 60 of 60 inputs" in told
     assert "is the model constant there" in told
 
@@ -320,4 +338,4 @@ def test_outputs_of_sigmoids_are_suspected():
     says = "all outputs lie in [0, 1], like those of sigmoids"
     for outputs, suspected in ((logits, False), (logits.sigmoid(), True)):
         audit = arcal.audit(as_predictions(logits=outputs, labels=labels))
-        assert any(says in line for line in audit.doubts()) == suspected
+        assert any(says in line for line in audit.doubts) == suspected

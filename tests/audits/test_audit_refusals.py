@@ -42,7 +42,7 @@ def test_what_cannot_be_audited_is_one_line(model, data, line):
 
 def test_fewer_inputs_than_levels_is_one_line():
     with pytest.raises(ArcalError, match="cannot be cut into 10 levels"):
-        arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary()
+        arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary(None)
 
 
 @pytest.mark.parametrize("R", [0, 2.5, "10", None])

@@ -74,16 +74,16 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
         assert one == found[0]
         assert one.low < accuracy < one.high, "of labels drawn by the true probabilities"
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=today)
-    assert "the 300 unlabelled inputs" in calibration.summary()
+    assert "the 300 unlabelled inputs" in calibration.summary(None)
     several = {"may": (today, wrong), "june": kinds[-1], "all": (x, y)}
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=several)
     assert calibration.today is None
     assert [*calibration.each] == [*several]
     assert calibration.each["may"] == calibration.each["june"] == found[0]
     assert calibration.each["all"].n == len(x)
-    assert "june, 300 unlabelled inputs: " in calibration.summary()
+    assert "june, 300 unlabelled inputs: " in calibration.summary(None)
     one = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=x[:1])
-    assert "the 1 unlabelled input: " in one.summary()
+    assert "the 1 unlabelled input: " in one.summary(None)
 
 
 def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfident, tmp_path):
@@ -120,7 +120,7 @@ def test_a_model_that_is_calibrated_stays_as_it_is():
     assert isinstance(calibration.calibrator, Temperature)
     assert calibration.calibrator.T == 1
     torch.testing.assert_close(calibration.classifier(x).exp(), x.double().softmax(1))
-    assert "picked: none" in calibration.summary()
+    assert "picked: none" in calibration.summary(None)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_inputs_of_another_scale_than_in_training_are_doubted():
     y = torch.arange(200) % 3
     calibration = arcal.calibrate(model, (images, y), calibrators=["temperature"])
     (doubt,) = calibration.doubts
-    assert calibration.summary().startswith(doubt)
+    assert calibration.summary(None).startswith(doubt)
 
 
 @pytest.mark.parametrize("what", ["calibrators", "classes"])

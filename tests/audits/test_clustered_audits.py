@@ -67,8 +67,8 @@ def test_pairs_and_loaders_have_the_same_clusters(repeated):
 def test_few_clusters_are_said_to_be_few(repeated):
     logits, labels, of = repeated
     said, words = as_predictions(logits=logits, labels=labels), "may leave intervals too narrow"
-    (few,) = arcal.audit(said, clusters=[int(one[1:]) % 3 for one in of]).doubts()
-    (enough,) = arcal.audit(said, clusters=of).doubts()
+    (few,) = arcal.audit(said, clusters=[int(one[1:]) % 3 for one in of]).doubts
+    (enough,) = arcal.audit(said, clusters=of).doubts
     assert words in few
     assert words not in enough
 

@@ -169,8 +169,8 @@ def test_a_loader_that_augments_is_said_to_wherever_it_is_read():
         assert torch.equal(torch.get_rng_state(), before[0])
         assert random.getstate() == before[1]
         audit = arcal.audit(model, data, order=None)
-        assert any("as one with augmentation does" in line for line in audit.doubts())
-    assert not any("augment" in line for line in arcal.audit(model, DataLoader(plain, 20)).doubts())
+        assert any("as one with augmentation does" in line for line in audit.doubts)
+    assert not any("augment" in line for line in arcal.audit(model, DataLoader(plain, 20)).doubts)
     calibration = arcal.calibrate(
         model, DataLoader(Mirrored(400), 100), calibrators=["temperature"]
     )

@@ -324,13 +324,13 @@ def test_an_estimator_that_decides_by_a_threshold_is_said_to():
     assert n > 30
     line = f"its predict gives another class than the most probable one for {n} of 300 inputs"
     audit = arcal.audit(careful, (X, NAMES))
-    assert line in audit.summary()
+    assert line in audit.summary(None)
     right = (most_probable == NAMES).mean()
     assert audit.models[0].overall.accuracy.value == pytest.approx(right)
     doubts = arcal.calibrate(careful, (X, NAMES), calibrators=["temperature"]).doubts
     assert any(line in doubt for doubt in doubts)
     forest = RandomForestClassifier(2, random_state=0).fit(X[:100], NAMES[:100])
-    assert "its predict" not in arcal.audit(forest, (X, NAMES)).summary()  # ties are none
+    assert "its predict" not in arcal.audit(forest, (X, NAMES)).summary(None)  # ties are none
 
 
 def test_a_stream_takes_the_zeros_of_a_forest_as_the_calibration_does(tmp_path):

@@ -51,7 +51,7 @@ def test_a_group_has_the_figures_of_its_inputs_alone(said):
         assert group.ece.value == pytest.approx(alone.ece.value)
     assert [one.verdict for one in regions] == ["not shown", "over-confident", "not shown"]
     assert sum(one.n for one in ages) == N
-    assert "where region is north, it is over-confident" in audit.summary()
+    assert "where region is north, it is over-confident" in audit.summary(None)
     figures = audit.figures()["model"]
     assert figures["worst_group.gap"] == figures["by.region.north.gap"] == regions[1].gap.value
 
@@ -246,5 +246,5 @@ def test_groups_that_are_those_of_the_labels_are_said_to_be():
     mine = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=labels)
     outcome = ["dead" if label else "alive" for label in labels]
     said = "the groups by outcome match the labels"
-    assert said in arcal.audit(mine, by={"outcome": outcome}).summary()
-    assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary()
+    assert said in arcal.audit(mine, by={"outcome": outcome}).summary(None)
+    assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary(None)

@@ -65,7 +65,9 @@ def test_any_class_of_any_number_can_be_looked_at(tmp_path):
     audit = arcal.audit(three(), classes=NAMES, positive="fraud")
     one = looked_at(audit)
     assert one == class_probability(three(), 2)
-    (line,) = [line for line in audit.summary().split("\n\n") if "its probability of fraud" in line]
+    (line,) = [
+        line for line in audit.summary(None).split("\n\n") if "its probability of fraud" in line
+    ]
     assert "too high by" in " ".join(line.split())
     figures = audit.figures()["model"]
     assert figures["positive.gap"] == one.gap.value > 0.05

@@ -18,11 +18,13 @@ def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
     x[7], x[40], x[9] = x[0], x[1], x[0]
     y = torch.arange(60) % 2
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
-    said = arcal.audit(model, (x, y), order=None, shift=[]).summary()
+    said = arcal.audit(model, (x, y), order=None, shift=[]).summary(None)
     said = " ".join(said.split())
     assert "5 of the 60 images occur more than once, and they have several labels" in said
     assert "which cannot all be right: input 0 is input 7" in said
-    assert "more than once" not in arcal.audit(model[1], (x.flatten(1), y), order=None).summary()
+    assert "more than once" not in arcal.audit(model[1], (x.flatten(1), y), order=None).summary(
+        None
+    )
 
 
 def test_texts_are_compared_too():

@@ -107,7 +107,7 @@ def test_pixels_are_doubted_by_a_calibration_as_by_an_audit(shape):
         arcal.audit(model, (pixels, Y), R=2)
     audit = arcal.audit(model, (pixels, Y), order=None)
     calibration = arcal.calibrate(model, (pixels, Y), calibrators=["temperature"])
-    for doubts in (audit.doubts(), calibration.doubts):
+    for doubts in (audit.doubts, calibration.doubts):
         assert any("the images reach up to 255" in doubt and says in doubt for doubt in doubts)
 
 

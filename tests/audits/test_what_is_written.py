@@ -79,7 +79,7 @@ def test_right_inputs_without_a_distance_are_said_beside_robust_accuracy(schema)
     assert found["models"][0]["without_distance"] == n
     assert found["models"][0]["robust_accuracy"][-1]["accuracy"]["value"] == n / 40
     said = f"the attack failed on {n} inputs that the model gets right: robust accuracy counts them"
-    assert said in audit.summary()
+    assert said in audit.summary(None)
     assert said in audit.markdown()
     assert any(
         f"and the {n} of them that are right count in robust accuracy at every size." in note
@@ -99,7 +99,7 @@ def _fails_on_light(model, x, bounds):
 
 def test_where_no_attack_failed_nothing_is_said_of_it(audit):
     assert [one["without_distance"] for one in audit.as_json()["models"]] == [0, 0]
-    assert "attack failed" not in audit.summary()
+    assert "attack failed" not in audit.summary(None)
 
 
 def test_there_is_no_robust_accuracy_without_distances():
@@ -259,7 +259,7 @@ def test_markdown_is_a_table_of_all_models(audit):
 def test_sentences_say_what_the_figures_say(audit):
     for model in audit.models:
         over = model.overall
-        (sentence,) = [line for line in audit.summary().splitlines() if
+        (sentence,) = [line for line in audit.summary(None).splitlines() if
                        line.startswith(f"{model.name} is right")]  # fmt: skip
         assert f"{100 * over.accuracy.value:.1f} %" in sentence
         word = {1: "over-confident", -1: "under-confident", 0: "no gap beyond chance"}[
@@ -296,7 +296,7 @@ def test_a_scale_that_was_suspected_is_said_in_place_of_a_low_accuracy():
 def test_an_accuracy_near_chance_is_suspected_aloud():
     labels = torch.randint(0, 2, (300,), generator=torch.Generator().manual_seed(0))
     audit = arcal.audit(as_predictions(logits=[[0.0, 2.0]] * 300, labels=labels))
-    assert "hardly more than chance" in audit.summary()
+    assert "hardly more than chance" in audit.summary(None)
     assert any("hardly more than chance" in note for note in audit.as_json()["notes"])
 
 
@@ -304,10 +304,10 @@ def test_classes_in_another_order_are_suspected_aloud():
     labels = torch.arange(300) % 3
     logits = 5.0 * torch.eye(3)[(labels + 1) % 3]
     audit = arcal.audit(as_predictions(logits=logits, labels=labels), classes=["a", "b", "c"])
-    (line,) = audit.doubts()
+    (line,) = audit.doubts
     assert "what it calls a is c, b is a and c is b" in line
     assert line in audit.as_json()["notes"]
-    assert line.partition(": ")[2] in audit.summary()
+    assert line.partition(": ")[2] in audit.summary(None)
 
 
 def test_a_model_card_is_read_by_the_hub(audit, tmp_path):

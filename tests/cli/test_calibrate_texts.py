@@ -105,7 +105,7 @@ def test_it_is_said_how_many_texts_are_cut(folder):
         file.writelines(f"{'a ' * n},1\n" for n in (22, 23, 40))
     done = succeeds("audit", "hf:net", "texts.csv", "--order", "margin")
     said = "2 of 203 texts are cut after 24 tokens, all that the model takes; the longest has 42"
-    assert said in " ".join(done.stdout.split())
+    assert said in " ".join(done.stderr.split())
 
 
 def test_scores_by_another_tokenizer_are_stale(folder):

@@ -1,6 +1,6 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
-_audit         `arcal.audit`, and the value it returns
+_audit         `arcal.audit`, and in _audit_result the value it returns
 _calibrate     `arcal.calibrate`, and in _calibration the value it returns
 _calibration_figures   its figures by name
 _changed_inputs   a job on changed inputs: mirrored or perturbed images
@@ -11,6 +11,7 @@ blocks         everything that is computed on a block of inputs
 _estimators    classifiers of scikit-learn, from their probabilities
 _from_predictions   a classifier audited from its predictions alone
 _examples      the labelled inputs, of any kind
+_drawn         fewer of the inputs: one of each, or a few
 _loaded        inputs that a loader yields, with their weights and groups
 _same_inputs   whether two models were audited on the same inputs
 _overlap       inputs that occur twice, or were trained on
@@ -29,13 +30,15 @@ _open          opens a model and its data, and _open_predictions files of predic
 _read          data of any kind, as a model takes it
 """
 
-from arcal.audits._audit import FILES, Audit, audit
+from arcal.audits._audit import audit
+from arcal.audits._audit_result import FILES, Audit
 from arcal.audits._calibrate import calibrate, calibration_of, order_doubts
 from arcal.audits._calibrated_files import write_calibrated
-from arcal.audits._calibration import CALIBRATION_FILES, Calibration
+from arcal.audits._calibration import CALIBRATION_FILES, Calibration, save_calibration
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
+from arcal.audits._drawn import drawn_at_random
 from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import DRAWN, Examples
 from arcal.audits._job import Job, panel_for
@@ -72,6 +75,7 @@ __all__ = [
     "calibration_figures",
     "calibration_of",
     "check_data_name",
+    "drawn_at_random",
     "failures",
     "fingerprint_of_answers",
     "has_column",
@@ -85,6 +89,7 @@ __all__ = [
     "read_earlier",
     "read_predictions",
     "run_jobs",
+    "save_calibration",
     "score_job",
     "split_names",
     "training_part",

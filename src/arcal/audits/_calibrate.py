@@ -25,6 +25,7 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._calibration import Calibration
+from arcal.audits._drawn import Draw
 from arcal.audits._estimators import (
     check_beside,
     class_names_of,
@@ -41,6 +42,7 @@ from arcal.audits._loaded import examples_or_loaded, read_with, without_iterator
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
+from arcal.calibration.checks import as_weights
 from arcal.calibration.clusters import as_numbers
 from arcal.calibration.posthoc import FittedTo, check_posthoc
 from arcal.calibration.resampled import scores_of
@@ -65,6 +67,8 @@ def calibrate(
     unlabelled: Any = None,
     weights: Any = None,
     clusters: Any = None,
+    one_per: Any = None,
+    limit: int | None = None,
     classes: Sequence[str] | None = None,
     bounds: Bounds = (0.0, 1.0),
     device: str | torch.device = "cpu",
@@ -79,8 +83,10 @@ def calibrate(
     has float64 weights. `weights` `(N,)` say how much each input counts, in the order of the data,
     in the fits and in the figures; a part may bring its own. `clusters` `(N,)` says which inputs
     belong together, by a value each, such as the patient of each image: all inputs of a patient are
-    in one fold, and intervals allow for errors that come together. `bounds` of the inputs matter
-    only in that images above 2 are doubted unless they are given, such as (0, 255).
+    in one fold, and intervals allow for errors that come together. `one_per` `(N,)` are such
+    values, too, or `{"patient": patients}`: one input of each is drawn at random, and the others do
+    not count. `limit` uses only so many inputs, drawn at random. `bounds` of the inputs matter only
+    in that images above 2 are doubted unless they are given, such as (0, 255).
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. The pick is
@@ -112,31 +118,35 @@ def calibrate(
         check_posthoc(one)
     weights, clusters = without_iterators(weights), without_iterators(clusters)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
+    draw = Draw.given(limit, without_iterators(one_per))
+    undrawn = draw.not_drawn([one or "unlabelled" for one in sets if sets[one] is not None])
     more: dict[str, Any] = {"name": name, "calibrators": calibrators, "progress": progress}
+    more["notes"] = [*draw.said.values()]
     refuse_array(model, calibrate)
     if is_estimator(model):
         predictions, today = estimated(model, data, "data"), estimated_unlabelled(model, sets)
-        check_beside(data, weights=weights, clusters=clusters)
+        check_beside(data, weights=weights, clusters=clusters, one_per=draw.values)
+        otherwise = decides_otherwise(model, data, predictions)
+        predictions, beside = _drawn(draw, predictions, weights, clusters)
         doubts = order_doubts(predictions, class_names_of(model, classes))
-        doubts += filter(None, [decides_otherwise(model, data, predictions)])
+        doubts += [*filter(None, [otherwise]), *undrawn]
         zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
-        more |= {"model": model, "zeros": zeros, "weights": weights, "doubts": doubts}
-        more |= _in_clusters(_grouped(clusters, predictions))
+        more |= {"model": model, "zeros": zeros, "doubts": doubts, **beside}
         return calibration_of(predictions, today, **more)
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         if not all(isinstance(one, Predictions | None) for one in sets.values()):
             raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
-        more |= {"weights": weights, "doubts": order_doubts(model, classes)}
-        more |= _in_clusters(_grouped(clusters, model))
-        return calibration_of(model, sets, **more)
+        predictions, beside = _drawn(draw, model, weights, clusters)
+        more |= {"doubts": [*order_doubts(predictions, classes), *undrawn], **beside}
+        return calibration_of(predictions, sets, **more)
     known = None if classes is None else tuple(map(str, classes))
     settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
     opened = as_model(model)
 
     examples, loader, apart = read_with(
-        data, bounds, None, known, weights=weights, clusters=clusters
+        data, bounds, None, known, weights=weights, clusters=clusters, draw=draw
     )
     names = known if examples is None or examples.numbered else examples.classes
     check_order_given(model, names or ())
@@ -157,8 +167,9 @@ def calibrate(
         predictions,
         others,
         model=opened,
-        facts=facts_with(job.facts, job.caveats),
-        doubts=[*suspected, *(one.sentence for one in known_before)],
+        job=job,
+        facts=facts_with(job.facts, job.caveats) | draw.said,
+        doubts=[*suspected, *(one.sentence for one in known_before), *undrawn],
         weights=weights,
         **_in_clusters(together),
         **more,
@@ -254,8 +265,17 @@ def _are_several(unlabelled: Any) -> bool:
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
 
 
-def _grouped(clusters: Any, predictions: Predictions) -> Grouping | None:
-    return None if clusters is None else in_clusters("clusters", clusters, len(predictions.ids))
+def _drawn(
+    draw: Draw, predictions: Predictions, weights: Any, clusters: Any
+) -> tuple[Predictions, dict[str, Any]]:
+    """Those that are drawn of predictions, and their weights and clusters."""
+    N = len(predictions.ids)
+    predictions, weights, _, together, _ = draw.predictions(
+        predictions,
+        None if weights is None else as_weights(weights, N),
+        clusters=None if clusters is None else in_clusters("clusters", clusters, N),
+    )
+    return predictions, {"weights": weights, "facts": draw.said, **_in_clusters(together)}
 
 
 def _in_clusters(together: Grouping | None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from arcal.attacks import Model
 from arcal.auditing import Choice, Zeros
 from arcal.audits._calibration_figures import calibration_figures
 from arcal.audits._estimators import is_estimator
+from arcal.audits._job import Job
+from arcal.batch_parts import as_inputs
 from arcal.calibration.posthoc import (
     BatchTemperature,
     Calibrated,
@@ -24,8 +26,11 @@ from arcal.calibration.posthoc import (
     Temperature,
     Today,
 )
+from arcal.classifiers import export_calibrated
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
+from arcal.labels import refuse_text
+from arcal.printable import wrapped
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.store import save_calibrator, save_stream
 
@@ -56,7 +61,8 @@ class Calibration:
     `name` is the model's name, and `facts` tell more about it. `doubts` say what to fix before
     believing anything else, and `notes` which inputs the figures are for if these are not the plain
     data; both are usually empty. `fitted_to` identifies the calibrated predictions on the labelled
-    inputs, None if the model stays as it is.
+    inputs, None if the model stays as it is. `job` is a torch model with the labelled inputs, by
+    some of which it is exported.
 
     >>> import arcal, torch
     >>> _ = torch.manual_seed(0)
@@ -82,6 +88,7 @@ class Calibration:
     doubts: Sequence[str] = ()
     notes: Sequence[str] = ()
     fitted_to: FittedTo | None = None
+    job: Job | None = None
 
     def __repr__(self) -> str:
         tried, picked = len(self.choice.candidates), self.choice.picked or "none"
@@ -99,9 +106,11 @@ class Calibration:
     def classifier(self) -> Calibrated:
         """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
 
-        `.probabilities(x)` returns their exponentials. It is on the model's device, and computes in
-        float32 if that has no float64. Without a torch model it raises `ArcalError`; for a
-        scikit-learn classifier use `estimator`.
+        They are float64, also if no calibrator is picked: then they are the log-softmax of the
+        model's logits, and the probabilities are the model's own. `.probabilities(x)` returns their
+        exponentials, without gradients. It is on the model's device, and computes in float32 if
+        that has no float64. Without a torch model it raises `ArcalError`; for a scikit-learn
+        classifier use `estimator`.
         """
         if self.model is None:
             raise ArcalError(
@@ -141,12 +150,18 @@ class Calibration:
 
         return CalibratedClassifier.assembled(self.model, self.choice.calibrator, self.zeros)
 
-    def summary(self) -> str:
-        """The table of calibrators, the pick and why, and the estimates for unlabelled inputs."""
+    def summary(self, width: int | None = 80) -> str:
+        """The table of calibrators, the pick and why, and the estimates for unlabelled inputs.
+
+        Sentences are wrapped to a width in characters unless it is None.
+        """
         console = Console(file=StringIO(), width=80, force_terminal=False)
         with console.capture() as table:
             print_choice(self.choice, console)
-        return "\n".join([*self.doubts, table.get().strip("\n"), "", *self.sentences()])
+        before, after = "\n".join(self.doubts), "\n".join(self.sentences())
+        if width is not None:
+            before, after = wrapped(before, width), wrapped(after, width)
+        return "\n".join([*filter(None, [before]), table.get().strip("\n"), "", after])
 
     def sentences(self) -> list[str]:
         """The summary without its table."""
@@ -169,7 +184,7 @@ class Calibration:
         """Every figure by its name in `--fail-if`; see `calibration_figures`."""
         return calibration_figures(self.choice, self._estimates)
 
-    def save(self, out: Path | str) -> Path:
+    def save(self, out: Path | str = "calibrated") -> Path:
         """Write the figures, the picked calibrator if there is one, and the stream to a folder.
 
         The files in `out` are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`,
@@ -178,30 +193,77 @@ class Calibration:
         `arcal.store.load_calibrator` reads the calibrators, `load_stream` the stream. Returns the
         folder.
         """
-        self.written_to(out)
+        save_calibration(self, Path(out))
         return Path(out)
 
-    def written_to(self, out: Path | str) -> list[Path]:
-        """Save it as `save` does, and return the files that were written."""
-        paths = [Path(out, name) for name in CALIBRATION_FILES]
-        before = sorted(p for p in Path(out).glob("unlabelled-*.safetensors") if EACH.match(p.name))
-        for path in (*paths, *before):
-            check_replaceable(path)
-        for path in (*paths, *before):
-            path.unlink(missing_ok=True)
-        figures, calibrator, unlabelled, stream = paths
-        about = {"arcal": __version__, "of": self.name, "facts": dict(self.facts)}
-        write_json(figures, about | self.as_json())
-        own: list[Path] = []
-        for i, today in enumerate(self._estimates.values(), start=1):
-            if not self.choice.answers:
-                own.append(unlabelled if self.today else Path(out, f"unlabelled-{i}.safetensors"))
-                save_calibrator(Temperature(today.T), own[-1])
-        if self.choice.calibrator is not None:
-            save_calibrator(self.choice.calibrator, calibrator)
-        if self.stream is not None:
-            save_stream(self.stream, stream)
-        return [path for path in (figures, *own, calibrator, stream) if path.exists()]
+    def export(
+        self,
+        out: Path | str = "calibrated",
+        formats: Sequence[str] = ("pt2",),
+        *,
+        x: Any = None,
+    ) -> list[Path]:
+        """Write the model with this calibrator inside to a folder; returns the files.
+
+        `formats` are among "pt2", "onnx" and "safetensors". Programs take inputs like `x`, a few
+        inputs as the model takes them, by default the first that it was calibrated on, and keep the
+        names of the classes. See `arcal.classifiers.export_calibrated`. If there is no torch model,
+        no calibrator is picked or the model cannot be exported, it raises `ArcalError`.
+
+        >>> import arcal, torch
+        >>> x, y = torch.rand(400, 2), torch.arange(400) % 2
+        >>> sure = torch.nn.Linear(2, 2).eval()
+        >>> _ = sure.weight.data.fill_(0), sure.bias.data.copy_(torch.tensor([3.0, 0.0]))
+        >>> calibration = arcal.calibrate(sure, (x, y), calibrators=["temperature"])
+        >>> [path.name for path in calibration.export("calibrated", ["pt2", "safetensors"])]
+        ['calibrated.pt2', 'calibrated.safetensors']
+        """
+        refuse_text(formats, "formats")
+        classifier = self.classifier
+        if not isinstance(self.model, nn.Module):
+            raise ArcalError(f"{self.name} is a function, and only a torch module can be exported")
+        if self.choice.calibrator is None:
+            raise ArcalError(
+                "no calibrator is picked, so there is nothing to export: the model stays as it is"
+            )
+        own, more = (None, {}) if self.job is None else self.job.for_export()
+        x = own if x is None else as_inputs(x).no_finer_than(self.model).parts
+        if x is None:
+            raise ArcalError(
+                "the inputs that the model was calibrated on cannot be read again: give a few of "
+                "them as `x`, such as x=images[:4]"
+            )
+        return export_calibrated(classifier, x, Path(out), formats, **more)
+
+
+def save_calibration(calibration: Calibration, out: Path) -> list[Path]:
+    """Write what `Calibration.save` does, in place of an earlier calibration; returns the files.
+
+    >>> from arcal.auditing import as_predictions, choose_calibrator
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> calibration = Calibration(choose_calibrator(sure, calibrators=["temperature"]))
+    >>> [path.name for path in save_calibration(calibration, Path("calibrated"))]
+    ['calibration.json', 'calibrator.safetensors']
+    """
+    paths = [out / name for name in CALIBRATION_FILES]
+    before = sorted(p for p in out.glob("unlabelled-*.safetensors") if EACH.match(p.name))
+    for path in (*paths, *before):
+        check_replaceable(path)
+    for path in (*paths, *before):
+        path.unlink(missing_ok=True)
+    figures, calibrator, unlabelled, stream = paths
+    about = {"arcal": __version__, "of": calibration.name, "facts": dict(calibration.facts)}
+    write_json(figures, about | calibration.as_json())
+    own: list[Path] = []
+    for i, today in enumerate(calibration._estimates.values(), start=1):
+        if not calibration.choice.answers:
+            own.append(unlabelled if calibration.today else out / f"unlabelled-{i}.safetensors")
+            save_calibrator(Temperature(today.T), own[-1])
+    if calibration.choice.calibrator is not None:
+        save_calibrator(calibration.choice.calibrator, calibrator)
+    if calibration.stream is not None:
+        save_stream(calibration.stream, stream)
+    return [path for path in (figures, *own, calibrator, stream) if path.exists()]
 
 
 def _beside(model: Model, calibrator: Calibrator) -> Calibrator:

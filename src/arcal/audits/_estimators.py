@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.auditing import Audited, Caveat, Predictions, as_predictions, check_rows
+from arcal.audits._drawn import ALL
 from arcal.audits._from_predictions import from_predictions
 from arcal.errors import ArcalError, a_type, first_line, prefixing_errors
 from arcal.printable import first_few
@@ -173,7 +174,8 @@ def audited_estimators(
     audited = list[Audited]()
     for name, one in models.items():
         predictions = estimated(one, data, "data")
-        check_beside(data, **{one: known.get(one) for one in ("weights", "by", "clusters")})
+        beside = {one: known.get(one) for one in ("weights", "by", "clusters")}
+        check_beside(data, **beside, one_per=known.get("draw", ALL).values)
         otherwise = decides_otherwise(one, data, predictions)
         audited.append(
             from_predictions(

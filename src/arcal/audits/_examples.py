@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,14 @@ class Examples:
     def first(self, N: int) -> "Examples":
         """The first `N` inputs of `order`, in ascending order of their ids."""
         return self.rows(self.order()[:N], f"{N}")
+
+    def limited(self, limit: int | None) -> "Examples":
+        """The first `limit` inputs of `order`, or all if there are no more, or without a limit."""
+        if limit is None:
+            return self
+        if not isinstance(limit, Integral) or limit < 1:
+            raise ArcalError(f"limit {limit!r}: a whole number, at least 1, is needed")
+        return self.first(limit) if limit < len(self) else self
 
     def one_per(self, column: str, values: Any) -> "Examples":
         """One input, drawn at random, for each of the `values` `(N,)` of a column."""

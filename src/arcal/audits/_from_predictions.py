@@ -13,6 +13,7 @@ from arcal.auditing import (
     positive_class,
     without_zeros,
 )
+from arcal.audits._drawn import ALL, Draw
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 
@@ -28,20 +29,28 @@ def from_predictions(
     R: int = 10,
     positive: Any = None,
     validation: Predictions | None = None,
+    draw: Draw = ALL,
     caveats: Sequence[Caveat] = (),
 ) -> Audited:
     """Predictions as an audited classifier; calibrators are fitted on `validation` if given.
 
     `weights`, `by`, `clusters` and `positive` are as for `arcal.audit`, in the order of the
-    predictions, and `caveats` are those already known for the classifier.
+    predictions, of which one of each may be drawn; `caveats` are those already known for the
+    classifier.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
     >>> from_predictions("mine", sure).classes
     ('0', '1')
     """
-    predictions, zeros = without_zeros(predictions)
     N = len(predictions.ids)
+    predictions, weights, by, clusters, facts = draw.predictions(
+        predictions,
+        None if weights is None else as_weights(weights, N),
+        groupings({} if by is None else by, N),
+        None if clusters is None else in_clusters("clusters", clusters, N),
+    )
+    predictions, zeros = without_zeros(predictions)
     if predictions.answers and classes is not None:
         raise ArcalError(
             "answers are right or wrong and have no classes: leave out the class names"
@@ -54,11 +63,12 @@ def from_predictions(
         predictions,
         named,
         validation=None if validation is None else without_zeros(validation)[0],
-        weights=None if weights is None else as_weights(weights, N),
-        groupings=groupings({} if by is None else by, N),
-        clusters=None if clusters is None else in_clusters("clusters", clusters, N),
+        weights=weights,
+        groupings=by,
+        clusters=clusters,
         R=R,
         positive_class=None if positive is None else positive_class(str(positive), named),
+        facts=facts,
         caveats=[*caveats, *([Caveat("Probabilities", zeros)] if zeros else [])],
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,15 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError, prefixing_errors
-from arcal.labelled_batches import nothing_in, usual_batch
+from arcal.labelled_batches import nothing_in, unpacked, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import check_shape
 
+FEW = 4
+"""How many inputs a model is exported by."""
 FEW_SHADES = 64
 """Warn about 16-bit images if 8 bits leave at most this many shades in a batch."""
 
@@ -160,6 +163,23 @@ class Job:
         """The number of the class whose probability is compared with its frequency, or None."""
         return positive_class(self.positive, classes)
 
+    def for_export(self) -> tuple[Any, dict[str, Any]]:
+        """A few inputs as the model takes them, and what else `export_calibrated` takes.
+
+        The inputs are None if they came from a loader that cannot be read again.
+        """
+        if (examples := self.examples) is None:
+            names = {"class_names": self.classes or ()}
+            for _, x, _ in first_batch(self):
+                some = torch.arange(min(len(x), FEW), device="cpu")
+                return x.rows(some).no_finer_than(self.model).parts, names
+            return None, names
+        some = examples.order()[:FEW]
+        tokens = examples.token_ids
+        x = self.read(examples, some).parts if tokens is None else tokens(some)
+        names = self.classes or (() if examples.numbered else examples.classes)
+        return x, {"class_names": names, "calibrated_on": examples.content}
+
     def read(self, examples: Examples, positions: Tensor) -> Inputs:
         """The inputs at these positions `(B,)` as the model takes them, on the CPU."""
         return Inputs.of(examples.read(positions)).no_finer_than(self.model)
@@ -256,6 +276,12 @@ class Job:
                 "fix the model"
             )
         return Predictions(whole.ids, whole.labels, whole.logits[None])
+
+
+def first_batch(job: Job) -> Iterator[tuple[Tensor, Inputs, Tensor]]:
+    """The first batch of a job's loader that is not empty, if there is one."""
+    batches = (unpacked(batch, 0, job.classes) for batch in job.loader)
+    return islice((one for one in batches if len(one[0])), 1)
 
 
 def panel_for(

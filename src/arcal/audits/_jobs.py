@@ -1,9 +1,8 @@
 """From models and data to the results of an audit: the order of the work, and its progress."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from numbers import Integral
 from pathlib import Path
 
@@ -15,14 +14,14 @@ from arcal.attacks import BoundaryProjection, Bounds, Inputs, OwnAttack, attack_
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
-from arcal.audits._job import Job
+from arcal.audits._job import Job, first_batch
 from arcal.audits._loaded import number_of_inputs
 from arcal.audits._overlap import calibrated_on
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import checked_classes, further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError, prefixing_errors
-from arcal.labelled_batches import nothing_in, unpacked
+from arcal.labelled_batches import nothing_in
 from arcal.robustness import Robustness
 
 FIRST, AGAIN = 1000, 4
@@ -282,24 +281,18 @@ def _check_together(jobs: Sequence[Job]) -> None:
 
     A loader that yields different inputs with the same ids the second time is refused.
     """
-    for ids, x, labels in _first(jobs[0]):
+    for ids, x, labels in first_batch(jobs[0]):
         classes = {}
         for job in jobs:
             with prefixing_errors(job.name):
                 classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
         _check_same_classes(classes)
-        for same_ids, others, _ in _first(jobs[0]):
+        for same_ids, others, _ in first_batch(jobs[0]):
             if torch.equal(ids, same_ids) and not _equal(x, others):
                 raise ArcalError(
                     "the loader gives each model different inputs, as augmentation does: "
                     "leave that out"
                 )
-
-
-def _first(job: Job) -> Iterator[tuple[Tensor, Inputs, Tensor]]:
-    """The first batch of a job's loader that is not empty, if there is one."""
-    batches = (unpacked(batch, 0, job.classes) for batch in job.loader)
-    return islice((one for one in batches if len(one[0])), 1)
 
 
 def _equal(x: Inputs, others: Inputs) -> bool:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from arcal.arrays import as_tensor
 from arcal.attacks import Bounds, Inputs
 from arcal.auditing import Grouping, groupings, in_clusters
+from arcal.audits._drawn import ALL, Draw
 from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
@@ -121,10 +122,12 @@ def read_with(
     weights: Any,
     clusters: Any,
     by: Any = None,
+    draw: Draw = ALL,
 ) -> tuple[Examples | None, Iterable[Any], Beside | None]:
     """The data as `examples_or_loader` gives it, with weights `(N,)`, clusters and groups.
 
-    `Examples` hold these themselves; those of a loader's inputs are `Beside`.
+    `Examples` hold these themselves, and some of them may be drawn; those of a loader's inputs are
+    `Beside`.
 
     >>> pair = torch.rand(6, 12), torch.arange(6) % 2
     >>> examples, loader, apart = read_with(
@@ -135,6 +138,7 @@ def read_with(
     """
     examples, loader = examples_or_loader(data, "data", bounds, order, classes)
     if examples is None:
+        draw.refuse_loader()
         return None, loader, beside(loader, weights, by, clusters)
     if weights is not None:
         examples = examples.weighted(weights)
@@ -142,7 +146,7 @@ def read_with(
         examples = examples.clustered("clusters", clusters)
     if by is not None:
         examples = examples.grouped(by)
-    return examples, (), None
+    return draw.examples(examples), (), None
 
 
 def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside | None:

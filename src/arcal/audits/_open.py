@@ -160,10 +160,9 @@ def _with_others(
             there = validation, _part_for(validation, rest), known
             caveats += shared_values(column, (data, reading, whole), there)
     examples = whole if one_per is None else drawn_one_per(whole, data, one_per, reading)
-    if limit is not None:
-        if limit < 1:
-            raise ArcalError(f"--limit {limit}: at least 1 input is needed")
-        examples = examples.first(limit) if limit < len(examples) else examples
+    if limit is not None and limit < 1:
+        raise ArcalError(f"--limit {limit}: at least 1 input is needed")
+    examples = examples.limited(limit)
     others = [
         read_examples(one, opened, rest, foreign=True, one_per=one_per, cluster=cluster)
         for one in other

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arcal.cli._paths import check_folder
 from arcal.cli.output import say
@@ -76,39 +76,24 @@ def check_exportable(job: "Job") -> None:
         )
 
 
-def write(
-    calibration: "Calibration", job: "Job | None", formats: tuple[str, ...], out: Path
-) -> list[Path]:
+def write(calibration: "Calibration", formats: tuple[str, ...], out: Path) -> list[Path]:
     """Write the calibrator first, so that it is there even if the export of the model fails."""
+    from arcal.audits import save_calibration
+
     for name in EXPORTED:  # files of an earlier calibration must not be mistaken for this one's
         (out / name).unlink(missing_ok=True)
-    written = calibration.written_to(out)
-    if job is not None and formats:
+    written = save_calibration(calibration, out)
+    if formats:
         if calibration.choice.calibrator is None:
             no = " nor ".join(f"calibrated.{one}" for one in formats)
             say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
         else:
             try:
-                written += _export(job, calibration, out, formats)
+                written += calibration.export(out, formats)
             except ArcalError as error:
                 raise ArcalError(f"{error}; the calibrator is written") from error
     shutil.rmtree(out / ".work", ignore_errors=True)
     return written
-
-
-def _export(
-    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
-) -> list[Path]:
-    """Write the calibrated model in these formats, with the names of its classes."""
-    from arcal.classifiers import export_calibrated
-
-    examples = job.examples
-    assert examples is not None
-    some = examples.order()[:4]
-    x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
-    names = job.classes or (() if examples.numbered else examples.classes)
-    more: dict[str, Any] = {"class_names": names, "calibrated_on": examples.content}
-    return export_calibrated(calibration.classifier, x, out, formats, **more)
 
 
 def apply(

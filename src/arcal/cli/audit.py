@@ -1,6 +1,5 @@
 """arcal audit"""
 
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from arcal.audits import Audit as Finished
     from arcal.audits import Condition, Earlier, Job, Settings
     from arcal.compute import Compute
-
-ORDERS = ("attack", "gradient", "margin", "none")
 
 
 @dataclass(frozen=True)
@@ -130,15 +127,14 @@ class Audit(OnModels):
         with alone_in(output.out):
             audit = self._audit(conditions)
             page = audit.report(output.out, images=not output.no_images)
+        for line in audit.doubts:  # where a user sees them, even if the results are piped
+            say(f"arcal: {line}")
         if output.json:
             print_json(audit.as_json())
         if output.markdown:
             print_results(audit.markdown())
         if not output.json and not output.markdown:
-            print(wrapped(audit.summary()))
-        if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
-            for line in audit.doubts():
-                say(f"arcal: {line}")
+            print(wrapped(audit.summary(None, with_doubts=False)))
         say(f"page: {page}")
         end_if_failed(failures(conditions, audit.figures()))
 
@@ -290,6 +286,8 @@ class Audit(OnModels):
 
 def order_of_audit(name: str) -> str | None:
     """The order that --order names for an audit, None for "none"; others raise `ArcalError`."""
-    if name not in ORDERS:
-        raise ArcalError(f"--order {name}: choose from {', '.join(ORDERS)}")
+    from arcal.orders import AUDIT_ORDERS
+
+    if name not in (orders := (*AUDIT_ORDERS, "none")):
+        raise ArcalError(f"--order {name}: choose from {', '.join(orders)}")
     return None if name == "none" else name

@@ -189,7 +189,7 @@ class Calibrate(OnModels):
         number = None if given.clusters is None else given.clusters.number
         say_drift(given.predictions, others, given.classes, number, together)
         with blamed_on(own):
-            written = write(calibration, job, formats, output.out)
+            written = write(calibration, formats, output.out)
         if output.json:
             print_json(calibration.as_json())
         else:
@@ -244,6 +244,7 @@ class Calibrate(OnModels):
                 doubts=doubts,
                 notes=list(conditions.values()),
                 model=None if job is None else job.model,
+                job=job,
                 progress=progress,
             )
 
@@ -371,7 +372,7 @@ class Calibrate(OnModels):
 
     def _conditions(self, given: Given) -> dict[str, str]:
         """Notes on what every figure, before calibration as well, is for if not the plain data."""
-        from arcal.audits import DRAWN, LABELLED
+        from arcal.audits import DRAWN, LABELLED, drawn_at_random
         from arcal.report.audited import WEIGHED_BY
 
         conditions = {} if given.labelled is None else {LABELLED: given.labelled}
@@ -382,7 +383,7 @@ class Calibrate(OnModels):
                 + f"; {none:,} of weight 0 {'do' if none > 1 else 'does'} not count" * (none > 0)
             )
         if self.data.one_per:
-            conditions[DRAWN] = f"one input is drawn at random of each {self.data.one_per}"
+            conditions[DRAWN] = drawn_at_random(self.data.one_per)
         if self.calibration.perturb:
             conditions["Perturbed"] = "every figure is for the perturbed images"
         if self.calibration.views:

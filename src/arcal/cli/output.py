@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from io import UnsupportedOperation
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.printable import printable, printable_lines
+from arcal.printable import wrapped as wrapped_to
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
@@ -111,18 +111,8 @@ def print_json(value: Any) -> None:
 
 
 def wrapped(text: str) -> str:
-    """Lines wrapped to the width of the terminal, or to 80 columns if there is none.
-
-    Continuations of an indented line are indented further. A number keeps its per cent sign.
-    """
-    width = shutil.get_terminal_size().columns
-    lines = []
-    for line in printable_lines(text).split("\n"):
-        before = len(line) - len(line.lstrip())
-        indent = " " * (before + 2 if before else 0)
-        usual = {"subsequent_indent": indent, "break_on_hyphens": False, "break_long_words": False}
-        lines += textwrap.wrap(line.replace(" %", "\0%"), width, **usual) or [""]
-    return "\n".join(lines).replace("\0", " ")
+    """Lines wrapped to the width of the terminal, or to 80 columns if there is none."""
+    return wrapped_to(text, shutil.get_terminal_size().columns)
 
 
 def say(line: str) -> None:

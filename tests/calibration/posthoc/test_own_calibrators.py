@@ -64,7 +64,7 @@ def test_one_that_is_registered_is_compared_and_picked(sure, weights, tmp_path):
     assert both.choice.picked == "temperature"  # of equals the simplest, and others' come last
     alone = arcal.calibrate(sure, calibrators=["squeezed"], weights=weights)
     assert alone.choice.picked == "squeezed"
-    assert "picked: squeezed, a calibrator of your own" in alone.summary()
+    assert "picked: squeezed, a calibrator of your own" in alone.summary(None)
     alone.save(tmp_path)
     found = load_calibrator(tmp_path / "calibrator.safetensors")
     assert isinstance(found, Squeezed)

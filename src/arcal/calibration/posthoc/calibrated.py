@@ -120,14 +120,18 @@ class Calibrated(TakesInputs):
     def probabilities(
         self, x: Tensor | np.ndarray | Mapping[str, Tensor] | tuple[Tensor, ...]
     ) -> Tensor:
-        """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
+        """Calibrated probabilities `(N, Z)` as numbers, without gradients: `.numpy()` is enough.
+
+        They are the exponential of what `forward` returns. Where gradients are needed, as in a loss
+        or an attack, take `classifier(x).exp()`.
 
         >>> import torch
         >>> from arcal.calibration.posthoc import Temperature
         >>> Calibrated(nn.Identity(), Temperature(2.0)).probabilities(torch.zeros(1, 2))
         tensor([[0.5000, 0.5000]], dtype=torch.float64)
         """
-        return self(x).exp()
+        with torch.no_grad():
+            return self(x).exp()
 
 
 class Mirrored(nn.Module):

@@ -101,7 +101,7 @@ def _at_every_size(model: Audited) -> str:
     return f", and the {n:,} of them that are right count in robust accuracy at every size"
 
 
-def summary(findings: Sequence[Finding], data: str) -> str:
+def summary(findings: Sequence[Finding], data: str, *, with_doubts: bool = True) -> str:
     """Lines for a terminal: for each model its headline, what stands out, and what would help."""
     paragraphs = []
     for one in findings:
@@ -109,7 +109,7 @@ def summary(findings: Sequence[Finding], data: str) -> str:
         calibrated = f"{in_points(over.ece_if_calibrated.value)} by chance if it were calibrated"
         where = "" if data in (model.name, "predictions") else f"on {data}: "
         details = [
-            *doubts(model),
+            *(doubts(model) if with_doubts else []),
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *([] if one.difference is None else [differs(one.difference, answers=answers)]),
