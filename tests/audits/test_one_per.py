@@ -261,7 +261,7 @@ def test_the_column_of_a_table_is_not_for_the_model(scans, tmp_path, monkeypatch
     )
     done = arcal("audit", "net.py:network", "t.csv", *options, "--validation", "v.csv")
     assert done.code == 0, done.stderr
-    said = " ".join(done.stdout.split())
+    said = " ".join(done.stderr.split())
     assert "validation inputs share 20 of the 200 audited values of patient" in said
     done = arcal("audit", "net.py:network", "t.csv", *options, "--one-per", "person")
     assert done.code == 2

@@ -211,7 +211,7 @@ class Calibration:
         no calibrator is picked or the model cannot be exported, it raises `ArcalError`.
 
         >>> import arcal, torch
-        >>> x, y = torch.rand(400, 2), torch.arange(400) % 2
+        >>> x, y = torch.rand(400, 2), (torch.arange(400) % 4 == 0).long()
         >>> sure = torch.nn.Linear(2, 2).eval()
         >>> _ = sure.weight.data.fill_(0), sure.bias.data.copy_(torch.tensor([3.0, 0.0]))
         >>> calibration = arcal.calibrate(sure, (x, y), calibrators=["temperature"])
