@@ -130,7 +130,7 @@ export function Classes() {
         unit="gap, points"
         reference={0}
         label="Gap by predicted class; classes and cells are buttons"
-        cellHead={R ? Array.from({ length: R }, (_, r) => String(r + 1)) : undefined}
+        cellHead={R ? Array.from({ length: R }, (_, r) => String(r)) : undefined}
       />}
       {left > 0 && (
         <button type="button" class="more" onClick={() => (shown.value += 100)}>

@@ -83,6 +83,7 @@ export function UnderShift() {
           The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"}
           {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95\u00a0% intervals"}; the vertical
           line is without corruption.{" "}
+          {!several && intensities[0] !== null && "The number is the intensity, from 1 to 5. "}
           {several && `The dot is the intensity with the largest ECE; the squares are the ${name} at each intensity, tinted by the gap. `}
           {one.shift.some((s) => s.predicted)
             ? "Choose one to see the inputs that it turns from right to wrong."

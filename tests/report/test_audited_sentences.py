@@ -67,6 +67,23 @@ def sure(N: int, T: float) -> Audited:
     return Audited("mine", as_predictions(logits=z, labels=labels), ("a", "b", "c"))
 
 
+def test_the_top_of_a_page_says_when_it_may_act_alone_and_what_would_help():
+    one, other = sure(1000, 3.0), sure(1000, 1.0)
+    object.__setattr__(other, "name", "other")
+    said = notes([Finding(one), Finding(other)])
+    doing = [line for line in said if line.startswith(("mine: ", "other: "))]
+    assert doing == [
+        f"{model.name}: {line}"
+        for model in (one, other)
+        for line in (acts_above(model), advice(model))
+        if line is not None
+    ]
+    assert len(doing) > 2
+    assert not set(doing) & set(notes([Finding(one), Finding(other)], advise=False))
+    few = sure(3, 1.0)
+    assert not any("calibrate`" in line for line in notes([Finding(few)])), "it has its own line"
+
+
 def test_what_would_mend_it_says_of_which_inputs():
     halves = advice(sure(1000, 3.0))
     assert (

@@ -78,6 +78,8 @@ def test_a_level_a_class_and_a_cell_show_their_inputs(reader):
     row.click()
     (group,) = [group for group in one["classes"] if group["name"] == name]
     assert selected(page) == group["n"]
+    heads = page.locator("#classes .cells i").all_inner_texts()
+    assert heads == [str(r) for r in range(len(one["levels"]))], "levels count from 0"
     page.locator("#classes .heat[data-mark]").first.click()
     words = page.locator("#classes .chosen b").first.inner_text()
     level = int(words.rsplit(" ", 1)[1])
@@ -106,6 +108,7 @@ def test_a_corruption_shows_what_was_right_and_no_longer_is(reader):
     payload = make_payload()
     one = payload["models"][0]
     page = reader.open(payload)
+    assert "The number is the intensity, from 1 to 5." in page.locator("#shift").inner_text()
     page.locator("#shift .line[data-mark]").first.click()
     labels, said = numbers(payload["inputs"]["label"]), numbers(one["inputs"]["predicted"])
     under = numbers(one["shift"][0]["predicted"])

@@ -43,7 +43,7 @@ def comparison_payload(
     known |= {
         "title": title,
         "sentence": findings.headline(comparison),
-        "notes": [*notes, *notes_of(each)],
+        "notes": [*notes, *notes_of(each, advise=False)],
         "models": [
             {**one, "shift": shift_of(compared.subject, one["shift"])}
             for one, compared in zip(known["models"], comparison.subjects, strict=True)

@@ -60,8 +60,8 @@ def headline(model: Audited) -> str:
     return sentence + "."
 
 
-def notes(findings: Sequence[Finding]) -> list[str]:
-    """What to know to read the page correctly, and which of several models is better."""
+def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
+    """What to know to read the page correctly, which of several models is better, what to do."""
     models = [one.model for one in findings]
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
@@ -72,6 +72,8 @@ def notes(findings: Sequence[Finding]) -> list[str]:
         if one.difference is not None
     ]
     lines += dict.fromkeys(line for one in findings for line in same_inputs(one.changes))
+    if advise:
+        lines += [f"{model.name}: {line}" for model in models for line in _to_do(model)]
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far confidence and accuracy are apart, on average over the "
@@ -92,6 +94,12 @@ def notes(findings: Sequence[Finding]) -> list[str]:
             f"{_one(first)}s and tested on the other {posthoc.shown_on:,}."
         )
     return lines
+
+
+def _to_do(model: Audited) -> list[str]:
+    """From which confidence it may act alone, and which calibrator helps."""
+    lines = [] if (line := acts_above(model)) is None else [line]
+    return [*lines, advice(model)] if model.posthoc.outcomes else lines
 
 
 def _at_every_size(model: Audited) -> str:
