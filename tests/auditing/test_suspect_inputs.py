@@ -25,4 +25,6 @@ def test_the_border_is_where_chance_does_as_well_once_in_a_thousand(Z, N):
 
 def test_nothing_is_said_of_a_few_inputs():
     assert suspect_inputs(0.5, 2, 29) is None
-    assert "50 % of 30 inputs, hardly more than chance (50 %)" in str(suspect_inputs(0.5, 2, 30))
+    assert "50 % of 30 inputs, not clearly more than chance (50 %)" in str(
+        suspect_inputs(0.5, 2, 30)
+    )

@@ -170,7 +170,7 @@ def test_inputs_without_a_distance_are_told_beside_robust_accuracy(here):
         ),
         (
             "guess",
-            "hardly more than chance (50 %): wrong labels, class order or normalisation (--n",
+            "not clearly more than chance (50 %): wrong labels, class order or normalisation (--n",
         ),
         ("net", None),
     ],

@@ -121,8 +121,8 @@ def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None
     are not allowed for: always naming the largest is then better than 1/Z.
 
     >>> suspect_inputs(0.102, Z=10, N=1000)
-    'the model is right on 10.2 % of 1,000 inputs, hardly more than chance (10 %): wrong labels, \
-class order or normalisation, or too little training?'
+    'the model is right on 10.2 % of 1,000 inputs, not clearly more than chance (10 %): wrong \
+labels, class order or normalisation, or too little training?'
     >>> suspect_inputs(0.6, Z=10, N=1000) is None
     True
     """
@@ -130,8 +130,8 @@ class order or normalisation, or too little training?'
     if N < FEWEST or bdtrc(right - 1, N, 1 / Z) < SIGNIFICANCE:
         return None
     return (
-        f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, hardly more than chance "
-        f"({100 / Z:.3g} %): wrong labels, class order or normalisation"
+        f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, not clearly more than "
+        f"chance ({100 / Z:.3g} %): wrong labels, class order or normalisation"
         f"{'' if option is None else f' ({option})'}, or too little training?"
     )
 
