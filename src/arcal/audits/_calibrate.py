@@ -171,7 +171,7 @@ def calibrate(
         facts=facts_with(job.facts, job.caveats) | draw.said,
         doubts=[*suspected, *(one.sentence for one in known_before), *undrawn],
         weights=weights,
-        **_in_clusters(together),
+        clusters=together,
         **more,
     )
 
@@ -181,8 +181,7 @@ def calibration_of(
     unlabelled: Predictions | Mapping[str, Predictions] | None = None,
     *,
     weights: TensorLike | None = None,
-    clusters: TensorLike | None = None,
-    clustered_by: str = "clusters",
+    clusters: TensorLike | Grouping | None = None,
     clusters_of: Mapping[str, TensorLike] | None = None,
     calibrators: Sequence[str] | None = None,
     doubts: Iterable[str] = (),
@@ -193,8 +192,8 @@ def calibration_of(
     """The calibration from predictions on labelled inputs, with estimates for unlabelled ones.
 
     `unlabelled` may be a mapping from names to several sets, and `clusters_of` has the numbers of
-    their inputs' clusters, by the same names. `clusters` int64 `(N,)` are those of the labelled
-    inputs, and `clustered_by` is the name of what they are, such as patient.
+    their inputs' clusters, by the same names. `clusters` are those of the labelled inputs: numbers
+    int64 `(N,)`, or a grouping, which has the name of what they are, such as patient.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
@@ -214,12 +213,14 @@ def calibration_of(
     sets = unlabelled if isinstance(unlabelled, Mapping) else {"": unlabelled}
     sets = {name: one for name, one in sets.items() if one is not None}
     check_alike(predictions, sets)
-    number = None if clusters is None else as_numbers(clusters, len(predictions.ids))
+    if clusters is not None and not isinstance(clusters, Grouping):
+        number = as_numbers(clusters, len(predictions.ids))
+        clusters = in_clusters("clusters", number, several=False)
+    number = None if clusters is None else clusters.number
     counting: dict[str, Any] = {"weights": weights, "clusters": number}
     choice = choose_calibrator(predictions, calibrators=calibrators, progress=progress, **counting)
-    if number is not None:
-        together = in_clusters(clustered_by, number, several=False)
-        notes = [*notes, in_clusters_sentence(together, choice.before.accuracy.n, weights=weights)]
+    if clusters is not None:
+        notes = [*notes, in_clusters_sentence(clusters, choice.before.accuracy.n, weights=weights)]
     stream, estimates, unsaid = estimates_of(
         sets, as_given, choice.calibrator, clusters_of=clusters_of, **counting
     )
@@ -275,11 +276,7 @@ def _drawn(
         None if weights is None else as_weights(weights, N),
         clusters=None if clusters is None else in_clusters("clusters", clusters, N),
     )
-    return predictions, {"weights": weights, "facts": draw.said, **_in_clusters(together)}
-
-
-def _in_clusters(together: Grouping | None) -> dict[str, Any]:
-    return {} if together is None else {"clusters": together.number, "clustered_by": together.name}
+    return predictions, {"weights": weights, "clusters": together, "facts": draw.said}
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None, Grouping | None]:

@@ -228,15 +228,13 @@ class Calibrate(OnModels):
             undrawn = [one for one in job.caveats if one.title == NOT_DRAWN]
             doubts += [one.sentence for one in (*trained_on, *undrawn)]
         conditions, named = self._conditions(given), dict(zip(given.unlabelled, sets, strict=True))
-        of = given.clusters
-        together = {} if of is None else {"clusters": of.number, "clustered_by": of.name}
         facts |= {f"Calibrator {one.kind}": f"{one.spec}, of the code {one.code}" for one in own}
         with blamed_on(own), bar("calibrating", "fits") as progress:
             return calibration_of(
                 given.predictions,
                 {named[one]: other for one, other in given.unlabelled.items()},
                 weights=given.weights,
-                **together,
+                clusters=given.clusters,
                 clusters_of={named[one]: some for one, some in given.clusters_of.items()},
                 calibrators=tried or None,
                 name=" ".join(self.what),
