@@ -22,6 +22,12 @@ import { OtherData, UnderShift } from "./shift";
 import { Worst } from "./worst";
 import { data, modelIndex, showModel, view } from "./state";
 
+/** A command in a note, such as `arcal calibrate`. */
+const COMMAND = /(`arcal [^`]+`)/;
+
+const typeset = (part: string) =>
+  COMMAND.test(part) ? <code key={part}>{part.slice(1, -1)}</code> : part;
+
 const THEMES = ["auto", "light", "dark"] as const;
 type Theme = (typeof THEMES)[number];
 
@@ -149,7 +155,7 @@ export function App() {
           {payload.notes.length > 0 && (
             <ul class="notes">
               {payload.notes.map((note) => (
-                <li key={note}>{note}</li>
+                <li key={note}>{note.split(COMMAND).map(typeset)}</li>
               ))}
             </ul>
           )}

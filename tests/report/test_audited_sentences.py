@@ -80,6 +80,9 @@ def test_the_top_of_a_page_says_when_it_may_act_alone_and_what_would_help():
     ]
     assert len(doing) > 2
     assert not set(doing) & set(notes([Finding(one), Finding(other)], advise=False))
+    acts, helps = notes([Finding(other)])[0], notes([Finding(one)])[0]  # alone, without its name
+    assert acts == f"R{str(acts_above(other))[1:]}."
+    assert helps == f"T{advice(one)[1:]}."
     few = sure(3, 1.0)
     assert not any("calibrate`" in line for line in notes([Finding(few)])), "it has its own line"
 

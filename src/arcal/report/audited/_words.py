@@ -73,7 +73,11 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
     ]
     lines += dict.fromkeys(line for one in findings for line in same_inputs(one.changes))
     if advise:
-        lines += [f"{model.name}: {line}" for model in models for line in _to_do(model)]
+        lines += (
+            [f"{_capital(line)}." for line in _to_do(first)]
+            if len(models) == 1
+            else [f"{model.name}: {line}" for model in models for line in _to_do(model)]
+        )
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far confidence and accuracy are apart, on average over the "
@@ -87,13 +91,17 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
             )
     posthoc = first.posthoc
     if posthoc.too_small:
-        lines.append(f"{posthoc.too_small[:1].upper()}{posthoc.too_small[1:]}.")
+        lines.append(f"{_capital(posthoc.too_small)}.")
     elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
             f"{_one(first)}s and tested on the other {posthoc.shown_on:,}."
         )
     return lines
+
+
+def _capital(line: str) -> str:
+    return line[:1].upper() + line[1:]
 
 
 def _to_do(model: Audited) -> list[str]:
