@@ -126,16 +126,23 @@ def test_heavy_inputs_that_are_wrong_more_often_seldom_pass():
 @pytest.mark.parametrize(
     ("often", "weight", "right", "accuracy"), [(0.01, 30, 0.5, 0.9), (0.003, 40, 0.0, 0.95)]
 )
+@pytest.mark.parametrize("whole", [False, True], ids=["weights", "clusters"])
 def test_a_few_heavy_inputs_that_are_not_among_the_surest_are_not_forgotten(
-    often, weight, right, accuracy
+    often, weight, right, accuracy, whole
 ):
-    """The weighted accuracy is below .9 at every confidence; half of the draws used to pass."""
+    """The accuracy is too low at every confidence; more than 40 % of the draws used to pass."""
     draw, passed = np.random.default_rng(0), 0
     for _ in range(60):
         heavy = draw.uniform(size=1000) < often
         correct = draw.uniform(size=1000) < np.where(heavy, right, 0.995)
-        w = np.where(heavy, float(weight), 1.0)
-        passed += act_above(draw.uniform(0.5, 1, 1000), correct, accuracy, weights=w) is not None
+        confidence = draw.uniform(0.5, 1, 1000)
+        w = np.where(heavy, weight, 1)
+        if whole:  # clusters of one and of `weight` inputs, right or wrong as a whole
+            inputs = np.repeat(np.arange(1000), w)
+            found = act_above(confidence[inputs], correct[inputs], accuracy, clusters=inputs)
+        else:
+            found = act_above(confidence, correct, accuracy, weights=w)
+        passed += found is not None
     assert passed <= 8
 
 

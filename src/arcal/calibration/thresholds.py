@@ -79,13 +79,14 @@ def act_above(
         r* = (E + W*) / (W + W*)
         n = W (W + W*) r* (1 - r*) / [sum (E_g - r* W_g)^2 + (1 - r*)^2 W*^2]
 
-    but at most W^2 / sum w_i^2. If few inputs are heavy, those above a threshold may by chance have
-    none of them. So where they have a smaller share S of all sum w_i^2 than of the N inputs, k / N,
-    W* is at least sum w_i^3 / sum w_i^2 over all inputs, unless heavy inputs are shown to be less
-    confident: unless P(X <= S m) is below (1 - `level`) / 5 for X ~ Binomial(m, k / N), with m =
-    (sum s_g)^2 / sum s_g^2 and s_g the sum of w_i^2 in a cluster. If all clusters have one size,
-    and each is right or wrong throughout, n is their number, and the test is exact: at an accuracy
-    of 0.99 it takes at least 459 of them.
+    but at most W^2 / sum w_i^2. If few clusters are heavy, the inputs above a threshold may by
+    chance come from none of them. With V_g the weight of all of cluster g, let S be the share of
+    sum w_i V_g(i) that lies above the threshold, and k the share of a cluster that does, as a mean
+    over the G clusters. If S is below k, W* is at least sum V_g^3 / sum V_g^2, unless heavy
+    clusters are shown to be less confident: unless P(X <= S m) is below (1 - `level`) / 5 for
+    X ~ Binomial(m, k), with m = (sum V_g^2)^2 / sum V_g^4. Without clusters, each input is one.
+    If all clusters have one size, and each is right or wrong throughout, n is their number, and the
+    test is exact: at an accuracy of 0.99 it takes at least 459 of them.
 
     Other arguments as in `selective_accuracy`; `accuracy` and `level` lie within (0, 1).
     Anything else, and no inputs, raise `ArcalError`.
@@ -130,19 +131,23 @@ def act_above(
 
 
 def _unseen_weight(w: Tensor, number: Tensor | None, last: Tensor, allowed: float) -> Tensor:
-    """The weight `(T,)` of an input that the inputs up to each place `last` may lack by chance.
+    """The weight `(T,)` of a cluster that the inputs up to each place `last` may lack by chance.
 
-    It is 0 where they have their share of the heavy inputs, or these are shown to come later.
+    It is 0 where they have their share of the heavy clusters, or these are shown to come later.
     """
-    squares, there = w.square(), w > 0
-    share = squares.cumsum(0)[last] / squares.sum()
-    reached = there.cumsum(0)[last].double() / there.sum()
-    s = squares if number is None else torch.bincount(number, squares)
-    m = (s.sum().square() / s.square().sum()).item()
+    there = (w > 0).double()
+    V, size = w, there
+    if number is not None:
+        V, size = (torch.bincount(number, one)[number] for one in (w, there))
+    heavy, part = w * V, there / size.clamp(min=1)
+    share, k = (one.cumsum(0)[last] / one.sum() for one in (heavy, part))
+    m = (heavy.sum().square() / (heavy * V.square()).sum()).item()
     hits = (share * m).clamp(max=m)
-    as_few = betaincc((hits + 1).numpy(), (m - hits).clamp(min=1e-9).numpy(), reached.numpy())
-    lack = (share < (1 - 1e-9) * reached) & torch.as_tensor(as_few > allowed, device="cpu")
-    return torch.where(lack, w.pow(3).sum() / squares.sum(), 0)
+    as_few = betaincc(
+        (hits + 1).numpy(), (m - hits).clamp(min=1e-9).numpy(), k.clamp(max=1).numpy()
+    )
+    lack = (share < (1 - 1e-9) * k) & torch.as_tensor(as_few > allowed, device="cpu")
+    return torch.where(lack, (heavy * V).sum() / heavy.sum(), 0)
 
 
 def _effective_number(
