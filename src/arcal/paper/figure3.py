@@ -25,7 +25,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         for one in settings
     }
     drawn = {title: list(panel.values()) for title, panel in shown.items()}
-    variance = "The variance is over runs and sums over the classes."
+    variance = "The variance is over runs, and summed over the classes."
     return Result(
         "figure3",
         "Figure 3: variance on clean and shifted data",

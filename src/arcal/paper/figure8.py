@@ -20,8 +20,8 @@ FEW = 10
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 GAP = (
     "The gap is confidence minus accuracy: above 0 is over-confident, in the diagram below the "
-    f"diagonal. The bins are those of the ECE; one with fewer than {FEW} images a model is left "
-    "out of the diagram. The sums of the single models are added bin by bin."
+    f"diagonal. The bins are those of the ECE; one with fewer than {FEW} images per model is left "
+    "out of the diagram. For the single models, each bin holds the images of all of them."
 )
 
 

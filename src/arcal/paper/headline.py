@@ -58,11 +58,11 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
         ]
         claims = [*_targets(subjects, scaled[VANILLA]), *_equal_footing(scaled)]
         notes = [
-            "A mean under shift is over all corrupted sets alike. Confidence − accuracy is "
-            "positive where a method is over-confident. p-values are of paired t-tests over the "
-            "seeds, two-sided, corrected by Holm's method within each family: four under shift, "
-            "two on clean images, and those on equal footing. The paper's ratios are of other "
-            "networks, its clean one of AR-AdaLS on the fly.",
+            "A mean under shift is over all corrupted sets, each counted once. Confidence − "
+            "accuracy is positive where a method is over-confident. p-values are of paired t-tests "
+            "over the seeds, two-sided, corrected by Holm's method within each family: four under "
+            "shift, two on clean images, and those in which both methods have a temperature. The "
+            "paper's ratios are for other networks, and the clean one is for AR-AdaLS on the fly.",
         ]
     notes = setting_notes(evaluated, [setting], shift=True) + notes
     return Result(item, title, notes, tables, claims, claimed="Targets, named beforehand")

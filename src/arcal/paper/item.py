@@ -106,8 +106,8 @@ def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> lis
     if not any(len(evaluated[name].setting.alphas) > 1 for name in names if name in evaluated):
         return []
     return [
-        "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly "
-        "and the other orders have the same."
+        "The α of AR-AdaLS is chosen on validation images, with pre-computed levels in the attack "
+        "order; on the fly and with other orders it is the same."
     ]
 
 

@@ -16,8 +16,8 @@ from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILL
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
 VARIANTS = (VANILLA, LS, ADALS, AR_ADALS, OF_ENSEMBLE)
 READ = (
-    "Single models are the runs that an ensemble averages; of AR-AdaLS of Ensemble they are its "
-    "members, none of which was meant to be used alone."
+    "Single models are the runs that an ensemble averages. Those of AR-AdaLS of Ensemble are its "
+    "members, none of which is meant to be used alone."
 )
 
 

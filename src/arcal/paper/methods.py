@@ -27,8 +27,8 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     titles = ["accuracy, %", "ECE, ×10⁻²", "NLL", "Brier, ×10⁻²"]
     columns = [f"{title}{where}" for where in ("", ", shifted") for title in titles]
     notes = [
-        f"{one.setting.about}; mean ± standard deviation over {len(one.setting.seeds)} seeds, "
-        "ensembles are of as many members. Shifted is the mean over the corrupted test sets."
+        f"{one.setting.about}; mean ± standard deviation over {len(one.setting.seeds)} seeds; an "
+        "ensemble has one member per seed. Shifted is the mean over the corrupted test sets."
     ]
     return Result("methods", "Every method", notes, [Table("Test set", columns, rows)])
 

@@ -218,14 +218,16 @@ class Reproduction:
 
 TITLE = "# The paper at the scale "
 READ = (
-    '"Holds" means that the claim is true of the means, unless the claim names a test. The '
-    "p-value beside it, from a paired t-test over the seeds, says whether chance could "
-    "explain the difference. It is corrected for the number of tests: in a figure all of "
-    "them, in a table those of one data set, in Table 3 the paper's comparisons and those not "
-    "in the paper separately, in a headline and a tournament each of the families that their "
-    "pages name. Beside a ρ it is Spearman's, over the ten levels' means, and not corrected. "
-    "ECEs, gaps, variances and AUROCs are ×10⁻², accuracies and other shares in %; a figure "
-    "that is said to be so much of another is their ratio."
+    '"Holds" means that the claim is true of the means over the seeds and, if it names a test, '
+    "that the test agrees. The p-value beside a claim, from a paired t-test over the seeds, says "
+    "whether chance could explain the difference: if it is large, the claim may hold or fail by "
+    'chance alone. "Cannot be told" means that these runs cannot decide. p-values are corrected '
+    "for the number of tests: for a figure over all of its tests, for a table over those on one "
+    "data set, for Table 3 separately over the paper's comparisons and over those not in the "
+    "paper, and for a headline or a tournament over each of the families that its page names. The "
+    "p-value of a ρ, Spearman's rank correlation of the ten levels with their means, is not "
+    "corrected. ECEs, gaps, variances and AUROCs are ×10⁻², accuracies and other shares in %. A "
+    "ratio, such as a variance of 0.56 times Vanilla's, is a plain number."
 )
 
 

@@ -62,7 +62,8 @@ def is_single(subject: Subject) -> bool:
 R = 10
 RANKED = (
     "Each run's images are cut into ten levels by its own model's robustness; the variance over "
-    "runs is by one ranking for all, the mean of their ranks, and sums over the classes."
+    "runs uses one ranking for all runs, by the mean of their ranks, and is summed over the "
+    "classes."
 )
 
 
@@ -85,9 +86,10 @@ def level_table(title: str, levels: LevelFigures) -> Table:
 
 
 READ = (
-    "A box spans the quartiles over types of corruption, its line is the median, its whiskers end "
-    "at the least and the greatest; the clean test set is one value, a marker. The tables have the "
-    "mean ± standard deviation over types; the JSON file has every type's value."
+    "A box spans the quartiles over types of corruption; its line is the median, and its whiskers "
+    "reach to the smallest and the largest value. The clean test set has one value, shown as a "
+    "marker. The tables have the mean ± standard deviation over types; the JSON file has every "
+    "type's value."
 )
 
 

@@ -68,8 +68,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         ]
     notes = [
         *setting_notes(evaluated, list(PAPER)),
-        "The attack is the one that ranks, on the clean test set. Confidence on training images is "
-        f"that of about {SAMPLE:,} per run, or all. More than 90 % counts as nearly all.",
+        "The attack is the one that ranks the images, here on the clean test set. Confidence on "
+        f"training images is measured on about {SAMPLE:,} of them per run, or on all. More than 90 "
+        "% counts as nearly all.",
     ]
     table = Table("Vanilla on the clean test set", COLUMNS, rows)
     return Result("table1", "Table 1: networks and accuracy", notes, [table], claims)

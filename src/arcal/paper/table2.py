@@ -59,9 +59,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         "Table 2: ECE (×10⁻²) of all methods on the clean test sets",
         [
             *setting_notes(evaluated, SETTINGS),
-            "AR-AdaLS is trained on the fly, as in the paper's table; the paper quotes Mix-n-Match "
-            "from its authors. The last rows but one are not in the paper. p-values are of paired "
-            "t-tests, those of ECE corrected by Holm's method for their number on a data set.",
+            "AR-AdaLS is trained on the fly, as in the paper's table; the paper quotes the figures "
+            "of Mix-n-Match from its authors. The four rows above the last are not in the paper. "
+            "p-values are of paired t-tests, those of ECE corrected by Holm's method for their "
+            "number on a data set.",
             *alpha_notes(evaluated, SETTINGS),
         ],
         [Table("ECE, ×10⁻²", [one.title for _, one in settings], rows)],

@@ -50,10 +50,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
             claims += _single(evaluated[name], i) + _ensembles(evaluated[name], i)
     notes = [
         *setting_notes(evaluated, SETTINGS, shift=True),
-        "A mean is over corrupted sets, all types and intensities alike. Temperature scaling is "
-        "fitted on clean validation images; confidence − accuracy is positive where a method is "
-        "over-confident. The margin and random orders are not in the paper. p-values are of paired "
-        "t-tests, corrected for their number by Holm's method.",
+        "A mean is over corrupted sets, with every type and intensity counted once. Temperature "
+        "scaling is fitted on clean validation images; confidence − accuracy is positive where a "
+        "method is over-confident. The margin and random orders are not in the paper. p-values are "
+        "of paired t-tests, corrected for their number by Holm's method.",
         *alpha_notes(evaluated, SETTINGS),
     ]
     return Result("table3", "Table 3: mean ECE (×10⁻²) under shift", notes, tables, claims)

@@ -55,9 +55,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     notes = [
         *setting_notes(evaluated, SETTINGS, shift=True),
         *alone,
-        "The paper does not say which probability its variance is of: the first table is the main "
-        "reading, and its numbers stand there alone. A value is of all runs together, so it has no "
-        "deviation over them.",
+        "The paper does not say which probability it takes the variance of. We take it to be that "
+        "of the first table, the only one with the paper's numbers. Each value is computed from "
+        "all runs together, so it has no deviation over them.",
     ]
     return Result(
         "table5",

@@ -67,10 +67,11 @@ def make(
         claims += _goal(one.title, by_step["temperature"])
     notes = setting_notes(evaluated, settings, shift=True)
     notes.append(
-        "ECE under shift is the mean over the corrupted sets of the 15 types of ImageNet-C, and of "
-        "the four extra types apart; NLL, Brier score and accuracy under shift are over all of "
-        "them. p-values are of paired t-tests over the seeds, two-sided, corrected by Holm's "
-        "method within each family: a data set, a step after training, and what is compared with."
+        "ECE under shift is the mean over the corrupted sets of the 15 types of ImageNet-C and, "
+        "separately, of the four extra types; NLL, Brier score and accuracy under shift are over "
+        "all types that were run. p-values are of paired t-tests over the seeds, two-sided, "
+        "corrected by Holm's method within each family: the tests on one data set, after the same "
+        "step after training, against the same method."
     )
     return Result(item, title, notes, tables, claims, claimed="Tests, named beforehand")
 
