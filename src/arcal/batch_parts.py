@@ -182,6 +182,11 @@ def check_data(data: Any, name: str) -> None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
+    if isinstance(data, DataLoader) and hasattr(data.dataset, "fingerprint"):
+        raise ArcalError(
+            f"{name} is a DataLoader of a part of `arcal.data`, which cannot be read one by one: "
+            "give the part itself"
+        )
     pair, part = is_pair(data), hasattr(data, "fingerprint") and hasattr(data, "texts")
     x = data[0] if pair else data
     row = isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.ndim > 0)

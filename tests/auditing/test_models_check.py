@@ -294,11 +294,14 @@ def test_a_real_network_passes_at_any_batch_size_and_precision(dtype):
     [
         ({"signal": torch.rand(4, 3)}, r"unexpected keyword argument 'signal'; a dict is given to"),
         ((torch.rand(4, 3), torch.rand(4, 2)), "positional arguments but .* a tuple as arguments"),
+        (torch.rand(4, 3), r"wrap a model that takes a dict, as lambda x: model\({NAME: x}\)"),
     ],
 )
 def test_a_model_that_takes_all_parts_as_one_is_to_be_wrapped(parts, line):
     class Whole(nn.Module):
         def forward(self, batch):
+            if isinstance(parts, torch.Tensor):
+                return batch["signal"]
             return next(iter(batch.values() if isinstance(batch, dict) else batch))
 
     with pytest.raises(ArcalError, match=line):

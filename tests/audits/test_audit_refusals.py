@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 import arcal
 from arcal.data import Texts
@@ -26,6 +27,8 @@ from tests.audits.tiny import X, Y, batches
         ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
         (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*for probabilities P and labels y"),
         (tiny.Brightness(), [], "nothing to audit"),
+        (tiny.Brightness(), DataLoader(tiny.part(60)),
+         "data is a DataLoader of a part of `arcal.data`, .*: give the part itself"),
         (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),
          "the inputs of data are a SimpleNamespace, and a model takes tensors: give its numbers"),

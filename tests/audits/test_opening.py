@@ -1,6 +1,7 @@
 """What a user types: which part validates, which images are resized."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,13 @@ def test_a_table_of_too_many_columns_says_which_it_has(folder):
             name="two",
             panel=None,
         ).checked()
+
+
+def test_a_model_of_a_table_that_fails_otherwise_is_not_said_to_need_other_columns():
+    x, y = torch.rand(60, 2), torch.arange(60) % 2
+    rows = replace(Examples.from_tensors(x, y, name="rows"), columns=("a", "b"))
+    with pytest.raises(ArcalError, match=r"the model returns probabilities: .*logarithm$"):
+        Job("twice", torch.nn.Sequential(torch.nn.Softmax(1)).eval(), rows).checked()
 
 
 def test_a_table_is_not_normalised(folder):

@@ -128,6 +128,7 @@ def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):
         ("p_cat,p_dog", "dog", ("cat", "dog")),
         (".pred_cat,.pred_dog", "dog", ("cat", "dog")),
         ("p.1,p.2", "2", ("1", "2")),
+        ("prob. cat,prob. dog", "dog", ("cat", "dog")),
     ],
 )
 def test_short_names_of_columns_whose_rows_sum_to_1(tmp_path, header, first, classes):

@@ -432,9 +432,10 @@ def test_labels_that_are_not_asked_for_may_have_gaps(tmp_path):
         ),
         ("label,probability\nyes,.5\n", "such as probability_yes"),
         ("label,probability,probability\n1,.5,.5\n", "2 columns probability: keep one"),
+        ("label,probability,label\n1,.5,1\n", "a.csv: there are 2 columns label: keep one$"),
         (
             "exported\nlabel,probability\n1,.5\n",
-            "as many fields as the header, which comes first",
+            "as many fields as the header, which comes first; begin a title above it with #",
         ),
         ("label,pd\n1,.5\n", "the probability of class 1 `probability`"),
         ("churned,probability\n1,.5\n", "--label"),

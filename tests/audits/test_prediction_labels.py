@@ -53,6 +53,13 @@ def test_of_many_labels_one_in_other_capitals_comes_before_rarer_ones(tmp_path):
         read_predictions(tmp_path / "a.csv")
 
 
+def test_a_label_in_other_capitals_than_its_column_is_to_be_written_like_it(tmp_path):
+    (tmp_path / "a.csv").write_text("label,probability_Cat,probability_Dog\ncat,.5,.5\n")
+    line = "the label 'cat' of row 0 is none of Cat, Dog: write 'Cat', as that class is called"
+    with pytest.raises(ArcalError, match=line):
+        read_predictions(tmp_path / "a.csv")
+
+
 CLASSES = [("1e3", "1e2", "2"), ("0.5", "1.0", "1.5"), ("1.5", "-0.5", "3"), ("0.1", "7", "1e-3")]
 
 

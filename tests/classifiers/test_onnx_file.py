@@ -11,7 +11,7 @@ from arcal.attacks import BoundaryProjection
 from arcal.auditing import check_model
 from arcal.calibration.posthoc import Calibrated, Temperature
 from arcal.classifiers import export_calibrated, open_classifier
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, ModelInputError
 
 onnx = pytest.importorskip("onnx", reason="an extra: pip install arcal[onnx]")
 pytest.importorskip("onnxruntime", reason="an extra: pip install arcal[onnx]")
@@ -94,6 +94,12 @@ def test_probabilities_without_logits_become_logarithms(tmp_path):
     zero = torch.tensor([[0.0, 1, 0, 0]])  # (0, 1, -2): the first class has the share 0
     floor = torch.finfo(torch.float32).eps
     assert opened.model(zero)[0, 0].exp().item() == pytest.approx(floor, rel=1e-5)
+
+
+def test_inputs_of_another_size_are_said_to_be_the_inputs_fault(tmp_path):
+    opened = open_classifier(write(tmp_path / "net.onnx"))
+    with pytest.raises(ModelInputError, match=r"cannot run inputs \(9, 3\) .*the file takes float"):
+        opened.model(rows(9)[:, :3])
 
 
 def test_probabilities_by_another_name_are_refused_with_what_to_do(tmp_path):

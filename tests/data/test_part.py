@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -54,6 +55,8 @@ def test_an_unknown_id_raises(unknown):
         ({"ids": torch.tensor([[7], [3], [9]])}, "ids must be int64"),
         ({"labels": torch.tensor([0, 2, 0])}, r"label 2 of id 3 is not in \[0, 2\)"),
         ({"labels": torch.tensor([0, 1, -1])}, r"label -1 of id 90 is not in \[0, 2\)"),
+        ({"labels": [0, 1, 1]}, r"labels are a list: give a tensor, such as torch.tensor\(labels"),
+        ({"pixels": np.zeros((3, 3, 2, 2))}, "pixels are an ndarray: give a tensor"),
         ({"labels": torch.tensor([0.0, 1.0, 1.0])}, "labels must be int64"),
         ({"pixels": torch.zeros(2, 3, 2, 2, dtype=torch.uint8)}, "2 images but 3 ids"),
         ({"pixels": torch.zeros(3, 3, 2, 2)}, "pixels must be uint8"),

@@ -356,6 +356,17 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert f"mine: {line}" in notes([Finding(too_high)])  # at the top of the page
 
 
+def test_a_model_that_is_right_as_often_as_its_most_frequent_class_is_said_to_be():
+    line = "always saying no would be right on 96.5 %: its accuracy is not shown to be higher"
+    never = rare((0.01, 0.3), (20, 120))
+    assert line in stands_out(never)
+    assert f"mine: {line}" in notes([Finding(never)])
+    for better in (rare((0.01, 0.9), (20, 1100)), sure(300, 1.0)):
+        assert not any("always saying" in said for said in stands_out(better))
+    few = rare((0.01, 0.505), (20, 1015))  # right on 15 more of 2,000
+    assert any("always saying no would be right on 74.1 %" in said for said in stands_out(few))
+
+
 def test_classes_that_are_never_predicted_are_named():
     """Of seven classes a model knows some; of each there are ten inputs, of class 6 nine."""
     labels = torch.arange(7).repeat_interleave(10)[:-1]

@@ -228,13 +228,16 @@ def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
     kinds = [f"{part.dtype} {tuple(part.shape)}" for part in x.named.values()]
     shapes = ", ".join(kinds[:MOST]) + f" and {len(kinds) - MOST} more" * (len(kinds) > MOST)
     remedy = "give inputs of the shape and dtype that it takes"
+    if isinstance(error, IndexError) and isinstance(x.parts, torch.Tensor):
+        remedy += ", or wrap a model that takes a dict, as lambda x: model({NAME: x})"
     if isinstance(error, TypeError) and not isinstance(x.parts, torch.Tensor):
         remedy = "it is given a tuple as arguments, so wrap a model that takes the whole: "
         remedy += "lambda *parts: model(parts)"
         if isinstance(x.parts, Mapping):
             first, *_ = names = [*map(str, x.named)]
             remedy = "a dict is given to it as keywords, so wrap a model that takes others: lambda "
-            remedy += f"{', '.join(names)}: model({first}), or lambda **parts: model(parts)"
+            remedy += f"{', '.join(names)}: model({first}), or lambda **parts: model(parts) if it "
+            remedy += "takes the dict"
     return ModelInputError(f"the model fails on inputs {shapes}: {first_line(error)}; {remedy}")
 
 

@@ -35,7 +35,7 @@ from arcal.audits.engine import (
 )
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
-from arcal.errors import ArcalError, prefixing_errors
+from arcal.errors import ArcalError, ModelInputError, prefixing_errors
 from arcal.labelled_batches import nothing_in, unpacked, usual_batch
 from arcal.labels import as_labels
 from arcal.printable import first_few
@@ -108,7 +108,7 @@ class Job:
         try:
             check_model(self.model, x)
         except ArcalError as error:
-            if examples.columns is None:
+            if examples.columns is None or not isinstance(error, ModelInputError):
                 raise
             columns = first_few(examples.columns)
             remedy = ": name those that it takes with --columns" if self.options else ""

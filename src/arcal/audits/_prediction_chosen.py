@@ -11,7 +11,7 @@ from arcal.audits._prediction_tables import OUTPUT_NAMES, SHORT
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
-USUAL = re.compile(rf"({'|'.join(OUTPUT_NAMES)})[ _.:/-](?=.)", re.I)
+USUAL = re.compile(rf"({'|'.join(OUTPUT_NAMES)})[ _.:/-] *(?=.)", re.I)
 
 
 def classes_of_chosen(

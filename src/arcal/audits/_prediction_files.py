@@ -1,6 +1,7 @@
 """Reading files of saved predictions."""
 
 import logging
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -233,6 +234,9 @@ def read_predictions(
         raise ArcalError(f"{path} is missing: give the file of your predictions") from None
     except (*NO_ARRAY, pa.ArrowException) as error:
         reason = first_line(error)
+        if twice := re.search(r'Field "(.*)" exists (\d+) times', reason):
+            name, times = twice.groups()
+            raise ArcalError(f"{path}: there are {times} columns {name}: keep one") from error
         remedy = f": {NO_PICKLES}" if "allow_pickle" in reason else ""
         raise ArcalError(f"{path} cannot be read ({reason}){remedy}") from error
     of = saved.predictions

@@ -50,7 +50,10 @@ def numbered(
     if unknown is not None:
         _refuse_blank(text[: unknown + 1])
         some = ", ".join(classes[:10])
-        raise ArcalError(f"the label {text[unknown]!r} of row {unknown} is none of {some}")
+        label = text[unknown]
+        like = next((name for name in names if name.casefold() == label.casefold()), None)
+        remedy = "" if like is None else f": write {like!r}, as that class is called"
+        raise ArcalError(f"the label {label!r} of row {unknown} is none of {some}{remedy}")
     return np.array([number[label] for label in text])
 
 

@@ -72,7 +72,7 @@ def outputs_called(
     if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
         return Outputs(of, _rows(table.column(of[0]), of[0]), None)
     values = _columns(table, of)
-    titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of]
+    titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]? *", "", name, flags=re.I) for name in of]
     if labels is None or labels.dtype.kind in "iuf":  # pandas writes 1 as 1.0 if values are missing
         titles = whole(titles)
     if len(of) <= 2:

@@ -240,7 +240,7 @@ def _csv(path: Path, called: ColumnNames) -> pa.Table:
             raise
         raise ArcalError(
             f"it cannot be read ({first_line(error)}): give every row as many fields as the "
-            "header, which comes first"
+            "header, which comes first; begin a title above it with #"
         ) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         raise ArcalError(refusal)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import read_entries
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.external import library, versions
 from arcal.logits import are_probabilities
 from arcal.models import Classifier
@@ -126,7 +126,7 @@ class OnnxNetwork(nn.Module):
         try:
             (z,) = self._session.run([self.taken.name], {self._input.name: x.contiguous().numpy()})
         except Exception as error:  # onnxruntime raises classes of its own, one per cause
-            raise ArcalError(
+            raise ModelInputError(
                 f"onnxruntime cannot run inputs {tuple(x.shape)} ({first_line(error)[:200]}): the "
                 f"file takes {self.takes}"
             ) from error

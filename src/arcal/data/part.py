@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import bytes_of, places_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, a_type
 
 
 class Part(Protocol):
@@ -165,6 +165,7 @@ class InMemory(Labelled):
     sixteen_bits: bool = False
 
     def __post_init__(self) -> None:
+        check_tensor(self.name, "pixels", self.pixels)
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
             raise ArcalError(
                 f"{self.name}: pixels must be uint8 of shape (N, C, H, W), "
@@ -202,9 +203,18 @@ def check_rows(part: Any, rows: Sized, what: str) -> None:
     check_weights(part.name, part.weights, len(part.ids))
 
 
+def check_tensor(name: str, word: str, value: Any) -> None:
+    """Raise unless the value that `word` stands for is a tensor."""
+    if not isinstance(value, Tensor):
+        raise ArcalError(
+            f"{name}: {word} are {a_type(value)}: give a tensor, such as torch.tensor({word})"
+        )
+
+
 def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None:
     """Raise unless both are int64 `(N,)` on the CPU, ids are unique, and labels are in [0, Z)."""
     for word, tensor in (("ids", ids), ("labels", labels)):
+        check_tensor(name, word, tensor)
         if tensor.dtype != torch.int64 or tensor.ndim != 1 or tensor.device.type != "cpu":
             raise ArcalError(
                 f"{name}: {word} must be int64 of shape (N,) on the CPU, "

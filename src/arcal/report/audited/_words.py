@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scipy.special import bdtrc
+
 from arcal.auditing import (
     MISCALIBRATED,
     Audited,
@@ -12,6 +14,7 @@ from arcal.auditing import (
     ProbabilityBin,
     jointly,
     positive_class,
+    suspect_inputs,
 )
 from arcal.report.audited._acting import acts_above
 from arcal.report.audited._amounts import (
@@ -31,6 +34,10 @@ from arcal.report.names import listed, noun, posthoc_names
 
 MISSED = 10
 """A class that is never predicted is mentioned if it has at least this many inputs."""
+SIGNIFICANCE = 0.025
+"""A model that beats its most frequent class less often by chance alone is shown to beat it."""
+FEWEST = 30
+"""With fewer inputs, a model is not compared with its most frequent class."""
 NAMED = 3
 """The most such classes that are named."""
 
@@ -65,7 +72,8 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
     models = [one.model for one in findings]
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
-    lines += [f"{one.name}: {line}" for one in models if (line := _positive(one)) is not None]
+    for about in (_no_better, _positive):
+        lines += [f"{one.name}: {line}" for one in models if (line := about(one)) is not None]
     lines += [
         f"{one.model.name} {differs(one.difference, answers=one.model.predictions.answers)}"
         for one in findings
@@ -144,7 +152,7 @@ def stands_out(model: Audited) -> list[str]:
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
             f"({worst.n:,} inputs{_multiplicity(model.by_class)})"
         )
-    lines += filter(None, (_positive(model), _never_predicted(model)))
+    lines += filter(None, (_no_better(model), _positive(model), _never_predicted(model)))
     for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
         if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(
@@ -178,6 +186,30 @@ def stands_out(model: Audited) -> list[str]:
             what, first = "wrong answer", "the surest"
         lines.append(f"{n:,} {what}{'' if n == 1 else 's'} to look at, {first} first")
     return lines
+
+
+def _no_better(model: Audited) -> str | None:
+    """A line if it is not shown to be right more often than its most frequent class alone.
+
+    Among the inputs on which only one of the two is right, it is then right on no more than chance
+    explains. Where its accuracy is called chance, or inputs have weights, nothing is said.
+    """
+    said = model.predictions
+    if said.answers or model.weights is not None or len(model) < FEWEST:
+        return None
+    count = said.labels.bincount(minlength=len(model.classes))
+    most = int(count.argmax())
+    right, always = said.predicted == said.labels, said.labels == most
+    ahead, behind = int((right & ~always).sum()), int((always & ~right).sum())
+    if bdtrc(ahead - 1, ahead + behind, 0.5) < SIGNIFICANCE:
+        return None
+    if suspect_inputs(float(right.double().mean()), len(model.classes), len(model)):
+        return None
+    share = percent(float(always.double().mean()))
+    return (
+        f"always saying {model.classes[most]} would be right on {share}: its accuracy is not shown "
+        "to be higher"
+    )
 
 
 def _never_predicted(model: Audited) -> str | None:
