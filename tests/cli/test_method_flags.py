@@ -118,7 +118,7 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
     explained = arcal("train", "--help")
     assert explained.returncode == 0, explained.stderr
     words = " ".join(explained.stdout.split())
-    assert "Of poly, at least 0: how much 1 - f_y weighs. (default: 1.0)" in words
+    assert "How much 1 - f_y weighs (poly; at least 0). (default: 1.0)" in words
     assert "poly: cross-entropy, and 1 - f_y" in words
 
     settings = ["--method", "poly", "--weight", 2, "--mixup", 0.2, "--noise", 0.1]
