@@ -182,7 +182,7 @@ def check_data(data: Any, name: str) -> None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
-    if isinstance(data, DataLoader) and hasattr(data.dataset, "fingerprint"):
+    if hasattr(data.dataset if isinstance(data, DataLoader) else None, "fingerprint"):
         raise ArcalError(
             f"{name} is a DataLoader of a part of `arcal.data`, which cannot be read one by one: "
             "give the part itself"

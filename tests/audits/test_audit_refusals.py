@@ -1,6 +1,7 @@
 """What `arcal.audit` refuses, each in a line that says what is wrong and what to do."""
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ from tests.audits.tiny import X, Y, batches
         ([tiny.Brightness(), tiny.Brightness()], "part", "a mapping from names to several"),
         (([[0.5, 0.5]], [0]), None, "the model is a tuple: .*for probabilities P and labels y"),
         (tiny.Brightness(), [], "nothing to audit"),
-        (tiny.Brightness(), DataLoader(tiny.part(60)),
+        (tiny.Brightness(), DataLoader(cast(Any, tiny.part(60))),
          "data is a DataLoader of a part of `arcal.data`, .*: give the part itself"),
         (tiny.Brightness(), (["good", "bad"], [1, 0]), "data holds texts, which a model does not"),
         (torch.nn.Linear(2, 2), (SimpleNamespace(columns=["a", "b"]), [0, 1]),

@@ -119,7 +119,7 @@ def test_a_difference_is_from_the_first_model_and_needs_two(files):
     assert done.code == 1
     assert "new.npz: difference.nll is -0.2" in done.stderr
     assert "old.npz: difference" not in done.stderr
-    assert "against old.npz, on the same inputs: accuracy no different beyond" in done.stdout
+    assert "against old.npz, on the same inputs, it is better: accuracy no different" in done.stdout
     assert "difference needs two models" in arcal("audit", "old.npz", *condition).line
     twice = arcal("audit", "old.npz", "new.npz", "--fail-if", "difference.accuracy<-2")
     assert "lies between -1 and 1" in twice.line

@@ -18,7 +18,6 @@ from arcal.auditing import (
     acting,
     as_predictions,
     choose_calibrator,
-    difference,
     out_of_distribution,
 )
 from arcal.report.audited import Finding, headline
@@ -27,7 +26,6 @@ from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
     acts_above,
     advice,
-    differs,
     doubts,
     notes,
     stands_out,
@@ -228,24 +226,14 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
 
 
-def test_a_second_model_is_said_to_be_better_only_beyond_chance():
-    """1,000 inputs, right on 800 by both; the second is calibrated, then as sure as the first."""
-    labels = [0] * 800 + [1] * 200
-    sure, calibrated = (
-        as_predictions(probabilities=[[p, 1 - p]] * 1000, labels=labels) for p in (0.95, 0.8)
+def test_a_model_whose_classes_seem_mixed_up_is_not_told_to_calibrate():
+    model = sure(1000, 3.0)
+    swapped = as_predictions(
+        logits=model.predictions.logits[0].roll(1, 1), labels=model.predictions.labels
     )
-    than, back = difference(calibrated, sure, than="old"), difference(sure, calibrated, than="new")
-    gain = 0.8 * math.log(0.95 / 0.8) + 0.2 * math.log(0.05 / 0.2)
-    said = differs(than)
-    assert "accuracy no different beyond chance (+0.0 points [-0.4, +0.4])" in said
-    assert f"log-loss lower by {-gain:.4f} [0." in said
-    assert f"log-loss higher by {-gain:.4f} [0." in differs(back)
-    old, new = (
-        Audited(name, one, ("0", "1")) for name, one in (("old", sure), ("new", calibrated))
-    )
-    assert f"new {said}" in notes([Finding(old), Finding(new, than)])
-    worse = as_predictions(probabilities=[[0.2, 0.8]] * 100 + [[0.8, 0.2]] * 900, labels=labels)
-    assert "accuracy lower by 10.0 points [8." in differs(difference(worse, calibrated, than="old"))
+    mixed = Audited("mine", swapped, ("a", "b", "c"))
+    assert "settle the doubt above before you calibrate" in summary([Finding(mixed)], "data")
+    assert "settle" not in summary([Finding(model)], "data")
 
 
 def test_weights_are_said_where_the_figures_are():

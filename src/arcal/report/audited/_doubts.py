@@ -169,6 +169,21 @@ def suspicions(
     return lines if doubt is None else [*lines, doubt]
 
 
+def misread(model: Audited) -> bool:
+    """Whether it seems that classes, labels or inputs are mixed up, so that no figure means much.
+
+    These are the doubts on an order of classes, on a scale of inputs, and on an accuracy that is
+    not clearly above chance.
+    """
+    said = model.predictions
+    right = float((said.predicted == said.labels).double().mean())
+    return not said.answers and bool(
+        any(one.about == "scale" for one in model.caveats)
+        or suspect_order(said.predicted, said.labels, model.classes)
+        or suspect_inputs(right, len(model.classes), len(model))
+    )
+
+
 def suspect_sigmoids(logits: Tensor) -> str | None:
     """A sentence if logits `(M, N, Z)` all lie in [0, 1] and there are enough to tell."""
     low, high = logits.aminmax()

@@ -1,5 +1,6 @@
 """An audit's findings in sentences, which claim no more than the figures show."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -28,7 +29,7 @@ from arcal.report.audited._amounts import (
     signed,
 )
 from arcal.report.audited._changes import changed, same_inputs
-from arcal.report.audited._doubts import doubts, right_without_distance, without_distance
+from arcal.report.audited._doubts import doubts, misread, right_without_distance, without_distance
 from arcal.report.audited._figures import Finding, worst_group
 from arcal.report.names import listed, noun, posthoc_names
 
@@ -75,7 +76,7 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
     for about in (_no_better, _positive):
         lines += [f"{one.name}: {line}" for one in models if (line := about(one)) is not None]
     lines += [
-        f"{one.model.name} {differs(one.difference, answers=one.model.predictions.answers)}"
+        f"{one.model.name}: {differs(one.difference, answers=one.model.predictions.answers)}"
         for one in findings
         if one.difference is not None
     ]
@@ -281,7 +282,8 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     than, right, loss, risk = from_first.than, from_first.accuracy, from_first.nll, from_first.aurc
     order = f", AURC {moved(risk, number, number(risk, '+'))}" if answers else ""
     return (
-        f"against {than}, on the same {noun(answers=answers)}s: accuracy "
+        f"against {than}, on the same {noun(answers=answers)}s, it is "
+        f"{_verdict(right.sign, loss.sign if math.isfinite(loss.value) else 0)}: accuracy "
         f"{moved(right, points, signed(right))}, log-loss "
         f"{moved(loss, number, number(loss, '+'))}{order}; it alone is right on "
         f"{percent(from_first.positive_flips)}, {than} alone on "
@@ -289,9 +291,21 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     )
 
 
+def _verdict(accuracy: int, log_loss: int) -> str:
+    """Whether a model is better, from the signs of how its accuracy and its log-loss differ."""
+    if accuracy * log_loss > 0:
+        more, better = ("more", "worse") if accuracy > 0 else ("less", "better")
+        return f"right {more} often, but with {better} probabilities"
+    if accuracy == log_loss == 0:
+        return "neither better nor worse beyond chance"
+    return "better" if accuracy > log_loss else "worse"
+
+
 def advice(model: Audited) -> str:
-    """Which calibrator to use, if one is shown to help."""
+    """Which calibrator to use, if one is shown to help, and the model is not misread."""
     posthoc = model.posthoc
+    if misread(model):
+        return "settle the doubt above before you calibrate: a calibrator would only hide a mistake"
     if posthoc.recommended is None:
         if posthoc.too_small:
             return posthoc.too_small

@@ -1,0 +1,58 @@
+"""Which of two models is better, in a sentence."""
+
+import math
+
+import pytest
+
+from arcal.auditing import Audited, Difference, Estimate, as_predictions, difference
+from arcal.report.audited import Finding
+from arcal.report.audited._words import differs, notes
+
+
+def test_a_second_model_is_said_to_be_better_only_beyond_chance():
+    """1,000 inputs, right on 800 by both; the second is calibrated, then as sure as the first."""
+    labels = [0] * 800 + [1] * 200
+    sure, calibrated = (
+        as_predictions(probabilities=[[p, 1 - p]] * 1000, labels=labels) for p in (0.95, 0.8)
+    )
+    than, back = difference(calibrated, sure, than="old"), difference(sure, calibrated, than="new")
+    gain = 0.8 * math.log(0.95 / 0.8) + 0.2 * math.log(0.05 / 0.2)
+    said = differs(than)
+    assert "accuracy no different beyond chance (+0.0 points [-0.4, +0.4])" in said
+    assert f"log-loss lower by {-gain:.4f} [0." in said
+    assert f"log-loss higher by {-gain:.4f} [0." in differs(back)
+    old, new = (
+        Audited(name, one, ("0", "1")) for name, one in (("old", sure), ("new", calibrated))
+    )
+    assert f"new: {said}" in notes([Finding(old), Finding(new, than)])
+    worse = as_predictions(probabilities=[[0.2, 0.8]] * 100 + [[0.8, 0.2]] * 900, labels=labels)
+    assert "accuracy lower by 10.0 points [8." in differs(difference(worse, calibrated, than="old"))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "log_loss", "verdict"),
+    [
+        (0, 0, "neither better nor worse beyond chance"),
+        (1, -1, "better"),
+        (0, -1, "better"),
+        (1, 0, "better"),
+        (-1, 1, "worse"),
+        (0, 1, "worse"),
+        (-1, 0, "worse"),
+        (1, 1, "right more often, but with worse probabilities"),
+        (-1, -1, "right less often, but with better probabilities"),
+    ],
+)
+def test_a_verdict_goes_by_accuracy_and_log_loss(accuracy, log_loss, verdict):
+    than = Difference(
+        "old",
+        accuracy=Estimate(0.1 * accuracy, 0.1 * accuracy - 0.05, 0.1 * accuracy + 0.05, 100),
+        gap=Estimate(0, -1, 1, 100),
+        nll=Estimate(0.1 * log_loss, 0.1 * log_loss - 0.05, 0.1 * log_loss + 0.05, 100),
+        brier=Estimate(0, -1, 1, 100),
+        aurc=Estimate(0, -1, 1, 100),
+        churn=0.2,
+        negative_flips=0.1,
+        positive_flips=0.1,
+    )
+    assert f"against old, on the same inputs, it is {verdict}: accuracy " in differs(than)
