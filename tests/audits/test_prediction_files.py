@@ -172,6 +172,7 @@ TWO = "label,logits_0,logits_1\n"
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
         ("confidence,label\n.9,1\n", "nothing says which answers are right: give a column"),
+        ("y,y_pred\n0,1\n", "only y, y_pred: y_pred does not say how sure the model is; give each"),
         ("label,a,b\n0,.5,.5\n", "there are no logits or probabilities, only label, a, b"),
         ("label,a,b\na,1.5,.5\n", r"columns are called as the labels \(a\), but hold no probabil"),
         ("label,a,b\na,1.5,-.5\n", "call them logits_a and so on"),

@@ -300,6 +300,11 @@ def test_the_first_threshold_above_the_accuracy_is_named_and_rounded_up():
     assert acts_above(model) == (
         "right on at least 90 % where it is 97.1 % confident or more: 50.0 % of the inputs"
     )
+    sharp = as_predictions(probabilities=torch.stack([p > 0.9, p < 0.9], 1).double(), labels=labels)
+    assert acts_above(Audited("mine", sharp, ("no", "yes"))) is None  # sure of all alike
+    surest = as_predictions(logits=torch.stack([900.0 * (p > 0.9), 0.0 * p], 1), labels=labels)
+    line = acts_above(Audited("mine", surest, ("no", "yes")))
+    assert line == "right on at least 90 % where it is 100 % confident: 50.0 % of the inputs"
     two = torch.arange(4000).double() // 2000  # those that are surer count for nothing
     assert acts_above(replace(model, weights=two)) is None
     few = Audited("mine", predictions.rows(torch.arange(20)), ("no", "yes"))

@@ -309,13 +309,19 @@ def _saved(
     )
 
 
+PREDICTED = ("pred", "preds", "predicted", "predicted_label", "prediction", "predictions", "y_pred")
+"""Names of a column of predicted classes."""
+
+
 def _no_outputs(there: Sequence[str], sums: str | None, by_column: bool) -> str:
     """The error for a file without outputs; `sums` is a phrase on columns that do not sum to 1."""
     if sums is not None:
         remedy = f"{sums}, and probabilities of all classes to 1: give every class a column"
     elif by_column:
+        alone = next((one for one in there if one.lower() in PREDICTED), None)
+        why = "" if alone is None else f"{alone} does not say how sure the model is; "
         remedy = (
-            "give each class a column, such as probabilities_cat or logits_cat, or name the "
+            f"{why}give each class a column, such as probabilities_cat or logits_cat, or name the "
             "probability of class 1 `probability`, or say which columns they are, with "
             f"--probabilities{ANSWERS}"
         )

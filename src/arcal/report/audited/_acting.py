@@ -11,8 +11,8 @@ def acts_above(model: Audited) -> str | None:
     for target, one in model.acting.thresholds.items():
         if target > right and one is not None:
             return (
-                f"right on at least {100 * target:g} % where it is {sure(one.confidence)} "
-                f"confident or more: {percent(one.coverage)} of the {inputs}"
+                f"right on at least {100 * target:g} % where it is {sure(one.confidence)}: "
+                f"{percent(one.coverage)} of the {inputs}"
             )
     return None
 
@@ -32,8 +32,8 @@ confidence is shown to be high enough for 99.9 %'
             missing.append(f"{100 * target:g} %")
         elif target > right and one is not None:
             shown.append(
-                f"on at least {100 * target:g} % where it is {sure(one.confidence)} confident or "
-                f"more ({percent(one.coverage)} of the {noun(answers=answers)}s)"
+                f"on at least {100 * target:g} % where it is {sure(one.confidence)} "
+                f"({percent(one.coverage)} of the {noun(answers=answers)}s)"
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:

@@ -25,10 +25,12 @@ def percentage(value: float) -> str:
 
 
 def sure(confidence: float) -> str:
-    """A confidence as a percentage, rounded up, with enough digits to tell it from 100."""
+    """From which confidence on, rounded up, with enough digits to tell it from 100 %."""
     digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
     steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
-    return f"{min(steps / 10**digits, 100):.{digits}f} %"
+    if steps >= 100 * 10**digits:
+        return "100 % confident"
+    return f"{steps / 10**digits:.{digits}f} % confident or more"
 
 
 def points(gap: Estimate) -> str:
