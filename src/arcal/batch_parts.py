@@ -171,6 +171,11 @@ def is_of_single_inputs(data: Any) -> TypeGuard[Dataset[Any]]:
     return isinstance(label, str) or shape_of(label) == ()
 
 
+def _loads_part(data: Any) -> bool:
+    """Whether it is a DataLoader of a part of `arcal.data`, whose rows cannot be indexed."""
+    return isinstance(data, DataLoader) and hasattr(data.dataset, "fingerprint")
+
+
 def check_data(data: Any, name: str) -> None:
     """Refuse data that no model reads, such as texts or pictures, and say what to give instead.
 
@@ -182,7 +187,7 @@ def check_data(data: Any, name: str) -> None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads from it")
-    if hasattr(data.dataset if isinstance(data, DataLoader) else None, "fingerprint"):
+    if _loads_part(data):
         raise ArcalError(
             f"{name} is a DataLoader of a part of `arcal.data`, which cannot be read one by one: "
             "give the part itself"
