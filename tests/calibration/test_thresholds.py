@@ -31,12 +31,13 @@ def test_a_threshold_is_the_last_that_passes_the_test_of_its_docstring(seed):
 
     def unseen(some):
         """The weight that may be missing by chance, with m and S m rounded by scipy's beta."""
-        share, reached = (w**2)[some].sum() / (w**2).sum(), (w > 0)[some].sum() / (w > 0).sum()
-        s = np.bincount(of, w**2)
-        m = s.sum() ** 2 / (s @ s)
-        chance = betainc(m * (1 - share), m * share + 1, 1 - reached) if share < 1 - 1e-9 else 1
-        lacks = share < reached * (1 - 1e-9) and chance > 0.01
-        return (w**3).sum() / (w**2).sum() if lacks else 0.0
+        V = np.bincount(of, w)
+        share = sum(w[i] * V[of[i]] for i in np.flatnonzero(some)) / (V @ V)
+        parts = [some[own].mean() for g in range(150) if (own := (of == g) & (w > 0)).any()]
+        k, m = np.mean(parts), (V @ V) ** 2 / (V**4).sum()
+        chance = betainc(m * (1 - share), m * share + 1, 1 - k) if share < 1 - 1e-9 else 1
+        lacks = share < k * (1 - 1e-9) and chance > 0.01
+        return (V**3).sum() / (V**2).sum() if lacks else 0.0
 
     def passes(t):
         some = confidence >= t

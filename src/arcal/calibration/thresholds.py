@@ -81,8 +81,8 @@ def act_above(
 
     but at most W^2 / sum w_i^2. If few clusters are heavy, the inputs above a threshold may by
     chance come from none of them. With V_g the weight of all of cluster g, let S be the share of
-    sum w_i V_g(i) that lies above the threshold, and k the share of a cluster that does, as a mean
-    over the G clusters. If S is below k, W* is at least sum V_g^3 / sum V_g^2, unless heavy
+    sum w_i V_g(i) that lies above the threshold, and k the share of a cluster's inputs that do, as
+    a mean over the clusters. If S is below k, W* is at least sum V_g^3 / sum V_g^2, unless heavy
     clusters are shown to be less confident: unless P(X <= S m) is below (1 - `level`) / 5 for
     X ~ Binomial(m, k), with m = (sum V_g^2)^2 / sum V_g^4. Without clusters, each input is one.
     If all clusters have one size, and each is right or wrong throughout, n is their number, and the
