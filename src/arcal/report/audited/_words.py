@@ -10,6 +10,7 @@ from arcal.auditing import (
     MISCALIBRATED,
     Audited,
     Difference,
+    Estimate,
     Group,
     Outcome,
     ProbabilityBin,
@@ -283,12 +284,19 @@ def differs(from_first: Difference, *, answers: bool = False) -> str:
     order = f", AURC {moved(risk, number, number(risk, '+'))}" if answers else ""
     return (
         f"against {than}, on the same {noun(answers=answers)}s, it is "
-        f"{_verdict(right.sign, loss.sign if math.isfinite(loss.value) else 0)}: accuracy "
+        f"{_verdict(right.sign, _sign(loss))}: accuracy "
         f"{moved(right, points, signed(right))}, log-loss "
         f"{moved(loss, number, number(loss, '+'))}{order}; it alone is right on "
         f"{percent(from_first.positive_flips)}, {than} alone on "
         f"{percent(from_first.negative_flips)}"
     )
+
+
+def _sign(loss: Estimate) -> int:
+    """The sign of a difference, beyond chance; that of an infinite one, and 0 of nan."""
+    if math.isinf(loss.value):
+        return 1 if loss.value > 0 else -1
+    return 0 if math.isnan(loss.value) else loss.sign
 
 
 def _verdict(accuracy: int, log_loss: int) -> str:
