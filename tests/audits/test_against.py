@@ -76,13 +76,16 @@ def test_what_has_changed_is_said_wherever_findings_are(november, october, tmp_p
     assert (since.since, since.model, since.n) == (str(october), "model", 120)
     assert change.verdict == "higher"
     text = " ".join(november.summary().split())
-    assert f"since {october} (120 inputs): " in text
+    first = f"since {october} (120 inputs) it does "
+    assert first in text
     assert "the mean probability of ill minus its share" in text
     size = f"{100 * change.by.value:.1f} points [{100 * change.by.low:.1f}, "
     assert f"higher by {size}" in text
     assert f"higher by {size}".replace("[", r"\[") in november.markdown()
     saved = november.report(tmp_path / "november")
-    (model,) = payload_of(saved)["models"]
+    page = payload_of(saved)
+    (model,) = page["models"]
+    assert any(f"model: {first}" in note for note in page["notes"])
     written = json.loads((tmp_path / "november" / "audit.json").read_text())["models"][0]
     assert model["changes"] == written["changes"]
     rows = {one["name"]: one for one in written["changes"]["figures"]}
@@ -104,8 +107,9 @@ def test_nothing_is_called_changed_that_chance_explains(october):
     ]
     assert {one.verdict for one in every} == {"not shown"}
     text = " ".join(december.summary().split())
-    assert "(120 inputs): no change beyond chance in accuracy (" in text
-    assert "not changed beyond" not in text
+    assert "(120 inputs) it does neither better nor worse beyond chance not changed" in text
+    assert "not changed beyond chance since then: accuracy (" in text
+    assert "changed since then: " not in text
     assert "by site: none of 2 groups has changed beyond chance since then" in text
 
 
@@ -169,7 +173,7 @@ def test_several_models_are_matched_by_name_and_one_by_itself(tmp_path, october)
     renamed = audit(month(0, 0.5, name="b"), against=october)
     assert renamed.changes[0] is not None
     assert renamed.changes[0].model == "model"
-    assert "(model, 120 inputs): " in " ".join(renamed.summary().split())
+    assert "(model, 120 inputs) it does " in " ".join(renamed.summary().split())
     with pytest.raises(
         ArcalError, match=r"its models are model, b, and none here has such a name \(d\)"
     ):

@@ -40,7 +40,8 @@ def test_it_says_what_has_changed_and_fails_a_build(here):
     done = arcal("audit", "november.csv", *flags, *holds)
     assert done.code == 1
     text = " ".join(done.stdout.split())
-    assert "since october (october.csv, 100 inputs): accuracy 90.0 -> 60.0 %, lower by 30.0" in text
+    assert "since october (october.csv, 100 inputs) it does worse, and " in text
+    assert "changed since then: accuracy 90.0 -> 60.0 %, lower by 30.0" in text
     assert "where site is 0, since then: " in text
     says = "arcal: november.csv: changes.accuracy.high is -0."
     assert any(line.startswith(says) for line in done.stderr.splitlines())

@@ -1,5 +1,6 @@
 """How a model's figures have changed since an earlier audit, in lines and as JSON values."""
 
+import math
 from typing import Any
 
 from arcal.auditing import Audited, Change, Changes, Estimate
@@ -12,6 +13,7 @@ from arcal.report.audited._amounts import (
     points,
     signed,
 )
+from arcal.report.audited._doubts import misread
 from arcal.report.names import listed, noun
 
 TITLES = {
@@ -30,7 +32,7 @@ MOST = 5
 
 
 def changed(since: Changes | None, model: Audited) -> list[str]:
-    """What has changed since then, what is not shown to have changed, what cannot be compared."""
+    """A verdict, what has changed since then, what is not shown to have, what is not comparable."""
     if since is None:
         return []
     rare = "" if model.positive_class is None else model.classes[model.positive_class]
@@ -43,17 +45,55 @@ def changed(since: Changes | None, model: Audited) -> list[str]:
         for figure, one in known
         if not _is_shown(one)
     ]
-    there = "" if since.model == model.name else f"{since.model}, "
-    what = "; ".join(shown) or f"no change beyond chance in {', '.join(rest)}"
-    inputs = f"{since.n:,} {noun(answers=model.predictions.answers)}s"
-    lines = [f"since {since.since} ({there}{inputs}): {what}"]
-    if shown and rest:
+    lines = [does(since, model)]
+    if shown:
+        lines.append(f"changed since then: {'; '.join(shown)}")
+    if rest:
         lines.append(f"not changed beyond chance since then: {', '.join(rest)}")
     for column, groups in since.groupings.items():
         lines += _by_group(column, groups)
     for column in {**since.new, **since.gone}:
         lines += _new_and_gone(column, since)
     return [*lines, *same_inputs(since)]
+
+
+def does(since: Changes, model: Audited) -> str:
+    """Whether the model does better or worse than in the earlier audit, and is as well calibrated.
+
+    Better and worse go by the accuracy and the log-loss, each beyond chance, as between two models.
+    """
+    right, loss, gap = (_direction(since, name) for name in ("accuracy", "nll", "gap"))
+    if right * loss > 0:
+        more, better = ("more", "worse") if right > 0 else ("less", "better")
+        said = f"it is right {more} often, but with {better} probabilities"
+    elif right == loss == 0:
+        said = "it does neither better nor worse beyond chance"
+    else:
+        said = f"it does {'better' if right > loss else 'worse'}"
+    off = 0.0
+    if gap:
+        said += f", and is {'more' if gap > 0 else 'less'} confident for its accuracy than before"
+        off = model.overall.gap.sign
+    elif rare := _direction(since, "positive.gap"):
+        assert model.positive is not None
+        name, risen = model.classes[model.positive.z], "risen" if rare > 0 else "fallen"
+        said += f", and its probability of {name} has {risen} against the share of {name}"
+        off = model.positive.gap.sign
+    elif right and right == _direction(since, "confidence"):
+        said += f", and its confidence has {'risen' if right > 0 else 'fallen'} with its accuracy"
+    again = ": calibrate it again" if off and not misread(model) else ""
+    there = "" if since.model == model.name else f"{since.model}, "
+    inputs = f"{since.n:,} {noun(answers=model.predictions.answers)}s"
+    return f"since {since.since} ({there}{inputs}) {said}{again}"
+
+
+def _direction(since: Changes, name: str) -> int:
+    """1 if the figure has risen, -1 if it has fallen, 0 if neither is shown."""
+    if (change := since.figures.get(name)) is None:
+        return 0
+    if math.isinf(change.by.value):  # a log-loss that is infinite in one audit has no interval
+        return 1 if change.by.value > 0 else -1
+    return (change.verdict == "higher") - (change.verdict == "lower")
 
 
 def same_inputs(since: Changes | None) -> list[str]:

@@ -29,7 +29,7 @@ from arcal.report.audited._amounts import (
     points,
     signed,
 )
-from arcal.report.audited._changes import changed, same_inputs
+from arcal.report.audited._changes import changed, does, same_inputs
 from arcal.report.audited._doubts import doubts, misread, right_without_distance, without_distance
 from arcal.report.audited._figures import Finding, worst_group
 from arcal.report.names import listed, noun, posthoc_names
@@ -80,6 +80,11 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
         f"{one.model.name}: {differs(one.difference, answers=one.model.predictions.answers)}"
         for one in findings
         if one.difference is not None
+    ]
+    lines += [
+        f"{one.model.name}: {does(one.changes, one.model)}"
+        for one in findings
+        if one.changes is not None
     ]
     lines += dict.fromkeys(line for one in findings for line in same_inputs(one.changes))
     if advise:
