@@ -85,7 +85,7 @@ def test_what_has_changed_is_said_wherever_findings_are(november, october, tmp_p
     saved = november.report(tmp_path / "november")
     page = payload_of(saved)
     (model,) = page["models"]
-    assert any(f"model: {first}" in note for note in page["notes"])
+    assert any(note.startswith(f"S{first[1:]}") for note in page["notes"])
     written = json.loads((tmp_path / "november" / "audit.json").read_text())["models"][0]
     assert model["changes"] == written["changes"]
     rows = {one["name"]: one for one in written["changes"]["figures"]}

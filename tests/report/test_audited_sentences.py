@@ -346,14 +346,14 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))
     assert "its probability of fraud is too high" in markdown([Finding(too_high)], "d")
     (line,) = [line for line in high if line.startswith("its probability")]
-    assert f"mine: {line}" in notes([Finding(too_high)])  # at the top of the page
+    assert f"{line[0].upper()}{line[1:]}." in notes([Finding(too_high)])  # at the top of the page
 
 
 def test_a_model_that_is_right_as_often_as_its_most_frequent_class_is_said_to_be():
     line = "always saying no would be right on 96.5 %: its accuracy is not shown to be higher"
     never = rare((0.01, 0.3), (20, 120))
     assert line in stands_out(never)
-    assert f"mine: {line}" in notes([Finding(never)])
+    assert f"{line[0].upper()}{line[1:]}." in notes([Finding(never)])
     for better in (rare((0.01, 0.9), (20, 1100)), sure(300, 1.0)):
         assert not any("always saying" in said for said in stands_out(better))
     few = rare((0.01, 0.505), (20, 1015))  # right on 15 more of 2,000

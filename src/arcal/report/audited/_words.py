@@ -73,26 +73,22 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
     """What to know to read the page correctly, which of several models is better, what to do."""
     models = [one.model for one in findings]
     first = models[0]
+
+    def about(model: Audited, line: str) -> str:
+        return f"{_capital(line)}." if len(models) == 1 else f"{model.name}: {line}"
+
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
-    for about in (_no_better, _positive):
-        lines += [f"{one.name}: {line}" for one in models if (line := about(one)) is not None]
+    for say in (_no_better, _positive):
+        lines += [about(one, line) for one in models if (line := say(one)) is not None]
     lines += [
-        f"{one.model.name}: {differs(one.difference, answers=one.model.predictions.answers)}"
+        about(one.model, differs(one.difference, answers=one.model.predictions.answers))
         for one in findings
         if one.difference is not None
     ]
-    lines += [
-        f"{one.model.name}: {does(one.changes, one.model)}"
-        for one in findings
-        if one.changes is not None
-    ]
+    lines += [about(one.model, does(one.changes, one.model)) for one in findings if one.changes]
     lines += dict.fromkeys(line for one in findings for line in same_inputs(one.changes))
     if advise:
-        lines += (
-            [f"{_capital(line)}." for line in _to_do(first)]
-            if len(models) == 1
-            else [f"{model.name}: {line}" for model in models for line in _to_do(model)]
-        )
+        lines += [about(model, line) for model in models for line in _to_do(model)]
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far confidence and accuracy are apart, on average over the "
@@ -100,10 +96,11 @@ def notes(findings: Sequence[Finding], *, advise: bool = True) -> list[str]:
     )
     for model in models:
         if failed := without_distance(model):
-            lines.append(
-                f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
-                f"that flips the prediction; they count as the most robust{_at_every_size(model)}."
+            line = (
+                f"for {failed:,} of {len(model):,} inputs no change was found that flips the "
+                f"prediction; they count as the most robust{_at_every_size(model)}"
             )
+            lines.append(about(model, line))
     posthoc = first.posthoc
     if posthoc.too_small:
         lines.append(f"{_capital(posthoc.too_small)}.")
