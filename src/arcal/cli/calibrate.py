@@ -322,7 +322,7 @@ class Calibrate(OnModels):
         return applied
 
     def _from_model(self, spec: str, data: str, formats: tuple[str, ...]) -> "tuple[Job, Given]":
-        from arcal.audits import Examples, names_of, with_perturbed, with_views
+        from arcal.audits import Examples, names_of, open_job, with_perturbed, with_views
         from arcal.data.sources import find_source
         from arcal.store import is_run_folder
 
@@ -334,9 +334,9 @@ class Calibrate(OnModels):
         unlabelled = self.calibration.unlabelled or ()
         if data in unlabelled:
             raise ArcalError(f"--unlabelled {data} is DATA: give other inputs")
-        options: dict[str, Any] = {"name": name, "panel": (), "other": unlabelled, "part": part}
-        options["cluster"] = self.calibration.cluster
-        job = self.opened(spec, data, self.settings(compute, None), **options)
+        settings, (model,) = self.settings(compute, None), self.named_models([spec])
+        whole = self.named_data(data, part=part, cluster=self.calibration.cluster, other=unlabelled)
+        job = open_job(model, whole, settings, name=name, panel=())
         if formats:
             check_exportable(job)
         if self.calibration.views:
