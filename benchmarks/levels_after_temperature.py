@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 import tyro
 
-from arcal.audits import Reading, Settings, open_job
+from arcal.audits import NamedData, NamedModel, Settings, open_job
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import fit_temperature
 from arcal.errors import ArcalError
@@ -23,8 +23,8 @@ def main(model: str, data: str, folder: Path, seed: int = 0) -> None:
     """Print a table of the levels, and the ECE of the whole half."""
     torch.set_num_threads(1)
     settings = Settings(order=None)
-    options = {"weights": None, "normalize": None, "name": model, "panel": ()}
-    job = open_job(model, data, Reading(), settings, **options).checked()
+    named = NamedModel(model), NamedData(data)
+    job = open_job(*named, settings, name=model, panel=()).checked()
     assert job.examples is not None
     predictions = job.predictions(job.examples)
     rows = pq.read_table(folder / "inputs.parquet").sort_by("id")

@@ -12,7 +12,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from arcal.audits import Reading, Settings, open_job
+from arcal.audits import NamedData, NamedModel, Settings, open_job
 from arcal.calibration.posthoc import fit_temperature
 
 
@@ -21,8 +21,8 @@ def main(
 ) -> None:
     """Print how often the sets contain the right class, and how many classes they have."""
     torch.set_num_threads(1)
-    options = {"weights": None, "normalize": None, "name": model, "panel": ()}
-    job = open_job(model, data, Reading(), Settings(order=None), **options).checked()
+    named = NamedModel(model), NamedData(data)
+    job = open_job(*named, Settings(order=None), name=model, panel=()).checked()
     assert job.examples is not None
     predictions = job.predictions(job.examples)
     log_p, labels = predictions.log_probabilities, predictions.labels

@@ -62,20 +62,26 @@ def parts_of(batch: Any) -> Batch:
     if is_dataclass(batch) and not isinstance(batch, Mapping):
         batch = {one.name: getattr(batch, one.name) for one in fields(batch)}
     if isinstance(batch, Mapping):
-        title = label_key(batch)
-        rest = {name: value for name, value in batch.items() if name not in (title, "ids")}
-        texts = [name for name, value in rest.items() if _are_texts(value)]
-        names = rest.pop(texts[0]) if len(texts) == 1 < len(rest) else None
-        ids = batch.get("ids")
-        if _are_texts(ids):
-            ids, names = None, ids
-        x = next(iter(rest.values())) if len(rest) == 1 else rest
-        return Batch(ids, names, x, None if title is None else batch[title])
-    if len(batch) == 2:
-        return Batch(None, None, *batch)
-    first, second, third = batch
+        return _parts_by_name(batch)
+    return Batch(None, None, *batch) if len(batch) == 2 else _parts_by_shape(*batch)
+
+
+def _parts_by_name(batch: Mapping[Any, Any]) -> Batch:
+    title = label_key(batch)
+    labels = None if title is None else batch[title]
+    rest = {name: value for name, value in batch.items() if name not in (title, "ids")}
+    texts = [name for name, value in rest.items() if _are_texts(value)]
+    names = rest.pop(texts[0]) if len(texts) == 1 < len(rest) else None
+    x = next(iter(rest.values())) if len(rest) == 1 else rest
+    ids = batch.get("ids")
+    return Batch(None, ids, x, labels) if _are_texts(ids) else Batch(ids, names, x, labels)
+
+
+def _parts_by_shape(first: Any, second: Any, third: Any) -> Batch:
     if _are_texts(first):  # names, or texts that no model reads, which is refused later
-        return Batch(None, None, first, second) if _is_row(second) else Batch(None, *batch)
+        if _is_row(second):
+            return Batch(None, None, first, second)
+        return Batch(None, first, second, third)
     if _is_row(first) or shape_of(third) == ():
         return Batch(first, None, second, third)
     if _are_texts(third):
@@ -192,20 +198,14 @@ def check_data(data: Any, name: str) -> None:
             f"{name} is a DataLoader of a part of `arcal.data`, which cannot be read one by one: "
             "give the part itself"
         )
-    pair, part = is_pair(data), hasattr(data, "fingerprint") and hasattr(data, "texts")
+    if hasattr(data, "fingerprint") and hasattr(data, "texts"):
+        raise _no_texts(name, "texts.texts", "texts.labels")
+    pair = is_pair(data)
     x = data[0] if pair else data
-    row = isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.ndim > 0)
-    series = hasattr(x, "__array__") and hasattr(x, "iloc") and not hasattr(x, "columns")
-    first = next(iter(x), None) if row or series else None
+    first = _first_row(x)
     item = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
-    if part or isinstance(item, str):
-        texts, labels = ("texts.texts", "texts.labels") if part else ("texts", "labels")
-        raise ArcalError(
-            f"{name} holds texts, which a model does not read: with opened = "
-            f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
-            "and, except to a calibration, bounds=None; of another model audit or calibrate "
-            "predictions alone, by `as_predictions`"
-        )
+    if isinstance(item, str):
+        raise _no_texts(name, "texts", "labels")
     if pair and hasattr(x, "columns"):
         raise ArcalError(
             f"the inputs of {name} are {a_type(x)}, and a model takes tensors: give its numbers "
@@ -222,12 +222,35 @@ def check_data(data: Any, name: str) -> None:
             "torch.stack([to_tensor(one) for one in images]) with to_tensor of "
             "torchvision.transforms.functional"
         )
-    batch = isinstance(first, list | tuple | Mapping | Tensor)
-    if isinstance(first, DataLoader | Dataset) or not (batch or not is_of_single_inputs(first)):
+    if _is_source(first):
         raise ArcalError(
             f"{name} is {a_type(data)} of {len(data)} loaders or data sets: give one that yields "
             f"inputs and their labels, such as {name}[{len(data) - 1}]"
         )
+
+
+def _first_row(x: Any) -> Any:
+    """The first of a list, an array or a column of pandas; None for anything else."""
+    row = isinstance(x, list | tuple) or (isinstance(x, np.ndarray) and x.ndim > 0)
+    series = hasattr(x, "__array__") and hasattr(x, "iloc") and not hasattr(x, "columns")
+    return next(iter(x), None) if row or series else None
+
+
+def _is_source(one: Any) -> bool:
+    """Whether this is a loader or data set rather than an input or a batch."""
+    if isinstance(one, DataLoader | Dataset):
+        return True
+    batch = isinstance(one, list | tuple | Mapping | Tensor)
+    return not batch and is_of_single_inputs(one)
+
+
+def _no_texts(name: str, texts: str, labels: str) -> ArcalError:
+    return ArcalError(
+        f"{name} holds texts, which a model does not read: with opened = "
+        f"open_classifier('hf:FOLDER') give opened.model, (opened.tokenize({texts}), {labels}) "
+        "and, except to a calibration, bounds=None; of another model audit or calibrate "
+        "predictions alone, by `as_predictions`"
+    )
 
 
 def check_is_labelled(batch: Any) -> None:
@@ -238,20 +261,21 @@ def check_is_labelled(batch: Any) -> None:
     arcal.errors.ArcalError: a batch is a dict of 'x', 'class': give (x, labels), \
 (ids, x, labels), or a dict with `labels`
     """
-    keys = ""
     if isinstance(batch, Mapping):
-        if label_key(batch) is not None:
-            return
-        keys = f" of {first_few([*map(repr, batch)])}"
-    elif is_dataclass(batch) or (isinstance(batch, tuple | list) and len(batch) in (2, 3)):
+        labelled = label_key(batch) is not None
+    else:
+        several = isinstance(batch, tuple | list) and len(batch) in (2, 3)
+        labelled = several or is_dataclass(batch)
+    if labelled:
         return
-    several = isinstance(batch, tuple | list)
-    more = ""
-    if isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch):
+    keys, more = "", ""
+    if isinstance(batch, Mapping):
+        keys = f" of {first_few([*map(repr, batch)])}"
+    elif isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch):
         more = ", and make arrays of lists of numbers"
-    elif several:
+    elif isinstance(batch, tuple | list):
         keys, more = f" of {len(batch)}", f"; {WITHOUT}" * (len(batch) > 3)
-    elif not isinstance(batch, Tensor | Mapping):
+    elif not isinstance(batch, Tensor):
         more = ", or predictions alone, by `as_predictions`"
     raise ArcalError(
         f"a batch is {a_type(batch)}{keys}: give (x, labels), (ids, x, labels), or a dict with "

@@ -8,7 +8,7 @@ import torch
 
 import arcal
 from arcal.attacks import BoundaryProjection
-from arcal.audits import Audit, Reading, Settings, open_job, run_jobs
+from arcal.audits import Audit, NamedData, NamedModel, Reading, Settings, open_job, run_jobs
 from arcal.data import load_table
 from arcal.errors import ArcalError
 from arcal.report.audited import _payload as payload_module
@@ -42,11 +42,9 @@ def folder(tmp_path):
 
 def audited(folder, **reading):
     settings = Settings(attack=BoundaryProjection(budget=48))
-    job = open_job(
-        f"{folder / 'sums.py'}:sums", str(folder / "rows.csv"), Reading(**reading), settings,
-        weights=None, normalize=None, name="sums", panel=None, validation=None, other=(),
-        limit=None, R=4,
-    )  # fmt: skip
+    model = NamedModel(f"{folder / 'sums.py'}:sums")
+    data = NamedData(str(folder / "rows.csv"), Reading(**reading))
+    job = open_job(model, data, settings, name="sums", panel=None, R=4)
     return Audit.from_jobs([job], run_jobs([job]))
 
 

@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from arcal.audits import Examples, Job, Reading, Settings, open_job, run_jobs
+from arcal.audits import Examples, Job, NamedData, NamedModel, Reading, Settings, open_job, run_jobs
 from arcal.data import load_part
 from arcal.errors import ArcalError
 
@@ -41,13 +40,15 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, data="data", validation=None, normalize=None, R=2, other=(), **reading):
-    return open_job(
-        f"{folder / 'bright.py'}:bright", str(folder / data), Reading(**reading), Settings(),
-        weights=None, normalize=normalize, name="bright", panel=None,
+def job(folder, data="data", validation=None, normalize=(), R=2, other=(), **reading):
+    named = NamedData(
+        str(folder / data),
+        Reading(**reading),
         validation=None if validation is None else str(folder / validation),
-        other=[str(folder / one) for one in other], limit=None, R=R,
-    )  # fmt: skip
+        other=[str(folder / one) for one in other],
+    )
+    model = NamedModel(f"{folder / 'bright.py'}:bright", normalize=normalize)
+    return open_job(model, named, Settings(), name="bright", panel=None, R=R)
 
 
 def test_the_validation_part_of_a_data_set_validates(folder):
@@ -118,20 +119,12 @@ def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder)
 def test_a_table_of_too_many_columns_says_which_it_has(folder):
     (folder / "rows.csv").write_text("a,b,much,label\n1,2,3,0\n4,5,6,1\n")
     (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
+    model, data = NamedModel(f"{folder / 'two.py'}:net"), NamedData(str(folder / "rows.csv"))
     with pytest.raises(
         ArcalError,
         match=r"inputs .*; it was given the 3 columns a, b, much: name those .* --columns$",
     ):
-        open_job(
-            f"{folder / 'two.py'}:net",
-            str(folder / "rows.csv"),
-            Reading(),
-            Settings(order=None),
-            weights=None,
-            normalize=None,
-            name="two",
-            panel=None,
-        ).checked()
+        open_job(model, data, Settings(order=None), name="two", panel=None).checked()
 
 
 def test_a_model_of_a_table_that_fails_otherwise_is_not_said_to_need_other_columns():
@@ -144,16 +137,10 @@ def test_a_model_of_a_table_that_fails_otherwise_is_not_said_to_need_other_colum
 def test_a_table_is_not_normalised(folder):
     (folder / "rows.csv").write_text("a,b,label\n1,2,0\n4,5,1\n")
     (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
-    options: dict[str, Any] = {"weights": None, "name": "two", "panel": None}
+    model = NamedModel(f"{folder / 'two.py'}:net", normalize=["0.5", "0.25"])
+    data = NamedData(str(folder / "rows.csv"))
     with pytest.raises(ArcalError, match=r"--normalize is for images, and .*rows.csv is a table"):
-        open_job(
-            f"{folder / 'two.py'}:net",
-            str(folder / "rows.csv"),
-            Reading(),
-            Settings(order=None),
-            normalize=["0.5", "0.25"],
-            **options,
-        )
+        open_job(model, data, Settings(order=None), name="two", panel=None)
 
 
 def test_other_data_that_the_model_cannot_take_are_one_line(folder):
@@ -175,10 +162,9 @@ def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
 def test_preprocessing_that_is_not_used_is_not_said(folder, size, said):
     weights = folder / "weights.pth"
     torch.save(resnet18(num_classes=2).state_dict(), weights)
-    opened = open_job(
-        "torchvision:resnet18", str(folder / "data"), Reading(size=size), Settings(),
-        weights=weights, normalize=None, name="resnet18", panel=None, R=2,
-    )  # fmt: skip
+    model = NamedModel("torchvision:resnet18", weights)
+    data = NamedData(str(folder / "data"), Reading(size=size))
+    opened = open_job(model, data, Settings(), name="resnet18", panel=None, R=2)
     assert ("Preprocessing" in opened.facts) == said
     assert opened.examples is not None
     assert opened.examples.part is not None

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from arcal.audits import (
+    NamedData,
+    NamedModel,
     Reading,
     Settings,
     open_job,
@@ -98,10 +100,9 @@ def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
     (tmp_path / "net.py").write_text("from torch import nn; net = nn.Linear(2, 2).eval()")
     rows = "".join(f"{i / 40},{i % 3},{i % 2},{1 + i % 4}\n" for i in range(40))
     (tmp_path / "rows.csv").write_text("a,b,label,much\n" + rows)
-    options = {"weights": None, "normalize": None, "name": "net", "panel": None}
-    reading = Reading(weight="much")
-    spec, data = f"{tmp_path}/net.py:net", str(tmp_path / "rows.csv")
-    job = open_job(spec, data, reading, Settings(order=None), **options)
+    model = NamedModel(f"{tmp_path}/net.py:net")
+    data = NamedData(str(tmp_path / "rows.csv"), Reading(weight="much"))
+    job = open_job(model, data, Settings(order=None), name="net", panel=None)
     (one,) = run_jobs([job])
     assert any("by their weights (the column much): the 40" in line for line in doubts(one))
 

@@ -11,7 +11,8 @@ import torch
 from arcal.attacks import BoundaryProjection
 from arcal.audits import (
     Job,
-    Reading,
+    NamedData,
+    NamedModel,
     Settings,
     engine,
     open_job,
@@ -54,8 +55,8 @@ def write(name, part):
 
 
 def job(**options) -> Job:
-    usual = {"weights": None, "normalize": None, "name": "tiny", "panel": None, "R": 3}
-    return open_job("net.py:net", "data.npz", Reading(), SETTINGS, **(usual | options))
+    model, data = NamedModel("net.py:net"), NamedData("data.npz", **options)
+    return open_job(model, data, SETTINGS, name="tiny", panel=None, R=3)
 
 
 class Backwards:

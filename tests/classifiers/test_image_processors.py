@@ -6,7 +6,7 @@ import pytest
 import torch
 from resizing import picture
 
-from arcal.audits import Reading, open_job
+from arcal.audits import NamedData, NamedModel, open_job
 from arcal.audits.blocks import Settings
 from arcal.classifiers import NOT_IMITATED, open_classifier
 from arcal.errors import ArcalError
@@ -52,8 +52,8 @@ def test_a_crop_that_adds_a_border_is_warned_of_instead_of_refused(tmp_path):
     for name in NAMES:
         (tmp_path / "photos" / name).mkdir(parents=True)
         picture(120, 180).save(tmp_path / "photos" / name / "0.png")
-    options = {"weights": None, "normalize": None, "name": "vit", "panel": ()}
-    job = open_job(spec, str(tmp_path / "photos"), Reading(), Settings(order=None), **options)
+    model, data = NamedModel(spec), NamedData(str(tmp_path / "photos"))
+    job = open_job(model, data, Settings(order=None), name="vit", panel=())
     (said,) = [one.sentence for one in job.caveats if one.title == "Preprocessing"]
     assert "does not imitate" in said
     assert "short side resized to 37, centre 32 x 32 cropped" in said

@@ -12,7 +12,7 @@ from resizing import picture, preprocessed, to_tensor
 from tiny_transformers import NAMES, NUMBERED, TINY, bert, saved, tokenizer, transformers
 
 from arcal.auditing import check_model
-from arcal.audits import Reading, open_job
+from arcal.audits import NamedData, NamedModel, open_job
 from arcal.audits.blocks import Settings
 from arcal.classifiers import NOT_IMITATED, check_class_names, open_classifier
 from arcal.data.views import View
@@ -151,9 +151,8 @@ def test_images_that_are_resized_otherwise_than_by_the_processor_are_warned_of(t
         for name in NAMES:
             (tmp_path / str(side) / name).mkdir(parents=True)
             picture(side, side).save(tmp_path / str(side) / name / "0.png")
-        options = {"weights": None, "normalize": None, "name": "vit", "panel": ()}
-        data = str(tmp_path / str(side))
-        job = open_job(f"hf:{folder}", data, Reading(), Settings(order=None), **options)
+        model, data = NamedModel(f"hf:{folder}"), NamedData(str(tmp_path / str(side)))
+        job = open_job(model, data, Settings(order=None), name="vit", panel=())
         said = [one.sentence for one in job.caveats if one.title == "Preprocessing"]
         assert len(said) == len(words)
         assert all(word in line for word, line in zip(words, said, strict=True))

@@ -9,7 +9,7 @@ from tiny_transformers import NAMES, NUMBERED, TINY, WORDS, bert, saved, tokeniz
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import check_model
-from arcal.audits import Reading, Settings, open_job, run_jobs
+from arcal.audits import NamedData, NamedModel, Reading, Settings, open_job, run_jobs
 from arcal.classifiers import open_classifier
 from arcal.classifiers._tokenizer import keep_padding_apart
 from arcal.errors import ArcalError
@@ -83,11 +83,11 @@ def test_an_audit_of_pairs_reads_both_columns_in_their_order(tmp_path):
     rows = [(b, a, NAMES[z]) for (a, b), z in zip(pairs, logits.argmax(-1).tolist(), strict=True)]
     with (tmp_path / "nli.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("hypothesis", "premise", "label"), *rows])
-    options = {"weights": None, "normalize": None, "name": "net", "panel": ()}
-    settings, data = Settings(order=None), str(tmp_path / "nli.csv")
+    model, settings = NamedModel(f"hf:{folder}"), Settings(order=None)
 
     def opened(*text):
-        return open_job(f"hf:{folder}", data, Reading(text=text), settings, **options)
+        data = NamedData(str(tmp_path / "nli.csv"), Reading(text=text))
+        return open_job(model, data, settings, name="net", panel=())
 
     job = opened()
     (audited,) = run_jobs([job])

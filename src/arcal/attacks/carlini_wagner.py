@@ -126,11 +126,7 @@ class CarliniWagner:
             # The chain rule by hand for all but the model: 2 (x' - x) + c grad margin, times dg/dw.
             gradient.unflatten(1, shape).copy_(downhill)
             gradient.add_(delta, alpha=2).mul_(slope)
-            m.lerp_(gradient, 0.1)
-            v.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-            first, second = (1 - 0.9**i).unsqueeze(1), (1 - 0.999**i).unsqueeze(1)
-            root = torch.sqrt(v, out=gradient).mul_(first / second.sqrt()).add_(1e-8 * first)
-            w.addcdiv_(m, root, value=-self.learning_rate)
+            _adam_step(w, m, v, gradient, i, self.learning_rate)
 
             done = i == self.iterations
             if self.early_stop:
@@ -143,9 +139,7 @@ class CarliniWagner:
             ended = done.nonzero().squeeze(1)
             if len(ended) == 0:
                 continue
-            upper = torch.where(done & crossed, torch.minimum(upper, c), upper)
-            lower = torch.where(done & ~crossed, torch.maximum(lower, c), lower)
-            c = torch.where(done, torch.where(upper.isinf(), 10 * c, (lower + upper) / 2), c)
+            c, lower, upper = _next_c(c, lower, upper, done, crossed)
             searches += done
             w[ended] = start[ended]
             for t, value in ((m, 0), (v, 0), (i, 0), (crossed, False)):
@@ -182,6 +176,25 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     zero = not hinge.any()
     gradient = torch.zeros_like(x) if zero else gradient_to(x, hinge)
     return logits.detach(), hinge.detach(), finite(gradient.detach())
+
+
+def _adam_step(w: Tensor, m: Tensor, v: Tensor, gradient: Tensor, i: Tensor, rate: float) -> None:
+    """Adam's step `i` `(N,)` of each row, in place; `gradient` is overwritten."""
+    m.lerp_(gradient, 0.1)
+    v.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+    first, second = (1 - 0.9**i).unsqueeze(1), (1 - 0.999**i).unsqueeze(1)
+    root = torch.sqrt(v, out=gradient).mul_(first / second.sqrt()).add_(1e-8 * first)
+    w.addcdiv_(m, root, value=-rate)
+
+
+def _next_c(
+    c: Tensor, lower: Tensor, upper: Tensor, done: Tensor, crossed: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The next c and its bounds, all `(N,)`, of the inputs whose search step is `done`."""
+    upper = torch.where(done & crossed, torch.minimum(upper, c), upper)
+    lower = torch.where(done & ~crossed, torch.maximum(lower, c), lower)
+    middle = torch.where(upper.isinf(), 10 * c, (lower + upper) / 2)
+    return torch.where(done, middle, c), lower, upper
 
 
 def _to_w(x: Tensor, bounds: Bounds) -> Tensor:

@@ -44,7 +44,7 @@ from arcal.audits._examples import DRAWN, Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import check_data_name, names_of, split_names
-from arcal.audits._open import open_job
+from arcal.audits._open import NamedData, NamedModel, open_job
 from arcal.audits._open_predictions import LABELLED, NOT_USED, open_predictions
 from arcal.audits._overlap import training_part
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
@@ -66,6 +66,8 @@ __all__ = [
     "Earlier",
     "Examples",
     "Job",
+    "NamedData",
+    "NamedModel",
     "Reading",
     "SavedPredictions",
     "Settings",

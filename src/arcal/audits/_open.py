@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -35,63 +34,93 @@ from arcal.store import is_run_folder
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class NamedModel:
+    """A model by its name, with a file of its weights and a normalisation of its inputs.
+
+    >>> NamedModel("timm:resnet50", Path("best.pth")).weights.name
+    'best.pth'
+    """
+
+    spec: str
+    weights: Path | None = None
+    normalize: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class NamedData:
+    """Data by their path, how they are read, and which of them are drawn.
+
+    The inputs are grouped `by` columns. One input is drawn for each value in the column `one_per`,
+    and `limit` of these. Inputs with the same value in the column `cluster` belong together.
+    `validation` and `other` are the paths of further data.
+
+    >>> NamedData("photos", Reading(size=32), limit=2000).reading.size
+    32
+    """
+
+    path: str
+    reading: Reading = field(default_factory=Reading)
+    by: Sequence[str] = ()
+    one_per: str | None = None
+    cluster: str | None = None
+    limit: int | None = None
+    validation: str | None = None
+    other: Sequence[str] = ()
+
+
 def open_job(
-    spec: str,
-    data: str,
-    reading: Reading,
+    model: NamedModel,
+    data: NamedData,
     settings: Settings,
     *,
-    weights: Path | None,
-    normalize: Sequence[str] | None,
     name: str,
     panel: Sequence[EvaluationSet] | None,
-    validation: str | None = None,
-    other: Sequence[str] = (),
-    limit: int | None = None,
-    one_per: str | None = None,
-    cluster: str | None = None,
-    by: Sequence[str] = (),
     R: int = 10,
     positive: str | None = None,
     device: torch.device | None = None,
 ) -> Job:
     """One model on one data set, opened and checked against each other, with nothing computed yet.
 
-    `panel` None is the default: a few corruptions for images that are large enough. One input is
-    drawn for each value in the column `one_per`, and `limit` of these. Inputs with the same value
-    in the column `cluster` belong together. `device` is given if another process opens the job
-    again, on its own device and without looking for repeated inputs.
+    `panel` None is the default: a few corruptions for images that are large enough. `device` is
+    given if another process opens the job again, on its own device and without looking for repeated
+    inputs.
 
     >>> path = Path("linear.py")
     >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
     >>> _ = path.write_text(text)
-    >>> options = {"weights": None, "normalize": None, "name": "linear", "panel": None}
-    >>> job = open_job("linear.py:net", "fashion", Reading(), Settings(), limit=50, **options)
+    >>> model, data = NamedModel("linear.py:net"), NamedData("fashion", limit=50)
+    >>> job = open_job(model, data, Settings(), name="linear", panel=None)
     >>> len(job), len(job.settings.panel)
     (50, 4)
     """
-    options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
-    options |= {"panel": panel, "validation": validation, "other": other, "limit": limit}
-    options |= {"one_per": one_per, "cluster": cluster, "by": by, "R": R, "positive": positive}
-    again = replace(reading, check=False)  # the images have been checked by then
-    reopen = partial(open_job, spec, data, again, settings, **options)
+    reading = data.reading
+    again = replace(data, reading=replace(reading, check=False))  # images are checked by then
+    reopen = partial(
+        open_job, model, again, settings, name=name, panel=panel, R=R, positive=positive
+    )
     settings = replace(settings, device=device or settings.device)
-    words = " ".join(normalize) if normalize else None
-    opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
+    words = " ".join(model.normalize) if model.normalize else None
+    opened = open_classifier(
+        model.spec, weights=model.weights, normalize=words, device=settings.device
+    )
     if reading.size is not None:  # the model's own preprocessing is neither used nor reported
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts, not_imitated=False)
-    examples = read_examples(data, opened, reading, by=by, one_per=one_per, cluster=cluster)
-    if cluster is not None:
-        examples = clustered_by(examples, data, cluster, reading)
-    if words and examples.kind == "table":
+    whole = read_examples(
+        data.path, opened, reading, by=data.by, one_per=data.one_per, cluster=data.cluster
+    )
+    if data.cluster is not None:
+        whole = clustered_by(whole, data.path, data.cluster, reading)
+    if words and whole.kind == "table":
         raise ArcalError(
-            f"--normalize is for images, and {data} is a table: normalise its columns in the model"
+            f"--normalize is for images, and {data.path} is a table: normalise its columns in the "
+            "model"
         )
-    read = _with_others(examples, data, opened, reading, validation, other, limit, one_per, cluster)
+    read = _with_others(whole, data, opened)
     examples, images = read.examples, read.examples.kind == "images"
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
-    log.info(f"opened {spec}: {facts}")
+    log.info(f"opened {model.spec}: {facts}")
     return Job(
         name=name,
         model=opened.model,
@@ -113,7 +142,7 @@ def open_job(
             *_otherwise_resized(opened, examples),
             *examples.caveats,
             *_seen_before(opened, read),
-            *([] if device is not None else _there_twice(read, data, reading)),
+            *([] if device is not None else _there_twice(read, data)),
             *read.caveats,
         ],
         options=("--classes", "--normalize") if images else ("--classes",),
@@ -137,45 +166,34 @@ class _Read:
     caveats: list[Caveat]
 
 
-def _with_others(
-    whole: Examples,
-    data: str,
-    opened: OpenedClassifier,
-    reading: Reading,
-    validation: str | None,
-    other: Sequence[str],
-    limit: int | None,
-    one_per: str | None,
-    cluster: str | None,
-) -> _Read:
+def _with_others(whole: Examples, data: NamedData, opened: OpenedClassifier) -> _Read:
     """The audited inputs, drawn from the `whole`, with validation and other data."""
     like = None if whole.part is None else whole.part.shape
-    rest = replace(reading, part=None, weight=None, like=like)
+    rest = replace(data.reading, part=None, weight=None, like=like)
     if whole.kind == "table":  # by name, because another file may have another order of columns
         rest = replace(rest, columns=whole.columns)
     known, caveats = None, list[Caveat]()
-    if validation is not None:
-        known = _validation(validation, opened, rest, whole)
-        for column in dict.fromkeys(one for one in (one_per, cluster) if one is not None):
-            there = validation, _part_for(validation, rest), known
-            caveats += shared_values(column, (data, reading, whole), there)
-    examples = whole if one_per is None else drawn_one_per(whole, data, one_per, reading)
-    if limit is not None and limit < 1:
-        raise ArcalError(f"--limit {limit}: at least 1 input is needed")
-    examples = examples.limited(limit)
-    others = [
-        read_examples(one, opened, rest, foreign=True, one_per=one_per, cluster=cluster)
-        for one in other
-    ]
-    for i, (one, source) in enumerate(zip(others, other, strict=True)):
+    if data.validation is not None:
+        known = _validation(data.validation, opened, rest, whole)
+        there = data.validation, _part_for(data.validation, rest), known
+        for column in dict.fromkeys(filter(None, (data.one_per, data.cluster))):
+            caveats += shared_values(column, (data.path, data.reading, whole), there)
+    examples = whole
+    if data.one_per is not None:
+        examples = drawn_one_per(whole, data.path, data.one_per, data.reading)
+    if data.limit is not None and data.limit < 1:
+        raise ArcalError(f"--limit {data.limit}: at least 1 input is needed")
+    read = partial(read_examples, foreign=True, one_per=data.one_per, cluster=data.cluster)
+    others = [read(one, opened, rest) for one in data.other]
+    for i, (one, source) in enumerate(zip(others, data.other, strict=True)):
         if one.content == whole.content:
-            raise ArcalError(f"{source} holds the same inputs as {data}: give others")
-        if one_per is not None:
-            others[i], undrawn = drawn_if_there(one, source, one_per, rest)
+            raise ArcalError(f"{source} holds the same inputs as {data.path}: give others")
+        if data.one_per is not None:
+            others[i], undrawn = drawn_if_there(one, source, data.one_per, rest)
             caveats += undrawn
-        elif cluster is not None:
-            others[i] = clustered_if_there(one, source, cluster, rest)
-    return _Read(examples, whole, known, others, caveats)
+        elif data.cluster is not None:
+            others[i] = clustered_if_there(one, source, data.cluster, rest)
+    return _Read(examples.limited(data.limit), whole, known, others, caveats)
 
 
 def _seen_before(opened: OpenedClassifier, read: _Read) -> list[Caveat]:
@@ -185,12 +203,13 @@ def _seen_before(opened: OpenedClassifier, read: _Read) -> list[Caveat]:
     return [*training_part(read.examples), *([CALIBRATED_ON] if calibrated else [])]
 
 
-def _there_twice(read: _Read, data: str, reading: Reading) -> list[Caveat]:
+def _there_twice(read: _Read, data: NamedData) -> list[Caveat]:
     """Caveats if inputs are repeated, or are also in the validation, other or training data."""
     caveats = overlap(read.examples, read.validation, read.other)
-    names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
-    images = read.examples.kind == "images" and not is_run_folder(data)
-    if images and (line := shared_with_training(data, reading.part, names)):
+    how = data.reading
+    names = Names(how.image, how.label, how.weight, how.classes or None)
+    images = read.examples.kind == "images" and not is_run_folder(data.path)
+    if images and (line := shared_with_training(data.path, how.part, names)):
         caveats.append(Caveat("Training images", line))
     return [*caveats, *repeated(read.examples)]
 

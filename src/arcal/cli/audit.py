@@ -257,22 +257,23 @@ class Audit(OnModels):
     def _jobs(
         self, compute: "Compute", models: list[str], data: str, names: list[str]
     ) -> "list[Job]":
+        from arcal.audits import open_job
         from arcal.store import is_run_folder
 
         how, settings = self.analysis, self._settings(compute)
-        options: dict[str, Any] = {
-            "panel": panel_named(how.shift),
-            "validation": how.validation or (data if is_run_folder(data) else None),
-            "other": how.other,
-            "by": how.by,
-            "cluster": how.cluster,
-            "R": how.levels,
-            "positive": how.positive,
-            "models": len(models),
-        }
+        panel, named = panel_named(how.shift), self.named_models(models)
+        whole = self.named_data(
+            data,
+            by=how.by,
+            cluster=how.cluster,
+            validation=how.validation or (data if is_run_folder(data) else None),
+            other=how.other,
+        )
         return [
-            self.opened(spec, data, settings, number=i, name=name, **options)
-            for i, (spec, name) in enumerate(zip(models, names, strict=True))
+            open_job(
+                model, whole, settings, name=name, panel=panel, R=how.levels, positive=how.positive
+            )
+            for model, name in zip(named, names, strict=True)
         ]
 
     def _settings(self, compute: "Compute") -> "Settings":

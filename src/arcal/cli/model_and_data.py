@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import EvaluationSet
-    from arcal.audits import Job, Settings
+    from arcal.audits import Job, NamedData, NamedModel, Settings
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
@@ -278,27 +278,26 @@ class OnModels:
         how: dict[str, Any] = {"batch": self.machine.batch, "device": compute.device}
         return Settings(order=order, loaders=compute.loaders, **how, **more)
 
-    def opened(
-        self,
-        spec: str,
-        data: str,
-        settings: "Settings",
-        *,
-        part: str | None = None,
-        number: int = 0,
-        models: int = 1,
-        **options: Any,
-    ) -> "Job":
-        """One of several models on the data, or on a `part` of it; `options` are for `open_job`."""
-        from arcal.audits import Reading, open_job
+    def named_models(self, specs: Sequence[str]) -> "list[NamedModel]":
+        """The models with these names, each with its weights."""
+        from arcal.audits import NamedModel
 
-        weights = self.model.weights
-        if weights and len(weights) != models:
+        none = Path("none")
+        weights = self.model.weights or [none] * len(specs)
+        if len(weights) != len(specs):
             raise ArcalError(
-                f"{len(weights)} --weights for {models} model{'s' * (models > 1)}: give one "
-                "each, `none` for a model that has its own"
+                f"{len(weights)} --weights for {len(specs)} model{'s' * (len(specs) > 1)}: give "
+                "one each, `none` for a model that has its own"
             )
-        own = weights[number] if weights else None
+        return [
+            NamedModel(spec, None if own == none else own, self.model.normalize)
+            for spec, own in zip(specs, weights, strict=True)
+        ]
+
+    def named_data(self, path: str, *, part: str | None = None, **options: Any) -> "NamedData":
+        """The data at a path, or a `part` of it; `options` are further fields of `NamedData`."""
+        from arcal.audits import NamedData, Reading
+
         how = asdict(self.data)
         for name, why in ONLY_OF_PREDICTIONS.items():
             if (value := how.pop(name)) not in (None, ()):
@@ -306,15 +305,7 @@ class OnModels:
                 raise ArcalError(f"{dashed(name)} {value} is for files of predictions: {why}")
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
-        return open_job(
-            spec,
-            data,
-            Reading(classes=self.model.classes, **how),
-            settings,
-            weights=None if own in (None, Path("none")) else own,
-            normalize=self.model.normalize or None,
-            **options,
-        )
+        return NamedData(path, Reading(classes=self.model.classes, **how), **options)
 
     @contextmanager
     def running(self, compute: "Compute", job: "Job") -> "Iterator[Sharing | None]":

@@ -123,6 +123,7 @@ class PlanScore(OnModels):
         self.hardware.show(plan)
 
     def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
+        from arcal.audits import open_job
         from arcal.store import RunFolder, is_run_folder
 
         size, what = self.size, self.what
@@ -133,7 +134,8 @@ class PlanScore(OnModels):
         if len(what) == 2:
             if size.shape:
                 raise ArcalError("DATA has its own --shape: leave it out")
-            return self._on_data(self.opened(*what, settings, name=what[0], panel=panel))
+            (model,), data = self.named_models(what[:1]), self.named_data(what[1])
+            return self._on_data(open_job(model, data, settings, name=what[0], panel=panel))
         own = size == SizeFlags(passes=size.passes) and is_run_folder(what[0])
         run = RunFolder.open(what[0]) if own else None
         for name in given(self.data, but=() if run is None else ("--part",)):

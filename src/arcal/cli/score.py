@@ -177,7 +177,7 @@ class Score(OnModels):
         return scores, score_file(folder, name, order, attack)
 
     def _model(self, attack: Any) -> "tuple[Robustness, Path]":
-        from arcal.audits import check_data_name, fingerprint_of_answers, score_job
+        from arcal.audits import check_data_name, fingerprint_of_answers, open_job, score_job
         from arcal.console import bar
         from arcal.data.contents import check_evidence, evidence_of
         from arcal.orders import check_order
@@ -193,7 +193,8 @@ class Score(OnModels):
         check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
         settings = self.settings(compute, order, attack=attack)
-        job = self.opened(spec, data, settings, name=spec, panel=())
+        (named,) = self.named_models([spec])
+        job = open_job(named, self.named_data(data), settings, name=spec, panel=())
         model = job.fingerprint
         if job.opaque and job.examples is not None:
             model = fingerprint_of_answers(job, job.examples)

@@ -68,9 +68,9 @@ def encode_labels(
         labels = _look_up(column, names, name, where)
     else:
         labels = whole_numbers(column, name, where)
-        Z = len(names or classes or ()) or min(int(labels.max(initial=-1)) + 1, MOST_CLASSES)
+        Z = len(known) or min(int(labels.max(initial=-1)) + 1, MOST_CLASSES)
         check_range(labels, Z, name, where)
-        names = names or classes or [str(z) for z in range(Z)]
+        names = known or [str(z) for z in range(Z)]
     if classes is not None and tuple(classes) != tuple(names):
         labels = _renumber(labels, names, classes, where)
         names = classes
