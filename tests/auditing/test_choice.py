@@ -297,6 +297,22 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     assert without_zeros(whole) == (whole, None)
 
 
+def test_as_many_zeros_in_every_row_may_be_classes_that_were_not_saved():
+    p = drawn(300).log_probabilities.exp()
+    largest = torch.where(p >= p.topk(2, dim=1).values[:, 1:], p, 0)
+    alone = as_predictions(probabilities=largest / largest.sum(1, True), labels=drawn(300).labels)
+    assert "just 2 that are not 0, these may be the largest alone" in (
+        without_zeros(alone)[1] or ""
+    )
+    largest[7] = p[7]
+    most = as_predictions(probabilities=largest / largest.sum(1, True), labels=drawn(300).labels)
+    assert "largest" not in (without_zeros(most)[1] or "largest")
+    two = p.clone()
+    two[:, 0] = 0  # one class is never given
+    never = as_predictions(probabilities=two / two.sum(1, True), labels=drawn(300).labels)
+    assert "largest" not in (without_zeros(never)[1] or "")
+
+
 def test_zeros_beside_the_smallest_of_floats_are_half_of_it():
     """As of naive Bayes, whose probabilities underflow: half of 5e-324 is no float."""
     least = np.nextafter(0, 1)

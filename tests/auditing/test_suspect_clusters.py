@@ -82,6 +82,21 @@ def test_classes_of_other_difficulty_are_not_clusters():
     assert suspect_clusters(said, [f"class{z}/{i}.png" for i, z in enumerate(labels)]) is None
 
 
+def test_patients_whose_inputs_have_one_grade_are_clusters():
+    # errors depend on the grade alone, which both eyes of a patient share
+    draws = np.random.default_rng(0)
+    grade = np.repeat(draws.choice(3, 300, p=[0.7, 0.2, 0.1]), 4)
+    right = draws.random(1200) < np.array([0.98, 0.4, 0.4])[grade]
+    logits = 2 * torch.eye(3)[torch.from_numpy(np.where(right, grade, (grade + 1) % 3))]
+    said, patient = as_predictions(logits=logits, labels=grade), np.repeat(np.arange(300), 4)
+    sentence = suspect_clusters(said, columns={"patient": patient})
+    assert sentence is not None
+    by_hand = ((right - right.mean()).reshape(300, 4).sum(1) ** 2).sum()
+    factor = float(sentence.partition("by a factor of ")[2].partition(";")[0])
+    wider = (by_hand / ((right - right.mean()) ** 2).sum()) ** 0.5
+    assert factor == pytest.approx(wider, rel=0.1)
+
+
 @pytest.mark.parametrize(
     "columns",
     [

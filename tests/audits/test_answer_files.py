@@ -397,3 +397,13 @@ def test_one_number_beside_a_prediction_may_be_its_confidence(tmp_path, sure, la
     said = f"if it is the confidence in prediction, say --confidence {sure}; otherwise {otherwise}"
     assert said in str(refused.value)
     assert read_predictions(path, confidence=sure).predictions.correct.all()
+
+
+def test_true_classes_beside_a_confidence_need_the_predicted_ones(tmp_path):
+    path = written(tmp_path / "a.csv", "intent,best,p\npay,pay,.9\nsend,pay,.6\n")
+    line = "intent is 'pay' in row 0: .*call the column of predicted classes `predicted`"
+    with pytest.raises(ArcalError, match=line):
+        read_predictions(path, label="intent", confidence="p")
+    path = written(tmp_path / "b.csv", "intent,predicted,p\npay,pay,.9\nsend,pay,.6\n")
+    predictions = read_predictions(path, label="intent", confidence="p").predictions
+    assert (predictions.predicted == predictions.labels).tolist() == [True, False]

@@ -213,6 +213,16 @@ def test_the_classes_named_are_those_of_the_model_of_a_loader():
         arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
 
 
+def test_a_regression_of_a_grade_is_told_to_return_logits():
+    head = torch.nn.Linear(16, 1)
+    torch.nn.init.constant_(head.bias, 2.0)
+    model = torch.nn.Sequential(torch.nn.Flatten(), head).eval()
+    with pytest.raises(ArcalError, match=r"one number for each input.* has 3.*no probabilities"):
+        arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
+    with pytest.raises(ArcalError, match=r"one number for each input.* has 3.*no probabilities"):
+        arcal.audit(model, (X, torch.arange(len(X)) % 3))
+
+
 @pytest.mark.parametrize(
     ("order", "what"),
     [

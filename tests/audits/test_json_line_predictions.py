@@ -180,3 +180,34 @@ def test_an_object_that_lacks_a_key_and_a_key_that_is_a_column_are_refused(tmp_p
     path.write_text(json.dumps({**first, "meta.site": "y"}))
     with pytest.raises(ArcalError, match=r"a key meta\.site and a column meta\.site"):
         read_predictions(path)
+
+
+TOKENS = [{"A": -1.5, "B": -0.5}, {"A": 2.0, "B": -3.0}, {"A": 0.25, "B": 0.5}]
+
+
+@pytest.mark.parametrize("key", ["logits", "logprobs", "log_probabilities"])
+def test_logits_within_an_object_are_read_as_logits_where_they_are_named(tmp_path, key):
+    rows = [
+        {"label": label, "output": {key: {f" {name}": z for name, z in row.items()}, "ms": 3}}
+        for label, row in zip("ABB", TOKENS, strict=True)
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    saved = read_predictions(path, probabilities=[f"output.{key}"])
+    assert saved.classes == ("A", "B")  # without the space that the tokens begin with
+    assert saved.predictions.logits[0].tolist() == [[*row.values()] for row in TOKENS]
+    with pytest.raises(ArcalError, match=f"seem to be in output.{key}: say --probabilities output"):
+        read_predictions(path)
+
+
+def test_where_every_row_has_only_its_largest_outputs_the_line_says_what_can_be_done(tmp_path):
+    three = [{"a": 0.6, "b": 0.3}, {"b": 0.5, "c": 0.4}, {"c": 0.7, "a": 0.2}]
+    path = lines(tmp_path / "a.jsonl", [*map(scored, three)])
+    with pytest.raises(
+        ArcalError, match=r"every row lacks some of the 3 .*row 0 has 2.*confidence"
+    ):
+        read_predictions(path)
+    three[1] |= {"a": 0.1}
+    path = lines(tmp_path / "b.jsonl", [*map(scored, three)])
+    with pytest.raises(ArcalError, match="is missing in row"):
+        read_predictions(path)

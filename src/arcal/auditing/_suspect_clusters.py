@@ -40,8 +40,10 @@ def suspect_clusters(
     equal ones, are skipped, and so are groupings into fewer than 20, which may be hospitals rather
     than patients.
 
-    Let a be the share of inputs of the same label that are right, e_i = correct_i - a, and v_i =
-    a (1 - a). If inputs are independent, then over all ordered pairs within one of K groups,
+    Let a be the share of inputs that are right, e_i = correct_i - a, and v_i = a (1 - a). For names
+    a is the share among inputs of the same label, as they may begin with the class. In a column it
+    is not: if a patient's inputs have the same label, that alone makes intervals too narrow. If
+    inputs are independent, then over all ordered pairs within one of K groups,
 
         z = sum e_i e_j / sqrt(2 sum v_i v_j)
 
@@ -66,12 +68,13 @@ factor of 1.4; a column of patients that --cluster names allows for it (in Pytho
     'inputs with the same patient are right or wrong together'
     """
     correct = predictions.correct.double()
-    labels = torch.zeros_like(predictions.labels) if predictions.answers else predictions.labels
-    _, kind = labels.unique(return_inverse=True)
-    mean = torch.bincount(kind, weights=correct) / torch.bincount(kind)
-    e, v = correct - mean[kind], (mean * (1 - mean))[kind]
-    groups = [*_columns(columns or {}), *(() if names is None else _beginnings(names))]
-    chances = [_chance(e, v, number) for number, _, _ in groups]
+    by_column = [*_columns(columns or {})]
+    by_name = [] if names is None else [*_beginnings(names)]
+    every = torch.zeros_like(predictions.labels)
+    labels = every if predictions.answers else predictions.labels
+    groups = [*by_column, *by_name]
+    chances = [_chance(*_residuals(correct, every), number) for number, _, _ in by_column]
+    chances += [_chance(*_residuals(correct, labels), number) for number, _, _ in by_name]
     if not groups or min(chances) * (len(columns or ()) + PARTS) >= SIGNIFICANCE:
         return None
     number, alike, option = groups[chances.index(min(chances))]
@@ -122,6 +125,13 @@ def _beginnings(names: Sequence[str]) -> Iterator[_Groups]:
             alike = f"whose names begin alike, such as with {largest},"
             yield _Groups(number, alike, "a column of patients that --cluster names")
         before = G
+
+
+def _residuals(correct: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
+    """What is right less the mean of the same `kind`, and the variance of that, each `(N,)`."""
+    _, kind = kind.unique(return_inverse=True)
+    mean = torch.bincount(kind, weights=correct) / torch.bincount(kind)
+    return correct - mean[kind], (mean * (1 - mean))[kind]
 
 
 def _chance(e: Tensor, v: Tensor, number: Tensor) -> float:

@@ -9,6 +9,8 @@ import torch
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.zeros import Zeros
 
+MANY = 30
+"""With this many rows, equally many zeros in each are no coincidence."""
 FAR = 1000.0
 """How far below a row's largest logit a logit of -inf is put: its probability is then 0."""
 
@@ -38,15 +40,19 @@ def without_zeros(
     if known.impossible:
         return _without_impossible(predictions, known)
     zeros = Zeros.among((log_p for _, log_p in known.blocks()), known.classes)
-    n = 0
+    n, counts = 0, []
+    live = torch.zeros(known.classes, dtype=torch.bool)
     logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
     for some, log_p in predictions.blocks():
         logits[0, some] = zeros.mended(log_p)
+        counts.append((there := ~log_p.isneginf()).sum(dim=1))
+        live |= there.any(dim=0).cpu()
         n += int(zeros.rounded(log_p).sum())
     if not n:
         return predictions, None
     decided = zeros.least == 0  # the logarithm of 1
     line = _rounded(n, _power(zeros.log_share), decided=decided, answers=predictions.answers)
+    line += _largest_alone(torch.cat(counts), int(live.sum()))
     return replace(predictions, logits=logits), line
 
 
@@ -66,6 +72,24 @@ def _rounded(n: int, share: str, *, decided: bool, answers: bool) -> str:
     return (
         f"{n:,} probabilities are 0, probably rounded: together, those of one input are taken as "
         f"{share}"
+    )
+
+
+def _largest_alone(counts: torch.Tensor, live: int) -> str:
+    """A phrase if every row has the same number of probabilities that are not 0, or nothing.
+
+    They are fewer than the `live` classes, those that some row has: so the others were not saved.
+
+    >>> _largest_alone(torch.full((30,), 3), live=77)
+    '; as every input has just 3 that are not 0, these may be the largest alone: divided by their \
+sum, they make the model look too sure, so give the probabilities of all classes'
+    """
+    k = int(counts[0])
+    if len(counts) < MANY or not 1 < k < live or (counts != k).any():
+        return ""
+    return (
+        f"; as every input has just {k} that are not 0, these may be the largest alone: divided by "
+        "their sum, they make the model look too sure, so give the probabilities of all classes"
     )
 
 

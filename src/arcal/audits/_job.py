@@ -38,6 +38,7 @@ from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError, ModelInputError, prefixing_errors
 from arcal.labelled_batches import nothing_in, unpacked, usual_batch
 from arcal.labels import as_labels
+from arcal.models import refuse_one_number
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
@@ -116,7 +117,7 @@ class Job:
                 f"{error}; it was given the {len(examples.columns)} columns {columns}{remedy}"
             ) from error
         with frozen(self.model), torch.no_grad():
-            Z = self.model(x.parts).shape[1]
+            Z = (logits := self.model(x.parts)).shape[1]
         numbered = examples.numbered
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
@@ -128,6 +129,7 @@ class Job:
             said = f"1 to {Z - 1}, of classes 0 to {Z - 1}: do they count from 1?"
             caveats.append(_labels(said))
         if len(examples.classes) != Z:
+            refuse_one_number(logits, len(examples.classes))
             raise ArcalError(_unlike(Z, examples, from_one=from_one))
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)

@@ -95,7 +95,8 @@ def correct_of(
     predicted = named([*values], PREDICTED, None)
     right = named([*values], CORRECT, None) if label is None else named([*values], (), label)
     if right is not None and (label is None or not _is_class(values, right, predicted)):
-        truths = _truths(np.asarray(values[right]), right)
+        classes = label is not None and predicted is None
+        truths = _truths(np.asarray(values[right]), right, perhaps_classes=classes)
         others = [one for one in (predicted, named([*values], LABELS, None)) if one != right]
         _check_truths(truths, right, {name: values[name] for name in others if name is not None})
         return truths, [right]
@@ -160,7 +161,7 @@ def _is_class(values: Mapping[str, Any], label: str, predicted: str | None) -> b
     return said <= truths or not labels <= truths
 
 
-def _truths(values: np.ndarray, name: str) -> np.ndarray:
+def _truths(values: np.ndarray, name: str, *, perhaps_classes: bool = False) -> np.ndarray:
     if values.ndim == 1 and values.dtype.kind == "f":
         partly = np.flatnonzero(~np.isin(values, (0, 1)))
         if len(partly):
@@ -171,9 +172,13 @@ def _truths(values: np.ndarray, name: str) -> np.ndarray:
     text = [value.strip().casefold() for value in _as_text(values, name)]
     unknown = next((row for row, value in enumerate(text) if value not in (*RIGHT, *WRONG)), None)
     if unknown is not None:
+        otherwise = (
+            f"; if {name} is the true class, call the column of predicted classes `predicted`"
+        )
+        otherwise = otherwise if perhaps_classes else ""
         raise ArcalError(
             f"{name} is {str(values[unknown])!r} in row {unknown}: give true or false, yes or no, "
-            "right or wrong, or 1 or 0"
+            f"right or wrong, or 1 or 0{otherwise}"
         )
     return np.array([value in RIGHT for value in text])
 

@@ -21,6 +21,8 @@ from arcal.audits._prediction_entries import ColumnNames, Entries
 from arcal.audits._prediction_headers import NUMBER, check_header
 from arcal.audits._prediction_outputs import (
     check_labelled,
+    check_not_within,
+    kind_chosen,
     outputs_called,
     outputs_chosen,
     probabilities_called_otherwise,
@@ -92,7 +94,8 @@ def columns_in(
     known_classes = () if labelled else classes
     if called.probabilities:
         chosen = outputs_chosen(table, called, entries.labels, known_classes)
-        entries.outputs["probabilities"], entries.classes = chosen.values, chosen.classes
+        entries.outputs[kind_chosen(called.probabilities)] = chosen.values
+        entries.classes = chosen.classes
         read |= {*chosen.of}
     elif called.confidence is None:
         read |= _outputs(table, entries, read, known_classes, labelled=labelled)
@@ -106,6 +109,7 @@ def columns_in(
             if labelled and entries.labels is None:
                 check_labelled(table, left)
             entries.sums = sums_off_one(table, left)
+            check_not_within(left)
     entries.unused = tuple(_without(there, read | {*called.by}))
     entries.by |= {name: table.column(name) for name in entries.unused if OWNER.fullmatch(name)}
     return entries

@@ -24,13 +24,15 @@ from arcal.audits._prediction_labels import (
     classes_of_one_unlabelled,
     truths_like,
 )
-from arcal.audits._prediction_tables import OUTPUTS, SHORT, belongs, named, numbers_in
+from arcal.audits._prediction_tables import OUTPUT_NAMES, OUTPUTS, SHORT, belongs, named, numbers_in
 from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
+LOG_PROBABILITIES = ("logprobs?", "log[ _-]prob(s|abilit(y|ies))?", "log_p", "log_softmax")
+"""Names of columns of log-probabilities, if the user names them: these are logits as well."""
 SCORE = ("score",)
 """Another name for the probability of class 1, if no other column could be an output."""
 
@@ -132,7 +134,10 @@ def outputs_chosen(
     titles = None
     if len(of) == 1 and of[0] not in there:
         keys = [name for name in there if name.startswith(f"{of[0]}.")]
-        of, titles = keys or of, [name.removeprefix(f"{of[0]}.") for name in keys] or None
+        titles = [name.removeprefix(f"{of[0]}.") for name in keys] or None
+        of = keys or of
+        if titles and len({*map(str.strip, titles)}) == len(titles):  # tokens such as " A"
+            titles = [*map(str.strip, titles)]
     for name in of:
         named(there, (), name)
     if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
@@ -142,6 +147,35 @@ def outputs_chosen(
     if len(of) == 1:
         _check_not_of_the_predicted(table, of[0], values[:, 0], names)
     return Outputs(of, values, _unless_numbered(names or ()))
+
+
+def kind_chosen(names: Sequence[str]) -> str:
+    """Whether columns that the user names hold "logits", as their names say, or "probabilities".
+
+    >>> kind_chosen(["output.logits"]), kind_chosen(["logprobs"]), kind_chosen(["score"])
+    ('logits', 'logits', 'probabilities')
+    """
+    called = (*OUTPUTS["logits"], *LOG_PROBABILITIES)
+    logits = (any(belongs(part, called) for part in name.split(".")) for name in names)
+    return "logits" if all(logits) else "probabilities"
+
+
+def check_not_within(there: Sequence[str]) -> None:
+    """Refuse columns `there` if one is an entry of an object and called like outputs.
+
+    >>> check_not_within(["label", "out.logits.A", "out.logits.B"])
+    Traceback (most recent call last):
+    ...
+    arcal.errors.ArcalError: the outputs seem to be in out.logits: say --probabilities out.logits
+    """
+    for name in there:
+        first, *parts = name.split(".")
+        for i, part in enumerate(parts, start=1):
+            if belongs(part, (*OUTPUT_NAMES, *LOG_PROBABILITIES)):
+                within = ".".join([first, *parts[:i]])
+                raise ArcalError(
+                    f"the outputs seem to be in {within}: say --probabilities {within}"
+                )
 
 
 def check_labelled(table: pa.Table, there: Sequence[str]) -> None:
@@ -208,7 +242,18 @@ def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
 
 
 def _columns(table: pa.Table, of: Sequence[str]) -> np.ndarray:
-    """The rows `(N, Z)` of these columns of numbers."""
+    """The rows `(N, Z)` of these columns of numbers; a value missing in every row is explained."""
+    if len(of) > 2:
+        there = np.zeros(table.num_rows, dtype=int)
+        for name in of:
+            there += table.column(name).is_valid().to_numpy()
+        if len(there) and there.max() < len(of):
+            raise ArcalError(
+                f"every row lacks some of the {len(of)} outputs ({of[0]} and so on; row 0 has "
+                f"{there[0]}): give those of all classes, as a pipeline of transformers does with "
+                "top_k=None; if you have the most probable classes alone, give the first of them "
+                "as `predicted` and its probability as `confidence`, beside `label`"
+            )
     return np.column_stack([numbers_in(table, name) for name in of])
 
 

@@ -19,6 +19,7 @@ from arcal.models._outputs import (
     in_words,
     logits_of,
     perhaps_logits,
+    refuse_one_number,
     refused_by_program,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "as_model",
     "called",
     "check_classes",
+    "refuse_one_number",
     "suspect_outputs",
     "takes_whole",
 ]

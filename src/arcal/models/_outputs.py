@@ -58,9 +58,24 @@ def check_classes(logits: Tensor, classes: int | None) -> None:
     >>> check_classes(torch.zeros(5, 3), 3)
     """
     if classes is not None and logits.shape[1] != classes:
+        refuse_one_number(logits, classes)
         raise ArcalError(
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
             "give the model for this data"
+        )
+
+
+def refuse_one_number(logits: Tensor, classes: int) -> None:
+    """Refuse logits (0, z), `(N, 2)`, made of one number each, if the data has more `classes`.
+
+    >>> import torch
+    >>> refuse_one_number(torch.tensor([[0.0, 1.5]]), 2)
+    """
+    if classes > 2 and logits.shape[1] == 2 and (logits[:, 0] == 0).all():
+        raise ArcalError(
+            "the model returns one number for each input, which is the logit of one of two "
+            f"classes, and the data has {classes}: return a logit for each class; a regression, "
+            "as of a grade, has no probabilities"
         )
 
 
