@@ -6,6 +6,7 @@ import torch
 import arcal
 from arcal.auditing import (
     as_predictions,
+    suspect_extremes,
     suspect_own_predictions,
     suspect_softmax_twice,
     suspect_swapped,
@@ -93,3 +94,27 @@ def test_calibrating_predictions_in_another_order_says_so():
     found = arcal.calibrate(turned, calibrators=["temperature"], classes=["cat", "dog"])
     assert any("what it calls cat is dog and dog is cat" in line for line in found.doubts)
     assert arcal.calibrate(straight, calibrators=["temperature"]).doubts == []
+
+
+def test_inputs_on_another_scale_are_suspected_by_what_the_model_is_sure_of():
+    """A linear model of inputs in [-1, 1] is given whole numbers of 16 bits."""
+    usual = drawn(400)
+    assert suspect_extremes(usual) is None
+    scaled = as_predictions(logits=32768 * usual.logits[0], labels=usual.labels)
+    wrong = int((~usual.correct).sum())
+    said = suspect_extremes(scaled)
+    assert said is not None
+    assert said.startswith(f"for {wrong} of 400 inputs the label has a probability below 2e-22")
+    summary = " ".join(arcal.audit(scaled).summary().split())
+    assert said in summary
+    assert "settle the doubt above before you calibrate" in summary
+    assert said in arcal.calibrate(scaled, calibrators=["temperature"]).doubts
+
+
+@pytest.mark.parametrize(("wrong", "suspected"), [(9, False), (10, True)])
+def test_a_few_labels_that_the_model_calls_impossible_are_not_another_scale(wrong, suspected):
+    sure = torch.tensor([[60.0, 0.0]]).repeat(1000, 1)
+    labels = torch.tensor([1] * wrong + [0] * (1000 - wrong))
+    assert (suspect_extremes(as_predictions(logits=sure, labels=labels)) is not None) == suspected
+    masked = torch.tensor([[0.0, -torch.inf]]).repeat(1000, 1)  # said in another sentence
+    assert suspect_extremes(as_predictions(logits=masked, labels=labels)) is None

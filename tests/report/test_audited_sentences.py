@@ -329,6 +329,13 @@ def rare(p: tuple[float, float], positives: tuple[int, int], names=("no", "fraud
     return Audited("mine", as_predictions(probabilities=both, labels=labels), names)
 
 
+def test_no_threshold_is_named_that_the_most_frequent_class_alone_would_reach():
+    sure = rare((0.01, 0.8), (0, 1600))  # one class is right on 60 %, the model on 90 %
+    assert "right on at least 95 % where it is 99" in (acts_above(sure) or "")
+    false = rare((0.004, 0.7), (8, 100))  # right on 52.3 %, and always no on 97.3 %
+    assert "right on at least 99 % where it is" in (acts_above(false) or "")
+
+
 def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     too_high = rare((0.01, 0.3), (20, 120))
     high = stands_out(too_high)

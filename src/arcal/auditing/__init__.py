@@ -25,8 +25,8 @@ _choice        choosing a calibrator, by _cross_validation of all of them
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_order  an accuracy near chance, classes in another order, and inputs on another scale
                than in training
-_suspect_predictions  labels that are predictions, a softmax that was applied twice, and two
-               classes that are swapped
+_suspect_predictions  labels that are predictions or called impossible, a softmax that was applied
+               twice, and two classes that are swapped
 _suspects      labels to doubt, answers that are right but fragile, and a row for every input
 _drift         unlabelled inputs that seem to differ from the labelled ones
 _caveat        what a reader must know about a model or its inputs before trusting any figure
@@ -109,6 +109,7 @@ from arcal.auditing._subject import Method, Provenance, Subject, measure_set
 from arcal.auditing._suspect_clusters import suspect_clusters
 from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
 from arcal.auditing._suspect_predictions import (
+    suspect_extremes,
     suspect_own_predictions,
     suspect_softmax_twice,
     suspect_swapped,
@@ -218,6 +219,7 @@ __all__ = [
     "standing",
     "suspect_clusters",
     "suspect_drift",
+    "suspect_extremes",
     "suspect_inputs",
     "suspect_order",
     "suspect_outputs",

@@ -14,6 +14,10 @@ EXPECTED = 10
 """The mistakes that must be expected of unsure answers before their absence is suspicious."""
 REVERSED = 1 / 3
 """Two classes with at most this AUROC seem to be swapped."""
+EXTREME = 50.0
+"""A log-loss that no model trained on inputs of the same scale is known to have on many of them."""
+MANY = 10, 0.01
+"""The number of inputs, and the share of all, on which an extreme log-loss is suspicious."""
 AT_THE_LIMIT = 0.1
 """At least this share of inputs must lie near the limit before it is taken for one."""
 
@@ -73,6 +77,35 @@ softmax applied twice?'
     return (
         f"no confidence is above {100 * highest:.1f} %, the highest that a softmax of "
         "probabilities can give: was a softmax applied twice?"
+    )
+
+
+def suspect_extremes(predictions: Predictions) -> str | None:
+    """A sentence if many labels have absurdly small probabilities, else None.
+
+    They have if the log-loss is above 50, a probability of 2e-22, on at least ten inputs and 1 % of
+    them. Labels of probability 0, for which there is another sentence, and answers do not count.
+
+    >>> from arcal.auditing import as_predictions
+    >>> labels = [0] * 90 + [1] * 10
+    >>> suspect_extremes(as_predictions(logits=[[20.0, 0.0]] * 100, labels=labels))
+    >>> suspect_extremes(as_predictions(logits=[[900.0, 0.0]] * 100, labels=labels))
+    'for 10 of 100 inputs the label has a probability below 2e-22, as if the model could not be \
+wrong: are the inputs on another scale than in training, or are its outputs not logits?'
+    """
+    if predictions.answers:
+        return None
+    N, n = len(predictions.labels), 0
+    for some, log_p in predictions.blocks():
+        loss = -log_p.gather(1, predictions.labels[some, None])
+        n += int(((loss > EXTREME) & loss.isfinite()).sum())
+    least, share = MANY
+    if n < max(least, share * N):
+        return None
+    return (
+        f"for {n:,} of {N:,} inputs the label has a probability below 2e-22, as if the model could "
+        "not be wrong: are the inputs on another scale than in training, or are its outputs not "
+        "logits?"
     )
 
 

@@ -19,6 +19,7 @@ from arcal.auditing import (
     choose_calibrator,
     facts_with,
     in_clusters,
+    suspect_extremes,
     suspect_own_predictions,
     suspect_softmax_twice,
     suspect_swapped,
@@ -205,6 +206,7 @@ def calibration_of(
     said = (
         suspect_sigmoids(as_given.logits) or suspect_softmax_twice(as_given),
         suspect_one_class(as_given),
+        suspect_extremes(as_given),
         suspect_own_predictions(as_given),
         suspect_swapped(as_given),
         zeros,

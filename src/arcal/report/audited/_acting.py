@@ -1,13 +1,20 @@
 """The confidence from which a model may act alone, in words."""
 
+from torch import Tensor
+
 from arcal.auditing import Acting, Audited
 from arcal.report.audited._amounts import percent, sure
 from arcal.report.names import listed, noun
 
 
 def acts_above(model: Audited) -> str | None:
-    """The confidence from which it is right more often than on all inputs; None if not shown."""
+    """The confidence from which it is right more often than on all inputs; None if not shown.
+
+    A share of right predictions that its most frequent class alone would reach is not named.
+    """
     right, inputs = model.overall.accuracy.value, f"{noun(answers=model.predictions.answers)}s"
+    if not model.predictions.answers and model.weights is None:
+        right = max(right, _most_frequent(model.predictions.labels))
     for target, one in model.acting.thresholds.items():
         if target > right and one is not None:
             return (
@@ -15,6 +22,11 @@ def acts_above(model: Audited) -> str | None:
                 f"{percent(one.coverage)} of the {inputs}"
             )
     return None
+
+
+def _most_frequent(labels: Tensor) -> float:
+    """The share of the most frequent class among labels `(N,)`."""
+    return int(labels.bincount().max()) / len(labels)
 
 
 def acts_alone(acting: Acting, right: float, *, answers: bool = False) -> str | None:

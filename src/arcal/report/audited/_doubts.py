@@ -14,6 +14,7 @@ from arcal.auditing import (
     Option,
     Predictions,
     suspect_clusters,
+    suspect_extremes,
     suspect_inputs,
     suspect_order,
     suspect_own_predictions,
@@ -43,7 +44,10 @@ def doubts(model: Audited) -> list[str]:
     if not said.answers:
         lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
     outputs = suspect_sigmoids(said.logits) or suspect_softmax_twice(said)
-    more = (_unbounded(model), outputs, suspect_own_predictions(said), suspect_swapped(said))
+    scaled = any(one.about == "scale" for one in model.caveats)
+    extremes = None if scaled else suspect_extremes(said)
+    own = suspect_own_predictions(said)
+    more = (_unbounded(model), outputs, extremes, own, suspect_swapped(said))
     lines += filter(None, more)
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
@@ -172,8 +176,8 @@ def suspicions(
 def misread(model: Audited) -> bool:
     """Whether it seems that classes, labels or inputs are mixed up, so that no figure means much.
 
-    These are the doubts on an order of classes, on a scale of inputs, and on an accuracy that is
-    not clearly above chance.
+    These are the doubts on an order of classes, on a scale of inputs or outputs, and on an accuracy
+    that is not clearly above chance.
     """
     said = model.predictions
     right = float((said.predicted == said.labels).double().mean())
@@ -181,6 +185,7 @@ def misread(model: Audited) -> bool:
         any(one.about == "scale" for one in model.caveats)
         or suspect_order(said.predicted, said.labels, model.classes)
         or suspect_inputs(right, len(model.classes), len(model))
+        or suspect_extremes(said)
     )
 
 
