@@ -137,7 +137,7 @@ def test_one_seed_is_enough_where_nothing_is_compared(name, alone):
     assert (result.picture is None) == needs_several
     assert ("one seed has neither" in " ".join(result.notes)) == needs_several
     assert needs_several or drawn(result).axes
-    assert verdicts(name, alone).get("variance falls with robustness") in (None, "cannot be told")
+    assert verdicts(name, alone).get("variance falls with robustness") in (None, "undecided")
 
 
 @pytest.mark.parametrize("name", ["figure3", "figure5", "figure6"])
@@ -306,7 +306,7 @@ def test_figure_5_both_ways(settings, before):
     )
     for title in ("clean", "corrupted"):
         assert rising[drop.format(title)] == "does not hold"
-        assert rising[stable.format(title)] == "cannot be told", "there is no drop to compare with"
+        assert rising[stable.format(title)] == "undecided", "there is no drop to compare with"
     other = lost(before, "figure5", swapped(settings, RESNET, R2, R16))
     assert other == {stable.format("corrupted")}
 

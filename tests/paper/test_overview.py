@@ -19,7 +19,7 @@ def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path)
     assert rows == [
         "| [table2](table2.md) | what table2 says | **holds** | 0.1 against 0.2 |",
         "| [figure1](figure1.md) | what figure1 says | **does not hold** | 0.1 against 0.2 |",
-        "| [headline](headline.md) | what headline says | **cannot be told** | 0.1 against 0.2 |",
+        "| [headline](headline.md) | what headline says | **undecided** | 0.1 against 0.2 |",
     ]
     assert page.count("- CIFAR-10; 5 seeds\n") == 1
     assert page.count("- own of ") == 3

@@ -25,7 +25,7 @@ def test_a_cell_is_mean_and_deviation_over_runs(cell, text):
 
 
 @pytest.mark.parametrize(
-    ("holds", "verdict"), [(True, "holds"), (False, "does not hold"), (None, "cannot be told")]
+    ("holds", "verdict"), [(True, "holds"), (False, "does not hold"), (None, "undecided")]
 )
 def test_a_claim_has_a_verdict(holds, verdict):
     assert Claim("A is lower than B", holds, "1 against 2").verdict == verdict
@@ -52,7 +52,7 @@ def test_a_page_shows_the_papers_number_beside_ours(result):
         "| LS | 1.04 ± 0.03 (paper 1.07) | – (paper 2.8) |",
         "| claim | here | figures |",
         "|---|---|---|",
-        "| A < B | **cannot be told** | one seed |",
+        "| A < B | **undecided** | one seed |",
         "| A < C | **does not hold** | 2 against 1 |",
     ]
 

@@ -40,7 +40,7 @@ def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
 def each_significantly_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
     """The claims of `each_lower`, which hold only if the corrected p-value is below 0.05, too.
 
-    With fewer than three seeds they cannot be told.
+    With fewer than three seeds they are undecided.
     """
     return [
         replace(claim, holds=None if p is None else bool(claim.holds) and p < 0.05)
@@ -51,7 +51,7 @@ def each_significantly_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
 def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
     """The claim that every comparison holds, each with a corrected p-value below 0.05.
 
-    It cannot be told if there are too few seeds to test all.
+    It is undecided if there are too few seeds to test all.
     """
     p = [value for value in corrected(comparisons) if value is not None]
     if len(p) < len(comparisons):
@@ -63,7 +63,7 @@ def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
 def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
     """The claim that two means over the same seeds do not differ significantly, at 0.05.
 
-    It cannot be told with fewer than three seeds, and says little with few, so look at the figures.
+    It is undecided with fewer than three seeds, and says little with few, so look at the figures.
     """
     (p,) = corrected([(text, ours, other)])
     because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"

@@ -221,7 +221,7 @@ READ = (
     '"Holds" means that the claim is true of the means over the seeds and, if it names a test, '
     "that the test agrees. The p-value beside a claim, from a paired t-test over the seeds, says "
     "whether chance could explain the difference: if it is large, the claim may hold or fail by "
-    'chance alone. "Cannot be told" means that these runs cannot decide. p-values are corrected '
+    'chance alone. "Undecided" means that these runs cannot decide. p-values are corrected '
     "for the number of tests: for a figure over all of its tests, for a table over those on one "
     "data set, for Table 3 separately over the paper's comparisons and over those not in the "
     "paper, and for a headline or a tournament over each of the families that its page names. The "

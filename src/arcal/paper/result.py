@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Claim:
-    """Something the paper says, whether it holds here (None: cannot be told), and the figures."""
+    """Something the paper says, whether it holds here (None: undecided), and the figures."""
 
     text: str
     holds: bool | None
@@ -42,7 +42,7 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        return {True: "holds", False: "does not hold", None: "cannot be told"}[self.holds]
+        return {True: "holds", False: "does not hold", None: "undecided"}[self.holds]
 
 
 @dataclass(frozen=True)

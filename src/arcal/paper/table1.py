@@ -77,13 +77,13 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def _accurate(evaluated: Evaluated, accuracy: Spread) -> Claim:
-    """It can be told only for the paper's own network on the whole data set."""
+    """Whether it is as accurate as the paper's, decided only for its network and all its images."""
     run, (network, printed) = evaluated.setting.run, PAPER[evaluated.setting.name]
     same = run.network == network and run.images is None and run.classes is None
     enough = 100 * accuracy.mean >= float(printed) - NEAR
     because = f"{100 * accuracy.mean:.2f} %"
     return Claim(
-        f"Vanilla reaches {printed} %, to {NEAR} points ({evaluated.title})",
+        f"Vanilla is right on at least {printed} %, to within {NEAR} points ({evaluated.title})",
         enough if same else None,
         because if same else f"{because}, of another network or fewer images",
     )

@@ -96,7 +96,8 @@ def _claims(evaluated: Evaluated) -> list[Claim]:
     main, *others = [_mean(ours, m) / _mean(vanilla, m) for m in (MAIN, *OTHERS)]
     claims.append(
         Claim(
-            f"AR-AdaLS's mean variance is at most {printed:.2f} of Vanilla's, to {NEAR} {where}",
+            f"AR-AdaLS's mean variance is at most {printed:.2f} of Vanilla's, to within {NEAR} "
+            f"{where}",
             main <= printed + NEAR,
             f"{main:.2f}; in the two other readings {' and '.join(f'{r:.2f}' for r in others)}",
         )
