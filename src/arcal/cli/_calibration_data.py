@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from arcal.cli._exported import check_exportable
 from arcal.cli._unlabelled import clusters_in, drawn, left_out, predictions_like
@@ -55,9 +55,9 @@ def from_file(command: "Calibrate", path: Path) -> Given:
             f"--export needs a model, and {path} holds predictions: leave it out, and "
             "the calibrator alone is written"
         )
-    named: dict[str, Any] = command.data.columns_named() | {"confidence": _confidence(command)}
-    saved = read_predictions(path, by=_columns(command), names=command.model.classes, **named)
-    saved = drawn(saved, one_per, path)
+    sure, by, classes = _confidence(command), _columns(command), command.model.classes
+    called = command.data.columns_named(confidence=sure, by=by, classes=classes)
+    saved = drawn(read_predictions(path, called), one_per, path)
     answers = saved.predictions.answers
     applied = _applied(command, saved.classes, answers)
     unused = f"columns not used: {first_few(saved.unused)}" if saved.unused else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arcal.cli.output import say
 from arcal.errors import ArcalError, prefixing_errors
@@ -54,13 +54,12 @@ def predictions_like(
     says which order is assumed. Predictions of other classes, as far as is known, and answers in
     one file beside probabilities in the other raise `ArcalError`.
     """
-    from arcal.audits import has_column, read_predictions
+    from arcal.audits import ColumnNames, has_column, read_predictions
     from arcal.classifiers import check_class_names
 
-    named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
-    named["probabilities"] = probabilities
-    named["by"] = tuple(column for column in by if has_column(path, column))
-    other = read_predictions(path, labelled=False, **named)
+    there = tuple(column for column in by if has_column(path, column))
+    called = ColumnNames(id=ids, confidence=confidence, probabilities=probabilities, by=there)
+    other = read_predictions(path, called, labelled=False, classes=classes)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
     if other.predictions.answers != answers:
         has = ("the probabilities of all classes", "a confidence alone")
