@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from arcal.auditing import as_predictions, copies
-from arcal.audits import open_predictions, read_predictions
+from arcal.audits import NamedPredictions, Uses, open_predictions, read_predictions
 from tests.test_cli import succeeds
 
 N = 200
@@ -50,9 +50,10 @@ def test_copies_in_a_file_are_said_unless_it_has_ids_or_one_is_drawn(tmp_path, m
     p, labels = drawn(Z=2, N=60)
     rows = [f"{y},{q[1]},{i}" for i, (q, y) in enumerate(zip(p, labels, strict=True))] * 3
     (tmp_path / "mine.csv").write_text("label,probability,patient\n" + "\n".join(rows))
-    (one,) = open_predictions(["mine.csv"], ["mine"], R=10)
+    mine = NamedPredictions("mine.csv", "mine")
+    (one,) = open_predictions([mine])
     assert "rows have the same outputs and label as another" in one.caveats[0].sentence
-    (one,) = open_predictions(["mine.csv"], ["mine"], R=10, one_per="patient")
+    (one,) = open_predictions([mine], Uses(one_per="patient"))
     assert not one.caveats
     done = succeeds("calibrate", "mine.csv", "--calibrators", "temperature")
     assert "of the 180 rows have the same outputs" in done.stderr

@@ -10,7 +10,15 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import Audit, open_predictions, read_earlier, read_predictions
+from arcal.audits import (
+    Audit,
+    ColumnNames,
+    NamedPredictions,
+    Uses,
+    open_predictions,
+    read_earlier,
+    read_predictions,
+)
 from arcal.cli import main
 from arcal.errors import ArcalError
 
@@ -91,7 +99,7 @@ def test_probabilities_of_every_class_come_first(tmp_path):
 def test_grades_that_come_later_are_found_by_id(tmp_path):
     answers = written(tmp_path / "answers.csv", "id,confidence\n1,.5\n2,.75\n3,.25")
     grades = written(tmp_path / "grades.csv", "id,correct\n3,true\n1,false")
-    saved = read_predictions(answers, labels_from=grades)
+    saved = read_predictions(answers, ColumnNames(labels_from=grades))
     assert saved.predictions.ids.tolist() == [1, 3]
     assert saved.predictions.correct.tolist() == [False, True]
     assert saved.labelled == "2 of 3 inputs have a label in grades.csv; the others are left out"
@@ -100,7 +108,7 @@ def test_grades_that_come_later_are_found_by_id(tmp_path):
 def test_labels_that_come_later_are_held_against_what_was_predicted(tmp_path):
     answers = written(tmp_path / "answers.csv", "id,confidence,predicted\n1,.5,cat\n2,.75,dog")
     labels = written(tmp_path / "labels.csv", "id,gold\n1,dog\n2,dog")
-    saved = read_predictions(answers, label="gold", labels_from=labels)
+    saved = read_predictions(answers, ColumnNames(label="gold", labels_from=labels))
     assert saved.predictions.correct.tolist() == [False, True]
 
 
@@ -120,7 +128,8 @@ def many(path, of=lambda c: 0.1 + 0.3 * c, N=600, seed=0):
 
 def test_the_audit_speaks_of_answers_and_shows_their_questions(tmp_path):
     path = many(tmp_path / "answers.csv")
-    audited = open_predictions([str(path)], ["mine"], 10, by=["topic"], text=["question"])
+    uses = Uses(by=["topic"], text=["question"])
+    audited = open_predictions([NamedPredictions(str(path), "mine")], uses)
     audit = Audit("answers.csv", tuple(audited))
     summary = audit.summary(None)
     assert "of 600 answers" in summary
@@ -139,7 +148,8 @@ def test_the_audit_speaks_of_answers_and_shows_their_questions(tmp_path):
 
 def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     paths = [many(tmp_path / "one.csv"), many(tmp_path / "two.csv", of=lambda c: c, seed=1)]
-    audit = Audit("predictions", tuple(open_predictions([*map(str, paths)], ["one", "two"], 10)))
+    files = [NamedPredictions(str(path), path.stem) for path in paths]
+    audit = Audit("predictions", tuple(open_predictions(files)))
     (apart,) = audit.differences
     assert apart.accuracy.sign == 1
     assert "; it alone is right on " in audit.summary(None)
@@ -149,13 +159,14 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
 
 def test_an_earlier_audit_of_the_same_answers_is_noticed(tmp_path):
     path = many(tmp_path / "one.csv")
-    models = tuple(open_predictions([str(path)], ["one"], 10))
+    models = tuple(open_predictions([NamedPredictions(str(path), "one")]))
     earlier = read_earlier(Audit("one.csv", models).save(tmp_path / "june"))
     (since,) = Audit("one.csv", models, against=earlier).changes
     assert since is not None
     assert since.same_inputs
     assert since.figures["accuracy"].by.value == 0
-    others = tuple(open_predictions([str(many(tmp_path / "b.csv", seed=1))], ["one"], 10))
+    path = many(tmp_path / "b.csv", seed=1)
+    others = tuple(open_predictions([NamedPredictions(str(path), "one")]))
     (since,) = Audit("b.csv", others, against=earlier).changes
     assert since is not None
     assert not since.same_inputs
@@ -239,7 +250,8 @@ def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
 def test_several_columns_are_shown_line_by_line(tmp_path):
     rows = "id,confidence,correct,question,answer\na,0.9,1,Who?,Me\nb,0.8,0,When?,"
     path = written(tmp_path / "mine.csv", rows)
-    (audited,) = open_predictions([str(path)], ["mine"], 10, text=["question", "answer"])
+    uses = Uses(text=["question", "answer"])
+    (audited,) = open_predictions([NamedPredictions(str(path), "mine")], uses)
     assert audited.texts == ("question: Who?\nanswer: Me", "question: When?")
 
 
@@ -306,7 +318,7 @@ def test_a_confidence_alone_is_not_what_probabilities_were(tmp_path, monkeypatch
 )
 def test_a_confidence_and_what_was_right_may_be_called_otherwise(tmp_path, text, label):
     path = written(tmp_path / "mine.csv", text)
-    said = read_predictions(path, confidence="sure", label=label).predictions
+    said = read_predictions(path, ColumnNames(confidence="sure", label=label)).predictions
     assert said.answers
     assert said.confidence.tolist() == pytest.approx([c for _, c, _ in ROWS])
     assert said.correct.tolist() == [right for *_, right in ROWS]
@@ -340,7 +352,7 @@ def test_two_confidences_of_one_file_are_audited_one_after_another(tmp_path, mon
 def test_what_is_named_and_not_there_is_said(tmp_path, more, line):
     path = written(tmp_path / "mine.csv", "sure,perhaps\n.5,so\n")
     with pytest.raises(ArcalError) as refused:
-        read_predictions(path, **more)
+        read_predictions(path, ColumnNames(**more))
     assert line in str(refused.value)
 
 
@@ -396,14 +408,14 @@ def test_one_number_beside_a_prediction_may_be_its_confidence(tmp_path, sure, la
         read_predictions(path)
     said = f"if it is the confidence in prediction, say --confidence {sure}; otherwise {otherwise}"
     assert said in str(refused.value)
-    assert read_predictions(path, confidence=sure).predictions.correct.all()
+    assert read_predictions(path, ColumnNames(confidence=sure)).predictions.correct.all()
 
 
 def test_true_classes_beside_a_confidence_need_the_predicted_ones(tmp_path):
     path = written(tmp_path / "a.csv", "intent,best,p\npay,pay,.9\nsend,pay,.6\n")
     line = "intent is 'pay' in row 0: .*call the column of predicted classes `predicted`"
     with pytest.raises(ArcalError, match=line):
-        read_predictions(path, label="intent", confidence="p")
+        read_predictions(path, ColumnNames(label="intent", confidence="p"))
     path = written(tmp_path / "b.csv", "intent,predicted,p\npay,pay,.9\nsend,pay,.6\n")
-    predictions = read_predictions(path, label="intent", confidence="p").predictions
+    predictions = read_predictions(path, ColumnNames(label="intent", confidence="p")).predictions
     assert (predictions.predicted == predictions.labels).tolist() == [True, False]

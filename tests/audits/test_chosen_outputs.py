@@ -1,12 +1,13 @@
 """Outputs whose columns have any names, which the user gives."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from arcal.audits import open_predictions, read_predictions
+from arcal.audits import ColumnNames, NamedPredictions, open_predictions, read_predictions
 from arcal.errors import ArcalError
 from command_line import arcal as run_arcal
 
@@ -28,7 +29,8 @@ def write(head, *columns, name="mine.csv"):
 
 def classes_of(head, labels, *names, columns=(1 - P, P), **more):
     path = write(head, labels, *(np.round(column, 3) for column in columns))
-    saved = read_predictions(path, label=head.partition(",")[0], probabilities=names, **more)
+    called = ColumnNames(label=head.partition(",")[0], probabilities=names, **more)
+    saved = read_predictions(path, called)
     assert saved.predictions.log_probabilities.exp()[:, 1].numpy() == pytest.approx(P, abs=1e-6)
     assert saved.predictions.labels.tolist() == Y.tolist()
     return saved.classes
@@ -37,7 +39,7 @@ def classes_of(head, labels, *names, columns=(1 - P, P), **more):
 def test_one_column_is_of_class_1_or_of_the_second_class_named():
     assert classes_of("target,p", Y, "p", columns=[P]) == ("0", "1")
     named = np.array(["no", "yes"])[Y]
-    assert classes_of("target,p", named, "p", columns=[P], names=["no", "yes"]) == ("no", "yes")
+    assert classes_of("target,p", named, "p", columns=[P], classes=["no", "yes"]) == ("no", "yes")
     assert classes_of("target,yes", named, "yes", columns=[P]) == ("no", "yes")
     assert classes_of("target,True", Y == 1, "True", columns=[P]) == ("false", "true")
 
@@ -49,7 +51,7 @@ def test_several_name_the_classes_in_their_order():
         head = ",".join(["label", *columns])
         assert classes_of(head, np.array(["cat", "dog"])[Y], *columns) == ("cat", "dog"), form
     assert classes_of("label,score_a,score_b", Y, "score_a", "score_b") == ("score_a", "score_b")
-    assert classes_of("label,x,y", Y, "x", "y", names=["no", "yes"]) == ("no", "yes")
+    assert classes_of("label,x,y", Y, "x", "y", classes=["no", "yes"]) == ("no", "yes")
     assert classes_of("label,score_0,score_1", Y, "score_0", "score_1") == ("0", "1")
     swapped = classes_of("label,score_1,score_0", 1 - Y, "score_1", "score_0")
     assert swapped == ("1", "0"), "of labels that are numbers the names decide as well"
@@ -57,7 +59,7 @@ def test_several_name_the_classes_in_their_order():
 
 def test_no_other_column_is_an_output_and_these_are_nothing_else():
     path = write("label,probability,weight,id", Y, 1 - P, (1 - P).round(3), P)
-    saved = read_predictions(path, probabilities=["weight", "id"])
+    saved = read_predictions(path, ColumnNames(probabilities=["weight", "id"]))
     assert (saved.unused, saved.weights, saved.has_ids) == (("probability",), None, False)
     assert saved.classes == ("weight", "id")
 
@@ -67,10 +69,11 @@ def test_a_column_of_objects_or_lists_may_be_called_anything():
         {"label": "xy"[y], "out": {"x": 1 - p, "y": p}} for p, y in zip(P, Y.tolist(), strict=True)
     ]
     Path("a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    assert read_predictions(Path("a.jsonl"), probabilities=["out"]).classes == ("x", "y")
+    out = ColumnNames(probabilities=["out"])
+    assert read_predictions(Path("a.jsonl"), out).classes == ("x", "y")
     rows = [{"label": y, "out": [1 - p, p]} for p, y in zip(P, Y.tolist(), strict=True)]
     Path("b.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    saved = read_predictions(Path("b.jsonl"), probabilities=["out"], names=["x", "y"])
+    saved = read_predictions(Path("b.jsonl"), replace(out, classes=["x", "y"]))
     assert saved.classes == ("x", "y")
 
 
@@ -78,13 +81,14 @@ def test_arrays_are_named_as_columns_are():
     labels = np.array(["a", "b"])[Y]
     np.savez("a.npz", s_a=1 - P, s_b=P, both=np.stack([1 - P, P], 1), labels=labels, logits=P)
     path = Path("a.npz")
-    saved = read_predictions(path, probabilities=["s_a", "s_b"])
+    saved = read_predictions(path, ColumnNames(probabilities=["s_a", "s_b"]))
     assert (saved.classes, saved.unused) == (("a", "b"), ("both", "logits"))
-    assert read_predictions(path, probabilities=["both"], names=["a", "b"]).classes == ("a", "b")
+    both = ColumnNames(probabilities=["both"], classes=["a", "b"])
+    assert read_predictions(path, both).classes == ("a", "b")
     with pytest.raises(ArcalError, match=r"--probabilities both: it has shape \(60, 2\)"):
-        read_predictions(path, probabilities=["s_a", "both"])
+        read_predictions(path, ColumnNames(probabilities=["s_a", "both"]))
     with pytest.raises(ArcalError, match="nothing is called s_c"):
-        read_predictions(path, probabilities=["s_c"])
+        read_predictions(path, ColumnNames(probabilities=["s_c"]))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_arrays_are_named_as_columns_are():
 )
 def test_one_column_that_may_be_of_any_class_is_refused(labels, says):
     with pytest.raises(ArcalError) as error:
-        read_predictions(write("label,p", labels, P), probabilities=["p"])
+        read_predictions(write("label,p", labels, P), ColumnNames(probabilities=["p"]))
     assert says in str(error.value)
 
 
@@ -117,8 +121,8 @@ def test_commands_read_them_and_apply_what_they_learned():
 
 def test_a_probability_of_class_1_that_is_called_a_confidence_is_doubted():
     path = write("target,p,correct", Y, P, Y)
-    named = {"label": "target", "confidence": ["p"]}
-    caveats = open_predictions([str(path)], ["mine"], 10, **named)[0].caveats
+    named = ColumnNames(label="target", confidence="p")
+    caveats = open_predictions([NamedPredictions(str(path), "mine", named)])[0].caveats
     assert [one.title for one in caveats] == ["Answers"]
     assert "not how sure an answer is, give --probabilities p" in caveats[0].sentence
     assert (
@@ -131,5 +135,5 @@ def test_a_probability_of_class_1_that_is_called_a_confidence_is_doubted():
         ("target", P, np.array(["no", "yes"])[Y]),
     ):
         path = write("target,p,correct", right, p, Y)
-        named = {"label": label, "confidence": ["p"]}
-        assert not open_predictions([str(path)], ["mine"], 10, **named)[0].caveats
+        named = ColumnNames(label=label, confidence="p")
+        assert not open_predictions([NamedPredictions(str(path), "mine", named)])[0].caveats

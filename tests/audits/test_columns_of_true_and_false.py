@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arcal.audits import read_predictions
-from arcal.cli._unlabelled import predictions_like
+from arcal.audits import ColumnNames, read_predictions
+from arcal.cli._unlabelled import Labelled, predictions_like
 
 POSITIVE = (0.75, 0.125)
 
@@ -55,7 +55,7 @@ def test_true_is_the_label_1(tmp_path, header):
 )
 def test_unlabelled_columns_are_of_the_classes_that_they_say(tmp_path, capsys, header, classes):
     path = written(tmp_path / "new.csv", header)
-    saved = predictions_like("--apply", path, None, classes, "mine.csv")
+    saved = predictions_like("--apply", path, Labelled("mine.csv", classes), ColumnNames())
     positive = next(z for z, name in enumerate(classes) if name.lower() in ("1", "true"))
     assert saved.predictions.log_probabilities.exp()[:, positive].tolist() == [
         pytest.approx(p) for p in POSITIVE
@@ -67,6 +67,6 @@ def test_unlabelled_columns_are_of_the_classes_that_they_say(tmp_path, capsys, h
 def test_the_order_of_classes_that_only_the_applied_file_names_is_said(tmp_path, capsys):
     path = tmp_path / "new.csv"
     path.write_text("probabilities_ill,probabilities_well\n0.75,0.25\n")
-    predictions_like("--apply", path, None, ("0", "1"), "mine.csv")
+    predictions_like("--apply", path, Labelled("mine.csv", ("0", "1")), ColumnNames())
     said = "new.csv has the classes ill, well, which are taken for 0, 1 of mine.csv in this order"
     assert said in capsys.readouterr().err

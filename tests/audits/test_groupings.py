@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import as_predictions, overall
-from arcal.audits import Audit, open_predictions
+from arcal.audits import Audit, NamedPredictions, Uses, open_predictions
 from command_line import arcal as run_arcal
 
 N = 900
@@ -72,7 +72,8 @@ def test_a_group_may_be_called_as_a_column_of_the_table_is(said, tmp_path):
     path = tmp_path / "p.csv"
     table = pa.table({"id": [f"{i}.png" for i in range(N)], **said})
     csv.write_csv(table.rename_columns(["id", "probability", "label", "name", "model"]), path)
-    models = open_predictions([str(path)] * 2, ["one", "two"], R=10, by=("name", "model"))
+    files = [NamedPredictions(str(path), name) for name in ("one", "two")]
+    models = open_predictions(files, Uses(by=("name", "model")))
     inputs = Audit("p.csv", tuple(models)).inputs()
     assert len({*inputs.column_names, "model"}) == inputs.num_columns + 1
     assert {*inputs["by_name"].to_pylist()} == {*REGIONS}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.audits import read_predictions, split_names, write_calibrated
+from arcal.audits import ColumnNames, read_predictions, split_names, write_calibrated
 from arcal.calibration.posthoc import Temperature
 from arcal.errors import ArcalError
 
@@ -149,12 +149,12 @@ def test_a_key_within_an_object_is_named_by_dots(tmp_path, name):
         path.write_text("".join(json.dumps(one) + "\n" for one in DEEP))
     else:
         pq.write_table(pa.Table.from_pylist(DEEP), path)
-    saved = read_predictions(path, label="meta.a.truth", by=["meta.site"])
+    saved = read_predictions(path, ColumnNames(label="meta.a.truth", by=["meta.site"]))
     assert saved.predictions.labels.tolist() == [0, 1, 1]
     assert saved.by["meta.site"].to_pylist() == ["x", "y", "x"]
     assert saved.classes == ("cat", "dog")
     with pytest.raises(ArcalError, match=r"called meta\.site\.truth, only id, ") as raised:
-        read_predictions(path, label="meta.site.truth")
+        read_predictions(path, ColumnNames(label="meta.site.truth"))
     _, there = str(raised.value).split("only ")  # in the order in which pyarrow reads them
     assert {"meta.site", "meta.a.truth"} < {*there.partition(":")[0].split(", ")}
 
@@ -166,7 +166,7 @@ def test_answers_may_be_deep_in_objects(tmp_path):
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    said = read_predictions(path, confidence="said.sure", label="said.ok").predictions
+    said = read_predictions(path, ColumnNames(confidence="said.sure", label="said.ok")).predictions
     assert said.confidence.tolist() == [0.75, 0.5]
     assert said.correct.tolist() == [True, False]
 
@@ -176,7 +176,7 @@ def test_an_object_that_lacks_a_key_and_a_key_that_is_a_column_are_refused(tmp_p
     first = {"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}, "meta": {"site": "x"}}
     path.write_text(json.dumps(first) + "\n" + json.dumps({**first, "meta": None}))
     with pytest.raises(ArcalError, match="site"):
-        read_predictions(path, label="meta.site")
+        read_predictions(path, ColumnNames(label="meta.site"))
     path.write_text(json.dumps({**first, "meta.site": "y"}))
     with pytest.raises(ArcalError, match=r"a key meta\.site and a column meta\.site"):
         read_predictions(path)
@@ -193,7 +193,7 @@ def test_logits_within_an_object_are_read_as_logits_where_they_are_named(tmp_pat
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    saved = read_predictions(path, probabilities=[f"output.{key}"])
+    saved = read_predictions(path, ColumnNames(probabilities=[f"output.{key}"]))
     assert saved.classes == ("A", "B")  # without the space that the tokens begin with
     assert saved.predictions.logits[0].tolist() == [[*row.values()] for row in TOKENS]
     with pytest.raises(ArcalError, match=f"seem to be in output.{key}: say --probabilities output"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcal.audits import read_predictions
+from arcal.audits import ColumnNames, read_predictions
 from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
 
@@ -59,7 +59,7 @@ def test_options_that_all_samples_have_are_classes(tmp_path, targets):
     ]
     path = written(tmp_path / "samples.jsonl", rows)
     assert holds_predictions(path)
-    saved = read_predictions(path, by=["doc.topic"])
+    saved = read_predictions(path, ColumnNames(by=["doc.topic"]))
     assert saved.classes == (*LETTERS,)
     assert saved.predictions.labels.tolist() == [1, 2, 2]
     assert saved.predictions.ids.tolist() == [7, 8, 9]

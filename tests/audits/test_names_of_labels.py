@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcal.audits import read_predictions
+from arcal.audits import ColumnNames, read_predictions
 from arcal.errors import ArcalError
 
 
@@ -16,7 +16,7 @@ def here(tmp_path, monkeypatch):
 
 def read(text, name="mine.csv", **more):
     Path(name).write_text(text.replace(" ", "\n") + "\n")
-    return read_predictions(Path(name), **more)
+    return read_predictions(Path(name), ColumnNames(**more))
 
 
 @pytest.mark.parametrize("name", ["target", "Targets", "true", "true_label", "Truth", "gold"])

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from arcal.auditing import as_predictions, by_group, one_per
-from arcal.audits import Examples, Reading, open_predictions
+from arcal.audits import Examples, NamedPredictions, Reading, Uses, open_predictions
 from arcal.audits._read import drawn_if_there
 from arcal.calibration import clopper_pearson
 from arcal.data import load_table
@@ -292,5 +292,6 @@ def test_arrays_that_are_not_one_value_per_input_are_refused_before_the_draw(
     p = np.tile([[0.75, 0.25], [0.25, 0.75]], (40, 1))
     patient = np.arange(80) // 2
     np.savez(path, probabilities=p, labels=np.arange(80) % 2, site=site, patient=patient)
+    uses = Uses(by=["site"], one_per="patient")
     with pytest.raises(ArcalError, match=message):
-        open_predictions([str(path)], ["mine"], R=10, by=["site"], one_per="patient")
+        open_predictions([NamedPredictions(str(path), "mine")], uses)

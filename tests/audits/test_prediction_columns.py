@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from arcal.audits import (
+    ColumnNames,
     NamedData,
     NamedModel,
+    NamedPredictions,
     Reading,
     Settings,
     open_job,
@@ -56,7 +58,7 @@ def test_a_row_of_predictions_may_be_longer_than_a_mebibyte(tmp_path):
 def test_numbers_with_zeros_before_them_are_names(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("id,label,probability, zip\n007,1,0.75,02139\n7,0,0.25,10001\n12,0,0.5,2139\n")
-    saved = read_predictions(path, by=["zip"])
+    saved = read_predictions(path, ColumnNames(by=["zip"]))
     assert saved.names == ("007", "7", "12")
     assert saved.predictions.labels.tolist() == [1, 0, 0]
     assert saved.by["zip"].to_pylist() == ["02139", "10001", "2139"]
@@ -70,7 +72,7 @@ def test_numbers_with_zeros_before_them_are_names(tmp_path):
 def test_labels_are_called_as_classes_with_zeros_before_them(tmp_path, prefix):
     text = f"code,{prefix}01,{prefix}02\n02,0.25,0.75\n01,0.5,0.5\n"
     (tmp_path / "mine.csv").write_text(text)
-    saved = read_predictions(tmp_path / "mine.csv", label="code")
+    saved = read_predictions(tmp_path / "mine.csv", ColumnNames(label="code"))
     assert saved.classes == ("01", "02")
     assert saved.predictions.labels.tolist() == [1, 0]
 
@@ -90,7 +92,7 @@ def test_an_audit_says_where_its_weights_are_from(tmp_path, suffix):
         path.write_text("label,probability,Weight\n0,0.25,80.5\n1,0.75,62\n")
     else:
         np.savez(path, labels=[0, 1], probabilities=[0.25, 0.75], weights=[80.5, 62])
-    (one,) = open_predictions([str(path)], ["mine"], R=10)
+    (one,) = open_predictions([NamedPredictions(str(path), "mine")])
     source = "the column Weight" if suffix == "csv" else "the array weights"
     assert one.facts["Weights of inputs"] == source
     assert f"every figure counts inputs by their weights ({source}): the 2" in doubts(one)[-1]
@@ -207,7 +209,7 @@ def test_short_names_without_labels_are_the_same_classes(tmp_path):
 def test_a_score_is_the_probability_of_class_1_where_nothing_else_could_be(tmp_path):
     path = tmp_path / "fraud.csv"
     path.write_text("amount,is_fraud,score\n20,1,0.75\n30,0,0.25\n")
-    saved = read_predictions(path, label="is_fraud")
+    saved = read_predictions(path, ColumnNames(label="is_fraud"))
     p = saved.predictions.log_probabilities.exp()
     assert p.tolist() == [[0.25, 0.75], [0.75, 0.25]]
     path.write_text("label,p0,p1,score\n1,0.25,0.75,0.5\n0,0.75,0.25,0.5\n")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.audits import read_predictions, split_names
+from arcal.audits import ColumnNames, NamedPredictions, read_predictions, split_names
 from arcal.audits._open_predictions import open_predictions
 from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
@@ -111,7 +111,7 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
     labels = (z / 3 + generator.gumbel(size=z.shape)).argmax(1)
     p = softmax(z).round(3)
     np.savez(tmp_path / "p.npz", probabilities=p, labels=labels)
-    (audited,) = open_predictions([str(tmp_path / "p.npz")], ["p"], R=10)
+    (audited,) = open_predictions([NamedPredictions(str(tmp_path / "p.npz"), "p")])
     assert (p[np.arange(600), labels] == 0).any()
     exact = -np.log(softmax(z)[np.arange(600), labels]).mean()
     assert audited.overall.nll.value == pytest.approx(exact, rel=0.1)
@@ -146,7 +146,7 @@ def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
 def test_decimal_commas_of_numbers_to_group_by_are_read(tmp_path):
     rows = [f"{i % 2};0,{i + 10};{20 + i},5;{i % 3},{i % 2}" for i in range(40)]
     (tmp_path / "mine.csv").write_text("\n".join(["label;prob;age;code", *rows]))
-    by = read_predictions(tmp_path / "mine.csv", by=["age"]).by
+    by = read_predictions(tmp_path / "mine.csv", ColumnNames(by=["age"])).by
     assert by["age"].to_pylist() == [20.5 + i for i in range(40)]
 
 
@@ -387,7 +387,7 @@ def test_the_names_that_scikit_learn_has(tmp_path):
 def test_capitals_and_names_of_ones_own(tmp_path):
     text = "ID,Exposure,Churned,PROBABILITY_yes,note\n7,2,yes,.75,a\n9,1,no,.5,b\n"
     (tmp_path / "a.csv").write_text(text)
-    saved = read_predictions(tmp_path / "a.csv", label="Churned", weight="Exposure")
+    saved = read_predictions(tmp_path / "a.csv", ColumnNames(label="Churned", weight="Exposure"))
     assert saved.classes == ("no", "yes")
     assert saved.predictions.ids.tolist() == [7, 9]
     assert saved.predictions.labels.tolist() == [1, 0]
@@ -395,10 +395,11 @@ def test_capitals_and_names_of_ones_own(tmp_path):
     assert saved.weights.tolist() == [2, 1]
     assert saved.unused == ("note",)
     (tmp_path / "b.csv").write_text(text.replace("Exposure", "Weight"))
-    assert (weights := read_predictions(tmp_path / "b.csv", label="Churned").weights) is not None
+    weights = read_predictions(tmp_path / "b.csv", ColumnNames(label="Churned")).weights
+    assert weights is not None
     assert weights.tolist() == [2, 1]
     with pytest.raises(ArcalError, match=r"nothing is called churned, only ID, Exposure, Churned"):
-        read_predictions(tmp_path / "a.csv", label="churned")
+        read_predictions(tmp_path / "a.csv", ColumnNames(label="churned"))
 
 
 def test_decimals_are_numbers_and_dates_are_names(tmp_path):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from arcal.audits import read_predictions
+from arcal.audits import ColumnNames, read_predictions
 from arcal.errors import ArcalError
 
 
@@ -24,7 +24,7 @@ def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
     path.write_text(text)
     every: list[dict[str, Any]] = [
         {},
-        {"label": "label"},
+        {"called": ColumnNames(label="label")},
         {"labelled": False, "classes": ("no", "yes")},
     ]
     for options in every:
@@ -41,7 +41,7 @@ def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
 def test_classes_that_are_fractions_are_a_header(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("0.25,0.75,truth\n0.5,0.5,0.25\n0.125,0.875,0.75\n")
-    assert read_predictions(path, label="truth").classes == ("0.25", "0.75")
+    assert read_predictions(path, ColumnNames(label="truth")).classes == ("0.25", "0.75")
     path.write_text("0.25,0.75\n0.5,0.5\n0.125,0.875\n")
     for classes in (("0.25", "0.75"), ()):
         saved = read_predictions(path, labelled=False, classes=classes)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import read_predictions
+from arcal.audits import ColumnNames, read_predictions
 from tests.test_cli import arcal, succeeds
 
 SAID = (
@@ -31,7 +31,8 @@ def files(tmp_path, monkeypatch):
 
 
 def test_labels_are_found_by_the_ids_whatever_their_order(files):
-    saved = read_predictions(Path("logged.jsonl"), labels_from=Path("late.csv"), by=["site"])
+    called = ColumnNames(labels_from=Path("late.csv"), by=["site"])
+    saved = read_predictions(Path("logged.jsonl"), called)
     assert saved.names == tuple(f"{i:03}" for i in range(60))
     assert saved.classes == ("cat", "dog")
     expected = [int(i % 2 == 1 or i % 6 == 0) for i in range(60)]
@@ -44,8 +45,8 @@ def test_numbers_are_the_ids_that_are_texts_elsewhere_and_labels_are_replaced(fi
     late = pa.table({"key": [7, 8], "truth": [True, False]})
     pq.write_table(late, "late.parquet")
     Path("logged.csv").write_text("key,label,probability\n8,1,0.75\n7,0,0.5\n")
-    named = {"id": "key", "label": "truth", "labels_from": Path("late.parquet")}
-    saved = read_predictions(Path("logged.csv"), **named)
+    called = ColumnNames(id="key", label="truth", labels_from=Path("late.parquet"))
+    saved = read_predictions(Path("logged.csv"), called)
     assert saved.predictions.ids.tolist() == [8, 7]
     assert saved.predictions.labels.tolist() == [0, 1]
     assert saved.unused == ()

@@ -45,8 +45,15 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import check_data_name, names_of, split_names
 from arcal.audits._open import NamedData, NamedModel, open_job
-from arcal.audits._open_predictions import LABELLED, NOT_USED, open_predictions
+from arcal.audits._open_predictions import (
+    LABELLED,
+    NOT_USED,
+    NamedPredictions,
+    Uses,
+    open_predictions,
+)
 from arcal.audits._overlap import training_part
+from arcal.audits._prediction_entries import ColumnNames
 from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
 from arcal.audits._read import NOT_DRAWN, Reading, not_drawn
 from arcal.audits.blocks import PANEL, Settings
@@ -62,15 +69,18 @@ __all__ = [
     "PANEL",
     "Audit",
     "Calibration",
+    "ColumnNames",
     "Condition",
     "Earlier",
     "Examples",
     "Job",
     "NamedData",
     "NamedModel",
+    "NamedPredictions",
     "Reading",
     "SavedPredictions",
     "Settings",
+    "Uses",
     "audit",
     "calibrate",
     "calibration_figure_names",

@@ -1,6 +1,7 @@
 """From paths of files of predictions to audited classifiers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._examples import DRAWN, drawn_of_each
+from arcal.audits._prediction_entries import USUAL, ColumnNames
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.errors import ArcalError, prefixing_errors
 from arcal.printable import first_few
@@ -24,107 +26,133 @@ NOT_USED = "Columns not used"
 """The title of the fact on which columns of a file are ignored."""
 
 
+@dataclass(frozen=True)
+class NamedPredictions:
+    """A file of predictions by its path, a name for it, and how its columns are called.
+
+    >>> NamedPredictions("old.csv", "old", ColumnNames(label="truth")).columns.label
+    'truth'
+    """
+
+    path: str
+    name: str
+    columns: ColumnNames = USUAL
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What else the columns of a file are used for.
+
+    The inputs are grouped `by` columns, and the page shows the values in the columns `text`. One
+    input is drawn for each value in the column `one_per`. Inputs with the same value in the column
+    `cluster` belong together.
+
+    >>> Uses(by=["age"], one_per="patient").columns
+    ('age', 'patient')
+    """
+
+    by: Sequence[str] = ()
+    text: Sequence[str] = ()
+    one_per: str | None = None
+    cluster: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All these columns."""
+        single = (one for one in (self.one_per, self.cluster) if one is not None)
+        return (*self.by, *self.text, *single)
+
+
+NO_USES = Uses()
+
+
 def open_predictions(
-    paths: Sequence[str],
-    names: Sequence[str],
-    R: int,
+    files: Sequence[NamedPredictions],
+    uses: Uses = NO_USES,
     *,
-    label: str | None = None,
-    confidence: Sequence[str] = (),
-    probabilities: Sequence[str] = (),
-    weight: str | None = None,
-    id: str | None = None,
-    by: Sequence[str] = (),
-    one_per: str | None = None,
-    cluster: str | None = None,
+    R: int = 10,
     classes: Sequence[str] | None = None,
-    labels_from: Path | None = None,
-    class_names: Sequence[str] = (),
-    text: Sequence[str] = (),
     positive: str | None = None,
 ) -> list[Audited]:
     """Files of predictions as audited classifiers, with everything but robustness.
 
-    `label`, `confidence`, `probabilities`, `weight`, `id`, `by` and `labels_from` are as for
-    `read_predictions`, except that several names in `confidence` are one per file. Rows of the
-    files are matched by their ids, and one is drawn for each value in the column `one_per`; those
-    with the same value in the column `cluster` belong together. A file
-    that has the same `classes` in another order is put in their order; by default `classes` are
-    those of the first file. `class_names` name the classes of lists of outputs and of
-    `probabilities`, and `positive` the class whose probability is compared with its frequency. For
-    each input the page shows the values in the columns `text`.
+    Rows of the files are matched by their ids. A file that has the same `classes` in another order
+    is put in their order; by default `classes` are those of the first file. `positive` is the class
+    whose probability is compared with its frequency. Files that cannot be read, and columns that
+    cannot be used so, raise `ArcalError`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
-    >>> open_predictions(["mine.npz"], ["mine"], R=10)[0].overall.accuracy.value
+    >>> open_predictions([NamedPredictions("mine.npz", "mine")])[0].overall.accuracy.value
     0.5
     """
-    own = (*by, *text, *(one for one in (one_per, cluster) if one is not None))
-    sure = confidence if len(confidence) > 1 else [next(iter(confidence), None)] * len(paths)
     audited: list[Audited] = []
     first: SavedPredictions | None = None
-    for path, name, column in zip(paths, names, sure, strict=True):
-        saved = read_predictions(
-            Path(path),
-            label=label,
-            confidence=column,
-            probabilities=probabilities,
-            weight=weight,
-            id=id,
-            by=own,
-            labels_from=labels_from,
-            names=class_names,
-        )
-        first = first or saved
-        saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
-        facts = {
-            "Predictions": Path(path).name,
-            DRAWN: None,
-            LABELLED: saved.labelled,
-            WEIGHED_BY: saved.weighed_by,
-            "Confidence": None if column is None else f"the column {column}",
-            "Outputs": first_few(probabilities) or None,
-            NOT_USED: first_few([one for one in saved.unused if one not in confidence]) or None,
-        }
-        with prefixing_errors(path):
-            if one_per is not None:
-                N = len(saved.predictions.ids)
-                saved = saved.one_per(one_per, first.weights)
-                facts[DRAWN] = drawn_of_each(one_per, len(saved.predictions.ids), N)
-            if positive is not None and saved.predictions.answers:
-                raise ArcalError("the file has right and wrong answers: leave out --positive")
-            z = None if positive is None else positive_class(positive, saved.classes)
-            columns = {name: saved.by[name] for name in by}
-            grouped = groupings(columns, len(saved.predictions.ids))
-            together = None if cluster is None else in_clusters(cluster, saved.by[cluster])
-        predictions, zeros = without_zeros(saved.predictions)
-        caveats = _caveats(saved, zeros)
-        if cluster is None and (said := saved.wrong_together) is not None:
-            caveats.append(Caveat(TOGETHER, said))
-        one = Audited(
-            name=name,
-            predictions=predictions,
-            classes=saved.classes,
-            weights=saved.weights,
-            names=saved.names,
-            texts=_texts({name: saved.by[name] for name in text}),
-            groupings=grouped,
-            clusters=together,
-            R=R,
-            positive_class=z,
-            facts={title: fact for title, fact in facts.items() if fact is not None},
-            caveats=caveats,
-        )
-        audited.append(one)
+    confidences = [file.columns.confidence for file in files]
+    for file in files:
+        whole = read_predictions(Path(file.path), replace(file.columns, by=uses.columns))
+        first = first or whole
+        whole = whole.ordered_like(first).with_classes_like(classes or first.classes)
+        with prefixing_errors(file.path):
+            saved, said = whole, None
+            if uses.one_per is not None:
+                saved = whole.one_per(uses.one_per, first.weights)
+                said = drawn_of_each(uses.one_per, len(saved.keys), len(whole.keys))
+            facts = _facts(file, saved, said, confidences)
+            audited.append(_audited(saved, uses, positive, name=file.name, facts=facts, R=R))
     return audited
 
 
-def _caveats(saved: SavedPredictions, zeros: str | None) -> list[Caveat]:
+def _audited(saved: SavedPredictions, uses: Uses, positive: str | None, **more: Any) -> Audited:
+    """The predictions of a file as a classifier; `more` are further fields of `Audited`."""
+    if positive is not None and saved.predictions.answers:
+        raise ArcalError("the file has right and wrong answers: leave out --positive")
+    z = None if positive is None else positive_class(positive, saved.classes)
+    by, text = ({name: saved.by[name] for name in names} for names in (uses.by, uses.text))
+    grouped, column = groupings(by, len(saved.predictions.ids)), uses.cluster
+    together = None if column is None else in_clusters(column, saved.by[column])
+    predictions, zeros = without_zeros(saved.predictions)
+    return Audited(
+        predictions=predictions,
+        classes=saved.classes,
+        weights=saved.weights,
+        names=saved.names,
+        texts=_texts(text),
+        groupings=grouped,
+        clusters=together,
+        positive_class=z,
+        caveats=_caveats(saved, zeros, clustered=together is not None),
+        **more,
+    )
+
+
+def _facts(
+    file: NamedPredictions,
+    saved: SavedPredictions,
+    drawn: str | None,
+    confidences: Sequence[str | None],
+) -> dict[str, str]:
+    """Facts on a file, whose inputs may be `drawn`; `confidences` are the columns of all files."""
+    sure, unused = file.columns.confidence, [one for one in saved.unused if one not in confidences]
+    facts = {
+        "Predictions": Path(file.path).name,
+        DRAWN: drawn,
+        LABELLED: saved.labelled,
+        WEIGHED_BY: saved.weighed_by,
+        "Confidence": None if sure is None else f"the column {sure}",
+        "Outputs": first_few(file.columns.probabilities) or None,
+        NOT_USED: first_few(unused) or None,
+    }
+    return {title: fact for title, fact in facts.items() if fact is not None}
+
+
+def _caveats(saved: SavedPredictions, zeros: str | None, *, clustered: bool) -> list[Caveat]:
     """Caveats on a file, and on `zeros` among its probabilities."""
     said = {
         "Probabilities": "; ".join(filter(None, (saved.scaled, zeros))) or None,
         "Answers": saved.doubt,
         "Repeated": saved.copies,
+        TOGETHER: None if clustered else saved.wrong_together,
     }
     return [Caveat(title, text) for title, text in said.items() if text is not None]
 

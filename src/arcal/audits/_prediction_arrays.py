@@ -32,6 +32,8 @@ def arrays_in(
     {'probabilities': array([[0.25],
            [0.75]])}
     """
+    if called.labels_from is not None:
+        raise ArcalError("--labels-from is for tables of predictions: leave it out")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = dict(archive)
     if any(isinstance(array, bytes) for array in arrays.values()):

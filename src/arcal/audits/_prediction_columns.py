@@ -64,19 +64,13 @@ OWNER = re.compile(
 
 
 def columns_in(
-    path: Path,
-    called: ColumnNames,
-    classes: Sequence[str],
-    labels_from: Path | None,
-    *,
-    labelled: bool,
+    path: Path, called: ColumnNames, classes: Sequence[str] = (), *, labelled: bool = True
 ) -> Entries:
     """Read the columns of a table.
 
     Unless `labelled`, labels are ignored, and the names of the `classes` tell which columns are
-    outputs. Answers are read only if there are no outputs. `labels_from` is another file with the
-    labels, if given. Columns that nothing uses are in `by` all the same if inputs may belong
-    together by them.
+    outputs. Answers are read only if there are no outputs. Columns that nothing uses are in `by`
+    all the same if inputs may belong together by them.
     """
     table = read_table(path, called)
     if not table.num_rows:
@@ -85,8 +79,8 @@ def columns_in(
         numbers = filter(NUMBER.fullmatch, classes)
         check_header(path, table, {*CALLED, *called.chosen, *called.by, *numbers})
     entries = Entries()
-    if labels_from is not None:
-        table, entries.labelled = with_labels(table, labels_from, called)
+    if called.labels_from is not None:
+        table, entries.labelled = with_labels(table, called.labels_from, called)
     there = table.column_names
     read = {"", *(name for name in there if name.casefold() in PREDICTED)}
     read |= _beside_the_outputs(table, called, entries, labelled=labelled)

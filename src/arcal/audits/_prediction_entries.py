@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ from arcal.errors import ArcalError
 class ColumnNames:
     """The names that the user gives for columns; None stands for the usual names.
 
-    `by` are the columns to group the inputs by. With a `confidence` no outputs are read, and with
-    `probabilities` no other outputs: a single one is for class 1, several are one per class, in
-    this order. `classes` then name the classes if the columns' names do not. `probabilities` named
-    twice, or for something else as well, raise `ArcalError`.
+    `by` are further columns to read, such as those to group the inputs by. With a `confidence` no
+    outputs are read, and with `probabilities` no other outputs: a single one is for class 1, or the
+    second of two classes, several are one per class, in this order. `classes` then name the classes
+    if the columns' names do not, or those of lists of outputs. `labels_from` is a table of labels
+    that came later, matched by ids; inputs without one are left out.
+
+    >>> ColumnNames(label="truth", by=["age"]).chosen
+    ['truth']
     """
 
     label: str | None = None
@@ -26,8 +31,10 @@ class ColumnNames:
     by: Sequence[str] = ()
     probabilities: Sequence[str] = ()
     classes: Sequence[str] = ()
+    labels_from: Path | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse `probabilities` that are named twice, or for something else as well."""
         if self.probabilities and self.confidence is not None:
             raise ArcalError(
                 f"--confidence {self.confidence} and --probabilities {self.probabilities[0]}: a "
@@ -51,6 +58,10 @@ class ColumnNames:
     def beside(self, there: Sequence[str]) -> list[str]:
         """The columns that may not be outputs: all but the `probabilities`."""
         return [name for name in there if name not in self.probabilities]
+
+
+USUAL = ColumnNames()
+"""The usual names of columns."""
 
 
 @dataclass(eq=False)

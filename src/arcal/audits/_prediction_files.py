@@ -26,7 +26,7 @@ from arcal.auditing import (
 from arcal.audits._prediction_answers import holds_answers, missing_of
 from arcal.audits._prediction_arrays import arrays_in
 from arcal.audits._prediction_columns import columns_in
-from arcal.audits._prediction_entries import ColumnNames, Entries
+from arcal.audits._prediction_entries import USUAL, ColumnNames, Entries
 from arcal.audits._prediction_labels import numbered
 from arcal.audits._prediction_tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
 from arcal.audits._prediction_tables import SUFFIXES as TABLES
@@ -165,17 +165,10 @@ def has_column(path: Path, name: str) -> bool:
 
 def read_predictions(
     path: Path,
+    called: ColumnNames = USUAL,
     *,
     labelled: bool = True,
-    label: str | None = None,
-    confidence: str | None = None,
-    probabilities: Sequence[str] = (),
-    weight: str | None = None,
-    id: str | None = None,
-    by: Sequence[str] = (),
     classes: Sequence[str] = (),
-    labels_from: Path | None = None,
-    names: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv`, `.tsv` or `.jsonl` file of predictions.
 
@@ -183,19 +176,14 @@ def read_predictions(
     `weights` and, in a `.npz`, `classes`. A table has its outputs in one column of lists, in one of
     objects whose keys are the classes, or in one column per class whose name begins with `logits`
     or `probabilities` and ends with the class, such as `logits_cat`. Column names may be in
-    capitals. `label`, `weight` and `id` name columns with other names, and `by` names columns to
-    group the inputs by.
+    capitals, and those with other names are `called` so.
 
     Labels are numbers from 0, or names of classes. Unless `labelled` they are ignored, all labels
-    are 0, and the model's `classes`, if known, tell its columns from others. `labels_from` is a
-    table of labels that came later, matched by ids; inputs without one are left out.
-    `probabilities` name columns of probabilities with other names: a single one, for class 1 or
-    the second of two classes, or one per class, in order and named after it. `names` then name
-    these classes in order, or those of lists of outputs.
+    are 0, and the model's `classes`, if known, tell its columns from others.
 
-    Answers have no outputs, but a confidence, in the usual column or the one named `confidence`,
-    and `correct`, or `predicted` and a label: see `as_answers`. Anything missing or inconsistent,
-    and anything that `as_predictions` refuses, raises `ArcalError`.
+    Answers have no outputs, but a confidence, and `correct`, or `predicted` and a label: see
+    `as_answers`. Anything missing or inconsistent, and anything that `as_predictions` refuses,
+    raises `ArcalError`.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -207,26 +195,14 @@ def read_predictions(
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
         by_column = path.suffix.lower() != ".npz"
-        called = ColumnNames(
-            label=label,
-            id=id,
-            weight=weight,
-            confidence=confidence,
-            by=by,
-            probabilities=probabilities,
-            classes=names,
-        )
-        if by_column:
-            entries = columns_in(path, called, classes, labels_from, labelled=labelled)
-        elif labels_from is not None:
-            raise ArcalError("--labels-from is for tables of predictions: leave it out")
-        else:
-            entries = arrays_in(path, called, classes, labelled=labelled)
-        if names:
+        called.check()
+        entries_in = columns_in if by_column else arrays_in
+        entries = entries_in(path, called, classes, labelled=labelled)
+        if called.classes:
             own = entries.classes
-            if own is not None and (not probabilities or [*own] != [*names]):
+            if own is not None and (not called.probabilities or [*own] != [*called.classes]):
                 raise ArcalError("it names its classes itself: leave --classes out")
-            entries.classes = np.array(names)  # for lists, which name no classes
+            entries.classes = np.array(called.classes)  # for lists, which name no classes
         saved = _saved(entries, _names(path), labelled=labelled, by_column=by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error

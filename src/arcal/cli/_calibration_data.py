@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from arcal.cli._exported import check_exportable
-from arcal.cli._unlabelled import clusters_in, drawn, left_out, predictions_like
+from arcal.cli._unlabelled import Labelled, clusters_in, drawn, left_out, predictions_like
 from arcal.cli.model_and_data import OF_PREDICTIONS, for_models, say_doubt
 from arcal.cli.output import say
 from arcal.errors import ArcalError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import Grouping, Predictions
-    from arcal.audits import Examples, Job, SavedPredictions
+    from arcal.audits import ColumnNames, Examples, Job, SavedPredictions
     from arcal.cli.calibrate import Calibrate
 
 
@@ -55,17 +55,16 @@ def from_file(command: "Calibrate", path: Path) -> Given:
             f"--export needs a model, and {path} holds predictions: leave it out, and "
             "the calibrator alone is written"
         )
-    named: dict[str, Any] = command.data.columns_named() | {"confidence": _confidence(command)}
-    saved = read_predictions(path, by=_columns(command), names=command.model.classes, **named)
-    saved = drawn(saved, one_per, path)
-    answers = saved.predictions.answers
-    applied = _applied(command, saved.classes, answers)
+    called = _called(command)
+    saved = drawn(read_predictions(path, called), one_per, path)
+    labelled = Labelled(str(path), saved.classes, saved.predictions.answers)
+    applied = _applied(command, saved.classes, labelled.answers)
     unused = f"columns not used: {first_few(saved.unused)}" if saved.unused else None
     together = None if cluster is not None else saved.wrong_together
     for line in filter(None, (unused, saved.scaled, saved.copies, saved.doubt, together)):
         say(f"arcal: {path}: {line}")
     read = {
-        one: _like(command, "--unlabelled", Path(one), saved.classes, str(path), answers)
+        one: predictions_like("--unlabelled", Path(one), labelled, called)
         for one in how.unlabelled or ()
     }
     today = {one: drawn(other, one_per, one) for one, other in read.items()}
@@ -138,40 +137,18 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
         return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
-def _columns(command: "Calibrate") -> tuple[str, ...]:
-    """The columns by which inputs are drawn or belong together."""
-    columns = command.data.one_per, command.calibration.cluster
-    return tuple(one for one in columns if one is not None)
+def _called(command: "Calibrate") -> "ColumnNames":
+    """How columns are called, with those by which inputs are drawn or belong together."""
+    from arcal.audits import Uses
 
-
-def _confidence(command: "Calibrate") -> str | None:
-    if len(columns := command.data.confidence) > 1:
+    if len(sure := command.data.confidence) > 1:
         raise ArcalError(
-            f"--confidence names {len(columns)} columns: calibrate one; `arcal audit` "
+            f"--confidence names {len(sure)} columns: calibrate one; `arcal audit` "
             "of all of them may help you choose"
         )
-    return columns[0] if columns else None
-
-
-def _like(
-    command: "Calibrate",
-    flag: str,
-    path: Path,
-    classes: tuple[str, ...],
-    fitted_to: str,
-    answers: bool,
-) -> "SavedPredictions":
-    """The predictions in a file that `flag` names, as `predictions_like` reads them."""
-    return predictions_like(
-        flag,
-        path,
-        command.data.id,
-        classes,
-        fitted_to,
-        _confidence(command),
-        answers=answers,
-        by=_columns(command),
-        probabilities=command.data.probabilities,
+    uses = Uses(one_per=command.data.one_per, cluster=command.calibration.cluster)
+    return command.data.columns_named(
+        confidence=sure[0] if sure else None, by=uses.columns, classes=command.model.classes
     )
 
 
@@ -180,6 +157,7 @@ def _applied(
 ) -> "SavedPredictions | None":
     if (path := command.output.apply) is None:
         return None
-    applied = _like(command, "--apply", path, classes, " ".join(command.what), answers)
+    labelled = Labelled(" ".join(command.what), classes, answers)
+    applied = predictions_like("--apply", path, labelled, _called(command))
     drawn(applied, command.data.one_per, path)  # refused before anything is fitted
     return applied

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from arcal.cli.output import say
 from arcal.errors import ArcalError, prefixing_errors
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import Predictions
-    from arcal.audits import SavedPredictions
+    from arcal.audits import ColumnNames, SavedPredictions
 
 
 def set_names(unlabelled: Sequence[str] | None) -> list[str]:
@@ -34,33 +34,31 @@ def set_names(unlabelled: Sequence[str] | None) -> list[str]:
     return names
 
 
-def predictions_like(
-    flag: str,
-    path: Path,
-    ids: str | None,
-    classes: tuple[str, ...],
-    fitted_to: str,
-    confidence: str | None = None,
-    *,
-    answers: bool = False,
-    by: Sequence[str] = (),
-    probabilities: Sequence[str] = (),
-) -> "SavedPredictions":
-    """The predictions in a file that a flag names, labelled or not, with classes in this order.
+class Labelled(NamedTuple):
+    """What a calibrator is fitted to: its name, its classes, and whether it has `answers`."""
 
-    The calibrator is fitted to the predictions in `fitted_to`, which have these `classes`, or are
-    `answers`. `confidence` and `probabilities` name columns that have other names than usual. The
-    columns `by` are read, too, if the file has them. If only this file names its classes, a line
-    says which order is assumed. Predictions of other classes, as far as is known, and answers in
-    one file beside probabilities in the other raise `ArcalError`.
+    name: str
+    classes: tuple[str, ...]
+    answers: bool = False
+
+
+def predictions_like(
+    flag: str, path: Path, labelled: Labelled, called: "ColumnNames"
+) -> "SavedPredictions":
+    """The predictions in a file that a flag names, with the classes of the labelled ones in order.
+
+    Its columns are `called` as those of the labelled ones, of which it may lack those in `by`. Its
+    labels and weights are not used. If only this file names its classes, a line says which order is
+    assumed. Predictions of other classes, as far as is known, and answers in one file beside
+    probabilities in the other raise `ArcalError`.
     """
     from arcal.audits import has_column, read_predictions
     from arcal.classifiers import check_class_names
 
-    named: dict[str, Any] = {"id": ids, "confidence": confidence, "classes": classes}
-    named["probabilities"] = probabilities
-    named["by"] = tuple(column for column in by if has_column(path, column))
-    other = read_predictions(path, labelled=False, **named)
+    fitted_to, classes, answers = labelled
+    there = tuple(column for column in called.by if has_column(path, column))
+    called = replace(called, label=None, weight=None, labels_from=None, by=there, classes=())
+    other = read_predictions(path, called, labelled=False, classes=classes)
     other, what = other.with_classes_like(classes), f"{flag} {path}"
     if other.predictions.answers != answers:
         has = ("the probabilities of all classes", "a confidence alone")

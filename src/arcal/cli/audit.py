@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arcal.audits import Audit as Finished
-    from arcal.audits import Condition, Earlier, Job, Settings
+    from arcal.audits import Condition, Earlier, Job, NamedPredictions, Settings
     from arcal.compute import Compute
 
 
@@ -176,24 +177,19 @@ class Audit(OnModels):
         conditions: "Sequence[Condition]",
         against: "Earlier | None",
     ) -> "Finished":
-        from arcal.audits import LABELLED, NOT_USED, Audit, open_predictions
+        from arcal.audits import LABELLED, NOT_USED, Audit, Uses, open_predictions
         from arcal.report.audited import figure_names
 
         taken = (*OF_PREDICTIONS, "--text", "--by", "--cluster", "--against", "--positive")
         for name in self.given(self.analysis, but=taken):
             raise for_models(name, "these are predictions")
+        how, one_per = self.analysis, self.data.one_per
         audited = open_predictions(
-            files,
-            names,
-            self.analysis.levels,
-            **self.data.columns_named(),
-            by=self.analysis.by,
-            cluster=self.analysis.cluster,
-            one_per=self.data.one_per,
+            self._named_predictions(files, names),
+            Uses(by=how.by, text=self.data.text, one_per=one_per, cluster=how.cluster),
+            R=how.levels,
             classes=None if against is None else against.classes,
-            class_names=self.model.classes,
-            text=self.data.text,
-            positive=self.analysis.positive,
+            positive=how.positive,
         )
         changes = set[str]() if against is None else against.figure_names()
         for one in audited:
@@ -207,12 +203,22 @@ class Audit(OnModels):
                 groupings=one.groupings,
                 several=len(audited) > 1,
                 changes=changes,
-                positive=self.analysis.positive is not None,
+                positive=how.positive is not None,
             )
             for condition in conditions:
                 condition.check(figures)
         title = Path(files[0]).name if len(files) == 1 else "predictions"
-        return Audit(title, tuple(audited), against=against, one_per=self.data.one_per)
+        return Audit(title, tuple(audited), against=against, one_per=one_per)
+
+    def _named_predictions(self, files: list[str], names: list[str]) -> "list[NamedPredictions]":
+        """Files of predictions; several names in --confidence are one per file."""
+        from arcal.audits import NamedPredictions
+
+        sure, classes = cycle(self.data.confidence or [None]), self.model.classes
+        return [
+            NamedPredictions(file, name, self.data.columns_named(confidence=one, classes=classes))
+            for file, name, one in zip(files, names, sure, strict=False)
+        ]
 
     def _on_data(
         self,

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import EvaluationSet
-    from arcal.audits import Job, NamedData, NamedModel, Settings
+    from arcal.audits import ColumnNames, Job, NamedData, NamedModel, Settings
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
 COLUMNS_OF_PREDICTIONS = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
-"""The flags that say where a file of predictions has what, as `read_predictions` calls them."""
+"""The flags that say where a file of predictions has what, as `ColumnNames` calls them."""
 OF_PREDICTIONS = tuple(map(dashed, ("classes", "one_per", *COLUMNS_OF_PREDICTIONS)))
 """The flags for data that apply to a file of predictions as well."""
 ONLY_OF_PREDICTIONS = {
@@ -118,9 +118,12 @@ class DataFlags:
     """Column that tells which inputs belong together, such as patient: use one input of
     each patient, drawn at random, because inputs that are alike make intervals too narrow."""
 
-    def columns_named(self) -> dict[str, Any]:
-        """The names given for columns of a file of predictions, for `read_predictions`."""
-        return {name: getattr(self, name) for name in COLUMNS_OF_PREDICTIONS}
+    def columns_named(self, *, confidence: str | None, **more: Any) -> "ColumnNames":
+        """The names given for columns of a file of predictions; `more` are other such fields."""
+        from arcal.audits import ColumnNames
+
+        named = {name: getattr(self, name) for name in COLUMNS_OF_PREDICTIONS}
+        return ColumnNames(**named | {"confidence": confidence, **more})
 
 
 @dataclass(frozen=True)
