@@ -56,7 +56,7 @@ def from_file(command: "Calibrate", path: Path) -> Given:
             "the calibrator alone is written"
         )
     named: dict[str, Any] = command.data.columns_named() | {"confidence": _confidence(command)}
-    saved = read_predictions(path, by=_columns(command), names=command.model.classes, **named)
+    saved = read_predictions(path, by=_columns(command), names=command.model.class_names, **named)
     saved = drawn(saved, one_per, path)
     answers = saved.predictions.answers
     applied = _applied(command, saved.classes, answers)

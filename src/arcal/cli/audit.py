@@ -191,7 +191,7 @@ class Audit(OnModels):
             cluster=self.analysis.cluster,
             one_per=self.data.one_per,
             classes=None if against is None else against.classes,
-            class_names=self.model.classes,
+            class_names=self.model.class_names,
             text=self.data.text,
             positive=self.analysis.positive,
         )
