@@ -99,6 +99,10 @@ def test_what_does_not_fit_is_told_in_a_line():
         ),
         (255 * torch.rand(2, 1, 4, 4), "divide them by 255"),
         (1.5 * torch.rand(2, 3, 4, 4), "scale them, or give the bounds they have"),
+        (
+            torch.rand(2, 1, 16) - 0.5,
+            r"give the bounds they have, such as bounds=\(-1, 1\) for wave",
+        ),
         (4 * torch.rand(2, 5) - 2, "scale them, or give the bounds they have, or bounds=None"),
     ],
 )

@@ -117,7 +117,7 @@ def test_inputs_of_no_weight_are_in_no_cluster():
     n = int(weights.sum())
     more: dict[str, Any] = {"weights": weights, "clusters": number}
     for lines in (arcal.audit(said, **more).doubts, arcal.calibrate(said, **more).notes):
-        (line,) = (one for one in lines if "clusters by" in one)
+        (line,) = (one for one in lines if " clusters, whose" in one)
         assert f"the {n} inputs are in 10 clusters" in line
         assert "so few clusters" in line
 
@@ -138,7 +138,7 @@ def test_python_takes_clusters_of_predictions_pairs_and_loaders():
         arcal.calibrate(predicted, **more),
     ]
     assert found[0].notes == found[1].notes == found[2].notes
-    assert "400 inputs are in 100 clusters by clusters" in found[0].notes[-1]
+    assert "400 inputs are in 100 clusters, whose" in found[0].notes[-1]
     figures = [one.figures() for one in found]
     assert figures[1] == pytest.approx(figures[0])
     assert figures[2] == pytest.approx(figures[0])

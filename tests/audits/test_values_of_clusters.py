@@ -29,7 +29,7 @@ def test_generators_serve_several_models():
 def test_the_model_card_says_how_many_clusters_there_are(tmp_path):
     audit = arcal.audit(PREDICTIONS, clusters=[i // 3 for i in range(60)])
     card = (audit.save(tmp_path) / "model-card.md").read_text()
-    assert "- the 60 inputs are in 20 clusters by clusters, whose errors may come together" in card
+    assert "- the 60 inputs are in 20 clusters, whose errors may come together" in card
 
 
 @pytest.mark.parametrize("name", ["audit", "calibrate"])

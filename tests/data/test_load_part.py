@@ -260,9 +260,9 @@ def test_audio_where_images_are_expected_is_named(tmp_path):
     """The column of a data set of audio has the bytes and the path of each file, as images have."""
     sounds = [{"bytes": b"RIFF\x24\0\0\0WAVEfmt ", "path": "a.wav"}] * 2
     pq.write_table(pa.table({"audio": sounds, "label": [0, 1]}), tmp_path / "test.parquet")
-    with pytest.raises(ArcalError, match=r"row 0: .*it is audio, which is audited in Python") as e:
+    with pytest.raises(ArcalError, match=r"row 0: .*it is audio, which is read in Python") as e:
         load_part(str(tmp_path))
-    assert str(e.value).endswith("`arcal.audit(model, loader)`)")
+    assert str(e.value).endswith("`arcal.calibrate` or `arcal.score`, with bounds=(-1, 1))")
     with pytest.raises(ArcalError, match="none of its 2 images can be read") as e:
         load_part(str(tmp_path), skip_broken=True)
-    assert str(e.value).endswith("`arcal.audit(model, loader)`)")
+    assert str(e.value).endswith("`arcal.calibrate` or `arcal.score`, with bounds=(-1, 1))")

@@ -119,7 +119,7 @@ def test_parts_in_the_keys(tmp_path):
         ({"x": GREY / 255.0, "y": np.zeros(5)}, "x is of type float64: give uint8 from 0 to 255"),
         (
             {"x": np.ones((5, 1, 9)), "y": np.zeros(5)},
-            r"as in image files; audit what is not .* `arcal\.audit\(model, \(x, y\), bounds=None",
+            r"`arcal\.calibrate` or `arcal\.score`, .*\(model, \(x, y\), bounds=\(-1, 1\)\)`",
         ),
         ({"x": GREY[0], "y": np.zeros(5)}, r"x has the shape \(6, 8\): give \(N, H, W\)"),
         (

@@ -111,6 +111,8 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
                 "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds they "
                 "have, or bounds=None"
             )
+    if bounds == (0, 1) and not x.abs().max() > 1:
+        return "give the bounds they have, such as bounds=(-1, 1) for waveforms, or bounds=None"
     return "scale them, or give the bounds they have, or bounds=None"
 
 

@@ -148,7 +148,7 @@ def _called(command: "Calibrate") -> "ColumnNames":
         )
     uses = Uses(one_per=command.data.one_per, cluster=command.calibration.cluster)
     return command.data.columns_named(
-        confidence=sure[0] if sure else None, by=uses.columns, classes=command.model.classes
+        confidence=sure[0] if sure else None, by=uses.columns, classes=command.model.class_names
     )
 
 

@@ -1,10 +1,11 @@
-"""The attacks and calibrators that --attack and --calibrators name: arcal's, or the user's own."""
+"""What --attack and --calibrators name, arcal's or the user's own, and the names of --classes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
+from arcal.files import expanded, meant
 
 if TYPE_CHECKING:
     from arcal.external import OwnCalibrator
@@ -63,3 +64,34 @@ def calibrators_named(names: Sequence[str]) -> "tuple[list[str], list[OwnCalibra
                 f"your own as FILE.py:NAME{also_called(name)}"
             )
     return kinds, own
+
+
+def classes_named(given: Sequence[str]) -> tuple[str, ...]:
+    """The names of the classes: those given, or the lines of a file, if only this one is given.
+
+    A single name that is no file raises `ArcalError`, as there are always several classes, and so
+    does a file that is not text in UTF-8, or has a blank line between its names.
+
+    >>> classes_named(["cat", "dog"])
+    ('cat', 'dog')
+    """
+    if len(given) != 1:
+        return tuple(given)
+    path = expanded(given[0])
+    if not path.exists():
+        remedy = meant(path) or "name every class, or a file with one name a line"
+        raise ArcalError(f"--classes {path} is one name and no file: {remedy}")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArcalError(
+            f"--classes {path} cannot be read ({first_line(error)}): give a file of text in UTF-8 "
+            "with one name a line"
+        ) from error
+    names = tuple(line.strip() for line in lines)
+    if "" in names:
+        raise ArcalError(
+            f"--classes {path}: line {names.index('') + 1} is blank: give one name a line, in the "
+            "order of the model's outputs"
+        )
+    return names

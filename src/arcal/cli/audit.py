@@ -214,7 +214,7 @@ class Audit(OnModels):
         """Files of predictions; several names in --confidence are one per file."""
         from arcal.audits import NamedPredictions
 
-        sure, classes = cycle(self.data.confidence or [None]), self.model.classes
+        sure, classes = cycle(self.data.confidence or [None]), self.model.class_names
         return [
             NamedPredictions(file, name, self.data.columns_named(confidence=one, classes=classes))
             for file, name, one in zip(files, names, sure, strict=False)

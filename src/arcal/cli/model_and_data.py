@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._help import HIDDEN, dashed
+from arcal.cli._named import classes_named
 from arcal.cli.output import say
 from arcal.errors import ArcalError, ModelInputError
 from arcal.files import meant
@@ -56,7 +57,12 @@ class ModelFlags:
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Names of the classes, in the order of the model's outputs."""
+    """Names of the classes, in the order of the model's outputs, or a file with one name a line."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names that --classes gives, or that the file has which it names."""
+        return classes_named(self.classes)
 
 
 @dataclass(frozen=True)
@@ -308,7 +314,7 @@ class OnModels:
                 raise ArcalError(f"{dashed(name)} {value} is for files of predictions: {why}")
         options |= {name: how.pop(name) for name in ("limit", "one_per")}
         how["part"] = part or how["part"]
-        return NamedData(path, Reading(classes=self.model.classes, **how), **options)
+        return NamedData(path, Reading(classes=self.model.class_names, **how), **options)
 
     @contextmanager
     def running(self, compute: "Compute", job: "Job") -> "Iterator[Sharing | None]":

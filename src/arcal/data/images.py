@@ -12,7 +12,10 @@ from arcal.errors import ArcalError, first_line
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that are read; some of Pillow's other readers start other programs."""
-AUDIO = "it is audio, which is audited in Python, as `arcal.audit(model, loader)`"
+AUDIO = (
+    "it is audio, which is read in Python: give a loader to `arcal.audit`, `arcal.calibrate` or "
+    "`arcal.score`, with bounds=(-1, 1)"
+)
 GREY = ("1", "L", "LA", "La")
 """Pillow's modes of grey images of 8 bits or fewer."""
 

@@ -147,8 +147,9 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
     if pixels.dtype != np.uint8:
         raise ArcalError(
             f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files; "
-            "audit what is not an image, such as signals, in Python, `arcal.audit(model, (x, y), "
-            "bounds=None)`, and floats in [0, 1] as well, without bounds=None"
+            "give floats in [0, 1] in Python, as `(x, y)` to `arcal.audit`, `arcal.calibrate` or "
+            "`arcal.score`, and what is not an image as well, with the bounds that it has, such as "
+            "`arcal.audit(model, (x, y), bounds=(-1, 1))` for waveforms, or bounds=None"
         )
     if pixels.ndim == 3:
         return pixels[:, None]

@@ -47,7 +47,8 @@ EMBEDDED = Path(__file__).parent / "embedded"
 READABLE = (
     "give 'fashion'; Parquet, CSV, JSONL, .npz or .tar files, by their folder or their name; a "
     "folder of CLASS/IMAGE; a folder saved by `datasets`; or the python archive of CIFAR; other "
-    "data, such as audio, are audited in Python, as `arcal.audit(model, loader)`"
+    "data, such as audio, are read in Python: give a loader to `arcal.audit`, `arcal.calibrate` or "
+    "`arcal.score`"
 )
 
 

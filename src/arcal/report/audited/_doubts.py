@@ -88,7 +88,8 @@ def in_clusters_sentence(
 ) -> str:
     """How many clusters the inputs are in, and how many independent ones the accuracy rests on.
 
-    Inputs whose weight in `weights` `(N,)` is 0 do not count.
+    Inputs whose weight in `weights` `(N,)` is 0 do not count. The name of the clusters is left out
+    if it is only `clusters`, as in Python, where the argument has no other.
 
     >>> from arcal.auditing import in_clusters
     >>> in_clusters_sentence(in_clusters("patient", ["Ann", "Bo", "Ann"]), 2)
@@ -98,10 +99,11 @@ interval is that of 2 independent inputs; so few clusters may leave intervals to
     if weights is not None:
         clusters = clusters.rows(as_weights(weights, len(clusters.number)) > 0)
     G = len(clusters.number.unique())
+    by = "" if clusters.name == "clusters" else f" by {clusters.name}"  # as Python's argument is
     few = "; so few clusters may leave intervals too narrow" if G < FEW_CLUSTERS else ""
     return (
-        f"the {len(clusters.number):,} {inputs} are in {G:,} clusters by {clusters.name}, whose "
-        f"errors may come together: the accuracy's interval is that of {n:,} independent "
+        f"the {len(clusters.number):,} {inputs} are in {G:,} clusters{by}, whose errors may "
+        f"come together: the accuracy's interval is that of {n:,} independent "
         f"{inputs if n > 1 else inputs[:-1]}{few}"
     )
 
