@@ -138,7 +138,9 @@ def test_table_1_is_of_vanilla(vanilla):
     assert values_of(gap) == tuple(run["gap"] for run in runs)
     assert attacked.text == f"{100 - 200 / N:.2f} ± {100 * stdev([1, 2, 3]) / N:.2f}"
     assert values_of(sure) == pytest.approx((0.9, 0.8, 0.7))
-    assert holds(result, "Vanilla is right on at least 91.4 %") is None, "another network, fewer images"
+    assert holds(result, "Vanilla is right on at least 91.4 %") is None, (
+        "another network, fewer images"
+    )
     assert holds(result, "over-confident") is True
     assert holds(result, "The attack always") is False
     assert f"6 of {3 * N:,} attacks failed" in [claim.because for claim in result.claims]
