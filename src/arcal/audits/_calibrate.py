@@ -1,7 +1,7 @@
 """`arcal.calibrate`: a classifier and labelled data in, the same classifier calibrated out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -120,61 +120,91 @@ def calibrate(
     weights, clusters = without_iterators(weights), without_iterators(clusters)
     sets: Mapping[str, Any] = unlabelled if _are_several(unlabelled) else {"": unlabelled}
     draw = Draw.given(limit, without_iterators(one_per))
-    undrawn = draw.not_drawn([one or "unlabelled" for one in sets if sets[one] is not None])
-    more: dict[str, Any] = {"name": name, "calibrators": calibrators, "progress": progress}
-    more["notes"] = [*draw.said.values()]
+    given = _Given(data, sets, draw, weights, clusters, classes)
     refuse_array(model, calibrate)
     if is_estimator(model):
-        predictions, today = estimated(model, data, "data"), estimated_unlabelled(model, sets)
-        check_beside(data, weights=weights, clusters=clusters, one_per=draw.values)
-        otherwise = decides_otherwise(model, data, predictions)
-        predictions, beside = _drawn(draw, predictions, weights, clusters)
-        doubts = order_doubts(predictions, class_names_of(model, classes))
-        doubts += [*filter(None, [otherwise]), *undrawn]
-        zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
-        more |= {"model": model, "zeros": zeros, "doubts": doubts, **beside}
-        return calibration_of(predictions, today, **more)
-    if isinstance(model, Predictions):
-        if data is not None:
-            raise ArcalError("predictions come with their labels: leave out the data")
-        if not all(isinstance(one, Predictions | None) for one in sets.values()):
-            raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
-        predictions, beside = _drawn(draw, model, weights, clusters)
-        more |= {"doubts": [*order_doubts(predictions, classes), *undrawn], **beside}
-        return calibration_of(predictions, sets, **more)
-    known = None if classes is None else tuple(map(str, classes))
-    settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
-    opened = as_model(model)
+        predictions, others, doubts, more = _from_estimator(model, given)
+    elif isinstance(model, Predictions):
+        predictions, others, doubts, more = _from_predictions(model, given)
+    else:
+        settings = Settings(order=None, bounds=bounds, nearest=False, device=usable_device(device))
+        predictions, others, doubts, more = _from_model(model, given, settings, name)
+    undrawn = draw.not_drawn([one or "unlabelled" for one in sets if sets[one] is not None])
+    more |= {"name": name, "calibrators": calibrators, "progress": progress}
+    more |= {"doubts": [*doubts, *undrawn], "notes": [*draw.said.values()]}
+    return calibration_of(predictions, others, **more)
 
+
+@dataclass(frozen=True)
+class _Given:
+    """Labelled `data`, `sets` of unlabelled inputs by name, and what belongs to the data."""
+
+    data: Any
+    sets: Mapping[str, Any]
+    draw: Draw
+    weights: Any
+    clusters: Any
+    classes: Sequence[str] | None
+
+    def drawn(self, predictions: Predictions) -> tuple[Predictions, dict[str, Any]]:
+        """Those that are drawn of predictions on the data, and their weights and clusters."""
+        weights, clusters, N = self.weights, self.clusters, len(predictions.ids)
+        predictions, weights, _, together, _ = self.draw.predictions(
+            predictions,
+            None if weights is None else as_weights(weights, N),
+            clusters=None if clusters is None else in_clusters("clusters", clusters, N),
+        )
+        return predictions, {"weights": weights, "clusters": together, "facts": self.draw.said}
+
+
+_Predicted = tuple[Predictions, Mapping[str, Predictions], list[str], dict[str, Any]]
+"""Predictions on labelled inputs and on others, doubts, and arguments of `calibration_of`."""
+
+
+def _from_estimator(estimator: Any, given: _Given) -> _Predicted:
+    data, sets, draw = given.data, given.sets, given.draw
+    whole, today = estimated(estimator, data, "data"), estimated_unlabelled(estimator, sets)
+    check_beside(data, weights=given.weights, clusters=given.clusters, one_per=draw.values)
+    otherwise = decides_otherwise(estimator, data, whole)
+    predictions, more = given.drawn(whole)
+    doubts = order_doubts(predictions, class_names_of(estimator, given.classes))
+    zeros = Zeros.among((log_p for _, log_p in predictions.blocks()), predictions.classes)
+    more |= {"model": estimator, "zeros": zeros}
+    return predictions, today, [*doubts, *filter(None, [otherwise])], more
+
+
+def _from_predictions(whole: Predictions, given: _Given) -> _Predicted:
+    if given.data is not None:
+        raise ArcalError("predictions come with their labels: leave out the data")
+    if not all(isinstance(one, Predictions | None) for one in given.sets.values()):
+        raise ArcalError("to calibrate predictions, give unlabelled inputs as predictions too")
+    predictions, more = given.drawn(whole)
+    return predictions, given.sets, order_doubts(predictions, given.classes), more
+
+
+def _from_model(model: Any, given: _Given, settings: Settings, name: str) -> _Predicted:
+    known = None if given.classes is None else tuple(map(str, given.classes))
+    opened, bounds, draw = as_model(model), settings.bounds, given.draw
     examples, loader, apart = read_with(
-        data, bounds, None, known, weights=weights, clusters=clusters, draw=draw
+        given.data, bounds, None, known, weights=given.weights, clusters=given.clusters, draw=draw
     )
     names = known if examples is None or examples.numbered else examples.classes
     check_order_given(model, names or ())
     job = Job(name, opened, examples, loader, known, apart, settings=settings)
     read = {
-        name: examples_or_loaded(one, name or "unlabelled", settings, labelled=False)
-        for name, one in sets.items()
+        title: examples_or_loaded(one, title or "unlabelled", settings, labelled=False)
+        for title, one in given.sets.items()
         if one is not None and not isinstance(one, Predictions)
     }
     job, predictions, weights, together = _predicted(replace(job, other=[*read.values()]))
-    others = {
-        name: job.predictions(read[name]) if name in read else one for name, one in sets.items()
-    }
+    others = dict(given.sets) | {title: job.predictions(one) for title, one in read.items()}
     names = known or tuple(map(str, range(predictions.classes)))
+    doubts = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     known_before = augmented(loader) if examples is None else training_part(examples)
-    suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
-    return calibration_of(
-        predictions,
-        others,
-        model=opened,
-        job=job,
-        facts=facts_with(job.facts, job.caveats) | draw.said,
-        doubts=[*suspected, *(one.sentence for one in known_before), *undrawn],
-        weights=weights,
-        clusters=together,
-        **more,
-    )
+    doubts += [one.sentence for one in known_before]
+    facts = facts_with(job.facts, job.caveats) | draw.said
+    beside = {"weights": weights, "clusters": together}
+    return predictions, others, doubts, {"model": opened, "job": job, "facts": facts, **beside}
 
 
 def calibration_of(
@@ -266,19 +296,6 @@ def _are_several(unlabelled: Any) -> bool:
     if not isinstance(unlabelled, Mapping) or "" in unlabelled:
         return False
     return not all(isinstance(one, Tensor) for one in unlabelled.values())
-
-
-def _drawn(
-    draw: Draw, predictions: Predictions, weights: Any, clusters: Any
-) -> tuple[Predictions, dict[str, Any]]:
-    """Those that are drawn of predictions, and their weights and clusters."""
-    N = len(predictions.ids)
-    predictions, weights, _, together, _ = draw.predictions(
-        predictions,
-        None if weights is None else as_weights(weights, N),
-        clusters=None if clusters is None else in_clusters("clusters", clusters, N),
-    )
-    return predictions, {"weights": weights, "clusters": together, "facts": draw.said}
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions, Tensor | None, Grouping | None]:
