@@ -316,7 +316,7 @@ def files(images):
             "net.py:linear table.csv --size 28",
             "--size is for images, and table.csv is read as table",
         ),
-        ("net.py:net data.npz --classes dark", "--classes dark is one name and no file: name every class"),
+        ("net.py:net data.npz --classes dark", "--classes dark is one name and no file"),
         ("net.py:net data.npz --limit 0", "--limit 0: at least 1 input"),
         ("net.py:net data.npz --levels 61 --order margin", "cannot be cut into 61 levels"),
         ("net.py:net data.npz --levels 0 --order margin", "0 levels: a whole number"),
