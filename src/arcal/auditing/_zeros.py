@@ -41,7 +41,7 @@ def without_zeros(
         return _without_impossible(predictions, known)
     zeros = Zeros.among((log_p for _, log_p in known.blocks()), known.classes)
     n, counts = 0, []
-    live = torch.zeros(known.classes, dtype=torch.bool)
+    live = torch.zeros(known.classes, dtype=torch.bool, device="cpu")
     logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
     for some, log_p in predictions.blocks():
         logits[0, some] = zeros.mended(log_p)
