@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -211,3 +212,20 @@ def test_where_every_row_has_only_its_largest_outputs_the_line_says_what_can_be_
     path = lines(tmp_path / "b.jsonl", [*map(scored, three)])
     with pytest.raises(ArcalError, match="is missing in row"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_log_probability_of_class_1_alone_is_no_logit(tmp_path, listed):
+    p, path = [0.9, 0.2, 0.55, 0.01], tmp_path / "a.jsonl"
+    rows = [
+        {"label": int(one > 0.5), "out": {"logprob": [math.log(one)] if listed else math.log(one)}}
+        for one in p
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    saved = read_predictions(path, ColumnNames(probabilities=["out.logprob"]))
+    read = saved.predictions.log_probabilities.exp()
+    assert read[:, 1].tolist() == pytest.approx(p)
+    assert saved.predictions.correct.all()
+    path.write_text(json.dumps({"label": 1, "out": {"logprob": 0.5}}) + "\n")
+    with pytest.raises(ArcalError, match=r"is 0\.5 in row 0, and the logarithm of a probability is"):
+        read_predictions(path, ColumnNames(probabilities=["out.logprob"]))

@@ -88,7 +88,8 @@ def columns_in(
     known_classes = () if labelled else classes
     if called.probabilities:
         chosen = outputs_chosen(table, called, entries.labels, known_classes)
-        entries.outputs[kind_chosen(called.probabilities)] = chosen.values
+        kind, values = kind_chosen(called.probabilities, chosen.values)
+        entries.outputs[kind] = values
         entries.classes = chosen.classes
         read |= {*chosen.of}
     elif called.confidence is None:

@@ -149,15 +149,31 @@ def outputs_chosen(
     return Outputs(of, values, _unless_numbered(names or ()))
 
 
-def kind_chosen(names: Sequence[str]) -> str:
+def kind_chosen(names: Sequence[str], values: np.ndarray) -> tuple[str, np.ndarray]:
     """Whether columns that the user names hold "logits", as their names say, or "probabilities".
 
-    >>> kind_chosen(["output.logits"]), kind_chosen(["logprobs"]), kind_chosen(["score"])
-    ('logits', 'logits', 'probabilities')
+    Log-probabilities of all classes are logits. Those of class 1 alone, `(N,)` or `(N, 1)`, are
+    not, and become its probabilities.
+
+    >>> kind_chosen(["output.logits"], np.array([[0.5]]))[0], kind_chosen(["p"], np.array([0.5]))[0]
+    ('logits', 'probabilities')
+    >>> kind_chosen(["logprob"], np.log([[0.25], [0.5]]))
+    ('probabilities', array([[0.25],
+           [0.5 ]]))
     """
-    called = (*OUTPUTS["logits"], *LOG_PROBABILITIES)
-    logits = (any(belongs(part, called) for part in name.split(".")) for name in names)
-    return "logits" if all(logits) else "probabilities"
+
+    def all_are(called: Sequence[str]) -> bool:
+        return all(any(belongs(part, called) for part in name.split(".")) for name in names)
+
+    logs = all_are(LOG_PROBABILITIES)
+    if not logs or (values.ndim == 2 and values.shape[1] > 1):
+        return "logits" if logs or all_are(OUTPUTS["logits"]) else "probabilities", values
+    if len(above := np.flatnonzero(values > 0)):
+        raise ArcalError(
+            f"{names[0]} is {values.flat[above[0]]:g} in row {above[0]}, and the logarithm of a "
+            "probability is at most 0: if these are logits, name the column `logits`"
+        )
+    return "probabilities", np.exp(values)
 
 
 def check_not_within(there: Sequence[str]) -> None:
