@@ -227,5 +227,7 @@ def test_the_log_probability_of_class_1_alone_is_no_logit(tmp_path, listed):
     assert read[:, 1].tolist() == pytest.approx(p)
     assert saved.predictions.correct.all()
     path.write_text(json.dumps({"label": 1, "out": {"logprob": 0.5}}) + "\n")
-    with pytest.raises(ArcalError, match=r"is 0\.5 in row 0, and the logarithm of a probability is"):
+    with pytest.raises(
+        ArcalError, match=r"is 0\.5 in row 0, and the logarithm of a probability is"
+    ):
         read_predictions(path, ColumnNames(probabilities=["out.logprob"]))
