@@ -17,6 +17,7 @@ LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 ROOMS = (
     "arcal",
     "arcal.audits",
+    "arcal.prediction_files",
     "arcal.classifiers",
     "arcal.calibration",
     "arcal.calibration.posthoc",

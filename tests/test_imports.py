@@ -44,6 +44,7 @@ ROOMS = (
     "training",
     "evaluation",
     "classifiers",
+    "prediction_files",
     "audits",
     "planning",
     "paper",

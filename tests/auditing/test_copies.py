@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from arcal.auditing import as_predictions, copies
-from arcal.audits import NamedPredictions, Uses, open_predictions, read_predictions
+from arcal.audits import NamedPredictions, Uses, open_predictions
+from arcal.prediction_files import read_predictions
 from tests.test_cli import succeeds
 
 N = 200

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import ColumnNames, read_predictions
+from arcal.prediction_files import ColumnNames, read_predictions
 from tests.test_cli import arcal, succeeds
 
 SAID = (

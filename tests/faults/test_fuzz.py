@@ -22,7 +22,6 @@ from bad_files import encoded, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import open_classifier
 from arcal.data import kind_of, load, load_part, load_table, load_texts
 from arcal.data.images import read_upright
@@ -30,6 +29,7 @@ from arcal.data.official_corruptions import mapped
 from arcal.errors import ArcalError
 from arcal.external import read_weights
 from arcal.files import check_replaceable, parse_json
+from arcal.prediction_files._files import holds_predictions, read_predictions
 from arcal.robustness import Robustness
 from arcal.store import (
     RunFolder,

@@ -19,12 +19,6 @@ _inputs_table  what each model says of each input, as a table
 _unlabelled    estimates for inputs without labels
 _conditions    when a build should fail
 _earlier       an earlier audit to compare with
-_prediction_files   files of predictions, read into _prediction_entries:
-               .npz by _prediction_arrays, tables by _prediction_columns, with
-               _prediction_tables, _prediction_headers, _prediction_outputs, _prediction_chosen,
-               _prediction_labels, _prediction_answers and _late_labels; logs of
-               lm-evaluation-harness by _prediction_samples
-_calibrated_files   predictions written after calibration
 _names         what a user types: which of it are models, data, files of predictions
 _open          opens a model and its data, and _open_predictions files of predictions
 _read          data of any kind, as a model takes it
@@ -33,7 +27,6 @@ _read          data of any kind, as a model takes it
 from arcal.audits._audit import audit
 from arcal.audits._audit_result import FILES, Audit
 from arcal.audits._calibrate import calibrate, calibration_of, order_doubts
-from arcal.audits._calibrated_files import write_calibrated
 from arcal.audits._calibration import CALIBRATION_FILES, Calibration, save_calibration
 from arcal.audits._calibration_figures import calibration_figure_names, calibration_figures
 from arcal.audits._changed_inputs import perturbed, with_perturbed, with_views
@@ -53,8 +46,6 @@ from arcal.audits._open_predictions import (
     open_predictions,
 )
 from arcal.audits._overlap import training_part
-from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_files import SavedPredictions, has_column, read_predictions
 from arcal.audits._read import NOT_DRAWN, Reading, not_drawn
 from arcal.audits.blocks import PANEL, Settings
 from arcal.audits.engine import fingerprint_of_answers
@@ -69,7 +60,6 @@ __all__ = [
     "PANEL",
     "Audit",
     "Calibration",
-    "ColumnNames",
     "Condition",
     "Earlier",
     "Examples",
@@ -78,7 +68,6 @@ __all__ = [
     "NamedModel",
     "NamedPredictions",
     "Reading",
-    "SavedPredictions",
     "Settings",
     "Uses",
     "audit",
@@ -90,7 +79,6 @@ __all__ = [
     "drawn_at_random",
     "failures",
     "fingerprint_of_answers",
-    "has_column",
     "names_of",
     "not_drawn",
     "open_job",
@@ -99,7 +87,6 @@ __all__ = [
     "panel_for",
     "perturbed",
     "read_earlier",
-    "read_predictions",
     "run_jobs",
     "save_calibration",
     "score_job",
@@ -107,5 +94,4 @@ __all__ = [
     "training_part",
     "with_perturbed",
     "with_views",
-    "write_calibrated",
 ]

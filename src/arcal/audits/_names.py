@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from arcal.audits._prediction_files import SUFFIXES, holds_predictions, may_hold_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import SUFFIXES, holds_predictions, may_hold_predictions
 from arcal.store import is_run_folder
 
 NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".feather", ".npy", ".pkl")

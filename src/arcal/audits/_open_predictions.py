@@ -14,9 +14,8 @@ from arcal.auditing import (
     without_zeros,
 )
 from arcal.audits._examples import DRAWN, drawn_of_each
-from arcal.audits._prediction_entries import USUAL, ColumnNames
-from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.errors import ArcalError, prefixing_errors
+from arcal.prediction_files import USUAL, ColumnNames, SavedPredictions, read_predictions
 from arcal.printable import first_few
 from arcal.report.audited import TOGETHER, WEIGHED_BY
 

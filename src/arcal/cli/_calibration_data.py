@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import Grouping, Predictions
-    from arcal.audits import ColumnNames, Examples, Job, SavedPredictions
+    from arcal.audits import Examples, Job
     from arcal.cli.calibrate import Calibrate
+    from arcal.prediction_files import ColumnNames, SavedPredictions
 
 
 class Given(NamedTuple):
@@ -43,7 +44,7 @@ def from_file(command: "Calibrate", path: Path) -> Given:
     Flags for models raise `ArcalError`.
     """
     from arcal.auditing import in_clusters
-    from arcal.audits import read_predictions
+    from arcal.prediction_files import read_predictions
     from arcal.printable import first_few
 
     how, one_per, cluster = command.calibration, command.data.one_per, command.calibration.cluster

@@ -10,7 +10,8 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
-    from arcal.audits import Calibration, Job, SavedPredictions
+    from arcal.audits import Calibration, Job
+    from arcal.prediction_files import SavedPredictions
 
 EXPORTED = (
     "calibrated.safetensors",
@@ -100,7 +101,7 @@ def apply(
     choice: "Choice", saved: "SavedPredictions", fitted_to: "Predictions", file: Path, out: Path
 ) -> list[Path]:
     """Write the calibrated probabilities of predictions from a `file`, if there is a calibrator."""
-    from arcal.audits import write_calibrated
+    from arcal.prediction_files import write_calibrated
 
     if choice.calibrator is None:
         say(f"arcal: nothing is written for {file}: the model stays as it is")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import Predictions
-    from arcal.audits import ColumnNames, SavedPredictions
+    from arcal.prediction_files import ColumnNames, SavedPredictions
 
 
 def set_names(unlabelled: Sequence[str] | None) -> list[str]:
@@ -52,8 +52,8 @@ def predictions_like(
     assumed. Predictions of other classes, as far as is known, and answers in one file beside
     probabilities in the other raise `ArcalError`.
     """
-    from arcal.audits import has_column, read_predictions
     from arcal.classifiers import check_class_names
+    from arcal.prediction_files import has_column, read_predictions
 
     fitted_to, classes, answers = labelled
     there = tuple(column for column in called.by if has_column(path, column))

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from arcal.auditing import EvaluationSet
-    from arcal.audits import ColumnNames, Job, NamedData, NamedModel, Settings
+    from arcal.audits import Job, NamedData, NamedModel, Settings
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
+    from arcal.prediction_files import ColumnNames
 
 COLUMNS_OF_PREDICTIONS = ("label", "confidence", "probabilities", "weight", "id", "labels_from")
 """The flags that say where a file of predictions has what, as `ColumnNames` calls them."""
@@ -126,7 +127,7 @@ class DataFlags:
 
     def columns_named(self, *, confidence: str | None, **more: Any) -> "ColumnNames":
         """The names given for columns of a file of predictions; `more` are other such fields."""
-        from arcal.audits import ColumnNames
+        from arcal.prediction_files import ColumnNames
 
         named = {name: getattr(self, name) for name in COLUMNS_OF_PREDICTIONS}
         return ColumnNames(**named | {"confidence": confidence, **more})

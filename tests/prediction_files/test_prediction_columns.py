@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from arcal.audits import (
-    ColumnNames,
     NamedData,
     NamedModel,
     NamedPredictions,
@@ -16,12 +15,11 @@ from arcal.audits import (
     Settings,
     open_job,
     open_predictions,
-    read_predictions,
     run_jobs,
-    write_calibrated,
 )
 from arcal.calibration.posthoc import EnsembleTemperature
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions, write_calibrated
 from arcal.report.audited import doubts
 
 

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import read_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import read_predictions
 
 ROWS = "yes,.875\nno,.25\nyes,.75\n{},.375\nno,.125\n"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from arcal.audits._late_labels import with_labels
-from arcal.audits._prediction_answers import (
+from arcal.errors import ArcalError
+from arcal.prediction_files._answers import (
     CONFIDENCE,
     CORRECT,
     NOT_TOLD,
@@ -17,9 +17,10 @@ from arcal.audits._prediction_answers import (
     doubt_of,
     labels_among,
 )
-from arcal.audits._prediction_entries import ColumnNames, Entries
-from arcal.audits._prediction_headers import NUMBER, check_header
-from arcal.audits._prediction_outputs import (
+from arcal.prediction_files._entries import ColumnNames, Entries
+from arcal.prediction_files._headers import NUMBER, check_header
+from arcal.prediction_files._late_labels import with_labels
+from arcal.prediction_files._outputs import (
     check_labelled,
     check_not_within,
     kind_chosen,
@@ -28,7 +29,7 @@ from arcal.audits._prediction_outputs import (
     probabilities_called_otherwise,
     sums_off_one,
 )
-from arcal.audits._prediction_tables import (
+from arcal.prediction_files._tables import (
     IDS,
     LABELS,
     OUTPUTS,
@@ -40,7 +41,6 @@ from arcal.audits._prediction_tables import (
     read_table,
     without_gaps,
 )
-from arcal.errors import ArcalError
 
 CALLED = (
     *LABELS,

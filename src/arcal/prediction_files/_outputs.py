@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute
 import torch
 
-from arcal.audits._prediction_answers import PREDICTED, holds_answers
-from arcal.audits._prediction_chosen import classes_of_chosen, whole
-from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_headers import is_number
-from arcal.audits._prediction_labels import (
+from arcal.calibration.checks import ROUNDING, sum_to_one
+from arcal.errors import ArcalError
+from arcal.prediction_files._answers import PREDICTED, holds_answers
+from arcal.prediction_files._chosen import classes_of_chosen, whole
+from arcal.prediction_files._entries import ColumnNames
+from arcal.prediction_files._headers import is_number
+from arcal.prediction_files._labels import (
     TRUTH,
     as_text,
     called_in,
@@ -24,9 +26,7 @@ from arcal.audits._prediction_labels import (
     classes_of_one_unlabelled,
     truths_like,
 )
-from arcal.audits._prediction_tables import OUTPUT_NAMES, OUTPUTS, SHORT, belongs, named, numbers_in
-from arcal.calibration.checks import ROUNDING, sum_to_one
-from arcal.errors import ArcalError
+from arcal.prediction_files._tables import OUTPUT_NAMES, OUTPUTS, SHORT, belongs, named, numbers_in
 from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers

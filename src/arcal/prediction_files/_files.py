@@ -23,17 +23,17 @@ from arcal.auditing import (
     one_per,
     suspect_clusters,
 )
-from arcal.audits._prediction_answers import holds_answers, missing_of
-from arcal.audits._prediction_arrays import arrays_in
-from arcal.audits._prediction_columns import columns_in
-from arcal.audits._prediction_entries import USUAL, ColumnNames, Entries
-from arcal.audits._prediction_labels import numbered
-from arcal.audits._prediction_tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
-from arcal.audits._prediction_tables import SUFFIXES as TABLES
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import NO_PICKLES, class_names
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
+from arcal.prediction_files._answers import holds_answers, missing_of
+from arcal.prediction_files._arrays import arrays_in
+from arcal.prediction_files._columns import columns_in
+from arcal.prediction_files._entries import USUAL, ColumnNames, Entries
+from arcal.prediction_files._labels import numbered
+from arcal.prediction_files._tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
+from arcal.prediction_files._tables import SUFFIXES as TABLES
 from arcal.printable import first_few, printable
 
 log = logging.getLogger(__name__)

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from arcal.audits._prediction_answers import (
+from arcal.errors import ArcalError
+from arcal.prediction_files._answers import (
     CONFIDENCE,
     NOT_TOLD,
     correct_of,
     doubt_of,
     labels_among,
 )
-from arcal.audits._prediction_chosen import classes_of_chosen
-from arcal.audits._prediction_entries import ColumnNames, Entries
-from arcal.audits._prediction_tables import IDS, OUTPUTS, WEIGHTS, known, named
-from arcal.errors import ArcalError
+from arcal.prediction_files._chosen import classes_of_chosen
+from arcal.prediction_files._entries import ColumnNames, Entries
+from arcal.prediction_files._tables import IDS, OUTPUTS, WEIGHTS, known, named
 
 
 def arrays_in(

@@ -9,10 +9,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from arcal.auditing import Predictions, calibrated, without_zeros
-from arcal.audits._prediction_files import SavedPredictions
 from arcal.calibration.posthoc import Calibrator
 from arcal.errors import ArcalError
 from arcal.files import write_text, write_whole
+from arcal.prediction_files._files import SavedPredictions
 
 
 def write_calibrated(

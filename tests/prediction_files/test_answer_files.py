@@ -10,17 +10,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import (
-    Audit,
-    ColumnNames,
-    NamedPredictions,
-    Uses,
-    open_predictions,
-    read_earlier,
-    read_predictions,
-)
+from arcal.audits import Audit, NamedPredictions, Uses, open_predictions, read_earlier
 from arcal.cli import main
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
 
 ROWS = [("a", 0.95, True), ("b", 0.4, False), ("c", 0.8, False), ("d", 0.3, True)]
 

@@ -6,10 +6,10 @@ from unicodedata import normalize
 
 import numpy as np
 
-from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_labels import as_text
-from arcal.audits._prediction_tables import ALSO_LABELS, LABELS, labels_in, named
 from arcal.errors import ArcalError
+from arcal.prediction_files._entries import ColumnNames
+from arcal.prediction_files._labels import as_text
+from arcal.prediction_files._tables import ALSO_LABELS, LABELS, labels_in, named
 
 CONFIDENCE = ("confidence", "confidences")
 CORRECT = ("correct", "is_correct")

@@ -6,9 +6,9 @@ from itertools import takewhile
 
 import numpy as np
 
-from arcal.audits._prediction_labels import TRUTH, as_text, classes_of_one, truths_like
-from arcal.audits._prediction_tables import OUTPUT_NAMES, SHORT
 from arcal.errors import ArcalError
+from arcal.prediction_files._labels import TRUTH, as_text, classes_of_one, truths_like
+from arcal.prediction_files._tables import OUTPUT_NAMES, SHORT
 from arcal.printable import first_few
 
 USUAL = re.compile(rf"({'|'.join(OUTPUT_NAMES)})[ _.:/-] *(?=.)", re.I)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcal.audits import ColumnNames, read_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.audits import ColumnNames, read_predictions, split_names, write_calibrated
+from arcal.audits import split_names
 from arcal.calibration.posthoc import Temperature
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions, write_calibrated
 
 ROWS = [{"cat": 0.75, "dog": 0.25}, {"cat": 0.5, "dog": 0.5}, {"cat": 0, "dog": 1}]
 LABELS = ["cat", "dog", "dog"]

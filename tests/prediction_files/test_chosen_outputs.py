@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcal.audits import ColumnNames, NamedPredictions, open_predictions, read_predictions
+from arcal.audits import NamedPredictions, open_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
 from command_line import arcal as run_arcal
 
 N = 60

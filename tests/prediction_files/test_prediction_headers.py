@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from arcal.audits import ColumnNames, read_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from arcal.audits._prediction_answers import CORRECT
-from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_tables import IDS, LABELS, SUFFIXES, labels_in, named, read_table
 from arcal.errors import ArcalError, first_line, prefixing_errors
 from arcal.files import NO_ARRAY
+from arcal.prediction_files._answers import CORRECT
+from arcal.prediction_files._entries import ColumnNames
+from arcal.prediction_files._tables import IDS, LABELS, SUFFIXES, labels_in, named, read_table
 from arcal.printable import printable
 
 

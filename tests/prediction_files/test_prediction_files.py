@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.audits import ColumnNames, NamedPredictions, read_predictions, split_names
+from arcal.audits import NamedPredictions, split_names
 from arcal.audits._open_predictions import open_predictions
-from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
+from arcal.prediction_files._files import holds_predictions
 
 CLASSES = ("cat", "dog", "fox")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arcal.audits import ColumnNames, read_predictions
 from arcal.cli._unlabelled import Labelled, predictions_like
+from arcal.prediction_files import ColumnNames, read_predictions
 
 POSITIVE = (0.75, 0.125)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arcal.audits import read_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import read_predictions
 
 ROWS = ["0,9;chat;0,1", "0,2;chien fou;0,8", "0,7;chat;0,3"]
 

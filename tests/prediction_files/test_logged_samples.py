@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcal.audits import ColumnNames, read_predictions
-from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
+from arcal.prediction_files import ColumnNames, read_predictions
+from arcal.prediction_files._files import holds_predictions
 
 TOPICS = ("sums", "law")
 

@@ -11,13 +11,6 @@ import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from arcal.audits._prediction_entries import ColumnNames
-from arcal.audits._prediction_headers import is_number
-from arcal.audits._prediction_samples import (
-    are_samples,
-    keys_of_samples,
-    predictions_in_samples,
-)
 from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import (
@@ -28,6 +21,13 @@ from arcal.data.text_tables import (
 )
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
+from arcal.prediction_files._entries import ColumnNames
+from arcal.prediction_files._headers import is_number
+from arcal.prediction_files._samples import (
+    are_samples,
+    keys_of_samples,
+    predictions_in_samples,
+)
 from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
