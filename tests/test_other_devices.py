@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 import arcal
 from arcal.arrays import moved
 from arcal.auditing import check_model
-from arcal.auditing._suspect_order import suspect_scale
+from arcal.auditing.doubts._order_and_scale import suspect_scale
 from arcal.audits._calibration import _beside
 from arcal.calibration.posthoc import (
     EVALUATED,

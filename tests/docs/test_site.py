@@ -25,6 +25,7 @@ def test_every_package_with_public_names_is_in_the_reference():
         if re.search(r"^__all__ = \[", path.read_text(), re.MULTILINE)
     }
     inside = {"arcal.paper", "arcal.cli", "arcal.report.audited", "arcal.data.embedded"}
+    inside.add("arcal.auditing.doubts")  # whose names arcal.auditing has, too
     assert packages - inside <= set(re.findall(r'"(arcal[\w.]*)",', HOOKS))
 
 

@@ -23,17 +23,11 @@ _posthoc       predictions and subjects, calibrated after training
 _zeros         small probabilities in place of exact zeros
 _choice        choosing a calibrator, by _cross_validation of all of them
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_order  an accuracy near chance, classes in another order, and inputs on another scale
-               than in training
-_suspect_predictions  labels that are predictions or called impossible, a softmax that was applied
-               twice, and two classes that are swapped
 _suspects      labels to doubt, answers that are right but fragile, and a row for every input
-_drift         unlabelled inputs that seem to differ from the labelled ones
+doubts/        signs that predictions or inputs are not what they are taken for
 _caveat        what a reader must know about a model or its inputs before trusting any figure
-_copies        rows of predictions that seem to be copies of others
 _audited       a classifier on one data set, with everything that an audit finds
-models         turns anything that returns logits into a model; _logits finds the logits in its
-               output, and _model_checks checks the model
+_model_checks  whether a classifier can be audited, and attacked
 _saved_predictions  turns saved logits or probabilities into predictions
 
 Nothing here reads or writes a file.
@@ -45,9 +39,7 @@ from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._caveat import Caveat, Option, facts_with
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
-from arcal.auditing._copies import copies
 from arcal.auditing._difference import Difference, difference
-from arcal.auditing._drift import suspect_drift
 from arcal.auditing._estimate import RANGES, Estimate, jointly
 from arcal.auditing._grouping import Grouping, grouping, groupings, in_clusters, one_per
 from arcal.auditing._groups import (
@@ -106,18 +98,22 @@ from arcal.auditing._reliability import (
 from arcal.auditing._saved_predictions import as_predictions, check_rows
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._subject import Method, Provenance, Subject, measure_set
-from arcal.auditing._suspect_clusters import suspect_clusters
-from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
-from arcal.auditing._suspect_predictions import (
-    suspect_extremes,
-    suspect_own_predictions,
-    suspect_softmax_twice,
-    suspect_swapped,
-)
-from arcal.auditing._suspect_steps import suspect_steps
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
+from arcal.auditing.doubts import (
+    copies,
+    suspect_clusters,
+    suspect_drift,
+    suspect_extremes,
+    suspect_inputs,
+    suspect_order,
+    suspect_own_predictions,
+    suspect_scale,
+    suspect_softmax_twice,
+    suspect_steps,
+    suspect_swapped,
+)
 from arcal.models import as_model, suspect_outputs
 
 __all__ = [

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arcal.auditing._grouping import in_clusters
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._suspect_order import SIGNIFICANCE
+from arcal.auditing.doubts._order_and_scale import SIGNIFICANCE
 from arcal.calibration.clusters import as_clusters
 from arcal.errors import ArcalError
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE
+from arcal.auditing.doubts._order_and_scale import FEWEST, SIGNIFICANCE
 from arcal.calibration.clusters import as_numbers, design_effect
 
 

@@ -5,7 +5,7 @@ import math
 from scipy.special import ndtr
 
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._suspect_order import FEWEST, SIGNIFICANCE, suspect_inputs
+from arcal.auditing.doubts._order_and_scale import FEWEST, SIGNIFICANCE, suspect_inputs
 from arcal.calibration import auroc
 
 UNSURE = 0.75
