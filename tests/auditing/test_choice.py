@@ -1,6 +1,7 @@
 """Which calibrator is picked: out of fold, on the same draws, and never one that is not shown."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -168,10 +169,13 @@ def biased(names: list[str], by: float = 3.0, **options: Any) -> tuple[Predictio
 
 
 def test_what_can_change_predictions_is_not_picked_beside_what_cannot():
-    _, choice = biased(["temperature", "vector"])
+    predictions, choice = biased(["temperature", "vector"])
     assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value - 0.1
     assert choice.picked == "temperature"
     assert choice.changed == 0
+    assert choice.most_frequent == predictions.labels.bincount().max() / len(predictions.labels)
+    assert "right on at least" in " ".join(sentences(choice))
+    assert "right on at least" not in " ".join(sentences(replace(choice, most_frequent=1.0)))
     assert any("vector has a log-loss lower than temperature by" in x for x in sentences(choice))
 
 

@@ -365,6 +365,8 @@ def test_a_model_that_is_right_as_often_as_its_most_frequent_class_is_said_to_be
         assert not any("always saying" in said for said in stands_out(better))
     few = rare((0.01, 0.505), (20, 1015))  # right on 15 more of 2,000
     assert any("always saying no would be right on 74.1 %" in said for said in stands_out(few))
+    less = rare((0.01, 0.505), (20, 900))  # right on 100 fewer
+    assert any(said.endswith("77.0 %: its accuracy is lower") for said in stands_out(less))
 
 
 def test_classes_that_are_never_predicted_are_named():

@@ -33,7 +33,7 @@ _saved_predictions  turns saved logits or probabilities into predictions
 Nothing here reads or writes a file.
 """
 
-from arcal.auditing._acting import TARGETS, Acting, acting, coverage_name
+from arcal.auditing._acting import TARGETS, Acting, acting, coverage_name, most_frequent
 from arcal.auditing._answers import RIGHT_OR_WRONG, as_answers
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._caveat import Caveat, Option, facts_with
@@ -198,6 +198,7 @@ __all__ = [
     "means",
     "measure",
     "measure_set",
+    "most_frequent",
     "mover",
     "on_set",
     "one_per",

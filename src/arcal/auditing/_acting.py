@@ -89,6 +89,16 @@ def acting(
     )
 
 
+def most_frequent(labels: Tensor, weights: Tensor | None = None) -> float:
+    """The share of the most frequent class among labels `(N,)`, weighted by `weights` `(N,)`.
+
+    >>> most_frequent(torch.tensor([0, 2, 2, 1]))
+    0.5
+    """
+    shares = labels.bincount(weights).double()
+    return float(shares.max() / shares.sum())
+
+
 def _with_intervals(
     curve: SelectiveAccuracy,
     sure: Tensor,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.auditing._acting import Acting, acting
+from arcal.auditing._acting import Acting, acting, most_frequent
 from arcal.auditing._cross_validation import cross_validated
 from arcal.auditing._estimate import Estimate
 from arcal.auditing._halves import (
@@ -79,7 +79,8 @@ class Choice:
     `changed` the share of their predictions that it changes, and `why` says in a sentence why it
     was picked. `unseen` are the classes, counted from 0, that no input has although the model
     considers them possible: a calibrator that may change predictions makes them improbable on all
-    inputs.
+    inputs. `most_frequent` is the share of the most frequent class, the accuracy that always saying
+    it would have.
 
     `acting` says from which confidence on the model with this calibrator may act alone. A threshold
     is a promise about future inputs, so it must not be read off confidences that were fitted to the
@@ -108,6 +109,7 @@ class Choice:
     changed: float = 0.0
     answers: bool = False
     unseen: tuple[int, ...] = ()
+    most_frequent: float = 0.0
 
     def __repr__(self) -> str:
         picked = self.picked or "none"
@@ -205,6 +207,7 @@ stays as it is; give more inputs, some that it gets wrong'
         changed=changed,
         answers=predictions.answers,
         unseen=_unseen(predictions),
+        most_frequent=0.0 if predictions.answers else most_frequent(predictions.labels, counted),
     )
 
 

@@ -23,7 +23,7 @@ from arcal.files import parse_json
 from arcal.models.class_names import are_numbers
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
-IN_PYTHON = "audit any other in Python, as `arcal.audit(model, loader)`"
+IN_PYTHON = "give any other in Python, to `arcal.audit`, `arcal.calibrate` or `arcal.score`"
 LONGEST = 512
 """The most tokens of a text if neither its tokenizer nor its network sets a limit."""
 

@@ -171,7 +171,8 @@ def sentences(choice: Choice) -> list[str]:
         since = f"; it was {before:.2f} before" * (value > before)
         lines.append(f"{subject}{still} {value:.2f} points, more than chance explains{since}")
     lines += _starred(choice, taken)
-    acts = acts_alone(choice.acting, taken.accuracy.value, answers=choice.answers)
+    right = max(taken.accuracy.value, choice.most_frequent)
+    acts = acts_alone(choice.acting, right, answers=choice.answers)
     if acts is not None:
         lines.append(f"{'uncalibrated' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}

@@ -1,8 +1,6 @@
 """The confidence from which a model may act alone, in words."""
 
-from torch import Tensor
-
-from arcal.auditing import Acting, Audited
+from arcal.auditing import Acting, Audited, most_frequent
 from arcal.report.audited._amounts import percent, sure
 from arcal.report.names import listed, noun
 
@@ -14,7 +12,7 @@ def acts_above(model: Audited) -> str | None:
     """
     right, inputs = model.overall.accuracy.value, f"{noun(answers=model.predictions.answers)}s"
     if not model.predictions.answers and model.weights is None:
-        right = max(right, _most_frequent(model.predictions.labels))
+        right = max(right, most_frequent(model.predictions.labels))
     for target, one in model.acting.thresholds.items():
         if target > right and one is not None:
             return (
@@ -22,11 +20,6 @@ def acts_above(model: Audited) -> str | None:
                 f"{percent(one.coverage)} of the {inputs}"
             )
     return None
-
-
-def _most_frequent(labels: Tensor) -> float:
-    """The share of the most frequent class among labels `(N,)`."""
-    return int(labels.bincount().max()) / len(labels)
 
 
 def acts_alone(acting: Acting, right: float, *, answers: bool = False) -> str | None:

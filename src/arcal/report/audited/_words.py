@@ -193,10 +193,11 @@ def stands_out(model: Audited) -> list[str]:
 
 
 def _no_better(model: Audited) -> str | None:
-    """A line if it is not shown to be right more often than its most frequent class alone.
+    """A line if it is not shown to be right more often than its most frequent class alone, or less.
 
-    Among the inputs on which only one of the two is right, it is then right on no more than chance
-    explains. Where its accuracy is called chance, or inputs have weights, nothing is said.
+    Among the inputs on which only one of the two is right, it is then right on no more, or less,
+    than chance explains. Where its accuracy is called chance, or inputs have weights, nothing is
+    said.
     """
     said = model.predictions
     if said.answers or model.weights is not None or len(model) < FEWEST:
@@ -209,10 +210,11 @@ def _no_better(model: Audited) -> str | None:
         return None
     if suspect_inputs(float(right.double().mean()), len(model.classes), len(model)):
         return None
-    share = percent(float(always.double().mean()))
+    lower = bdtrc(behind - 1, ahead + behind, 0.5) < SIGNIFICANCE
     return (
-        f"always saying {model.classes[most]} would be right on {share}: its accuracy is not shown "
-        "to be higher"
+        f"always saying {model.classes[most]} would be right on "
+        f"{percent(float(always.double().mean()))}: its accuracy is "
+        + ("lower" if lower else "not shown to be higher")
     )
 
 
