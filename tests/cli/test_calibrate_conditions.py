@@ -107,7 +107,7 @@ def test_the_classes_of_lists_are_named_by_an_option(files):
     rows = [json.loads(line) for line in lines()]
     listed = [json.dumps(row | {"logits": list(row["logits"].values())}) + "\n" for row in rows]
     Path("lists.jsonl").write_text("".join(listed))
-    assert "name those of lists by --classes" in arcal("calibrate", "lists.jsonl").line
+    assert "name those of lists or of a single column" in arcal("calibrate", "lists.jsonl").line
     named = ("--classes", "a", "b", "c", "--apply", "lists.jsonl", "--json")
     done = succeeds("calibrate", "lists.jsonl", *FAST, *named)
     usual = succeeds("calibrate", "mine.jsonl", *FAST, "--json")

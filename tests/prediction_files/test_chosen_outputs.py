@@ -116,8 +116,10 @@ def test_commands_read_them_and_apply_what_they_learned():
     done = run_arcal("calibrate", "mine.csv", *how, "--apply", "next.csv")
     assert done.code == 0, done.stderr
     assert "next.csv: columns not used: name" in done.stderr
-    hint = "with --probabilities"
-    assert hint in run_arcal("audit", "mine.csv", "--label", "target").line
+    said = run_arcal("audit", "mine.csv", "--label", "target").line
+    assert "name those of lists or of a single column by --classes" in said
+    write("target,q", np.array(["no", "yes"])[Y], P)
+    assert "with --probabilities" in run_arcal("audit", "mine.csv", "--label", "target").line
 
 
 def test_a_probability_of_class_1_that_is_called_a_confidence_is_doubted():

@@ -33,9 +33,9 @@ def test_a_usual_name_comes_first_and_two_others_are_refused():
     with pytest.raises(ArcalError, match="there are columns target and gold: keep one of them"):
         read("target,gold,probability 0,1,0.75 1,0,0.25")
     assert read("target,gold,probability 0,1,0.75", label="gold").unused == ("target",)
-    for name in ("class", "y"):
-        with pytest.raises(ArcalError, match="there are no labels"):
-            read(f"{name},probability 0,0.75 1,0.25")
+    assert read("y,target,probability 0,1,0.75 1,0,0.25").unused == ("y",)
+    with pytest.raises(ArcalError, match="there are no labels"):
+        read("class,probability 0,0.75 1,0.25")
 
 
 def test_no_output_is_taken_for_the_labels():

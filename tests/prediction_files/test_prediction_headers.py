@@ -50,9 +50,9 @@ def test_classes_that_are_fractions_are_a_header(tmp_path):
 
 def test_an_empty_name_is_seen(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text(",y,y_pred\n0,1,0\n1,0,0\n")
-    with pytest.raises(ArcalError, match=r"only \(no name\), y, y_pred: y_pred does not say how"):
+    path.write_text(",x,y_pred\n0,1,0\n1,0,0\n")
+    with pytest.raises(ArcalError, match=r"only \(no name\), x, y_pred: y_pred does not say how"):
         read_predictions(path)
-    path.write_text(",y,probability\n0,1,0.75\n1,0,0.25\n")
-    with pytest.raises(ArcalError, match=r"no labels, only \(no name\), y, probability: name them"):
+    path.write_text(",x,probability\n0,1,0.75\n1,0,0.25\n")
+    with pytest.raises(ArcalError, match=r"no labels, only \(no name\), x, probability: name them"):
         read_predictions(path)

@@ -121,3 +121,26 @@ def test_a_label_that_is_a_fraction_and_no_column_is_one_line(tmp_path, header, 
     (tmp_path / "a.csv").write_text(f"label,{header}\n1,.25,.75\n0.5,.5,.5\n")
     with pytest.raises(ArcalError, match=f"the label of row 1 is 0.5, which is {says}"):
         read_predictions(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("title", ["y", "actual", "observed", "Outcome"])
+def test_the_last_names_of_labels(title, tmp_path):
+    """They count where no column has a better name, and where no `p` is better named either."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"p,{title}\n0.25,0\n0.75,1\n0.5,1\n")
+    read = read_predictions(path).predictions
+    assert read.labels.tolist() == [0, 1, 1]
+    assert read.log_probabilities[:, 1].exp().tolist() == pytest.approx([0.25, 0.75, 0.5])
+    path.write_text(f"p,{title},gold,prob\n0.5,0,1,0.25\n0.5,1,0,0.75\n")
+    read = read_predictions(path).predictions
+    assert read.labels.tolist() == [1, 0]
+    assert read.log_probabilities[:, 1].exp().tolist() == pytest.approx([0.25, 0.75])
+    path.write_text(f"predicted,confidence,{title}\ncat,0.5,cat\ndog,0.75,cat\n")
+    assert read_predictions(path).predictions.correct.tolist() == [True, False]
+
+
+def test_fractions_are_no_labels_by_their_last_names(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("probability,observed\n0.25,0.5\n0.75,1.5\n")  # such as an amount of rain
+    with pytest.raises(ArcalError, match="there are no labels, only probability, observed"):
+        read_predictions(path)

@@ -9,7 +9,7 @@ import numpy as np
 from arcal.errors import ArcalError
 from arcal.prediction_files._entries import ColumnNames
 from arcal.prediction_files._labels import as_text
-from arcal.prediction_files._tables import ALSO_LABELS, LABELS, labels_in, named
+from arcal.prediction_files._tables import ALSO_LABELS, LABELS, LAST_LABELS, labels_in, named
 
 CONFIDENCE = ("confidence", "confidences")
 CORRECT = ("correct", "is_correct")
@@ -52,7 +52,7 @@ def missing_of(there: Sequence[str], labelled: bool = True) -> str | None:
 def holds_answers(there: Sequence[str]) -> bool:
     """Whether columns with these names give the confidence and whether the answer was right."""
     has = {name.casefold() for name in there}
-    right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS, *ALSO_LABELS})
+    right = has & {*CORRECT} or (has & {*PREDICTED} and has & {*LABELS, *ALSO_LABELS, *LAST_LABELS})
     return bool(has & {*CONFIDENCE} and right)
 
 
@@ -71,7 +71,7 @@ def labels_among(
     has = {name.casefold() for name in there}
     if called.label is not None or has & {*LABELS} or (has & {*CONFIDENCE} and has & {*CORRECT}):
         return named(there, LABELS, called.label)
-    maybe = [name for name in there if name.casefold() in ALSO_LABELS]
+    maybe = [name for name in there if name.casefold() in {*ALSO_LABELS, *LAST_LABELS}]
     not_labels = {name for name in maybe if name in called.chosen or fractions(values[name])}
     return labels_in([name for name in there if name not in not_labels])
 

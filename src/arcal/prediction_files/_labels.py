@@ -71,8 +71,8 @@ def _without_names(labels: np.ndarray, text: Sequence[str], *, by_column: bool) 
         else "add `classes` in the order of the outputs"
     )
     raise ArcalError(
-        f"labels are names, and the classes are not named: {remedy}, name those of lists by "
-        "--classes, or number the labels from 0"
+        f"labels are names, and the classes are not named: {remedy}, name those of lists or "
+        "of a single column by --classes, or number the labels from 0"
     )
 
 

@@ -33,7 +33,7 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 LOG_PROBABILITIES = ("logprobs?", "log[ _-]prob(s|abilit(y|ies))?", "log_p", "log_softmax")
 """Names of columns of log-probabilities, if the user names them: these are logits as well."""
-SCORE = ("score",)
+SCORE = ("score", "p")
 """Another name for the probability of class 1, if no other column could be an output."""
 
 

@@ -53,6 +53,8 @@ OUTPUTS = {
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 ALSO_LABELS = ("target", "targets", "true", "true_label", "truth", "ground_truth", "gold")
 """Other names for labels, if no column has a name in `LABELS`."""
+LAST_LABELS = ("y", "actual", "observed", "outcome")
+"""Names for labels if no column has a name in these."""
 OUTPUT_NAMES = tuple(one for names in OUTPUTS.values() for one in names)
 SHORT = re.compile(r"(\.pred[ _.]|p([ _.:/-]|(rob|roba)?(?=\d)))(?=.)", re.I)
 """Other names for columns of probabilities, if these sum to 1: `p_cat` and `p_dog`, or `p0` and
@@ -129,7 +131,8 @@ def labels_in(there: Sequence[str], chosen: str | None = None) -> str | None:
     truths = {"true", "false"}
     both = truths <= {name.casefold() for name in there}
     beside = [name for name in there if not both or name.casefold() not in truths]
-    return named(beside, ALSO_LABELS, None)
+    also = named(beside, ALSO_LABELS, None)
+    return named(beside, LAST_LABELS, None) if also is None else also
 
 
 def known(there: Sequence[str], name: str) -> str:
@@ -259,7 +262,7 @@ def _perhaps_names(table: pa.Table, called: ColumnNames) -> Sequence[int]:
     names = table.column_names
     beside = called.beside(names)
     ids = _all_named(beside, IDS, called.id)
-    labels = _all_named(beside, (*LABELS, *ALSO_LABELS), called.label)
+    labels = _all_named(beside, (*LABELS, *ALSO_LABELS, *LAST_LABELS), called.label)
     named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
     wanted = {*ids, *called.by, *(labels if named_by_class else ())}
     return [
