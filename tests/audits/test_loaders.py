@@ -416,3 +416,15 @@ def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):
     ):
         with pytest.raises(ArcalError, match=r"^(validation|unlabelled): .*19.png: the image"):
             audited()
+
+
+def test_inputs_that_a_loader_leaves_out_are_counted():
+    x, y = torch.rand(90, 3), torch.arange(90) % 3
+    loader = DataLoader(TensorDataset(x, y), 40, drop_last=True)
+    line = "the loader leaves out the last 10 of its 90 inputs: make it with drop_last=False"
+    audit = arcal.audit(nn.Identity(), loader, order="margin")
+    assert " ".join(audit.summary().split()).count(line) == 1
+    fitted = arcal.calibrate(nn.Identity(), loader, calibrators=["temperature"])
+    assert line in " ".join(fitted.summary().split())
+    whole = DataLoader(TensorDataset(x, y), 30, drop_last=True)
+    assert "leaves out" not in arcal.audit(nn.Identity(), whole, order="margin").summary()

@@ -17,7 +17,13 @@ from arcal.audits._examples import DRAWN, Examples, augmented, in_drawn_order, u
 from arcal.audits._from_predictions import from_predictions
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
-from arcal.audits._loaded import Loaded, examples_or_loaded, read_with, without_iterators
+from arcal.audits._loaded import (
+    Loaded,
+    examples_or_loaded,
+    left_out,
+    read_with,
+    without_iterators,
+)
 from arcal.audits._overlap import overlap, repeated, training_part
 from arcal.audits._read import NOT_DRAWN
 from arcal.audits.blocks import Settings
@@ -158,7 +164,7 @@ def _jobs(
     examples, loader, beside = read_with(
         data, settings.bounds, settings.order, classes, draw=draw, **beside_data
     )
-    drawn = [*in_drawn_order(loader, len(models)), *augmented(loader)]
+    drawn = [*in_drawn_order(loader, len(models)), *augmented(loader), *left_out(loader)]
     names = classes if examples is None or examples.numbered else examples.classes
     for one in models.values():
         check_order_given(one, names or ())

@@ -39,7 +39,7 @@ from arcal.audits._estimators import (
 from arcal.audits._examples import augmented, usable_device
 from arcal.audits._job import Job
 from arcal.audits._jobs import Progress
-from arcal.audits._loaded import examples_or_loaded, read_with, without_iterators
+from arcal.audits._loaded import examples_or_loaded, left_out, read_with, without_iterators
 from arcal.audits._overlap import training_part
 from arcal.audits._unlabelled import check_alike, estimates_of
 from arcal.audits.blocks import Settings, joined
@@ -200,7 +200,8 @@ def _from_model(model: Any, given: _Given, settings: Settings, name: str) -> _Pr
     others = dict(given.sets) | {title: job.predictions(one) for title, one in read.items()}
     names = known or tuple(map(str, range(predictions.classes)))
     doubts = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
-    known_before = augmented(loader) if examples is None else training_part(examples)
+    about_loader = [*augmented(loader), *left_out(loader)]
+    known_before = about_loader if examples is None else training_part(examples)
     doubts += [one.sentence for one in known_before]
     facts = facts_with(job.facts, job.caveats) | draw.said
     beside = {"weights": weights, "clusters": together}

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Bounds, Inputs
-from arcal.auditing import Grouping, groupings, in_clusters
+from arcal.auditing import Caveat, Grouping, groupings, in_clusters
 from arcal.audits._drawn import ALL, Draw
 from arcal.audits._examples import Examples, examples_or_loader
 from arcal.audits.blocks import Settings
@@ -191,10 +191,31 @@ def without_iterators(values: Any) -> Any:
 
 def number_of_inputs(loader: Any) -> int | None:
     """How many inputs a loader yields; None if this is unknown before it is read."""
+    size = _sizes(loader)
+    return None if size is None else size[0] - size[1]
+
+
+def left_out(loader: Any) -> list[Caveat]:
+    """A caveat if a loader leaves the last inputs of its data set out.
+
+    >>> from torch.utils.data import DataLoader
+    >>> left_out(DataLoader(range(10), batch_size=4, drop_last=True))[0].sentence
+    'the loader leaves out the last 2 of its 10 inputs: make it with drop_last=False'
+    """
+    N, dropped = _sizes(loader) or (0, 0)
+    if not dropped:
+        return []
+    those = f"the last {dropped:,}" if dropped > 1 else "the last"
+    said = f"the loader leaves out {those} of its {N:,} inputs: make it with drop_last=False"
+    return [Caveat("Left out", said)]
+
+
+def _sizes(loader: Any) -> tuple[int, int] | None:
+    """The number of a loader's inputs, and how many of these it drops; None if unknown."""
     if not isinstance(loader, DataLoader) or not loader.batch_size:
         return None
     try:
         N = len(loader.sampler)  # pyright: ignore[reportArgumentType] a sampler may have none
     except (TypeError, NotImplementedError):
         return None
-    return N - N % loader.batch_size if loader.drop_last else N
+    return N, N % loader.batch_size if loader.drop_last else 0
