@@ -265,3 +265,22 @@ def test_either_logits_or_probabilities():
     for given in ({}, {"logits": Z, "probabilities": P}):
         with pytest.raises(ArcalError, match="either logits or probabilities"):
             as_predictions(labels=LABELS, **given)
+
+
+@pytest.mark.parametrize("given", ["logits", "probabilities"])
+def test_the_words_of_sentences_are_given_one_a_row(given):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, (5, 4))
+    labels[2, 1:] = -100  # padding
+    outputs = generator.normal(size=(5, 4, 3))
+    if given == "probabilities":
+        outputs = np.exp(outputs) / np.exp(outputs).sum(axis=2, keepdims=True)
+    line = rf"{given} have shape \(5, 4, 3\) and labels \(5, 4\).*{given}\[kept\] and labels"
+    with pytest.raises(ArcalError, match=line):
+        as_predictions(**{given: outputs}, labels=labels)
+    kept = labels >= 0
+    words = as_predictions(**{given: outputs[kept]}, labels=labels[kept])
+    assert words.logits.shape == (1, 17, 3)
+    assert kept.nonzero()[0].tolist() == [0] * 4 + [1] * 4 + [2] + [3] * 4 + [4] * 4
+    ensemble = as_predictions(**{given: outputs}, labels=labels[0])  # of five members
+    assert ensemble.logits.shape == (5, 4, 3)

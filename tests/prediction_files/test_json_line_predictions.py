@@ -91,6 +91,11 @@ def test_objects_in_parquet_and_lists_in_csv_are_read(tmp_path):
         ([*ROWS[:2], [0.5, 0.5]], "probabilities has values of several types"),
         ([[0.5, 0.5], [1.0], [0, 1]], "probabilities of row 1 is not a list of 2 numbers"),
         ([[0.5, 0.5], None, [0, 1]], "probabilities of row 1 is not a list of 2 numbers"),
+        ([[[0.5, 0.5]], [[0.5, 0.5], [1, 0]], [[0, 1]]], "probabilities has lists of lists: give"),
+        (
+            [[[0.5, 0.5], [1, 0]]] * 3,
+            "each word of a sentence, and name the column of its",
+        ),
         ([[0.5, 0.5]] * 3, 'give objects such as {"cat": 0.9, "dog": 0.1}'),
         ([{}] * 3, "there are no logits or probabilities"),
     ],

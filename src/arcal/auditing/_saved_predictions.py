@@ -37,8 +37,9 @@ def as_predictions(
 
     These raise `ArcalError`, which names the first row: NaN; +inf, or nothing but -inf;
     probabilities outside [0, 1] or with another sum; logits that look like probabilities; a label
-    that is not a class; repeated ids; numbers that are not whole; a wrong shape; no inputs; a
-    pandas or polars table whose columns are named after the classes but in another order; and a
+    that is not a class; repeated ids; numbers that are not whole; a wrong shape, such as logits
+    `(S, T, Z)` with labels `(S, T)` for the words of sentences; no inputs; a pandas or polars table
+    whose columns are named after the classes but in another order; and a
     pandas table whose index has the rows in another order than that of the labels.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
@@ -53,7 +54,9 @@ def as_predictions(
     if (logits is None) == (probabilities is None):
         raise ArcalError("give either logits or probabilities, and not both")
     given = logits if probabilities is None else probabilities
-    rows = _rows(given, "logits" if probabilities is None else "probabilities")
+    name = "logits" if probabilities is None else "probabilities"
+    rows = _rows(given, name)
+    _check_words(rows, labels, name)
     members = _from_logits(rows) if probabilities is None else _from_probabilities(rows)
     _, N, Z = members.shape
     check_rows(given, labels, "labels.loc[probabilities.index]")
@@ -73,6 +76,18 @@ def as_predictions(
     zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
     impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
     return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
+
+
+def _check_words(rows: Tensor, labels: Any, name: str) -> None:
+    """Refuse outputs `(S, T, Z)` and labels `(S, T)`, of T words in each of S sentences."""
+    shape = getattr(labels, "shape", ())
+    if rows.ndim == 3 and rows.shape[1] > 1 and tuple(shape) == tuple(rows.shape[:2]):
+        raise ArcalError(
+            f"{name} have shape {tuple(rows.shape)} and labels {tuple(shape)}, as for the words of "
+            "sentences: give each word a row, without those to be ignored, such as -100: "
+            f"{name}[kept] and labels[kept] with kept = labels >= 0, and as clusters "
+            "kept.nonzero()[0], in torch kept.nonzero()[:, 0]"
+        )
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:

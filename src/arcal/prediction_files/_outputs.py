@@ -330,6 +330,11 @@ def _rows(column: pa.ChunkedArray, name: str) -> Any:
     if len(lengths) == 1 and whole and not pa.types.is_nested(chunks[0].type):
         numbers = [chunk.to_numpy(zero_copy_only=False) for chunk in chunks]
         return np.concatenate(numbers).reshape(len(column), -1)
+    if pa.types.is_list(column.type) and pa.types.is_list(column.type.value_type):
+        raise ArcalError(
+            f"{name} has lists of lists: give each input a row of its own, such as each word of a "
+            "sentence, and name the column of its sentence with --cluster"
+        )
     rows = column.to_pylist()
     Z = len(rows[0] or ())
     for row, numbers in enumerate(rows):
