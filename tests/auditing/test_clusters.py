@@ -208,3 +208,31 @@ def test_the_ece_by_chance_is_that_of_clusters_whose_errors_come_together():
         eces.append(np.abs(np.bincount(k, (luck < c) - c, bins)).sum() / N)
     assert found.value == pytest.approx(np.mean(eces), rel=0.06)  # 0.053; 0.034 if independent
     assert found.high == pytest.approx(np.quantile(eces, 0.95), rel=0.06)
+
+
+@pytest.mark.parametrize("sharper", [0.4, 1.0, 3.0])
+def test_a_wrong_confidence_alone_is_no_correlation(sharper):
+    """Residuals of an over-confident model have one sign, whatever cluster an input is in."""
+    g = np.random.default_rng(0)
+    z, number = g.normal(1.5, 1, 8000), torch.arange(400).repeat_interleave(20)
+    right = torch.from_numpy(g.random(8000) < 1 / (1 + np.exp(-z)))
+    c = torch.from_numpy(1 / (1 + np.exp(-sharper * z)))
+    together = as_clusters(number, c, right, torch.ones(8000).double())
+    assert together is not None
+    assert together.alike < 0.01
+
+
+def test_clusters_that_are_harder_than_others_are_alike():
+    """Their confidences say so: no error is unexpected, and the accuracy still varies with them."""
+    g = np.random.default_rng(0)
+    c = torch.from_numpy(g.uniform(0.5, 1, 400)).repeat_interleave(20)
+    number, w = torch.arange(400).repeat_interleave(20), torch.ones(8000).double()
+    right = torch.from_numpy(g.random(8000)) < c
+    together = as_clusters(number, c, right, w)
+    assert together is not None
+    sizes = together.sizes(w).sum() / 8000
+    sums = (torch.bincount(number, right.double()) - 20 * right.double().mean()) / 20
+    accuracy = right.double().mean()
+    varies = 20 * sums.square().mean() / (accuracy * (1 - accuracy))
+    assert varies > 2  # times as much as of independent inputs
+    assert sizes.item() == pytest.approx(varies.item(), rel=0.02)

@@ -89,7 +89,7 @@ def acting(
     )
 
 
-def most_frequent(labels: Tensor, weights: Tensor | None = None) -> float:
+def most_frequent(labels: Tensor, *, weights: Tensor | None = None) -> float:
     """The share of the most frequent class among labels `(N,)`, weighted by `weights` `(N,)`.
 
     >>> most_frequent(torch.tensor([0, 2, 2, 1]))

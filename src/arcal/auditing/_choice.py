@@ -207,7 +207,9 @@ stays as it is; give more inputs, some that it gets wrong'
         changed=changed,
         answers=predictions.answers,
         unseen=_unseen(predictions),
-        most_frequent=0.0 if predictions.answers else most_frequent(predictions.labels, counted),
+        most_frequent=0.0
+        if predictions.answers
+        else most_frequent(predictions.labels, weights=counted),
     )
 
 
