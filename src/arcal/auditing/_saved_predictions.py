@@ -10,7 +10,11 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
+from arcal.logits import ROUNDED
 from arcal.printable import first_few
+
+LOOKED_AT = 1000
+"""How many rows of logits are used to find the base of logarithms."""
 
 
 def as_predictions(
@@ -150,7 +154,28 @@ def _from_logits(z: Tensor) -> Tensor:
             "no logit is below 0 and rows sum to 100, so these are per cent: divide them by 100, "
             "and give them as probabilities"
         )
+    if (base := _base_of(z)) is not None:
+        raise ArcalError(
+            f"{base} to the power of the logits sums to 1 in every row, so these are logarithms of "
+            f"probabilities to base {base}: multiply them by ln({base})"
+        )
     return z if z.ndim == 3 else z.unsqueeze(0)
+
+
+def _base_of(z: Tensor) -> int | None:
+    """The base 2 or 10 if these are logarithms of probabilities to it and not to base e, or None.
+
+    >>> _base_of(torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log10())
+    10
+    """
+    some = z.flatten(0, -2)[:LOOKED_AT].double()
+    if some.max() > 0 or _normal(some.exp()):
+        return None
+    return next((base for base in (2, 10) if _normal(base**some)), None)
+
+
+def _normal(p: Tensor) -> bool:
+    return bool(((p.sum(dim=-1) - 1).abs() <= ROUNDED).all())
 
 
 def _from_probabilities(p: Tensor) -> Tensor:

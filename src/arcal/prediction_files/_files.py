@@ -30,6 +30,7 @@ from arcal.files import NO_ARRAY
 from arcal.prediction_files._answers import holds_answers, missing_of
 from arcal.prediction_files._arrays import arrays_in
 from arcal.prediction_files._columns import columns_in
+from arcal.prediction_files._derived import check_not_by_number
 from arcal.prediction_files._entries import USUAL, ColumnNames, Entries
 from arcal.prediction_files._labels import numbered
 from arcal.prediction_files._tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
@@ -263,6 +264,8 @@ def _saved(
             assert labels is not None
             labels = numbered(labels, names, by_column=by_column)
         predictions = as_predictions(labels=labels, ids=ids, **outputs)
+        if names is not None and entries.labels is not None and labelled:
+            check_not_by_number(entries.labels, names, predictions)
     Z = predictions.classes
     if names is not None and len(names) != Z:
         raise ArcalError(f"there are {len(names)} class names for predictions of {Z} classes")

@@ -21,8 +21,9 @@ def numbered(
     Text labels are names, except that "0" and "1" are indices if no class has a name. True and
     False, and whole numbers, are names if every one of them is the name of a class, since columns
     may be named "True" and "False", or 1, 0 and "other". So are fractions, and numbers that columns
-    (`by_column`) write in another way, such as 1000 as 1e3. All other numbers are indices, but if
-    every column is named by a number, labels are always names. A label that is no class raises
+    (`by_column`) write in another way, such as 1000 as 1e3. All other numbers are indices, which
+    are those in the names if these are LABEL_0, LABEL_1 and so on, but if every column is named by
+    a number, labels are always names. A label that is no class raises
     `ArcalError`, and so do numbers that could be either in a file whose classes are not columns.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
@@ -44,7 +45,7 @@ def numbered(
         return _without_names(labels, text, by_column=by_column)
     names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
     if labels.dtype.kind in "biuf" and _are_indices(labels, text, names, by_column=by_column):
-        return labels
+        return _as_in_transformers(labels, names)
     number = {name: i for i, name in enumerate(names)}
     unknown = next((row for row, label in enumerate(text) if label not in number), None)
     if unknown is not None:
@@ -94,6 +95,23 @@ def _are_indices(
             "order than 0, 1, 2: save the labels as text, if they are these names"
         )
     return False
+
+
+def _as_in_transformers(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Indices as they are, unless the names are LABEL_0, LABEL_1 and so on in another order.
+
+    These names of transformers hold the index, and are often sorted as text, LABEL_10 before
+    LABEL_2.
+
+    >>> _as_in_transformers(np.array([2, 0]), ["LABEL_0", "LABEL_2", "LABEL_1"])
+    array([1, 0])
+    """
+    own = [f"LABEL_{z}" for z in range(len(names))]
+    if [*names] == own or sorted(names) != sorted(own) or labels.dtype.kind == "b":
+        return labels
+    if labels.min() < 0 or labels.max() >= len(names):
+        return labels
+    return np.array([names.index(name) for name in own])[labels.astype(np.int64)]
 
 
 def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
