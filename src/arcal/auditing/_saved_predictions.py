@@ -6,6 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.auditing._other_readings import (
+    check_columns_are_outputs,
+    check_not_by_index,
+    check_not_by_name,
+)
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
@@ -43,7 +48,8 @@ def as_predictions(
     probabilities outside [0, 1] or with another sum; logits that look like probabilities; a label
     that is not a class; repeated ids; numbers that are not whole; a wrong shape; no inputs; a
     pandas or polars table whose columns are named after the classes but in another order; and a
-    pandas table whose index has the rows in another order than that of the labels.
+    pandas table whose index has the rows in another order than that of the labels; whole numbers
+    that are right more often as the names of columns or `classes` than as their places.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -61,13 +67,17 @@ def as_predictions(
     members = _from_logits(rows) if probabilities is None else _from_probabilities(rows)
     _, N, Z = members.shape
     check_rows(given, labels, "labels.loc[probabilities.index]")
+    if probabilities is None:
+        check_columns_are_outputs(given, classes)
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
                 f"`classes` names {len({*classes})}, and there are {Z}: name each once"
             )
         _check_columns(given, classes)
-    labels = as_labels(numbered(labels, classes), N, Z, one_column=rows.shape[-1] == 1)
+    as_given, places = labels, numbered(labels, classes)
+    whole = places is labels or classes is None  # and no names
+    labels = as_labels(places, N, Z, one_column=rows.shape[-1] == 1)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
     repeats = order[1:][ids[order].diff() == 0]
@@ -76,7 +86,11 @@ def as_predictions(
         raise ArcalError(f"id {ids[row]} of row {row} occurs twice: give every input its own id")
     zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
     impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
-    return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
+    made = Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
+    if hasattr(given, "index") or hasattr(given, "columns") or classes is not None:
+        check_not_by_name(made.predicted, labels, given, classes if whole else ())
+        check_not_by_index(made.predicted, labels, given, as_given)
+    return made
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:
