@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from arcal.audits import NamedPredictions, open_predictions
 from arcal.errors import ArcalError
 from arcal.prediction_files import ColumnNames, read_predictions
 
@@ -108,3 +109,16 @@ def test_logarithms_to_another_base_are_no_logits(tmp_path: Path, base: int):
         read_predictions(file)
     np.savez(file, logits=logs, labels=labels)
     assert read_predictions(file).predictions.log_probabilities.numpy() == pytest.approx(logs)
+
+
+def test_a_single_column_that_is_never_below_half_may_be_a_confidence(tmp_path: Path):
+    z, labels = logits(2)
+    file, p = tmp_path / "a.csv", softmax(z)
+    pd.DataFrame({"label": labels, "probability": p.max(1)}).to_csv(file, index=False)
+    said = read_predictions(file).doubt
+    assert said is not None
+    assert said.startswith("no probability is below one half")
+    caveats = open_predictions([NamedPredictions(str(file), "mine")])[0].caveats
+    assert any(said in one.sentence for one in caveats)
+    pd.DataFrame({"label": labels, "probability": p[:, 1]}).to_csv(file, index=False)
+    assert read_predictions(file).doubt is None

@@ -6,6 +6,7 @@ than labels that are numbers.
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ STATISTICS = {
     "prediction",
 }
 """What is computed from the outputs of all classes."""
+FEWEST = 30
+"""With fewer values it may be chance that none is below one half."""
 EQUAL = 1e-6
 """How far numbers written by one program may differ by rounding."""
 
@@ -97,6 +100,27 @@ of one class: say --probabilities p0 p1
                 f"{column} is the largest of {first_few(of)} in every row, so it is no probability "
                 f"of one class: say --probabilities {' '.join(of)}"
             )
+
+
+def never_below_half(probabilities: Any, predictions: Predictions) -> str | None:
+    """A sentence if a binary classifier's single column may be how sure it is of any answer.
+
+    That is so if none of 30 values or more is below one half, while there are labels of both kinds.
+
+    >>> from arcal.auditing import as_predictions
+    >>> p = [0.9, 0.75, 0.6] * 10
+    >>> never_below_half(p, as_predictions(probabilities=p, labels=[1, 1, 0] * 10))
+    'no probability is below one half, so class 1 is predicted for every input: if these are of \
+the predicted class, give them as `confidence`, beside `predicted` and `label`'
+    """
+    p = np.asarray(0 if probabilities is None else probabilities)
+    single = p.ndim > 0 and p.shape[1:] in ((), (1,)) and len(p) >= FEWEST
+    if not single or p.min() < 0.5 or len(predictions.labels.unique()) < 2:
+        return None
+    return (
+        "no probability is below one half, so class 1 is predicted for every input: if these are "
+        "of the predicted class, give them as `confidence`, beside `predicted` and `label`"
+    )
 
 
 def check_not_by_number(
