@@ -412,3 +412,19 @@ def test_true_classes_beside_a_confidence_need_the_predicted_ones(tmp_path):
     path = written(tmp_path / "b.csv", "intent,predicted,p\npay,pay,.9\nsend,pay,.6\n")
     predictions = read_predictions(path, ColumnNames(label="intent", confidence="p")).predictions
     assert (predictions.predicted == predictions.labels).tolist() == [True, False]
+
+
+def test_a_blank_label_is_not_a_wrong_answer(tmp_path):
+    file = written(tmp_path / "a.csv", "confidence,predicted,label\n0.9,cat,cat\n0.8,dog,\n")
+    with pytest.raises(ArcalError, match="label is blank in row 1: fill it in or drop the row"):
+        read_predictions(file)
+    text = "confidence,predicted,label\n0.9,,\n0.8,dog,\n0.9,cat,cat\n"  # some have no answer
+    correct = read_predictions(written(file, text)).predictions.correct
+    assert correct.tolist() == [True, False, True]
+
+
+def test_labels_counted_from_another_number_are_refused(tmp_path):
+    rows = [f"0.9,{i % 3},{i % 3 + (i > 5)}" for i in range(40)]
+    file = written(tmp_path / "a.csv", "\n".join(["confidence,predicted,label", *rows]))
+    with pytest.raises(ArcalError, match="label is predicted plus 1 in 34 of 40 rows"):
+        read_predictions(file)

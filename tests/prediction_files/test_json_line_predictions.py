@@ -237,3 +237,10 @@ def test_the_log_probability_of_class_1_alone_is_no_logit(tmp_path, listed):
         ArcalError, match=r"is 0\.5 in row 0, and the logarithm of a probability is"
     ):
         read_predictions(path, ColumnNames(probabilities=["out.logprob"]))
+
+
+def test_whole_numbers_beyond_64_bits_are_refused(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"id": 1000000000000000000000, "label": 0, "probabilities": [0.5, 0.5]}')
+    with pytest.raises(ArcalError, match=r"id has whole numbers beyond 2\*\*63: give them as text"):
+        read_predictions(file)

@@ -7,7 +7,6 @@ import pytest
 
 from arcal.errors import ArcalError
 from arcal.prediction_files import read_predictions
-from arcal.prediction_files._labels import numbered
 
 ROWS = "yes,.875\nno,.25\nyes,.75\n{},.375\nno,.125\n"
 
@@ -147,41 +146,40 @@ def test_fractions_are_no_labels_by_their_last_names(tmp_path):
         read_predictions(path)
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_numbers_are_those_in_the_names_of_columns_sorted_as_text(first, tmp_path):
-    """Classes called LABEL_0 and so on, as transformers calls them: LABEL_10 is before LABEL_2."""
-    titles = sorted(f"LABEL_{first + z}" for z in range(12))
+def test_numbers_are_those_in_the_names_that_transformers_gives(tmp_path):
+    """Columns sorted as text have LABEL_10 before LABEL_2."""
+    titles = sorted(f"LABEL_{z}" for z in range(12))
     rows = np.full((12, 12), 0.25 / 11) + np.eye(12) * (0.75 - 0.25 / 11)
-    frame = {"label": np.arange(12) + first}
-    frame |= {f"probabilities_{name}": rows[int(name[6:]) - first] for name in titles}
+    frame = {"label": np.arange(12)}
+    frame |= {f"probabilities_{name}": rows[int(name[6:])] for name in titles}
     pq.write_table(pa.table(frame), tmp_path / "a.parquet")
     saved = read_predictions(tmp_path / "a.parquet")
     assert saved.classes == tuple(titles)
     assert saved.predictions.correct.all()
-    scores = [
-        [{"label": name, "score": row[int(name[6:]) - first]} for name in titles] for row in rows
-    ]
+    scores = [[{"label": name, "score": row[int(name[6:])]} for name in titles] for row in rows]
     pq.write_table(pa.table({"label": frame["label"], "scores": scores}), tmp_path / "b.parquet")
     assert read_predictions(tmp_path / "b.parquet").predictions.correct.all()
 
 
-@pytest.mark.parametrize(
-    ("labels", "names", "says"),
-    [
-        ([0, 1, 11], [f"c{z}" for z in (1, 10, 11, 12, *range(2, 10))], None),
-        ([1, 2, 2], ["c1", "c2", "c3"], None),
-        ([0, 1, 2], ["c1", "c2", "c3"], [0, 1, 2]),
-        ([1, 2, 3], ["c1", "c2", "c3"], [0, 1, 2]),
-        ([0, 1, 1], ["c1", "c0"], [1, 0, 0]),
-        ([0, 1, 2], ["c5", "c7", "c6"], [0, 1, 2]),
-        ([0, 1, 2], ["a2", "b1", "c0"], [0, 1, 2]),
-        ([0, 3, -1], ["c0", "c2", "c1"], [0, 3, -1]),  # refused where the labels are checked
-        ([True, False], ["c1", "c0"], [True, False]),
-    ],
-)
-def test_numbers_and_the_numbers_in_names(labels, names, says):
-    if says is not None:
-        assert numbered(np.array(labels), names, by_column=True).tolist() == says
-        return
-    with pytest.raises(ArcalError, match=r"may count from 0 or from 1, .*write each label as its"):
-        numbered(np.array(labels), names, by_column=True)
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_are_places_unless_more_are_right_by_the_names_of_the_classes(first, tmp_path):
+    path, titles = tmp_path / "a.parquet", [f"kind_{first + z}" for z in (1, 0, 2)]
+    rows = np.array([[0.75, 0.25, 0], [0.25, 0.75, 0], [0.25, 0.75, 0]])
+    frame = {f"probabilities_{name}": rows[:, z] for z, name in enumerate(titles)}
+    for wrong in (0, 1):
+        labels = rows.argmax(1) if not wrong else np.array([1, 0, 0]) + first
+        pq.write_table(pa.table({"label": labels} | frame), path)
+        if not wrong:
+            assert read_predictions(path).predictions.labels.tolist() == labels.tolist()
+            continue
+        line = "more are right as those in the names of the classes .* write each label as its"
+        with pytest.raises(ArcalError, match=line):
+            read_predictions(path)
+
+
+def test_places_in_a_list_of_classes_are_its_own(tmp_path):
+    """The classes of a .npz have an order of their own, whatever they are called."""
+    probabilities = np.array([[0.75, 0.25, 0], [0.25, 0.75, 0]])
+    classes = np.array(["LABEL_0", "LABEL_2", "LABEL_1"])
+    np.savez(tmp_path / "a.npz", probabilities=probabilities, labels=[0, 1], classes=classes)
+    assert read_predictions(tmp_path / "a.npz").predictions.correct.all()

@@ -147,9 +147,11 @@ def _facts(
 
 def _caveats(saved: SavedPredictions, zeros: str | None, *, clustered: bool) -> list[Caveat]:
     """Caveats on a file, and on `zeros` among its probabilities."""
+    answers = saved.predictions.answers
+    outputs = (saved.scaled, zeros, None if answers else saved.doubt)
     said = {
-        "Probabilities": "; ".join(filter(None, (saved.scaled, zeros))) or None,
-        "Answers": saved.doubt,
+        "Probabilities": "; ".join(filter(None, outputs)) or None,
+        "Answers": saved.doubt if answers else None,
         "Repeated": saved.copies,
         TOGETHER: None if clustered else saved.wrong_together,
     }

@@ -187,6 +187,10 @@ def json_table(rows: Sequence[Mapping[str, Any]], file: Path) -> pa.Table:
     for name in dict.fromkeys(name for row in rows for name in row):
         try:
             columns[name] = pa.array([row.get(name) for row in rows])
+        except OverflowError:
+            raise ArcalError(
+                f"{file}: {name} has whole numbers beyond 2**63: give them as text"
+            ) from None
         except pa.ArrowException as error:
             raise ArcalError(
                 f"{file}: {name} has values of several types: give every row the same type"

@@ -1,5 +1,6 @@
 """Files with a confidence and whether the answer was right, but no outputs for classes."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
@@ -19,6 +20,8 @@ WRONG = ("0", "false", "f", "no", "n", "wrong", "incorrect")
 """Values for an answer that was right, or wrong, in any capitalisation."""
 MANY = 30
 """With this many answers, all of them wrong is no coincidence."""
+MOSTLY = 2 / 3
+"""If so many predictions are off by the same one, they count from another number than labels."""
 
 
 NOT_TOLD = (
@@ -86,7 +89,8 @@ def correct_of(
     or 1 or 0. Without it an answer is right if the prediction equals the label, compared as text
     in which accents may be combining characters. The result is None if there is neither. Any other
     value in `correct`, an answer called wrong although its prediction is its label, names compared
-    with numbers, and 30 or more predictions of which none is any label raise `ArcalError`.
+    with numbers, 30 or more predictions of which none is any label, blank labels, and numbers that
+    count from 0 beside those from 1 raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -117,12 +121,31 @@ def correct_of(
                 f"{predicted} has {one!r} and {label} {other!r} in row {row}, which differ in "
                 "capitals alone: write both alike, or give a column `correct`"
             )
+    _check_labels(predicted, said, label, labels)
     if len(said) >= MANY and not {*said} & {*labels}:
         raise ArcalError(
             f"no value of {predicted} is one of {label}, such as {said[0]!r} and {labels[0]!r} in "
             "row 0: write both alike, or give a column `correct`"
         )
     return np.array(said) == np.array(labels), [predicted, label]
+
+
+def _check_labels(predicted: str, said: Sequence[str], label: str, labels: Sequence[str]) -> None:
+    """Refuse blank labels, unless answers may be blank, and numbers from 1 beside those from 0."""
+    if "" in labels and "" not in said:
+        row = labels.index("")
+        raise ArcalError(f"{label} is blank in row {row}: fill it in or drop the row")
+    numbers = len(said) >= MANY and all(one.isdecimal() for one in {*said, *labels})
+    if not numbers:
+        return
+    apart = Counter(int(other) - int(one) for one, other in zip(said, labels, strict=True))
+    by, times = apart.most_common(1)[0]
+    if abs(by) == 1 and times >= MOSTLY * len(said):
+        raise ArcalError(
+            f"{label} is {predicted} {'plus' if by > 0 else 'less'} 1 in {times:,} of "
+            f"{len(said):,} rows, as if one of them counted from 0 and the other from 1: count "
+            "alike in both, or give a column `correct`"
+        )
 
 
 def doubt_of(

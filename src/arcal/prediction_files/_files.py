@@ -30,6 +30,7 @@ from arcal.files import NO_ARRAY
 from arcal.prediction_files._answers import holds_answers, missing_of
 from arcal.prediction_files._arrays import arrays_in
 from arcal.prediction_files._columns import columns_in
+from arcal.prediction_files._derived import check_not_by_number, never_below_half
 from arcal.prediction_files._entries import USUAL, ColumnNames, Entries
 from arcal.prediction_files._labels import numbered
 from arcal.prediction_files._tables import ALL_SCORES, OUTPUT_NAMES, belongs, names_in
@@ -56,9 +57,9 @@ class SavedPredictions:
     has columns of N values to group the inputs by. `weighed_by` says where the weights come from,
     `scaled` how far rows of probabilities were from a sum of 1 if that is more than rounding,
     `labelled` how many inputs have a label if these are in another file, and `doubt` why answers
-    may be outputs of a binary classifier. `unused` are the names of columns that are not read. If
-    the inputs have no ids of their own (`has_ids`), some may be `copies` of others. Made by
-    `read_predictions`.
+    may be outputs of a binary classifier, or its outputs the confidence in answers. `unused` are
+    the names of columns that are not read. If the inputs have no ids of their own (`has_ids`), some
+    may be `copies` of others. Made by `read_predictions`.
     """
 
     predictions: Predictions
@@ -263,6 +264,8 @@ def _saved(
             assert labels is not None
             labels = numbered(labels, names, by_column=by_column)
         predictions = as_predictions(labels=labels, ids=ids, **outputs)
+        if names is not None and entries.labels is not None and labelled:
+            check_not_by_number(entries.labels, names, predictions)
     Z = predictions.classes
     if names is not None and len(names) != Z:
         raise ArcalError(f"there are {len(names)} class names for predictions of {Z} classes")
@@ -281,7 +284,7 @@ def _saved(
         unused=entries.unused,
         labelled=entries.labelled,
         has_ids=entries.ids is not None,
-        doubt=entries.doubt,
+        doubt=entries.doubt or never_below_half(outputs.get("probabilities"), predictions),
     )
 
 

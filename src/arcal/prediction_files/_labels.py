@@ -1,7 +1,6 @@
 """The labels of predictions, as names or numbers, matched with the names of the classes."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -23,9 +22,9 @@ def numbered(
     False, and whole numbers, are names if every one of them is the name of a class, since columns
     may be named "True" and "False", or 1, 0 and "other". So are fractions, and numbers that columns
     (`by_column`) write in another way, such as 1000 as 1e3. All other numbers are indices, but if
-    every column is named by a number, labels are always names, and if every column is named by a
-    word and a number, such as LABEL_10, labels are these numbers. A label that is no class raises
-    `ArcalError`, and so do numbers that could be either in a file whose classes are not columns.
+    every column is named by a number, labels are always names, and if the columns are LABEL_0,
+    LABEL_1 and so on, the numbers in these names. A label that is no class raises `ArcalError`, and
+    so do numbers that could be either in a file whose classes are not columns.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
@@ -46,7 +45,7 @@ def numbered(
         return _without_names(labels, text, by_column=by_column)
     names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
     if labels.dtype.kind in "biuf" and _are_indices(labels, text, names, by_column=by_column):
-        return _by_number_in(labels, names) if by_column else labels
+        return _as_in_transformers(labels, names) if by_column else labels
     number = {name: i for i, name in enumerate(names)}
     unknown = next((row for row, label in enumerate(text) if label not in number), None)
     if unknown is not None:
@@ -98,31 +97,21 @@ def _are_indices(
     return False
 
 
-def _by_number_in(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Indices `(N,)`, or labels that are the numbers in names such as LABEL_10, as indices.
+def _as_in_transformers(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Indices as they are, unless the names are LABEL_0, LABEL_1 and so on in another order.
 
-    Columns sorted as text have LABEL_10 before LABEL_2. If the names count from 1, labels that have
-    Z and no 0 do so, too, and others are indices; labels with neither, and indices of columns in
-    another order, raise `ArcalError`, since they could be either.
+    These names of transformers hold the index, and are often sorted as text, LABEL_10 before
+    LABEL_2.
+
+    >>> _as_in_transformers(np.array([2, 0]), ["LABEL_0", "LABEL_2", "LABEL_1"])
+    array([1, 0])
     """
-    Z, parts = len(names), [re.fullmatch(r"(.*\D)(\d+)", name) for name in names]
-    if labels.dtype.kind == "b" or len({part and part[1] for part in parts}) > 1 or not parts[0]:
+    own = [f"LABEL_{z}" for z in range(len(names))]
+    if [*names] == own or sorted(names) != sorted(own) or labels.dtype.kind == "b":
         return labels
-    numbers = [int(part[2]) for part in parts if part]
-    first = min(numbers)
-    if sorted(numbers) != [*range(first, first + Z)] or first > 1:
+    if labels.min() < 0 or labels.max() >= len(names):
         return labels
-    if first == 1 and (labels.min() < 1 or labels.max() < Z):
-        if labels.min() < 1 and numbers == sorted(numbers):
-            return labels
-        raise ArcalError(
-            f"labels are numbers that may count from 0 or from 1, and the classes count from 1 "
-            f"({first_few(names)}): write each label as its class is called"
-        )
-    place = np.empty(first + Z, dtype=np.int64)
-    place[numbers] = range(Z)
-    inside = (labels >= first) & (labels < first + Z)
-    return np.where(inside, place[np.where(inside, labels, first).astype(int)], labels)
+    return np.array([names.index(name) for name in own])[labels.astype(np.int64)]
 
 
 def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:

@@ -16,6 +16,7 @@ from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.prediction_files._answers import PREDICTED, holds_answers
 from arcal.prediction_files._chosen import classes_of_chosen, whole
+from arcal.prediction_files._derived import check_are_classes, check_not_the_largest
 from arcal.prediction_files._entries import ColumnNames
 from arcal.prediction_files._headers import is_number
 from arcal.prediction_files._labels import (
@@ -80,6 +81,7 @@ def outputs_called(
     if len(of) <= 2:
         titles = truths_like(titles, _called(labels, classes))
     if len(of) > 1:
+        check_are_classes(kind, of, titles, _called(labels, classes))
         return Outputs(of, values, _unless_numbered(titles))
     if labels is None:
         both = classes_of_one_unlabelled(of[0], titles[0], classes)
@@ -88,7 +90,19 @@ def outputs_called(
     if kind == "probabilities":
         _check_not_of_the_predicted(table, of[0], values[:, 0], both)
         _check_one_of_two(table, of[0], None if both else labels)
+        check_not_the_largest(of[0], values[:, 0], _possible(table, there, of[0], labels))
     return Outputs(of, values, _unless_numbered(both or ()))
+
+
+def _possible(
+    table: pa.Table, there: Sequence[str], single: str, labels: np.ndarray | None
+) -> list[tuple[list[str], np.ndarray]]:
+    """The columns beside a `single` one that may be all classes' probabilities, and their rows."""
+    numbers = [name for name in _numeric(table, there) if name != single]
+    groups = [[one for one in numbers if belongs(one, [name])] for name in OUTPUTS["probabilities"]]
+    groups.append([one for one in numbers if SHORT.match(one)])
+    groups.append([one for one in numbers if one in called_in(numbers, labels)])
+    return [(of, rows) for of in groups if (rows := _probabilities(table, of)) is not None]
 
 
 def probabilities_called_otherwise(
