@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from arcal.auditing import as_predictions
+from arcal.auditing import Predictions, as_predictions
 from arcal.errors import ArcalError
 
 Z = [[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [1.0, 1.0, 4.0], [5.0, 0.0, 0.0]]
@@ -276,11 +276,17 @@ def test_the_words_of_sentences_are_given_one_a_row(given):
     if given == "probabilities":
         outputs = np.exp(outputs) / np.exp(outputs).sum(axis=2, keepdims=True)
     line = rf"{given} have shape \(5, 4, 3\) and labels \(5, 4\).*{given}\[kept\] and labels"
+
+    def predicted(outputs: np.ndarray, labels: np.ndarray) -> Predictions:
+        if given == "logits":
+            return as_predictions(logits=outputs, labels=labels)
+        return as_predictions(probabilities=outputs, labels=labels)
+
     with pytest.raises(ArcalError, match=line):
-        as_predictions(**{given: outputs}, labels=labels)
+        predicted(outputs, labels)
     kept = labels >= 0
-    words = as_predictions(**{given: outputs[kept]}, labels=labels[kept])
+    words = predicted(outputs[kept], labels[kept])
     assert words.logits.shape == (1, 17, 3)
     assert kept.nonzero()[0].tolist() == [0] * 4 + [1] * 4 + [2] + [3] * 4 + [4] * 4
-    ensemble = as_predictions(**{given: outputs}, labels=labels[0])  # of five members
+    ensemble = predicted(outputs, labels[0])  # of five members
     assert ensemble.logits.shape == (5, 4, 3)
