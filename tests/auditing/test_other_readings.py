@@ -1,7 +1,8 @@
 """Saved predictions whose names or index say another order than the one they stand in."""
 
+from typing import Any
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from arcal.auditing import as_predictions
@@ -15,9 +16,35 @@ RIGHT = float((LOGITS.argmax(1) == Y).mean())
 ORDER = np.array(sorted(range(Z), key=str))
 
 
+class Index(list):
+    """As much of an index of pandas as is looked at."""
+
+    equals = list.__eq__
+
+
+class RangeIndex(Index):
+    """One that counts the rows."""
+
+    start, step = 0, 1
+
+
+class Table:
+    """As much of a table or a column of pandas as is looked at."""
+
+    def __init__(self, rows: np.ndarray, columns: Any = (), index: Index | None = None):
+        self.rows, self.columns = rows, columns or [*range(rows.shape[-1])]
+        self.index = RangeIndex(range(len(rows))) if index is None else index
+
+    def __array__(self, dtype=None, copy=None):
+        return self.rows
+
+    def taken(self, order: np.ndarray) -> "Table":
+        return Table(self.rows[order], self.columns, Index(self.index[i] for i in order))
+
+
 @pytest.mark.parametrize("kind", [int, str])
 def test_columns_sorted_as_text(kind: type):
-    table = pd.DataFrame(LOGITS[:, ORDER], columns=[kind(z) for z in ORDER])
+    table: Any = Table(LOGITS[:, ORDER], [kind(z) for z in ORDER])
     with pytest.raises(ArcalError, match="more are right as the names 0, 1, 10"):
         as_predictions(logits=table, labels=Y)
     encoded = as_predictions(logits=table, labels=ORDER.argsort()[Y])  # as a label encoder does
@@ -36,18 +63,20 @@ def test_labels_from_1_without_the_last_class():
 
 def test_an_index_in_another_order_than_the_rows():
     order = RNG.permutation(N)
-    table, labels = pd.DataFrame(LOGITS), pd.Series(Y)
-    for one, other in ((table.iloc[order], labels), (table, labels.iloc[order])):
+    table, labels = Table(LOGITS), Table(Y)
+    for one, other in ((table.taken(order), labels), (table, labels.taken(order))):
         with pytest.raises(ArcalError, match="more are right if matched by their index"):
-            as_predictions(logits=one, labels=other)
-    shuffled = as_predictions(logits=pd.DataFrame(LOGITS[order]), labels=labels.iloc[order])
+            as_predictions(logits=one, labels=other)  # pyright: ignore
+    fresh: Any = Table(LOGITS[order])
+    given: Any = labels.taken(order)
+    shuffled = as_predictions(logits=fresh, labels=given)
     assert float(shuffled.correct.double().mean()) == RIGHT
 
 
 def test_a_column_of_ids_or_labels_is_no_logit():
-    table = pd.DataFrame(LOGITS).assign(label=Y)
+    table: Any = Table(np.column_stack([LOGITS, Y]), [*range(Z), "label"])
     with pytest.raises(ArcalError, match="the logits have a column label: leave it out"):
         as_predictions(logits=table, labels=Y)
-    three = pd.DataFrame(LOGITS[:, :3], columns=["id", "passport", "none"])
+    three: Any = Table(LOGITS[:, :3], ["id", "passport", "none"])
     said = as_predictions(logits=three, labels=Y % 3, classes=["id", "passport", "none"])
     assert said.classes == 3

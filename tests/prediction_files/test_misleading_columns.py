@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as csv
 import pytest
 import torch
 
@@ -22,6 +24,10 @@ def logits(Z: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(N, Z)) + 3 * np.eye(Z)[labels], labels
 
 
+def write(file: Path, columns: dict[str, Any]) -> None:
+    csv.write_csv(pa.table(columns), file)
+
+
 def softmax(z: np.ndarray) -> np.ndarray:
     return torch.tensor(z).softmax(1).numpy()
 
@@ -32,9 +38,8 @@ def softmax(z: np.ndarray) -> np.ndarray:
 def test_a_statistic_of_the_logits_is_no_class(tmp_path: Path, statistic: str, values):
     z, labels = logits(3)
     file, of = tmp_path / "a.csv", ["logits_0", "logits_1", "logits_2"]
-    table = pd.DataFrame({"label": labels} | dict(zip(of, z.T, strict=True)))
-    table[f"logits_{statistic}"] = values(z, axis=1)
-    table.to_csv(file, index=False)
+    columns = {"label": labels} | dict(zip(of, z.T, strict=True))
+    write(file, columns | {f"logits_{statistic}": values(z, axis=1)})
     with pytest.raises(ArcalError, match=f"logits_{statistic} is called .* {' '.join(of)}"):
         read_predictions(file)
     read = read_predictions(file, ColumnNames(probabilities=of))
@@ -61,12 +66,12 @@ def test_a_single_logit_and_its_deviation_are_not_two_classes(tmp_path: Path):
 def test_the_largest_probability_is_not_that_of_class_1(tmp_path: Path, names: tuple[str, str]):
     z, labels = logits(2)
     p = softmax(z)
-    table = pd.DataFrame({"label": labels, names[0]: p[:, 0], names[1]: p[:, 1]})
+    columns = {"label": labels, names[0]: p[:, 0], names[1]: p[:, 1]}
     file = tmp_path / "a.csv"
-    table.assign(probability=p.max(1)).to_csv(file, index=False)
+    write(file, columns | {"probability": p.max(1)})
     with pytest.raises(ArcalError, match=f"the largest of {', '.join(names)} in every row"):
         read_predictions(file)
-    table.assign(probability=p[:, 1]).to_csv(file, index=False)
+    write(file, columns | {"probability": p[:, 1]})
     read = read_predictions(file).predictions.log_probabilities.exp()
     assert read[:, 1].numpy() == pytest.approx(p[:, 1])
 
@@ -90,12 +95,12 @@ def test_classes_sorted_as_text_are_told_from_those_of_a_label_encoder(tmp_path:
     order = np.array(sorted(range(12), key=str))
     file, values = tmp_path / "a.csv", z if prefix == "logits_" else softmax(z)
     columns = {f"{prefix}class_{k}": values[:, k] for k in order}
-    pd.DataFrame({"label": labels} | columns).to_csv(file, index=False)
+    write(file, {"label": labels} | columns)
     with pytest.raises(ArcalError, match="more are right as those in the names"):
         read_predictions(file)
     right = (z.argmax(1) == labels).mean()
     for given in (order.argsort()[labels], [f"class_{k}" for k in labels]):  # encoded, and by name
-        pd.DataFrame({"label": given} | columns).to_csv(file, index=False)
+        write(file, {"label": given} | columns)
         assert read_predictions(file).predictions.correct.numpy().mean() == right
 
 
@@ -114,11 +119,11 @@ def test_logarithms_to_another_base_are_no_logits(tmp_path: Path, base: int):
 def test_a_single_column_that_is_never_below_half_may_be_a_confidence(tmp_path: Path):
     z, labels = logits(2)
     file, p = tmp_path / "a.csv", softmax(z)
-    pd.DataFrame({"label": labels, "probability": p.max(1)}).to_csv(file, index=False)
+    write(file, {"label": labels, "probability": p.max(1)})
     said = read_predictions(file).doubt
     assert said is not None
     assert said.startswith("no probability is below one half")
     caveats = open_predictions([NamedPredictions(str(file), "mine")])[0].caveats
     assert any(said in one.sentence for one in caveats)
-    pd.DataFrame({"label": labels, "probability": p[:, 1]}).to_csv(file, index=False)
+    write(file, {"label": labels, "probability": p[:, 1]})
     assert read_predictions(file).doubt is None

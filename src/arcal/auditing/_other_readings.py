@@ -65,9 +65,9 @@ def check_not_by_index(predicted: Tensor, labels: Tensor, table: Any, given: Any
     One index is that of the `table` of outputs, the other of the labels as `given`: one of them
     counts the rows from 0, and the other has the same numbers in another order.
 
-    >>> import pandas, torch
-    >>> table, given = pandas.DataFrame([[3.0, 0.0], [0.0, 3.0]]), pandas.Series([0, 1], [1, 0])
-    >>> check_not_by_index(torch.tensor([0, 1]), torch.tensor([0, 1]), table, given)
+    >>> import torch
+    >>> labels = torch.tensor([0, 1])
+    >>> check_not_by_index(labels, labels, [[3.0, 0.0], [0.0, 3.0]], [0, 1])  # no index to match by
     """
     one, other = getattr(table, "index", None), getattr(given, "index", None)
     if not hasattr(one, "equals") or not hasattr(other, "equals"):
