@@ -7,15 +7,23 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run on as many processes as there are cores, each on one thread.
-test test-all test-lowest: export OMP_NUM_THREADS = 1
+test test-all test-lowest test-processor coverage: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-all test-lowest check format docs benchmarks page clean
+.PHONY: demo test test-all test-lowest test-processor coverage check format docs benchmarks page clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(LEAVE_OUT))
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# Where sums decide; `.ci/run` runs it with the kernels of other processors.
+test-processor: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "processor and not slow"
+
+# How much of the source the tests of `make test` run, and which lines they do not.
+coverage: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q --cov=arcal --cov-report=term-missing
 
 test-all: .venv/installed-test .venv/installed-frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadfile
