@@ -34,7 +34,6 @@ ROOMS = (
     "arcal.integrations.sklearn",
     "arcal.integrations.torchmetrics",
     "arcal.methods",
-    "arcal.models",
     "arcal.networks",
     "arcal.report",
     "arcal.orders",

@@ -7,7 +7,6 @@ from typing import Any
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet, Subject
 from arcal.audits import Audit, Examples, Job, Settings, panel_for, run_jobs
-from arcal.classifiers import open_classifier
 from arcal.compute import Compute
 from arcal.console import bar
 from arcal.data import Data
@@ -16,6 +15,7 @@ from arcal.report import write_report
 from arcal.store import RunFolder
 from arcal.training import Sweep, sweep, tries
 from arcal.training.many import train_all
+from arcal.training.opened_run import open_model
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
@@ -104,7 +104,7 @@ def _audit(folders: list[RunFolder], data: Data, work: Path) -> Audit:
     settings = Settings(attack=AUDIT, panel=panel_for(None, examples))
     jobs = []
     for folder, name in zip(folders, ("vanilla", "AR-AdaLS"), strict=True):
-        opened = open_classifier(str(folder.path))
+        opened = open_model(str(folder.path))
         jobs.append(
             Job(
                 name=name,

@@ -29,6 +29,7 @@ from arcal.attacks import (
     frozen,
 )
 from arcal.attacks.adversarial import as_adversarial
+from arcal.attacks.any_model import as_model, suspect_outputs
 from arcal.attacks.inputs import PositionModel
 from arcal.attacks.logit_checks import checked_logits, logits_of_one, refuse_sigmoid
 from arcal.attacks.norms import checked_bounds
@@ -43,8 +44,6 @@ from arcal.labelled_batches import (
 )
 from arcal.labels import refuse_text
 from arcal.loader_order import Copies, draws_order
-from arcal.models import as_model, suspect_outputs
-from arcal.models.class_names import check_order_given
 from arcal.orders import FORWARD, check_order, ranking
 
 KEYWORDS = (
@@ -147,7 +146,6 @@ def score(
         raise ArcalError(f"{attacker} cannot start from given points: leave out start")
     refuse_text(classes, "classes")
     classes = None if classes is None else tuple(map(str, classes))
-    check_order_given(model, classes or ())
     given, model = model, as_model(model, classes=None if classes is None else len(classes))
     loader = as_loader(data)
     if hasattr(data, "fingerprint"):  # a part or table of arcal.data; others may have other bounds

@@ -14,11 +14,11 @@ from torch import nn
 from torch.export import Dim, export
 
 from arcal.attacks import BoundaryProjection, Inputs
+from arcal.attacks.any_model import Classifier
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
 from arcal.auditing import as_model, check_model
 from arcal.errors import ArcalError
-from arcal.models import Classifier
 from arcal.robustness import score
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from arcal.attacks.any_model import Classifier
 from arcal.calibration.posthoc import (
     POSTHOC,
     Calibrated,
@@ -18,7 +19,6 @@ from arcal.calibration.posthoc import (
 from arcal.classifiers import check_formats, export_calibrated, open_classifier
 from arcal.classifiers._exporting import run_onnx
 from arcal.errors import ArcalError
-from arcal.models import Classifier
 from arcal.networks import Normalize, build
 from arcal.store import load_tensors
 

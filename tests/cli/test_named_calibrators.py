@@ -10,8 +10,8 @@ import torch
 
 from arcal.calibration.posthoc import CALIBRATORS, EVALUATED, POSTHOC
 from arcal.classifiers import open_classifier
+from arcal.cli._own_calibrator import open_calibrator
 from arcal.errors import ArcalError
-from arcal.external import open_calibrator
 from arcal.store import load_calibrator
 from tests.test_cli import arcal, succeeds
 

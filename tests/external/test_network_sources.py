@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
+from arcal.classifiers import named_in_code
 from arcal.errors import ArcalError
-from arcal.external import NetworkSource
-from arcal.external._python_code import named_in_code
+from arcal.training.network_source import NetworkSource
 
 SHAPE = (3, 32, 32)
 CODE = """

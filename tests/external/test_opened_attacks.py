@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from arcal.attacks import Adversarial, BoundaryProjection, OwnAttack, name_of, settings_of
+from arcal.cli._own_attack import open_attack
 from arcal.errors import ArcalError
-from arcal.external import open_attack
 from tests.audits import tiny
 
 CODE = """

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from arcal.classifiers import load_into, read_weights
 from arcal.errors import ArcalError
-from arcal.external import load_into, read_weights
 
 
 @pytest.fixture

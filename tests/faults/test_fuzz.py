@@ -22,12 +22,11 @@ from bad_files import encoded, picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arcal.classifiers import open_classifier
+from arcal.classifiers import open_classifier, read_weights
 from arcal.data import kind_of, load, load_part, load_table, load_texts
 from arcal.data.images import read_upright
 from arcal.data.official_corruptions import mapped
 from arcal.errors import ArcalError
-from arcal.external import read_weights
 from arcal.files import check_replaceable, parse_json
 from arcal.prediction_files._files import holds_predictions, read_predictions
 from arcal.robustness import Robustness

@@ -16,9 +16,9 @@ from transformers import BertConfig, BertForSequenceClassification, Trainer
 from transformers_run import TRAIN, VALIDATION, Check, Images, Net, over_confident, trainer
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
+from arcal.attacks.any_model import as_model
 from arcal.integrations.transformers import RobustSmoothingTrainer, Smoothing
 from arcal.methods import method_named
-from arcal.models import as_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 

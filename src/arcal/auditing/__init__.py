@@ -33,6 +33,7 @@ _saved_predictions  turns saved logits or probabilities into predictions
 Nothing here reads or writes a file.
 """
 
+from arcal.attacks.any_model import as_model, suspect_outputs
 from arcal.auditing._acting import TARGETS, Acting, acting, coverage_name, most_frequent
 from arcal.auditing._answers import RIGHT_OR_WRONG, as_answers
 from arcal.auditing._audited import Audited, Perturbed
@@ -114,7 +115,6 @@ from arcal.auditing.doubts import (
     suspect_steps,
     suspect_swapped,
 )
-from arcal.models import as_model, suspect_outputs
 
 __all__ = [
     "CLEAN",

@@ -10,6 +10,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.attacks.any_model import Around, check_classes
 from arcal.attacks.logit_checks import (
     check_logits,
     coarsest,
@@ -19,7 +20,6 @@ from arcal.attacks.logit_checks import (
 )
 from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
-from arcal.models import Around, check_classes
 
 PLENTY = 8
 """At most this many rows are run alone; with fewer, rows of length 1 may be chance."""

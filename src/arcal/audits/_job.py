@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.attacks import Inputs, Model, frozen
+from arcal.attacks.any_model import refuse_one_number
 from arcal.auditing import (
     Caveat,
     EvaluationSet,
@@ -38,7 +39,6 @@ from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError, ModelInputError, prefixing_errors
 from arcal.labelled_batches import nothing_in, unpacked, usual_batch
 from arcal.labels import as_labels
-from arcal.models import refuse_one_number
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness

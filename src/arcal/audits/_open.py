@@ -23,13 +23,14 @@ from arcal.audits._read import (
     shared_values,
 )
 from arcal.audits.blocks import Settings
-from arcal.classifiers import AS_THEY_ARE, OpenedClassifier, open_classifier
+from arcal.classifiers import AS_THEY_ARE, OpenedClassifier
 from arcal.data.listings import Names
 from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.report.audited import WEIGHED_BY
 from arcal.store import is_run_folder
+from arcal.training.opened_run import open_model
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +102,7 @@ def open_job(
     )
     settings = replace(settings, device=device or settings.device)
     words = " ".join(model.normalize) if model.normalize else None
-    opened = open_classifier(
-        model.spec, weights=model.weights, normalize=words, device=settings.device
-    )
+    opened = open_model(model.spec, weights=model.weights, normalize=words, device=settings.device)
     if reading.size is not None:  # the model's own preprocessing is neither used nor reported
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts, not_imitated=False)

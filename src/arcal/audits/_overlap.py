@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from arcal.attacks import Model
+from arcal.attacks.any_model import Classifier
 from arcal.auditing import Caveat, Predictions
 from arcal.audits._examples import Examples
 from arcal.audits._loaded import Loaded
 from arcal.calibration.posthoc import Calibrated, FittedTo
 from arcal.data.overlap import MOST_BYTES, MOST_IMAGES
 from arcal.data.repeats import repeated_images, repeats
-from arcal.models import Classifier
 
 MOST_DECODED = 10_000
 """Images that are decoded, at most, to compare them with others in memory; more are skipped."""

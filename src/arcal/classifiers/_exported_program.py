@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from arcal.classifiers._class_names import read_entries
+from arcal.classifiers._libraries import versions
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
-from arcal.external import versions
 from arcal.files import parse_json
 
 PLAIN = re.compile(

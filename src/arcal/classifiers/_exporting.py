@@ -19,6 +19,7 @@ from arcal.attacks import Inputs
 from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import CALIBRATED_ON, CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
+from arcal.classifiers._libraries import library
 from arcal.classifiers._onnx_file import (
     onnx_network,
     run_calibrated,
@@ -26,7 +27,6 @@ from arcal.classifiers._onnx_file import (
     session_of,
 )
 from arcal.errors import ArcalError
-from arcal.external import library
 from arcal.files import write_whole
 from arcal.store import save_tensors
 

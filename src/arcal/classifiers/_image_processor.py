@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torchvision.transforms import functional as F
 
+from arcal.classifiers._normalization import Normalization
 from arcal.classifiers._opened_classifier import Preprocessing
 from arcal.data.views import Interpolation, View
 from arcal.errors import ArcalError, first_line
-from arcal.external import Normalization
 
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's interpolations, by number."""

@@ -9,21 +9,19 @@ from typing import Any
 import torch
 from torchvision import models
 
-from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.errors import ArcalError
-from arcal.external import (
+from arcal.classifiers._libraries import (
     CENTRED,
-    Normalization,
-    Weights,
     check_torchvision,
     library,
-    load_into,
     no_weights,
     parameters,
-    read_weights,
     timm_config,
     versions,
 )
+from arcal.classifiers._normalization import Normalization
+from arcal.classifiers._opened_classifier import Loaded, Preprocessing
+from arcal.classifiers._weights import Weights, load_into, read_weights
+from arcal.errors import ArcalError
 
 
 def load_timm(name: str, weights: Path | None) -> Loaded:

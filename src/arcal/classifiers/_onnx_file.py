@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.attacks.any_model import Classifier
 from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import read_entries
+from arcal.classifiers._libraries import library, versions
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, ModelInputError, first_line
-from arcal.external import library, versions
 from arcal.logits import are_probabilities
-from arcal.models import Classifier
 
 INPUTS = {
     "tensor(float)": torch.float32,

@@ -9,29 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from arcal.auditing import Caveat, Method, as_model
-from arcal.classifiers._drawn_weights import drawn_anew, random_state
-from arcal.classifiers._exported_program import load_exported
-from arcal.classifiers._opaque import held_by
-from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
-from arcal.errors import ArcalError, a_type
-from arcal.external import (
-    Normalization,
-    as_normalization,
+from arcal.attacks.any_model import as_model
+from arcal.auditing import Caveat
+from arcal.classifiers._class_names import own_class_names
+from arcal.classifiers._code import (
     check_name,
     check_needs_none,
-    load_into,
     named_in_code,
     needed_arguments,
     one_line,
-    parameters,
-    read_weights,
-    versions,
 )
-from arcal.files import expanded, parse_json
-from arcal.models.class_names import own_class_names
-from arcal.store import RunFolder
-from arcal.training.saved_run import fingerprint_of, model_of, read_run
+from arcal.classifiers._drawn_weights import drawn_anew, random_state
+from arcal.classifiers._exported_program import load_exported
+from arcal.classifiers._libraries import parameters, versions
+from arcal.classifiers._normalization import Normalization, as_normalization
+from arcal.classifiers._opened_classifier import AS_THEY_ARE, NOT_IMITATED, Loaded, OpenedClassifier
+from arcal.classifiers._weights import load_into, read_weights
+from arcal.errors import ArcalError, a_type
+from arcal.files import expanded
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 or .onnx "
@@ -56,16 +51,14 @@ def open_classifier(
     - `timm:NAME` or `torchvision:NAME`, with a file of `weights`;
     - `hf:FOLDER`, an image or sequence classifier of transformers;
     - a `.pt2` file, a program of `torch.export` (as trusted as code: see `docs/your-model.md`);
-    - a `.onnx` file, which is run by onnxruntime and has no gradients;
-    - an arcal run folder, whose members become one model.
+    - a `.onnx` file, which is run by onnxruntime and has no gradients.
 
     `weights` is a safetensors file or one that `torch.save` wrote, with a state dict alone or in a
     checkpoint. It is needed if only a network is named, and may be given for a module in code.
     `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), and replaces
     what the configuration says.
 
-    Nothing is downloaded, and only tensors are unpickled. Any problem raises `ArcalError` with one
-    line: what, where, what to do.
+    Nothing is downloaded, and only tensors are unpickled. Any problem raises `ArcalError`.
 
     >>> code = "from torch import nn; network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))"
     >>> _ = Path("mine.py").write_text(code)
@@ -73,26 +66,20 @@ def open_classifier(
     >>> opened.model(torch.zeros(5, 3, 2, 2)).shape, opened.facts["Normalisation"]
     (torch.Size([5, 2]), 'mean 0.5, deviation 0.25, as given')
     """
-    weights = None if weights is None else Path(weights)
-    given = as_normalization(normalize) if normalize is not None else None
-    loaded = _load(spec, weights, processed=normalize is None)
+    given = None if normalize is None else as_normalization(normalize)
+    loaded = _load(spec, None if weights is None else Path(weights), processed=normalize is None)
     if loaded.kind == "texts" and normalize is not None:
         raise ArcalError(f"{spec} takes texts, which have no normalisation: leave it out")
     normalization = loaded.normalization if normalize is None else given
     _check_channels(spec, normalization, loaded.input_shape)
     model = as_model(_normalized(loaded.model, normalization))
     if isinstance(model, nn.Module):
-        if isinstance(loaded.model, ExportedProgram):  # which refuses `.eval()`
-            for module in model.modules():
-                module.training = False
-        else:
-            model.eval()
+        for module in model.modules():  # an exported program refuses `.eval()`
+            module.training = False
         model.to(device)
     normalized = AS_THEY_ARE if normalize is not None else loaded.normalized
-    facts = {
-        **loaded.facts,
-        "Normalisation": normalization.words if normalization else normalized,
-    }
+    words = normalization.words if normalization else normalized
+    facts = {**loaded.facts, "Normalisation": words}
     if loaded.preprocessing or loaded.not_imitated:
         how = loaded.preprocessing
         facts["Preprocessing"] = how.words if how else NOT_IMITATED
@@ -111,8 +98,7 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
         load = of.load_timm if prefix == "timm" else of.load_torchvision
         return load(name, weights)
     path = expanded(spec or "?")
-    alone = (colon and prefix == "hf") or path.is_dir() or path.suffix in (".pt2", ".onnx")
-    if alone and weights is not None:
+    if weights is not None and ((colon and prefix == "hf") or path.suffix in (".pt2", ".onnx")):
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
     if colon and prefix == "hf":
         from arcal.classifiers._transformers import load_transformers
@@ -125,8 +111,9 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
 
         return load_onnx(path)
     if path.is_dir():
-        _check_run(path)
-        return load_run(path)
+        if (path / "config.json").is_file():
+            raise ArcalError(f"{path} is not a run folder of arcal's: write hf:{path}")
+        raise ArcalError(f"{path} is a folder, and not a classifier: give {FORMS}")
     if path.suffix in WEIGHTS:
         if path.exists():
             read_weights(path)  # names a whole network or a program as what it is
@@ -138,16 +125,6 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
     if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # a Windows path
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is not a classifier: give {FORMS}")
-
-
-def _check_run(path: Path) -> None:
-    """Say how to open a folder that another library wrote."""
-    try:
-        about = parse_json((path / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return
-    if isinstance(about, dict) and ("model_type" in about or "architecture" in about):
-        raise ArcalError(f"{path} is not a run folder of arcal's: write hf:{path}")
 
 
 def _check_channels(
@@ -179,48 +156,14 @@ def _normalized(network: Any, normalization: Normalization | None) -> Any:
     return normalized
 
 
-def load_run(path: Path) -> Loaded:
-    """The model of a finished run, its only member or their ensemble, and what the run says of it.
-
-    A folder that is not a run, or a run that is not finished, raises `ArcalError`.
-    """
-    folder = RunFolder.open(path)
-    network, record = model_of(folder), read_run(folder)
-    run, data = record.run, record.data
-    trained_on, validated_on, _ = data.parts
-    members = f", {len(run.seeds)} members" if len(run.seeds) > 1 else ""
-    return Loaded(
-        folder.name,
-        network,
-        identity=f"run {folder.digest}",
-        facts={
-            "Network": f"{run.network_name}{members}, {parameters(network)}",
-            "Weights": f"{folder.checkpoint.name}, SHA-256 {fingerprint_of(folder)}",
-            "Method": Method(run.method, run.settings).label,
-            "Seeds": " ".join(map(str, run.seeds)),
-            "Trained on": f"{trained_on}, validated on {validated_on}",
-        },
-        library=versions(),
-        normalized="none added: what there is, is inside the network",
-        kind="images",
-        classes=len(data.classes),
-        class_names=data.classes,
-        input_shape=data.shape,
-    )
-
-
 def load_object(spec: str, weights: Path | None = None) -> Loaded:
     """The classifier that a name in Python code stands for.
 
     The name is a module, an exported program, a class or function that returns one when called
     without arguments, or a function from inputs to logits. The code is run, with the working folder
-    and the file's own folder importable; whatever it raises becomes one line with the file and line
-    where it happened. `weights`, if given, are loaded into the module.
-
-    If the call draws random numbers and no `weights` are given, it is called once more to see
-    whether the weights are random, and a caveat says so if they are.
-
-    An attribute `class_names` of the module, a tuple or list of strings, names its classes.
+    and the file's own folder importable. `weights`, if given, are loaded into the module. Without
+    them a call that draws random numbers is made once more, and a caveat says so if the weights of
+    the two differ. An attribute `class_names`, a tuple or list of strings, names the classes.
     """
     named = named_in_code(spec)
     name = named.name
@@ -230,21 +173,19 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     if isinstance(classifier, nn.Module):
         facts["Network"] = f"{type(classifier).__name__} of {spec}, {parameters(classifier)}"
         if weights is not None:
-            fitted = load_into(classifier, read_weights(weights), name)
-            facts["Weights"] = fitted.words
+            facts["Weights"] = load_into(classifier, read_weights(weights), name).words
         elif random_state() != before and (drawn := drawn_anew(named.value, classifier)):
-            said = _drawn(drawn, name, len([*classifier.parameters()]))
-            caveats = (Caveat("Drawn weights", said, about="weights"),)
+            caveats = (Caveat("Drawn weights", _drawn(drawn, name, classifier), about="weights"),)
     elif weights is not None:
         raise ArcalError(
             f"{spec} is not a torch module, and cannot be given {weights}: leave it out"
         )
-    names, held = own_class_names(classifier), held_by(classifier)
+    names = own_class_names(classifier)
     return Loaded(
         name,
         classifier,
-        identity=f"{name}\n{named.code}\n{held}",
-        opaque=held is None,
+        identity=f"{name}\n{named.code}",
+        opaque=not (isinstance(classifier, nn.Module) and classifier.state_dict()),
         facts=facts,
         caveats=caveats,
         library=versions(),
@@ -253,10 +194,11 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     )
 
 
-def _drawn(parameters: list[str], name: str, of: int) -> str:
+def _drawn(names: list[str], name: str, network: nn.Module) -> str:
     """The sentence on parameters that each call of this name draws anew."""
-    which = f"{len(parameters):,} of its {of:,} parameter tensors, first {parameters[0]},"
-    if len(parameters) == of:
+    whole = len([*network.parameters()])
+    which = f"{len(names):,} of its {whole:,} parameter tensors, first {names[0]},"
+    if len(names) == whole:
         which = "its weights"
     return (
         f"{which} are drawn anew each time {name}() is called, and are not trained: load the "
@@ -284,7 +226,7 @@ def _build(spec: str, value: Any, name: str) -> Any:
         return value
     with one_line(spec, f"in {name}()"):
         built = value()
-    if not isinstance(built, nn.Module | ExportedProgram) and not callable(built):
+    if not callable(built):
         raise ArcalError(
             f"{spec} returns {type(built).__name__}: it must return a torch module, or take inputs "
             "and return logits"

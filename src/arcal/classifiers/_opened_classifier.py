@@ -8,9 +8,9 @@ from typing import Any
 from arcal.arrays import digest_state
 from arcal.attacks import Model
 from arcal.auditing import Caveat
+from arcal.classifiers._normalization import Normalization
 from arcal.classifiers._tokenizer import Tokenizer
 from arcal.data import Kind
-from arcal.external import Normalization
 
 AS_THEY_ARE = "none added: the model takes inputs as they are"
 """The words for a network without a normalisation before it."""

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from arcal.auditing import Caveat
+from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._image_processor import measured
+from arcal.classifiers._libraries import library, parameters, versions
 from arcal.classifiers._opened_classifier import Loaded
 from arcal.classifiers._tokenizer import Tokenizer, keep_padding_apart, places, reads_embeddings
 from arcal.errors import ArcalError, first_line
-from arcal.external import library, parameters, versions
 from arcal.files import parse_json
-from arcal.models.class_names import are_numbers
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
 IN_PYTHON = "give any other in Python, to `arcal.audit`, `arcal.calibrate` or `arcal.score`"

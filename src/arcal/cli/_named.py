@@ -8,7 +8,7 @@ from arcal.errors import ArcalError, first_line
 from arcal.files import expanded, meant
 
 if TYPE_CHECKING:
-    from arcal.external import OwnCalibrator
+    from arcal.cli._own_calibrator import OwnCalibrator
 
 
 def attack_with(name: str | None, **settings: Any) -> Any:
@@ -21,7 +21,7 @@ def attack_with(name: str | None, **settings: Any) -> Any:
     if name is None or name in ATTACKS:
         attack = ATTACKS[name or "boundary-projection"]
     elif ":" in name or name.endswith(".py"):
-        from arcal.external import open_attack
+        from arcal.cli._own_attack import open_attack
 
         attack = open_attack(name)
     else:
@@ -42,7 +42,7 @@ def calibrators_named(names: Sequence[str]) -> "tuple[list[str], list[OwnCalibra
     A name with a colon is a calibrator in the user's own code, which is then registered.
     """
     from arcal.calibration.posthoc.registry import POSTHOC, also_called
-    from arcal.external import open_calibrator
+    from arcal.cli._own_calibrator import open_calibrator
 
     kinds: list[str] = []
     own: list[OwnCalibrator] = []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from arcal.auditing import Predictions
     from arcal.audits import Calibration
-    from arcal.external import OwnCalibrator
+    from arcal.cli._own_calibrator import OwnCalibrator
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Calibrate(OnModels):
             names_of,
             split_names,
         )
-        from arcal.external import blamed_on
+        from arcal.cli._own_calibrator import blamed_on
 
         output, how = self.output, self.calibration
         failing = [Condition.parse(text) for text in output.fail_if]
@@ -179,8 +179,8 @@ class Calibrate(OnModels):
         """The calibration: calibrators fitted and one picked, with facts, doubts and notes."""
         from arcal.auditing import facts_with
         from arcal.audits import NOT_DRAWN, calibration_of, order_doubts, training_part
+        from arcal.cli._own_calibrator import blamed_on
         from arcal.console import bar
-        from arcal.external import blamed_on
 
         facts, job = {}, given.job
         if job is None:  # for a model these were printed as soon as they were known

@@ -13,12 +13,12 @@ from torch.utils.data import DataLoader, Subset
 
 from arcal.arrays import moved
 from arcal.attacks import Bounds, Inputs, as_attack
+from arcal.attacks.any_model import as_model
 from arcal.batch_parts import LABELS
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError, a_type
 from arcal.labelled_batches import augments
 from arcal.methods import Method
-from arcal.models import as_model
 from arcal.orders import check_order
 from arcal.ranks import levels
 from arcal.robustness import Attack, score

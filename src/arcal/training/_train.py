@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from arcal.auditing import check_model
+from arcal.classifiers import one_line
 from arcal.compute import Compute
 from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError, a_type
-from arcal.external import one_line
 from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2

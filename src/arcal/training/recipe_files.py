@@ -9,9 +9,9 @@ from typing import Any, get_args, get_type_hints
 import tomli_w
 
 from arcal._version import __version__
+from arcal.classifiers import near
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError, prefixing_errors
-from arcal.external import near
 from arcal.files import expanded, write_text
 from arcal.methods import METHODS
 from arcal.store import RunFolder

@@ -9,16 +9,17 @@ from typing import Any
 
 from torch import nn
 
+from arcal.classifiers import near
 from arcal.compute import check_count
 from arcal.data import Data, load
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError
-from arcal.external import NetworkSource, near
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, build
 from arcal.store import RunFolder, content_hash
 from arcal.training._types import check_types
 from arcal.training.draws import draw, draw_seed
+from arcal.training.network_source import NetworkSource
 from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
@@ -39,7 +40,7 @@ class Run:
     """The configuration of one training run.
 
     `data` is "fashion" or a path. `network` is one of `arcal.networks.NETWORKS` or a user's own
-    (see `arcal.external.NetworkSource`), which may start from a file of `weights`. `method` is one
+    (see `arcal.training.network_source`), which may start from a file of `weights`. `method` is one
     of `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives
     a single model; several give an ensemble whose members are trained in lockstep and share their
     soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared

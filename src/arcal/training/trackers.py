@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from arcal.classifiers import library, near
 from arcal.errors import ArcalError
-from arcal.external import library, near
 from arcal.store import RunFolder
 
 

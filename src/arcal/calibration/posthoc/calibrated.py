@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from arcal.arrays import as_tensor, no_finer_than
+from arcal.attacks.any_model import TakesInputs, called, takes_whole
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.resampled import Scores
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
-from arcal.models import TakesInputs, called, takes_whole
 
 MANY = 8
 """This many rows of logits do not all sum to 1 by chance."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from arcal.attacks import Inputs
+from arcal.attacks.inputs import Inputs
 from arcal.errors import ArcalError, ModelInputError, a_type, first_line
 
 GUARD = "Guard failed: "

@@ -11,11 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.classifiers import (
+    CENTRED,
+    IMAGENET,
+    Normalization,
+    Weights,
+    check_torchvision,
+    library,
+    load_into,
+    named_in_code,
+    needed_arguments,
+    one_line,
+    read_weights,
+    source_of,
+    timm_config,
+)
 from arcal.errors import ArcalError, a_type
-from arcal.external._library import CENTRED, check_torchvision, library, timm_config
-from arcal.external._normalization import IMAGENET, Normalization
-from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
-from arcal.external._weights import Weights, load_into, read_weights
 from arcal.files import expanded
 from arcal.generators import seeded
 

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from arcal.attacks import ATTACKS, Adversarial, Bounds, Model, OwnAttack, as_attack
 from arcal.attacks.norms import NORMS
-from arcal.errors import ArcalError, a_type
-from arcal.external._python_code import (
+from arcal.classifiers import (
     check_name,
     check_needs_none,
     named_in_code,
     needed_arguments,
     one_line,
 )
+from arcal.errors import ArcalError, a_type
 
 
 def open_attack(spec: str) -> Any:

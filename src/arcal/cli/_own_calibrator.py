@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, register
+from arcal.classifiers import check_name, named_in_code, one_line
 from arcal.errors import ArcalError, a_type, prefixing_errors
-from arcal.external._python_code import check_name, named_in_code, one_line
 
 
 @dataclass(frozen=True)

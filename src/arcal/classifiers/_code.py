@@ -16,8 +16,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from arcal.classifiers._libraries import near
 from arcal.errors import ArcalError
-from arcal.external._library import near
 from arcal.files import expanded
 
 

@@ -11,9 +11,8 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from arcal.arrays import in_rows, is_of_view
-from arcal.attacks import Inputs, InputsLike, Model
-from arcal.errors import ArcalError, first_line
-from arcal.models._outputs import (
+from arcal.attacks.inputs import Inputs, InputsLike, Model
+from arcal.attacks.outputs import (
     check_classes,
     exported_module,
     in_words,
@@ -22,6 +21,7 @@ from arcal.models._outputs import (
     refuse_one_number,
     refused_by_program,
 )
+from arcal.errors import ArcalError, first_line
 
 __all__ = [
     "Around",

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from arcal.auditing import check_model
-from arcal.classifiers import open_classifier
 from arcal.data import load_test
 from arcal.errors import ArcalError
 from arcal.training import RECIPES, Run, train
+from arcal.training.opened_run import open_model
 from arcal.training.saved_run import models_of
 
 
@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_members_are_one_model_whose_probabilities_are_their_mean(folder):
-    opened, test = open_classifier(str(folder.path)), load_test("fashion")
+    opened, test = open_model(str(folder.path)), load_test("fashion")
     x = test.images(torch.arange(20)) / 255
     mean = torch.stack([member(x).softmax(dim=1) for member in models_of(folder)]).mean(dim=0)
     torch.testing.assert_close(opened.model(x).softmax(dim=1), mean)
@@ -36,9 +36,9 @@ def test_the_members_are_one_model_whose_probabilities_are_their_mean(folder):
 
 def test_weights_beside_it_are_one_line(folder):
     with pytest.raises(ArcalError, match=r"has its own weights: leave out w.pt"):
-        open_classifier(str(folder.path), weights="w.pt")
+        open_model(str(folder.path), weights="w.pt")
 
 
 def test_a_folder_of_runs_names_one_of_them(folder):
     with pytest.raises(ArcalError, match=f"name a folder in it, such as .*{folder.name}"):
-        open_classifier(str(folder.path.parent))
+        open_model(str(folder.path.parent))
