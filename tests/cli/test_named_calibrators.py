@@ -159,7 +159,7 @@ def test_what_cannot_be_exported_says_that_it_is_the_calibrator():
     data()
     options = "--calibrators", "mine.py:Numpy", "--export", "pt2"
     line = arcal("calibrate", "mine.py:net", "data.npz", *options).line
-    assert "the calibrator numpy cannot be exported by torch.export (" in line
+    assert "the model cannot be exported by torch.export (" in line
     assert "leave the format out; the calibrator is written" in line
     assert Path("calibrated/calibrator.safetensors").exists()
     assert not Path("calibrated/calibrated.pt2").exists()

@@ -116,11 +116,12 @@ def source_of(spec: str) -> str:
         if located is None or located.origin is None:
             raise ArcalError(f"there is no module {source}: install it, or name file.py:name")
         path = Path(located.origin)
-    try:
-        return "".join(map(_text, code_files(path)))
+    try:  # the file may be compiled, or in another encoding
+        texts = [one.read_text(encoding="utf-8", errors="replace") for one in code_files(path)]
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise ArcalError(f"{path}: {reason}: name another file, or put it back") from None
+    return "".join(texts)
 
 
 class _AsWritten(SourceFileLoader):
@@ -156,12 +157,9 @@ def _run_file(spec: str, path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         if "attempted relative import" not in str(error.__cause__):
             raise
-        parts = path.with_suffix("").parts
-        inside = len(parts) > 1 and not path.is_absolute() and ".." not in parts
-        whole = ".".join(parts) if inside else f"PACKAGE.{path.stem}"
         raise ArcalError(
             f"{spec} imports from its own package: name it as a module of that, such as "
-            f"{whole}:{spec.rpartition(':')[2]}, from the folder that the package is in"
+            f"PACKAGE.{path.stem}:{spec.rpartition(':')[2]}, from the folder that the package is in"
         ) from None
     return module
 
@@ -176,11 +174,9 @@ def _import(spec: str, name: str) -> ModuleType:
         missing = getattr(cause, "name", None) if isinstance(cause, ImportError) else None
         if missing is None or not f"{name}.".startswith(f"{missing}."):
             raise
-        files = [file.stem for file in Path.cwd().glob("*.py")]
-        files += [file.parent.name for file in Path.cwd().glob("*/__init__.py")]
-        files += ["timm", "torchvision", "hf"]
+        names = [file.stem for file in Path.cwd().glob("*.py")] + ["timm", "torchvision", "hf"]
         advice = "install it, or run from the folder that it is in; a file is named as file.py:name"
-        raise ArcalError(f"there is no module {missing}: {near(missing, files, advice)}") from None
+        raise ArcalError(f"there is no module {missing}: {near(missing, names, advice)}") from None
 
 
 def _make_importable(folder: Path) -> None:
@@ -298,8 +294,3 @@ def _place(error: BaseException) -> str:
     ]
     last = (theirs or frames)[-1]
     return f"{last.filename}:{last.lineno}"
-
-
-def _text(path: Path) -> str:
-    """The text of a file, to see changes: the file may be compiled, or in another encoding."""
-    return path.read_text(encoding="utf-8", errors="replace")

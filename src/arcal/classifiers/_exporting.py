@@ -5,7 +5,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 from torch.utils._pytree import tree_leaves, tree_map
 
 from arcal.attacks import Inputs
-from arcal.calibration.posthoc import Calibrated, Calibrator
+from arcal.calibration.posthoc import Calibrated
 from arcal.classifiers._class_names import CALIBRATED_ON, CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
 from arcal.classifiers._libraries import library
@@ -183,25 +182,24 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
 
     So what a program returns has no gradient, and `.numpy()` is enough.
     """
-    modes = [(module, module.training) for module in classifier.modules()]
+    modules = [*classifier.modules()]
+    modes = [module.training for module in modules]
     weights = [(one, one.data, one.requires_grad) for one in classifier.parameters()]
     # On some devices torch makes new parameters when it moves them.
-    held = [(module, module._parameters.copy(), module._buffers.copy()) for module, _ in modes]
+    held = [(module._parameters.copy(), module._buffers.copy()) for module in modules]
     try:
-        for module, _ in modes:  # an exported program inside refuses `.eval()`
+        for module in modules:  # an exported program inside refuses `.eval()`
             module.training = False
         classifier.cpu().requires_grad_(False)
         yield
     finally:
-        for module, training in modes:
-            module.training = training
-        for weight, data, _ in weights:
+        for weight, data, needed in weights:
             weight.data = data
-        for module, parameters, buffers in held:
+            weight.requires_grad_(needed)
+        for module, mode, (parameters, buffers) in zip(modules, modes, held, strict=True):
+            module.training = mode
             module._parameters.update(parameters)
             module._buffers.update(buffers)
-        for weight, _, needed in weights:
-            weight.requires_grad_(needed)
 
 
 class _Program(nn.Module):
@@ -303,7 +301,7 @@ def _program(module: nn.Module, x: Tensor | Several) -> ExportedProgram:
         try:
             return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
-            with _exporting("by torch.export", partial(_culprit, module, args, kwargs)):
+            with _exporting("by torch.export"):
                 program = torch.export.export(module, args, kwargs)
     n = len(tree_leaves((args, kwargs))[0])
     log.warning(f"the exported model takes exactly {n} inputs at a time")
@@ -319,30 +317,16 @@ def _called(module: Callable[..., Tensor], x: Tensor | Several) -> Tensor:
     return module(**x) if _are_tokens(x) else module(x)
 
 
-def _culprit(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Tensor]) -> str:
-    """What cannot be exported: a user's own calibrator, or the model."""
-    calibrator = getattr(getattr(module, "classifier", module), "calibrator", None)
-    if not isinstance(calibrator, Calibrator) or type(calibrator).__module__.startswith("arcal."):
-        return "the model"
-    try:
-        log_p = module(*args, **kwargs).to(calibrator.dtype)
-        energy = {"energy": log_p[:, 0]} if calibrator.needs_energy else {}
-        torch.export.export(calibrator, (log_p,), energy)
-    except Exception:  # of every kind, as of a model
-        return f"the calibrator {calibrator.kind}"
-    return "the model"
-
-
 @contextmanager
-def _exporting(how: str, what: Callable[[], str] = lambda: "the model") -> Iterator[None]:
-    """Turn whatever torch raises when it cannot export the model, or `what`, into one line."""
+def _exporting(how: str) -> Iterator[None]:
+    """Turn whatever torch raises when it cannot export the model into one line."""
     try:
         yield
     except Exception as error:
         lines = [line for line in str(error).strip().splitlines() if line.strip()]
         reason = lines[0].strip() if lines else type(error).__name__
         raise ArcalError(
-            f"{what()} cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
+            f"the model cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
             "the format out"
         ) from error
 
