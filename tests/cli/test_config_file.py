@@ -45,10 +45,6 @@ def test_a_list_in_a_file_does_not_take_what_is_typed_without_a_flag(written):
     assert expanded([*typed, "--config", path]) == together
 
 
-def test_without_a_file_nothing_changes():
-    assert expanded(["train", "--seeds", "1"]) == ["train", "--seeds", "1"]
-
-
 @pytest.mark.parametrize(
     ("text", "typed", "words"),
     [

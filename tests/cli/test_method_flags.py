@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from arcal.cli import main
-from arcal.methods import METHODS
 from other_package import write_package
 from tiny_files import write_tiny
 
@@ -61,22 +60,6 @@ def test_flags_are_settings(settings_of):
     ccat = {"radius": 0.02, "rho": 2.0, "step": 0.1, "iterations": 3}
     given = [text for name, value in ccat.items() for text in (f"--{name}", value)]
     assert settings_of("--method", "ccat", *given) == ccat
-
-
-def test_help_explains_every_setting(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["arcal", "train", "--help"])
-    with pytest.raises(SystemExit):
-        main()
-    text = " ".join(capsys.readouterr().out.split())
-    for kind in METHODS.loaded():
-        assert f"{kind.name}: {kind.about}." in text
-        for setting in kind.settings():
-            assert f"--{setting.flag or setting.name} " in text
-            assert f" {setting.help[0].upper()}{setting.help[1:]} (" in text
-    assert "the paper's for ImageNet (adals and ar-adals). (default: auto)" in text
-    assert "The smoothing (label-smoothing; at least 0 and below 1). (default: 0.05)" in text
-    assert "0.2 in the paper (all methods but ccat; at least 0.001 and at most 1000)." in text
-    assert "0.1 is a start (all methods; above 0 and at most 10)." in text
 
 
 @pytest.fixture
@@ -136,24 +119,3 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
     monkeypatch.setattr(sys, "argv", ["arcal", *evaluate])
     main()
     assert capsys.readouterr().out == evaluated.stdout, "here that package is not installed"
-
-
-@pytest.mark.slow
-def test_another_package_stops_nobody_else(arcal, train, tmp_path):
-    module = """
-from arcal.methods import Vanilla
-
-class Mine(Vanilla):
-    name = "mine"
-
-    def __init__(self, Z: int, *, epochs: int = 3):
-        super().__init__(Z)
-"""
-    write_package(tmp_path / "site", "broken", "import gone", {"shattered": "broken:Method"})
-    write_package(tmp_path / "site", "mine", module, {"mine": "mine:Mine"})
-    trained = arcal(*train, "--method", "mine")
-    assert trained.returncode == 0, trained.stderr
-    assert "arcal: the method 'shattered' of the package broken cannot be used (" in trained.stderr
-    assert "arcal: epochs of the method mine cannot be given here, since" in trained.stderr
-    (record,) = json.loads(trained.stdout)
-    assert (record["epoch"], record["settings"]) == (1, {"epochs": 3})

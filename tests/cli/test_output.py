@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from arcal.cli import output
-from arcal.cli.output import wrapped
 from arcal.files import locked
 from command_line import arcal
 
@@ -34,11 +33,6 @@ def here(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4)).astype("uint8")
     np.savez("data.npz", images=images, labels=(images.mean((1, 2)) > 125).astype(int))
     return "audit", "talkative.py:network", "data.npz", "--order", "margin", "--shift", "none"
-
-
-def test_a_number_keeps_its_per_cent_sign(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "17")
-    assert wrapped("it is right on 84.7 % of them") == "it is right on\n84.7 % of them"
 
 
 def test_what_a_model_prints_does_not_come_between_results(here):

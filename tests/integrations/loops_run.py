@@ -1,8 +1,7 @@
-"""One of two processes of a loop by hand: plain DDP, Accelerate, or timm's task.
+"""One of two processes of a loop by hand: DDP in bf16 with accumulated gradients.
 
-Each trains in bf16 with accumulated gradients, and writes a checkpoint after every epoch.
+It writes a checkpoint after every epoch.
 """
-# pyright: reportMissingImports=false
 
 import json
 import os
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler
-from toy import CLASSES, LEVELS, Repeatable, Shadow, tensors, train_data, validation_data, vanilla
+from toy import CLASSES, LEVELS, Shadow, tensors, train_data, validation_data, vanilla
 
 import arcal
 from arcal.data import WithIds
@@ -81,80 +80,7 @@ def plain(folder: Path, resume: bool, after_epoch):
     return model, loss
 
 
-def by_accelerate(folder: Path, resume: bool, after_epoch):
-    """Hugging Face's Accelerate: its loaders, precision, accumulation and checkpoints."""
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(
-        cpu=True, mixed_precision="bf16", gradient_accumulation_steps=ACCUMULATED
-    )
-    model, loss = vanilla(), smoothing()
-    optimizer = torch.optim.Adam(model.parameters(), 0.02)
-    train, validation = map(WithIds, PARTS)
-    model, optimizer, train, validation = accelerator.prepare(
-        model, optimizer, DataLoader(train, 8, sampler=Repeatable(train)), DataLoader(validation, 8)
-    )
-    accelerator.register_for_checkpointing(loss)
-    first = 0
-    if resume:
-        accelerator.load_state(str(folder / "state"))
-        first = int(loss.epoch)
-    for epoch in range(first, EPOCHS):
-        train.set_epoch(epoch)  # pyright: ignore
-        model.train()
-        for ids, x, y in train:
-            with accelerator.accumulate(model):
-                accelerator.backward(loss(model(x), y, ids))
-                optimizer.step()
-                optimizer.zero_grad()
-        loss.update(*validated(accelerator.unwrap_model(model), validation))
-        accelerator.save_state(str(folder / "state"))
-        after_epoch(epoch, accelerator.unwrap_model(model), loss)
-    return model, loss
-
-
-def by_timm(folder: Path, resume: bool, after_epoch):
-    """The task of `examples/loops/timm_task.py`."""
-    sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "loops"))
-    from timm_task import RobustTask, WithTarget
-
-    model, loss = vanilla(), smoothing()
-    optimizer = torch.optim.Adam(model.parameters(), 0.02)
-    task, path, first = RobustTask(model, loss, verbose=False), folder / "state.pt", 0
-    if resume:
-        state = torch.load(path, weights_only=True)
-        task.load_checkpoint_state(state["state_dict"], state["task_state"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["epoch"]
-    task.prepare_distributed()
-    train, validation = map(WithTarget, PARTS)
-    order = DistributedSampler(train)
-    train = DataLoader(train, 8, sampler=order)
-    validation = DataLoader(validation, 8, sampler=DistributedSampler(validation, shuffle=False))
-    for epoch in range(first, EPOCHS):
-        order.set_epoch(epoch)
-        task.train()
-        for step, (x, target) in enumerate(train, start=1):
-            with torch.autocast("cpu", torch.bfloat16):
-                result = task(x, target)
-            (result["loss"] / ACCUMULATED).backward()
-            if step % ACCUMULATED == 0:
-                optimizer.step()
-                optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            task.learn(validation)
-        if distributed.get_rank() == 0:
-            state = task.get_checkpoint_state() | {"optimizer": optimizer.state_dict()}
-            torch.save(state | {"epoch": epoch + 1}, path)
-        distributed.barrier()
-        after_epoch(epoch, model, loss)
-    return model, loss
-
-
-LOOPS = {"plain": plain, "accelerate": by_accelerate, "timm": by_timm}
-
-
-def main(folder: Path, loop: str, mode: str) -> None:
+def main(folder: Path, mode: str) -> None:
     shadows: list[Shadow] = []
 
     def after_epoch(epoch: int, model: nn.Module, loss: arcal.AdaptiveLabelSmoothing) -> None:
@@ -169,7 +95,7 @@ def main(folder: Path, loop: str, mode: str) -> None:
 
     state = folder / ("killed" if mode == "resumed" else mode)
     state.mkdir(exist_ok=True)
-    model, loss = LOOPS[loop](state, mode == "resumed", after_epoch)
+    model, loss = plain(state, mode == "resumed", after_epoch)
     result = {
         "soft_label": loss.soft_label.tolist(),
         "epoch": int(loss.epoch),
@@ -181,7 +107,6 @@ def main(folder: Path, loop: str, mode: str) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    if sys.argv[2] != "accelerate":
-        distributed.init_process_group("gloo")
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    distributed.init_process_group("gloo")
+    main(Path(sys.argv[1]), sys.argv[2])
     os._exit(0)  # gloo's threads may abort an orderly exit

@@ -5,20 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from arcal import ArcalError
-from arcal.calibration.posthoc import POSTHOC, Temperature
+from arcal.calibration.posthoc import POSTHOC
 from arcal.integrations.sklearn import CalibratedClassifier
 
 METHODS = [name for name in POSTHOC if name != "ebs"]
@@ -138,38 +137,6 @@ def test_a_fitted_classifier_may_have_classes_that_no_row_is_of(missing):
     fewer = FrozenEstimator(GaussianNB().fit(X[y != missing], y[y != missing]))
     with pytest.raises(ArcalError, match=f"{missing} is not a class that the estimator"):
         CalibratedClassifier(fewer).fit(others, labels)
-
-
-def test_a_fitted_classifier_may_have_its_classes_in_any_order():
-    class Given(ClassifierMixin, BaseEstimator):
-        """One that is fitted already, whose probabilities are its inputs."""
-
-        classes_ = np.array(["b", "c", "a"])
-
-        def fit(self, X, y):
-            return self
-
-        def predict_proba(self, X):
-            return X
-
-    generator = np.random.default_rng(0)
-    p = generator.dirichlet(np.ones(3), size=300)
-    y = np.array([generator.choice(["b", "c", "a"], p=row) for row in p])
-    sharp = p**2 / (p**2).sum(axis=1, keepdims=True)
-    classifier = CalibratedClassifier(FrozenEstimator(Given())).fit(sharp, y)
-    assert isinstance(classifier.calibrator_, Temperature)
-    assert float(classifier.calibrator_.T) == pytest.approx(2, rel=0.3)
-
-
-def test_methods_are_chosen_by_a_grid():
-    X, y, *_ = rows()
-    search = GridSearchCV(
-        CalibratedClassifier(GaussianNB()),
-        {"method": ["temperature", "irm"]},
-        scoring="neg_log_loss",
-    ).fit(X, y)
-    assert search.best_params_["method"] in ("temperature", "irm")
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_what_cannot_be_calibrated_is_said():

@@ -89,15 +89,6 @@ def test_every_calibration_error_that_was_computed_is_shown(compared, subjects, 
     assert not any(leading(rows, 4)), "what chance gives is no contest"
 
 
-def test_one_corrupted_set_has_no_mean(maker):
-    table = some(under_shift(compare([maker.subject(sets=[FOG_3])], 10, maker.Z)))
-    assert [(column.title, column.words) for column in table.columns] == [
-        ("Clean", ""),
-        ("Intensity 3", "1 type"),
-    ]
-    assert under_shift(compare([maker.subject()], 10, maker.Z)) is None
-
-
 def test_the_tables_of_stability(compared, subjects):
     table = some(stability(compared))
     assert [len(part.rows) for part in table.parts] == [2] * 4, "one run has no variance"
@@ -128,13 +119,3 @@ def test_the_tables_of_ensembles_and_other_data(compared, subjects):
     ]
     means = [float(texts(row)[1].split()[0]) for row in single]
     assert leading(single, 1) == [value == max(means) for value in means]
-
-
-def test_one_run_has_no_ensemble_and_no_stability(maker):
-    compared = compare([maker.subject(seeds=(0,), sets=SETS)], 10, maker.Z)
-    assert stability(compared) is None
-    assert ensembles(compared) is None
-    assert [part.title for part in some(under_shift(compared)).parts] == [
-        "ECE, ×10⁻² ↓: single runs",
-        "Accuracy, % ↑: single runs",
-    ]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_explorer import numbers
 
-from arcal.auditing import Audited, Perturbed, as_answers, as_predictions
+from arcal.auditing import Audited, Perturbed, as_predictions
 from arcal.data import InMemory
 from arcal.report.audited import Finding, Shown, _payload, as_json, payload
 from arcal.robustness import Robustness
@@ -63,25 +63,6 @@ def test_ids_that_a_page_would_round_are_shown_as_names(model):
         large = replace(few, ids=few.ids + more)
         page = drawn(Audited("mine", large, model.classes, calibrators=False))
         assert page["inputs"]["name"] == names
-
-
-def test_all_of_few_are_listed(model):
-    page = drawn(model)
-    assert page["listed"] is None
-    assert numbers(page["inputs"]["id"]).tolist() == model.predictions.ids.tolist()
-
-
-def test_which_inputs_are_listed_is_said_as_it_is(model, few):
-    labels = "They are the 20 labels that each model contradicts the most"
-    fragile = ", the 20 least robust inputs that it is right on"
-    assert drawn(model)["listed"] == f"{labels}{fragile}, and others drawn at random."
-    unranked = replace(model, robustness=None, perturbed=None)
-    assert drawn(unranked)["listed"] == f"{labels}, and others drawn at random."
-    said = as_answers(
-        confidence=torch.linspace(0.1, 0.9, N), correct=model.predictions.ids % 2 == 0
-    )
-    answers = Audited("mine", said, ("right", "wrong"), calibrators=False)
-    assert drawn(answers)["listed"].startswith("They are the 20 wrong answers with the highest")
 
 
 def test_the_figures_are_of_all_and_the_rows_of_a_sample(model, few):

@@ -3,7 +3,7 @@
 import pytest
 
 from arcal.auditing import Audited, as_predictions, changes, standing
-from arcal.report.audited._changes import changed, does
+from arcal.report.audited._changes import does
 
 
 def audited(right, confidence, n=1000, classes="abc"):
@@ -47,11 +47,6 @@ def test_a_verdict_goes_by_accuracy_log_loss_and_gap(right, confidence, verdict)
     assert said(audited(800, 0.8), audited(right, confidence)) == verdict
 
 
-def test_a_model_that_has_become_calibrated_is_not_to_be_calibrated_again():
-    verdict = "does better, and is less confident for its accuracy than before"
-    assert said(audited(700, 0.8), audited(800, 0.8)) == verdict
-
-
 def test_a_log_loss_that_has_become_infinite_makes_it_worse():
     assert said(audited(990, 0.99), audited(990, 1.0)).startswith("does worse")
     assert said(audited(990, 1.0), audited(990, 0.99)).startswith("does better")
@@ -70,11 +65,3 @@ def test_the_probability_of_a_class_counts_where_the_gap_is_as_before():
     rare = "and its probability of ill has {} against the share of ill: calibrate it again"
     assert rare.format("risen") in said(month(450, 450), month(500, 400))
     assert rare.format("fallen") in said(month(450, 450), month(400, 500))
-
-
-def test_the_first_line_of_what_has_changed_is_the_verdict():
-    now = audited(700, 0.8)
-    since = changes(standing(now), standing(audited(800, 0.8)), "October")
-    first, second, *_ = changed(since, now)
-    assert first == does(since, now)
-    assert second.startswith("changed since then: accuracy 80.0 -> 70.0 %, lower by 10.0 points [")

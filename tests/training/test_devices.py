@@ -1,6 +1,5 @@
 """Two devices share a run: what is exact, what is alike, and what is refused."""
 
-import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -34,18 +33,6 @@ def run(devices, **options):
         devices=devices,
         **options,
     )
-
-
-def test_devices_are_part_of_the_configuration():
-    data = run(1).load()
-    assert run(1).path("runs", data) != run(2).path("runs", data)
-    assert "devices" not in run(1).config(data)
-
-
-@pytest.mark.parametrize(("devices", "words"), [(3, "cannot be shared by 3"), (0, "0 devices")])
-def test_what_cannot_be_shared_is_refused(devices, words):
-    with pytest.raises(ArcalError, match=words):
-        run(devices)
 
 
 @pytest.mark.slow
@@ -155,15 +142,3 @@ def test_a_package_that_is_asked_for_its_version_is_imported_afterwards(monkeypa
     before = sys.modules["torch"]
     with _only_the_version_of("torch"):
         assert sys.modules["torch"] is before
-
-
-@pytest.mark.slow
-def test_fabric_comes_without_torchmetrics():
-    code = (
-        "import sys, arcal.compute.device; print('torchmetrics' in sys.modules)\n"
-        "from lightning_fabric.utilities import imports\n"
-        "print(imports._TORCHMETRICS_GREATER_EQUAL_1_0_0)\n"
-        "import torchmetrics; print(torchmetrics.MeanMetric.__name__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["False", "True", "MeanMetric"], done.stderr

@@ -112,6 +112,7 @@ def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
     assert [other.epochs_done() for other in others] == stopped
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_said_in_one_line(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=10_000))
     with ThreadPoolExecutor(1) as pool:

@@ -90,17 +90,6 @@ def test_every_other_layer_computes_the_same_bits(layer):
         assert torch.equal(layer(x), expected)
 
 
-def test_the_sum_of_a_residual_block_is_not_rounded():
-    network: Any = build("resnet29", classes=10, shape=(3, 32, 32), generator=draw(0, "init"))
-    sums = []
-    for block in network.blocks:
-        block.register_forward_hook(lambda block, x, y: sums.append(y))
-    fabric = fabric_on("cpu", "bf16-mixed")
-    logits = fabric.setup(network)(torch.rand(4, 3, 32, 32))
-    assert {y.dtype for y in [logits, *sums]} == {torch.float32}
-    assert not any(torch.equal(y, y.bfloat16().float()) for y in sums)
-
-
 def test_training_rounds_and_validation_does_not(data):
     rounded = {True: [], False: []}  # by whether the network was in training
 

@@ -6,9 +6,7 @@ from dataclasses import replace
 import pytest
 
 from arcal.compute import Compute
-from arcal.errors import ArcalError
 from arcal.training import train
-from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.trackers import flat
@@ -51,15 +49,6 @@ def test_epochs_that_were_done_are_shown_again_and_once(run, tmp_path):
     train(short, tmp_path / "stopped", compute=Compute(trackers=("csv",)))
     one, other = rows(whole), rows(folder)
     assert [row["loss"] for row in one] == [row["loss"] for row in other]
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("csw", "did you mean csv"), ("tracker", "choose from csv, tensorboard")]
-)
-def test_an_unknown_tracker_is_told_before_anything_is_trained(run, name, words, tmp_path):
-    with pytest.raises(ArcalError, match=words):
-        train_all([run], tmp_path, compute=Compute(trackers=(name,)))
-    assert not list(tmp_path.iterdir())
 
 
 def test_tensorboard_has_every_epoch(run, tmp_path):
