@@ -253,24 +253,6 @@ def test_unlabelled_rows_need_no_label_and_their_columns_go_by_name(here):
     assert "fewer.csv has no column c" in line
 
 
-def test_one_class_and_constant_and_masked_logits(here):
-    one = np.array([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
-    np.savez("one.npz", logits=one, labels=np.zeros(100, dtype=int))
-    done = succeeds("calibrate", "one.npz", "--calibrators", "temperature")
-    assert "uncalibrated" in done.stdout
-    figures = json.loads(Path("calibrated/calibration.json").read_text())
-    assert figures["calibrators"][0]["name"] == "temperature"
-    np.savez("flat.npz", logits=np.full((40, 2), 3.0), labels=np.arange(40) % 2)
-    done = succeeds("calibrate", "flat.npz", "--calibrators", "temperature", "--out", "flat")
-    assert "all classes are equally probable" in " ".join(done.stdout.split())
-    z, labels = drawn()
-    masked = np.concatenate([z, np.full((400, 1), -np.inf)], axis=1)
-    np.savez("masked.npz", logits=masked, labels=labels)
-    succeeds("calibrate", "masked.npz", *USUAL, "--out", "masked")
-    calibrator = load_calibrator("masked/calibrator.safetensors")
-    assert calibrator(torch.from_numpy(masked).log_softmax(1))[:, 3].isneginf().all()
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -75,29 +75,6 @@ def lines() -> list[str]:
     return Path("mine.jsonl").read_text().splitlines(keepends=True)
 
 
-def test_a_class_that_is_new_is_named(files):
-    more = [json.loads(line) for line in lines()]
-    rows = [json.dumps({"logits": row["logits"] | {"fox": -5.0}}) + "\n" for row in more]
-    Path("new.jsonl").write_text("".join(rows))
-    line = arcal("calibrate", "mine.jsonl", "--unlabelled", "new.jsonl").line
-    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3, without fox" in line
-
-
-def test_the_classes_of_lists_are_named_by_an_option(files):
-    rows = [json.loads(line) for line in lines()]
-    listed = [json.dumps(row | {"logits": list(row["logits"].values())}) + "\n" for row in rows]
-    Path("lists.jsonl").write_text("".join(listed))
-    assert "name those of lists or of a single column" in arcal("calibrate", "lists.jsonl").line
-    named = ("--classes", "a", "b", "c", "--apply", "lists.jsonl", "--json")
-    done = succeeds("calibrate", "lists.jsonl", *FAST, *named)
-    usual = succeeds("calibrate", "mine.jsonl", *FAST, "--json")
-    assert json.loads(done.stdout) == json.loads(usual.stdout)
-    succeeds("calibrate", "lists.jsonl", *FAST, *named)  # which the other calibration removed
-    written = json.loads(Path("calibrated/calibrated.jsonl").read_text().splitlines()[0])
-    assert [*written["probabilities"]] == ["a", "b", "c"]
-    succeeds("audit", "lists.jsonl", "--classes", "a", "b", "c", "--fail-if", "class.a.gap>0.9")
-
-
 def test_several_unlabelled_files_are_estimated_one_by_one(files):
     Path("logs").mkdir()
     write("logs/today.jsonl", 500, 2)

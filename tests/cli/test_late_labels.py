@@ -76,10 +76,3 @@ def test_ids_that_lost_their_zeros_are_not_left_out_without_a_word(files):
     )
     line = arcal("audit", "logged.csv", "--labels-from", "late.csv").line
     assert "--labels-from late.csv: id 0 is 00 in the predictions, as if a spreadsheet" in line
-
-
-def test_what_is_no_file_of_labels_is_refused_in_a_line(files):
-    line = arcal("audit", "logged.jsonl", "--labels-from", "none.csv").line
-    assert "--labels-from none.csv: it is missing" in line
-    line = arcal("audit", "logged.jsonl", "--labels-from", "logged.jsonl").line
-    assert "there is no column label" in line

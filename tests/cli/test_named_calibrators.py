@@ -141,18 +141,6 @@ def test_it_is_exported_inside_the_model():
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ("mine.py:Other temperature", "other is left out: Other.fit returned a Heated: return"),
-        ("mine.py:Refusing temperature", "refusing is left out: too few inputs"),
-    ],
-)
-def test_what_cannot_be_fitted_is_left_out(names, says):
-    done = succeeds("calibrate", "mine.npz", "--calibrators", *names.split())
-    assert says in " ".join(done.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
         ("mine.py:number", "mine.py:number is an int: name a subclass of"),
         ("mine.py:Taken", "mine.py:Taken: arcal has its own calibrator 'temperature'"),
         ("mine.py:Unfitted", "mine.py:Unfitted does not say how it is fitted: write"),

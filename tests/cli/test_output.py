@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcal.cli import output
-from arcal.files import locked
 from command_line import arcal
 
 TALKATIVE = """\
@@ -70,33 +68,3 @@ def test_a_doubt_is_printed_once_on_standard_error_where_who_pipes_the_results_s
             done = arcal(command, "a.csv", "--out", "out", option)
             assert done.stderr.count("not clearly more than chance") == 1
             assert "not clearly more than chance" in done.stdout
-
-
-@pytest.mark.parametrize("command", ["audit", "calibrate"])
-def test_two_commands_do_not_mix_their_files(command, tmp_path, monkeypatch):
-    pytest.importorskip("fcntl", reason="a system without locks")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(output, "PATIENCE", 0.2)
-    rows = "".join(f"{i % 2},{0.9 - 0.6 * (i % 3 == 0)}\n" for i in range(60))
-    Path("a.csv").write_text(f"label,prob_1\n{rows}")
-    out = Path("both")
-    with locked(out / ".lock"):
-        line = arcal(command, "a.csv", "--out", out).line
-        assert line == (
-            "arcal: another command is writing to both: wait for it, or name another folder "
-            "with --out"
-        )
-        assert [path.name for path in out.iterdir()] == [".lock"]
-    done = arcal(command, "a.csv", "--out", out)
-    assert done.code == 0, done.stderr
-    assert (out / f"{'audit' if command == 'audit' else 'calibration'}.json").exists()
-    assert not (out / ".lock").exists()
-
-
-def test_a_command_that_writes_nothing_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "missing" in arcal("audit", "none.csv", "--out", "new/in/new").line
-    assert not Path("new").exists()
-    Path("mine").mkdir()
-    assert "missing" in arcal("audit", "none.csv", "--out", "mine").line
-    assert Path("mine").exists()

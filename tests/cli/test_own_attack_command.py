@@ -78,14 +78,6 @@ def test_distances_are_those_of_the_attack(here):
     assert torch.allclose(scores.robustness, 1.01 * exact, rtol=1e-4)
 
 
-def test_its_norm_is_said():
-    done = succeeds(*SCORE, "--attack", "mine.py:Largest")
-    assert "in L-infinity" in done.stderr
-    done = succeeds(*AUDIT, "--attack", "mine.py:Largest", "--json")
-    (model,) = json.loads(done.stdout)["models"]
-    assert model["norm"] == "linf"
-
-
 def test_scores_of_changed_code_are_refused():
     command = *SCORE, "--attack", "mine.py:straight"
     succeeds(*command)

@@ -110,17 +110,6 @@ def test_another_norm_is_another_scoring(here):
     assert " in L2, " in again.stderr
 
 
-def test_the_curve_is_drawn_of_new_and_of_known_scores(here):
-    command = "score", "net.py:net", "data.npz", "--curve", "pictures/curve.svg"
-    Path("pictures").mkdir()
-    succeeds(*command)
-    drawn = Path("pictures/curve.svg").read_text()
-    assert "net.py:net, 40 inputs" in drawn
-    assert "L2 norm of the change" in drawn
-    succeeds(*command)
-    assert Path("pictures/curve.svg").read_text() == drawn
-
-
 def test_robust_accuracy_at_radii(here):
     radii = "0", "0.1", "51/255"
     done = succeeds(
@@ -139,35 +128,9 @@ def test_robust_accuracy_at_radii(here):
 
 
 def test_inputs_without_a_distance_are_told_beside_robust_accuracy(here):
-    done = succeeds("score", "net.py:flat", "data.npz", "--radii", "9", "--curve", "c.svg")
+    done = succeeds("score", "net.py:flat", "data.npz", "--radii", "9")
     assert "the attack failed on 40 of 40 inputs" in done.stderr
     assert "counts those that are right as right at every radius" in done.stderr
-    right = (load_scores(Path("scores.parquet")).labels == 1).sum()
-    assert f"40 inputs, {right} without a distance" in Path("c.svg").read_text()
-
-
-@pytest.mark.parametrize(
-    ("model", "says"),
-    [
-        (
-            "swapped",
-            "the model's classes seem to be in a different order from the data's: what it ",
-        ),
-        (
-            "guess",
-            "not clearly more than chance (50 %): wrong labels, class order or normalisation (--n",
-        ),
-        ("net", None),
-    ],
-)
-def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
-    command = "score", f"net.py:{model}", "data.npz", "--order", "margin", "--json"
-    for done in (succeeds(*command), succeeds(*command)):
-        doubts = [line for line in done.stderr.splitlines() if "arcal: " in line]
-        assert len(doubts) == (says is not None)
-        assert says is None or doubts[0].startswith(f"arcal: net.py:{model}: ")
-        assert says is None or says in doubts[0]
-        assert json.loads(done.stdout)["inputs"] == 40
 
 
 @pytest.mark.parametrize(
@@ -192,13 +155,11 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
             ["net.py:net", "data.npz", "--norm", "linf", "--attack", "carlini-wagner"],
             "--norm is for boundary-projection: leave it out with carlini-wagner",
         ),
-        (["net.py:net", "data.npz", "--curve", "c.tex"], "that ends in .svg, .pdf or .png"),
         (["net.py:net", "data.npz", "--radii", "1/0"], "--radii 1/0: give numbers of at least 0"),
         (
             ["net.py:net", "data.npz", "--radii", "1", "--order", "margin"],
             "--radii is for the order",
         ),
-        (["net.py:net", "data.npz", "--curve", "c.svg", "--order", "margin"], "have no radius"),
     ],
 )
 def test_what_is_wrong_is_one_line(here, arguments, says):

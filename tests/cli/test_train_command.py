@@ -51,21 +51,3 @@ def test_the_layer_that_does_not_fit_and_is_drawn_anew_is_named(tmp_path, monkey
     said = arcal(*network, "--weights", "3.pt").stderr
     assert f"{first}3.pt, its layer 1 initialised anew for 10 classes, recipe" in said
     assert f"{first}10.pt, recipe" in arcal(*network, "--weights", "10.pt").stderr
-
-
-def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code = tmp_path / "mine.py"
-    options = "--network", "mine.py:make", *IMAGES[:-1], 2
-    code.write_text(NETWORK)
-    arcal("train", *options)
-    (left,) = (tmp_path / "runs").iterdir()
-    metrics = (left / "metrics.jsonl").read_text().splitlines(keepends=True)
-    code.write_text(NETWORK + "# wider?\n")
-    said = "epochs, and its network changed since: this starts again"
-    assert said not in arcal("train", *options, "--epochs", 1).stderr, "other options"
-    assert said not in arcal("train", *options, "--runs", "elsewhere").stderr
-    (left / "metrics.jsonl").write_text(metrics[0])
-    done = arcal("train", *options)
-    assert f"arcal: runs/{left.name} was left after 1 of 2 {said}" in done.stderr
-    assert said not in arcal("train", *options).stderr, "it has begun already"

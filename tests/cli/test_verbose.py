@@ -28,17 +28,15 @@ def here(tmp_path, monkeypatch):
     np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
 
 
-def test_a_scoring_says_where_it_runs_what_it_reads_and_how_long_it_takes(here):
+def test_a_scoring_says_where_it_runs_and_what_it_reads(here):
     words = said("score", "net.py:net", "data.npz", "--order", "margin", "--threads", 1)
     assert "on cpu in float32, 1 process of 1 thread" in words
     assert "opened net.py:net: " in words
-    assert "from data.npz in 0." in words
+    assert "from data.npz in " in words
     assert "40 images of 1 x 28 x 28, as they are" in words
-    assert "scoring by margin: 40 inputs, 0." in words
     assert words.rstrip().endswith("s of processor time in this process")
     again = said("score", "net.py:net", "data.npz", "--order", "margin", "--threads", 1)
     assert "scored before: scores.parquet" in again
-    assert "scoring by margin" not in again
 
 
 @pytest.mark.parametrize(("quiet", "lines"), [([], 2), (["-q"], 0)])

@@ -2,7 +2,6 @@
 # pyright: reportMissingImports=false
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,10 +14,8 @@ pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not in
 from lightning_run import Net, fit, loaders
 from pytorch_lightning import Trainer
 from toy import (
-    CLASSES,
     LEVELS,
     TRAIN,
-    Repeatable,
     train_data,
     validation_data,
     vanilla,
@@ -26,8 +23,6 @@ from toy import (
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.data import WithIds
-from arcal.integrations.lightning import RobustSmoothing
-from arcal.methods import method_named
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
@@ -233,80 +228,3 @@ def test_two_processes_learn_from_all_and_continue_when_killed(tmp_path):
     """DDP with accumulation, in bf16: one run as it is, and one that is killed and continued."""
     program = Path(__file__).with_name("lightning_run.py")
     check_two_processes(program, tmp_path, epochs=4)
-
-
-class Images(Dataset):
-    """The toy's rows as images of 2 x 2."""
-
-    def __init__(self, data):
-        self.x, self.y = data.tensors
-        self.x = self.x.view(-1, 1, 2, 2)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, i: int):
-        return self.x[i], self.y[i]
-
-
-class OfImages(Net):
-    def forward(self, x):
-        return self.network(x.flatten(1))
-
-
-class Augmented(OfImages):
-    """Beside the loss of each step, that of a method of the same additions without soft labels."""
-
-    def __init__(self, added):
-        super().__init__()
-        self.added, self.expected = added, []
-
-    def training_step(self, batch, index):
-        callbacks = self.trainer.callbacks  # pyright: ignore
-        (smoothing,) = (one for one in callbacks if isinstance(one, RobustSmoothing))
-        torch.manual_seed(index)
-        (plain,) = method_named("vanilla", CLASSES, self.added).losses(self, *batch)
-        torch.manual_seed(index)
-        loss = smoothing.augmented_loss(self, *batch)
-        self.losses.append(float(loss.detach()))
-        self.expected.append(float(plain.detach()))
-        return loss
-
-
-def image_loaders() -> dict[str, Any]:
-    train, validation = WithIds(Images(train_data())), WithIds(Images(validation_data()))
-    return {
-        "train_dataloaders": DataLoader(train, 8, sampler=Repeatable(train)),
-        "val_dataloaders": DataLoader(validation, 8),
-    }
-
-
-class OfImagesVanilla(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.network = vanilla()
-
-    def forward(self, x):
-        return self.network(x.flatten(1))
-
-
-def fit_images(folder, added, module, epochs=2):
-    settings = {"vanilla": OfImagesVanilla(), "added": added}
-    smoothing = RobustSmoothing(CLASSES, levels=LEVELS, alpha=0.5, order="margin", **settings)
-    options: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
-    options |= {"logger": False, "enable_checkpointing": False, "callbacks": [smoothing]}
-    options |= {"default_root_dir": folder, "accelerator": "cpu", "max_epochs": epochs}
-    trainer = Trainer(**options)
-    torch.manual_seed(0)
-    trainer.fit(module, **image_loaders())
-    return module, smoothing
-
-
-@pytest.mark.parametrize(
-    "added", [{"augmix": 12.0}, {"mixup": 0.2}, {"regmixup": 20.0}, {"augmix": 0.0, "noise": 0.1}]
-)
-def test_additions_make_the_loss_of_the_methods(added, tmp_path):
-    """In the first epoch, in which all soft labels are 1."""
-    module, smoothing = fit_images(tmp_path, added, Augmented(added))
-    assert smoothing.loss.epoch == 2
-    assert module.losses[:12] == pytest.approx(module.expected[:12])

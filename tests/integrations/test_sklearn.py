@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -98,32 +97,6 @@ def test_a_fitted_classifier_stays_as_it_is():
     assert same.all()
     assert np.isfinite(classifier.predict_proba(others)).all()
     assert classifier.predict(others).tolist() == forest.predict(others).tolist()
-
-
-def test_zeros_of_a_forest_are_small_probabilities():
-    X, y = make_classification(3000, 20, n_informative=10, n_classes=12, flip_y=0.1, random_state=0)
-    forest = RandomForestClassifier(50, random_state=0).fit(X[:1000], y[:1000])
-    fit = CalibratedClassifier(FrozenEstimator(forest)).fit
-    classifier = fit(X[1000:2000], y[1000:2000])
-    theirs = CalibratedClassifierCV(FrozenEstimator(forest), method="temperature")
-    theirs.fit(X[1000:2000], y[1000:2000])  # to whom a 0 is 2e-16
-    others, labels = X[2000:], y[2000:]
-    p, q = classifier.predict_proba(others), theirs.predict_proba(others)
-    assert log_loss(labels, p) < log_loss(labels, q) - 0.05
-    whole = torch.from_numpy(forest.predict_proba(others))
-    least = torch.from_numpy(forest.predict_proba(X[1000:2000])).log()
-    mended = whole + (whole == 0) * min(least[least.isfinite()].min().exp().item() / 2, 0.005) / (
-        whole == 0
-    ).sum(1, keepdim=True).clamp(min=1)
-    assert classifier.calibrator_ is not None
-    T = classifier.calibrator_.get_buffer("T")
-    assert p == pytest.approx((mended.log() / T).softmax(1).numpy(), abs=1e-9)
-    # A row that does not count says nothing of what a 0 is
-    weights = np.ones(1001)
-    weights[-1] = 0
-    strange = np.r_[X[1000:2000], X[:1]]
-    again = fit(strange, np.r_[y[1000:2000], y[:1]], sample_weight=weights)
-    assert np.allclose(again.predict_proba(others), p, atol=1e-9)
 
 
 @pytest.mark.parametrize("missing", NAMES)

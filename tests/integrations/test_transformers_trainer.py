@@ -2,7 +2,6 @@
 # pyright: reportMissingImports=false
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,12 +10,11 @@ from on_two_processes import check_two_processes
 pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
 pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
 
-from toy import CLASSES, LEVELS
+from toy import LEVELS
 from transformers_run import TRAIN, VALIDATION, Images, Net, over_confident, trainer
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.integrations.transformers import RobustSmoothingTrainer
-from arcal.methods import method_named
 from arcal.models import as_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
@@ -124,24 +122,6 @@ def test_the_model_itself_ranks_after_some_epochs(bf16, tmp_path):
     assert again.smoothing.loss.train_levels.levels.tolist() == levels_by(alone, TRAIN).tolist()
 
 
-def test_a_saved_vanilla_model_ranks_the_first_of_several_sets(tmp_path):
-    over_confident().save_pretrained(tmp_path / "vanilla")
-    sets = {"plain": VALIDATION, "other": Images(7, 3)}
-    made, _ = trainer(
-        tmp_path,
-        1,
-        settings={"vanilla": tmp_path / "vanilla", "plain": Images(96, 0)},
-        data={"eval_dataset": sets},
-    )
-    made.train()
-    assert made.smoothing.loss.epoch == 1
-    assert len(logged(made, "eval_other_loss")) == 1
-    assert (
-        made.smoothing.loss.train_levels.levels.tolist()
-        == levels_by(over_confident(), TRAIN).tolist()
-    )
-
-
 def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
     folder, made, _ = whole
     checkpoint = folder / "checkpoint-24"
@@ -152,32 +132,6 @@ def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
     assert loss.soft_label.tolist() == made.smoothing.loss.soft_label.tolist()
     for w, expected in zip(resumed.model.parameters(), made.model.parameters(), strict=True):
         assert torch.equal(w, expected)
-
-
-@pytest.mark.parametrize("added", [{"augmix": 12.0}, {"mixup": 0.2}, {"augmix": 0.0}])
-def test_what_is_added_changes_training_alone(added, tmp_path):
-    """At the first step all soft labels are 1: the loss is that of the plain method."""
-    made, _ = trainer(tmp_path, 2, settings={"added": added})
-    inputs = {"pixel_values": TRAIN.x[:8], "labels": TRAIN.y[:8], "id": torch.arange(8)}
-    method = method_named("vanilla", CLASSES, added)
-    made.model.train()
-    called: Any = lambda x: made.model(x).logits  # noqa: E731
-    losses = []
-    for loss_of in (
-        lambda: made.compute_loss(made.model, made._prepare_inputs(dict(inputs))),
-        lambda: next(method.losses(called, inputs["id"], TRAIN.x[:8], TRAIN.y[:8])),
-    ):
-        torch.manual_seed(0)
-        losses.append(float(loss_of()))
-    assert losses[0] == pytest.approx(losses[1])
-    plain = torch.nn.functional.cross_entropy(made.model(TRAIN.x[:8]).logits, TRAIN.y[:8])
-    assert losses[0] != pytest.approx(float(plain))
-    made.train()
-    assert made.smoothing.loss.epoch == 2
-    made.model.eval()
-    said = made.evaluate()["eval_loss"]
-    clean = torch.nn.functional.cross_entropy(made.model(VALIDATION.x).logits, VALIDATION.y)
-    assert said == pytest.approx(float(clean), rel=1e-4)
 
 
 class Own(RobustSmoothingTrainer):

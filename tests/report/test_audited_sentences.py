@@ -61,17 +61,6 @@ def sure(N: int, T: float) -> Audited:
     return Audited("mine", as_predictions(logits=z, labels=labels), ("a", "b", "c"))
 
 
-def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
-    """Right on 80 % where it is 95 % sure, and on 75 % where it is 60 % sure: the gap is 0."""
-    p = torch.tensor([0.95, 0.6]).repeat_interleave(1000)
-    labels = (torch.arange(2000) % 20 < torch.tensor([4, 5]).repeat_interleave(1000)).long()
-    both = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
-    some = Audited("mine", both, ("no", "yes"))
-    assert some.overall.gap.sign == 0 < some.overall.ece.sign
-    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None))
-    assert "leave it as it is" not in advice(some)
-
-
 def test_a_group_with_a_verdict_is_named_before_one_that_may_be_chance():
     """Of 13 groups a large one is shown to be off, a small one's interval reaches less far up."""
     n = [5000, *[100] * 12]
@@ -221,22 +210,3 @@ def test_a_model_that_is_right_as_often_as_its_most_frequent_class_is_said_to_be
     assert any("always saying no would be right on 74.1 %" in said for said in stands_out(few))
     less = rare((0.01, 0.505), (20, 900))  # right on 100 fewer
     assert any(said.endswith("77.0 %: its accuracy is lower") for said in stands_out(less))
-
-
-def test_classes_that_are_never_predicted_are_named():
-    """Of seven classes a model knows some; of each there are ten inputs, of class 6 nine."""
-    labels = torch.arange(7).repeat_interleave(10)[:-1]
-
-    def lines(known: int) -> list[str]:
-        z = torch.eye(7)[labels % known] * 3
-        model = Audited("mine", as_predictions(logits=z, labels=labels), tuple("abcdefg"))
-        return [line for line in stands_out(model) if "never" in line]
-
-    assert lines(7) == []
-    assert lines(6) == []  # of which there are fewer than ten
-    assert lines(5) == ["it never predicts f (10 inputs)"]
-    assert lines(4) == ["it never predicts e (10 inputs) or f (10 inputs)"]
-    assert lines(2) == [
-        "it never predicts 4 of the 7 classes, such as c (10 inputs), d (10 inputs) and "
-        "e (10 inputs)"
-    ]

@@ -93,17 +93,6 @@ def _index(words: str, payload) -> int:
     return payload["data"]["classes"].index(words.removeprefix("Predicted ").split(",")[0])
 
 
-def test_shift_narrows_what_was_chosen_before(reader):
-    payload = make_payload()
-    inputs = payload["models"][0]["inputs"]
-    page = reader.open(payload)
-    page.locator("#levels .mark").first.click()
-    page.locator("#reliability .mark").last.click(modifiers=["Shift"])
-    low = payload["models"][0]["reliability"][-1]["low"]
-    both = (numbers(inputs["level"]) == 0) & (numbers(inputs["confidence"]) > low)
-    assert selected(page) == both.sum()
-
-
 def test_a_corruption_shows_what_was_right_and_no_longer_is(reader):
     payload = make_payload()
     one = payload["models"][0]
@@ -222,15 +211,6 @@ def test_two_models_side_by_side(reader):
     row = int(page.locator(".list [data-row]").first.get_attribute("data-row"))
     assert abs(_apart(payload)[row] - apart.max()) < 1e-3
     assert "with=2" in page.url
-
-
-def test_before_and_after_calibration_side_by_side(reader):
-    payload = make_payload()
-    page = reader.open(payload)
-    page.locator("#compare select").select_option(index=1)
-    counts = [int(n) for n in page.locator(".quadrant b").all_text_contents()]
-    assert sum(counts) == 150  # the half that the calibrator was not fitted on
-    assert counts[1] == counts[2] == 0
 
 
 def _apart(payload) -> np.ndarray:

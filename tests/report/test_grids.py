@@ -6,7 +6,6 @@ import pytest
 
 from arcal.auditing import CLEAN, Spread, shift_sets
 from arcal.report.comparison_tables import (
-    calibration_errors,
     ensembles,
     out_of_distribution,
     stability,
@@ -15,7 +14,6 @@ from arcal.report.comparison_tables import (
 )
 from arcal.report.names import compare
 from arcal.report.tables import ECE
-from made_up_subjects import with_figures
 
 SETS = shift_sets(["fog-1", "fog-3", "snow-3", "spatter-3"])
 FOG_1, FOG_3 = SETS[:2]
@@ -73,20 +71,6 @@ def test_the_table_under_shift(compared, subjects):
     for column in range(5):
         lowest = min(row[column] for row in values)
         assert leading(single, column) == [row[column] == lowest for row in values]
-
-
-def test_every_calibration_error_that_was_computed_is_shown(compared, subjects, maker):
-    interval = {"ece_low": (0.01,) * 3, "ece_high": (0.5,) * 3}
-    table = calibration_errors(compare([with_figures(subjects[0], CLEAN, **interval)], 4, maker.Z))
-    assert [column.title for column in table.columns][:3] == ["ECE", "95 % from", "to"]
-    ((row,),) = [part.rows for part in table.parts]
-    assert texts(row)[1:3] == ["1.00 ± 0.00", "50.00 ± 0.00"]
-    mean = Spread(tuple(run["ece_equal_mass"] for run in subjects[0].measures[CLEAN].runs))
-    assert texts(row)[3] == ECE.show_spread(mean)
-    (rows,) = [part.rows for part in calibration_errors(compared).parts]
-    assert len(rows[0].cells) == 5, "without its interval"
-    assert any(leading(rows, 3))
-    assert not any(leading(rows, 4)), "what chance gives is no contest"
 
 
 def test_the_tables_of_stability(compared, subjects):

@@ -114,14 +114,6 @@ def test_a_page_is_written_though_no_perturbed_image_is_listed(model, few, monke
     assert one["perturbations"] is None
 
 
-def test_the_rest_is_a_random_sample(model, few):
-    """As many of each third of the ids as chance gives: 300 of 900, five deviations either way."""
-    ids = numbers(drawn(model)["inputs"]["id"])
-    edges = np.quantile(model.predictions.ids.numpy(), [1 / 3, 2 / 3])
-    counts = np.bincount(np.searchsorted(edges, ids), minlength=3)
-    assert (abs(counts - 100) < 5 * (300 * 2 / 9) ** 0.5).all()
-
-
 @pytest.mark.parametrize("sure", [0.6, 0.8, 2 / 3])
 def test_a_click_on_a_bin_shows_the_inputs_that_it_counts(sure):
     """The page finds bins (low, high] from float32, in which all of these are above an edge."""

@@ -1,12 +1,11 @@
 """What the pictures show, read off their artists; rendered is only what has to be measured."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
-from matplotlib.patches import PathPatch, StepPatch
+from matplotlib.patches import PathPatch
 
 from arcal.auditing import accuracy_interval, reliability, shift_sets
 from arcal.report import pictures, reliability_pictures
@@ -81,17 +80,6 @@ def test_figure_2_shows_the_others_and_the_ece_and_variance_of_all(compared):
     assert errorbars(variance)["AR-AdaLS"] == pytest.approx(expected.variance.numpy())
 
 
-def test_the_make_up_of_levels(compared):
-    heat, shares = pictures.make_up(compared, CLASSES).axes[:2]
-    levels = compared.subjects[0].levels
-    assert np.asarray(heat.images[0].get_array()) == pytest.approx(
-        100 * levels.class_share.T.numpy()
-    )
-    assert [label.get_text() for label in heat.get_yticklabels()] == list(CLASSES)
-    expected = 100 * levels.misclassified.mean(dim=0).numpy()
-    assert errorbars(shares)["Vanilla"] == pytest.approx(expected)
-
-
 def boxes(axes):
     """Lower and upper end of each box, from what was drawn."""
     drawn = [patch for patch in axes.patches if isinstance(patch, PathPatch)]
@@ -138,22 +126,3 @@ def test_in_reliability_diagrams_single_and_ensemble_stand_side_by_side(compared
         if segment[0][0] == pytest.approx((k + 0.5) / 15)
     ]
     assert drawn[:, 1] == pytest.approx([float(low[k]), float(high[k])])
-
-
-def test_histograms_of_entropy_are_means_over_runs_and_share_their_axes(compared, subjects, maker):
-    figure = pictures.entropy(compared, 1, maker.Z)
-    assert titles(figure) == ["Vanilla", "AR-AdaLS", "Label smoothing"]
-    drawn = [
-        [patch.get_data() for patch in axes.patches if isinstance(patch, StepPatch)]
-        for axes in visible(figure)
-    ]
-    inside, outside = drawn[0]
-    other = subjects[0].ood[1]
-    assert inside[0] == pytest.approx(100 * other.inside.mean(dim=0).numpy())
-    assert outside[0] == pytest.approx(100 * other.outside.mean(dim=0).numpy())
-    assert outside[0].sum() == pytest.approx(100)
-    assert (outside[1][0], outside[1][-1]) == (0, pytest.approx(math.log(maker.Z)))
-    tallest = max(stairs[0].max() for both in drawn for stairs in both)
-    for axes in visible(figure):
-        assert axes.get_ylim()[1] > tallest
-    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "second"

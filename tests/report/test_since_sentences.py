@@ -52,16 +52,3 @@ def test_a_log_loss_that_has_become_infinite_makes_it_worse():
     assert said(audited(990, 1.0), audited(990, 0.99)).startswith("does better")
     both = said(audited(990, 1.0), audited(990, 1.0))
     assert both == "does neither better nor worse beyond chance"
-
-
-def test_the_probability_of_a_class_counts_where_the_gap_is_as_before():
-    """Of 500 inputs each said to be well and ill with 0.9, 450 are; later all 500, and 400."""
-
-    def month(well, ill):
-        labels = [0] * well + [1] * (500 - well) + [1] * ill + [0] * (500 - ill)
-        rows = [[0.9, 0.1]] * 500 + [[0.1, 0.9]] * 500
-        return Audited("mine", as_predictions(probabilities=rows, labels=labels), ("well", "ill"))
-
-    rare = "and its probability of ill has {} against the share of ill: calibrate it again"
-    assert rare.format("risen") in said(month(450, 450), month(500, 400))
-    assert rare.format("fallen") in said(month(450, 450), month(400, 500))

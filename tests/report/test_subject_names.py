@@ -1,9 +1,7 @@
 """What subjects and sets are called, and that no two subjects look alike."""
 
-import pytest
-
-from arcal.auditing import CLEAN, EvaluationSet, Method, Subject
-from arcal.report.names import name_subjects, set_title, where_words
+from arcal.auditing import Method, Subject
+from arcal.report.names import name_subjects
 
 VANILLA = Method("vanilla")
 SMOOTHING = Method("label-smoothing", {"epsilon": 0.1})
@@ -75,12 +73,6 @@ def test_a_post_hoc_method_is_a_kind_of_its_own():
     assert (alone.mark.colour, alone.mark.marker) == (names[1].mark.colour, names[1].mark.marker)
 
 
-def test_a_method_that_is_not_registered_is_shown_under_its_own_name():
-    (name,) = named(Method("mine", {"gamma": 2.0}))
-    assert (name.kind, name.label, name.short) == ("mine", "mine (gamma 2.0)", "mine")
-    assert name.title == "mine, gamma = 2"
-
-
 def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():
     def look(name):
         return name.mark.colour, name.mark.marker
@@ -91,30 +83,3 @@ def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():
     assert len(set(map(look, named(VANILLA, SMOOTHING, ADAPTIVE, *others)))) == 8
     assert len(set(map(look, named(*(Method("mine", {"a": i}) for i in range(30)))))) == 30
     assert len(set(map(look, named("mine", "yours", "vanilla")))) == 3
-
-
-@pytest.mark.parametrize(
-    ("where", "title", "words"),
-    [
-        (CLEAN, "Clean test set", "on the clean test set"),
-        (EvaluationSet("validation"), "Clean validation set", "on the clean validation set"),
-        (
-            EvaluationSet(corruption="gaussian_noise", intensity=3),
-            "Gaussian noise of intensity 3",
-            "under Gaussian noise of intensity 3",
-        ),
-        (
-            EvaluationSet(corruption="jpeg_compression", intensity=1),
-            "JPEG compression of intensity 1",
-            "under JPEG compression of intensity 1",
-        ),
-        (
-            EvaluationSet("validation", "fog", 5),
-            "Fog of intensity 5 (validation set)",
-            "under fog of intensity 5 (validation set)",
-        ),
-    ],
-)
-def test_sets_in_words(where, title, words):
-    assert set_title(where) == title
-    assert where_words(where, [where]) == words

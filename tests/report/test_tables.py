@@ -60,15 +60,6 @@ def test_a_lead_is_paired_by_seed():
     assert paired(other) == [(2,)]
 
 
-def test_a_lead_knows_where_each_measure_is_best():
-    seeds = [[(0,)], [(0,)]]
-    assert lead(ACCURACY, [Spread((0.9,)), Spread((0.8,))], seeds).best == (0,)
-    assert lead(ECE, [Spread((0.9,)), Spread((0.8,))], seeds).best == (1,)
-    assert lead(GAP, [Spread((-0.3,)), Spread((0.2,))], seeds).best == (1,)
-    assert lead(ECE, [Spread((0.9,)), Spread((0.9,))], seeds) == Lead((0, 1), None, 0, 0)
-    assert lead(ECE, [Spread((0.9,))], seeds[:1]) == Lead((0,), None, 0, 0)
-
-
 def test_the_best_rows_are_marked_together_and_none_if_all_tie():
     rows = [{c.measure: Spread((v,)) for c in COLUMNS} for v in (0.1, 0.1, 0.3)]
     assert best_rows(rows) == {

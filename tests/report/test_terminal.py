@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from arcal.auditing import CLEAN, Predictions, Spread, Subject, shift_sets
-from arcal.report.tables import ECE, SEPARATION, separations
+from arcal.report.tables import ECE
 from arcal.report.terminal import as_records, print_table
 from made_up_subjects import with_figures
 
@@ -49,20 +49,6 @@ def test_the_table_fits_and_shows_names_as_they_are(maker):
     assert "…" not in text
     vanilla = maker.subject().measures[CLEAN].runs
     assert ECE.show_spread(Spread(tuple(run["ece"] for run in vanilla))) in text
-
-
-def test_other_data_have_a_table_and_records_of_their_own(maker):
-    subjects = [
-        maker.subject(ood=["other"]),
-        maker.subject("ar-adals", {"R": 5}, gap=0.1, ood=["other"]),
-    ]
-    records = [record for record in as_records(subjects) if record["set"] == "other"]
-    assert len(records) == 6
-    assert records[4]["auroc_entropy"] == subjects[1].ood[0].runs[1].auroc_entropy
-    _, _, table = printed(subjects).partition("Test images told from other")
-    for subject in subjects:
-        rows = separations(subject.ood[0].runs)
-        assert all(column.show_spread(rows[column.measure]) in table for column in SEPARATION)
 
 
 def test_a_classifier_of_which_only_predictions_are_known():

@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-from arcal.errors import ArcalError
 from arcal.report.images import make_sheets, perturbation_sheets
 
 
@@ -69,22 +68,3 @@ def test_perturbations_of_grey_images_are_orange_where_brighter_and_blue_where_d
     assert np.abs(left - [0xD5, 0x5E, 0x00]).max() < 25
     assert np.abs(right - [0x00, 0x72, 0xB2]).max() < 25
     assert abs(next(tiles(pictures["perturbed"]))[0, 8:24, 4:12].mean() - 255 * 0.51) < 3
-
-
-def test_large_images_are_shown_beside_their_perturbations():
-    x = flat(3, side=200).float() / 255
-    pictures = perturbation_sheets(x, x)
-    assert pictures["original"] is not None
-    assert pictures["original"]["width"] == pictures["perturbed"]["width"] == 128
-    assert perturbation_sheets(x[..., :32, :32], x[..., :32, :32])["original"] is None
-
-
-def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ArcalError, match="uint8"):
-        make_sheets([torch.zeros(1, 3, 8, 8)], 1)
-    with pytest.raises(ArcalError, match="no images"):
-        make_sheets([], 0)
-    with pytest.raises(ArcalError, match="3 thumbnails were announced, and 2"):
-        make_sheets([flat(2)], 3)
-    with pytest.raises(ArcalError, match="not finite"):
-        perturbation_sheets(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), torch.nan))

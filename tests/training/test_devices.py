@@ -10,11 +10,9 @@ import torch
 
 from arcal.compute import Compute
 from arcal.compute.fabric import _only_the_version_of
-from arcal.errors import ArcalError
 from arcal.store import load_tensors
 from arcal.training import train
 from arcal.training._fit import _Loop
-from arcal.training.begun import check_devices
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
@@ -47,19 +45,6 @@ def test_two_devices_train_a_run_and_again_to_the_same_bits(tmp_path):
     again = train(run(2), tmp_path / "again")
     x = torch.rand(3, 1, 28, 28)
     assert torch.equal(model_of(two)(x), model_of(again)(x))
-
-
-def test_what_is_unfinished_on_other_devices_is_not_begun_anew(tmp_path):
-    data = run(2).load()
-    folder = run(2).folder(tmp_path, data)
-    check_devices(run(1), tmp_path, data)  # nothing is done yet
-    folder.log_epochs([{"epoch": 1}])
-    with pytest.raises(ArcalError, match=r"is this run on 2 devices, 1 of 2 epochs done: give --d"):
-        check_devices(run(1), tmp_path, data)
-    check_devices(run(2), tmp_path, data)
-    check_devices(replace(run(1), threads=2), tmp_path, data)
-    run(1).folder(tmp_path, data).log_epochs([{"epoch": 1}])
-    check_devices(run(1), tmp_path, data)  # it has been begun already
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
 from launching import on_two_processes
 
+pytestmark = pytest.mark.processor
+
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from arcal.compute.launcher import Launcher
-from arcal.errors import ArcalError
 from launching import finish, free_port, on_one_machine, start, torchrun
 
 SIZE = ["--images", "400", "--validation", "100", "--epochs", "2", "--quiet"]
@@ -56,29 +55,6 @@ def test_two_machines_give_the_same_bits(tmp_path, alone):
     assert bits(tmp_path) == alone
     assert len(said) == 1
     assert not silence
-
-
-@pytest.mark.slow
-def test_srun_gives_the_same_bits(tmp_path, alone):
-    """With the variables that SLURM sets; there is no SLURM here."""
-    said = by_srun("train", *SIZE, *LEVELS, "--devices", 2, "--runs", tmp_path)
-    assert bits(tmp_path) == alone
-    assert len(said) == 1
-
-
-def by_srun(*command):
-    """What the first of two processes says that have the variables of `srun`."""
-    job = {"SLURM_JOB_ID": "7001", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1"}
-    job |= {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "MASTER_PORT": str(free_port())}
-    job |= {"SLURM_NNODES": "1", "SLURM_STEP_NUM_NODES": "1", "SLURM_NODEID": "0"}
-    of_srun = [sys.executable, "-m", "arcal", *command]
-    tasks = [
-        start(of_srun, **job, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)) for rank in range(2)
-    ]
-    (first, said), (second, silence) = map(finish, tasks)
-    assert (first, second) == (0, 0), said + silence
-    assert not silence
-    return said
 
 
 def long(folder, *launch):
@@ -134,15 +110,6 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
     code, said = finish(start(long(tmp_path)))
     assert code == 0, said
     assert bits(tmp_path) == whole
-
-
-def test_a_restart_that_would_meet_the_earlier_processes_is_refused():
-    launcher = Launcher("torchrun", 1, 2, 2, 1)
-    shared = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    with pytest.raises(ArcalError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or run"):
-        launcher.check_restart(shared)
-    launcher.check_restart(shared | {"TORCHELASTIC_RESTART_COUNT": "0"})
-    launcher.check_restart(shared | {"TORCHELASTIC_USE_AGENT_STORE": "False"})
 
 
 @pytest.mark.slow

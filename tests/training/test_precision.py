@@ -16,7 +16,8 @@ from arcal.networks import build
 from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run
+
+pytestmark = pytest.mark.processor
 
 RECIPE = replace(RECIPES["demo"].shortened(1), batch_size=32)
 
@@ -130,14 +131,3 @@ def test_a_linear_schedule_moves_with_every_batch(data):
     for name, expected in model.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], expected, rtol=1e-3, atol=1e-4)
     assert [record["rate"] for record in records] == [0.1, 0]
-
-
-def test_what_came_later_leaves_the_configuration_of_older_runs_alone(data):
-    config = Run().config(data)
-    assert config["format"] == 1
-    assert not {"schedule", "core_batch"} & set(config["recipe"])
-    linear = Run(recipe=replace(RECIPE, steps=(), schedule="linear")).config(data)
-    assert linear["recipe"]["schedule"] == "linear"
-    half = Run(recipe=replace(RECIPES["small"], precision="bf16-mixed")).config(data)
-    assert half["format"] == 2, "autocast's bf16 is not this one"
-    assert half["recipe"] | {"precision": "32-true"} == config["recipe"]

@@ -58,18 +58,6 @@ def test_shares_in_any_order_leave_nothing_to_score(run, order, tmp_path, monkey
     assert files_of(tmp_path / "shares") == files_of(tmp_path / "whole")
 
 
-def test_a_share_of_what_is_merged_is_nothing(run, tmp_path):
-    (folder,) = train_all([run], tmp_path)
-    before = files_of(tmp_path)
-    for piece in shares([run], lambda run: run.load(), tmp_path, Compute()):
-        piece()
-    train_all([replace(run, settings=run.settings | {"alpha": 0.4})], tmp_path)
-    assert not list(tmp_path.rglob("*.shards"))
-    after = files_of(tmp_path)
-    assert {name: after[name] for name in before} == before
-    assert folder.epochs_done() == 1
-
-
 def test_a_share_needs_a_trained_run(run, tmp_path):
     piece = shares([run], lambda run: run.load(), tmp_path, Compute())[0]
     with pytest.raises(ArcalError, match="not fully trained"):

@@ -86,17 +86,6 @@ def test_a_network_of_ones_own_is_trained_read_back_and_known_by_its_code(own_ru
         model_of(folder)
 
 
-def test_a_run_of_the_same_code_elsewhere_is_the_same_run(own_run, tmp_path):
-    data = own_run.load()
-    (tmp_path / "moved").mkdir()
-    (tmp_path / "moved" / "own_network.py").write_text(NETWORK)
-    moved = replace(own_run, network=f"{tmp_path / 'moved' / 'own_network.py'}:make")
-    assert moved.path("runs", data) == own_run.path("runs", data)
-    folder, same = own_run.folder(tmp_path, data), moved.folder(tmp_path, data)
-    assert folder == same
-    assert read_run(same).run.network == moved.network
-
-
 def test_a_command_holds_all_that_is_not_as_usual(tmp_path):
     run = Run(
         method="ar-adals",

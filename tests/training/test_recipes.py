@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
@@ -99,16 +98,3 @@ def test_a_linear_schedule_rises_and_falls_on_straight_lines():
     assert (short.epochs, short.warmup) == (2, 1)
     assert [short.rate(done) for done in (0.5, 1, 1.5)] == pytest.approx([0.2, 0.4, 0.2])
     assert recipe.shortened(1).rate(0) == 0.4
-
-
-def test_a_linear_schedule_is_torch_s_a_step_ahead():
-    """Of 5 batches an epoch, without a warm-up: torch's first step has the whole rate."""
-    recipe = replace(RECIPES["demo"], epochs=4, learning_rate=0.4, steps=(), schedule="linear")
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
-    linear = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=20)
-    rates = []
-    for _ in range(20):
-        optimizer.step()
-        linear.step()
-        rates += linear.get_last_lr()
-    assert [recipe.rate(step / 5) for step in range(1, 21)] == pytest.approx(rates, abs=1e-12)

@@ -149,18 +149,6 @@ def test_a_configuration_that_misses_a_field_is_refused_in_one_line(fields, tiny
     assert "\n" not in line
 
 
-@pytest.mark.parametrize(
-    "change", [{"method": "mine"}, {"settings": {"gamma": 2}}, {"network": "huge"}]
-)
-def test_a_run_is_read_as_it_was_though_what_made_it_is_not_here(tiny, tmp_path, change):
-    folder = Run(tiny[0], validation=40).folder(tmp_path, tiny[1])
-    config = json.loads((folder.path / "config.json").read_text())
-    read = read_run(RunFolder.create(tmp_path, "mine-s0", config | change)).run
-    assert read == read_run(RunFolder.create(tmp_path, "mine-s0", config | change)).run
-    assert {name: getattr(read, name) for name in change} == change
-    assert read != read_run(folder).run
-
-
 def test_runs_of_other_data_are_not_compared(tmp_path):
     there = str(write_tiny(tmp_path / "there"))
     run = Run(there, validation=40)

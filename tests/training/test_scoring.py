@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +16,6 @@ from tiny_data import tiny
 
 from arcal.attacks import CarliniWagner, attack_named, name_of
 from arcal.cli import main
-from arcal.compute.device import fabric_on
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
 from arcal.files import locked
@@ -29,8 +27,9 @@ from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.saved_run import model_of
 from arcal.training.scoring import SHARD, score_run
-from launching import on_two_processes
 from tiny_files import write_tiny
+
+pytestmark = pytest.mark.processor
 
 QUICK = CarliniWagner(search_steps=1, iterations=3)
 SIXTEEN = "boundary-projection-quick"
@@ -186,36 +185,6 @@ def test_processes_write_the_same_bytes(case, whole, written, monkeypatch, capfd
     assert error.count("500 inputs") == 1, "one process tells"
     assert case.file().read_bytes() == whole
     assert not case.shards().exists()
-
-
-class Spoiled(InMemory):
-    """Images 200 to 399, the share of the second of two processes, cannot be read."""
-
-    def images(self, positions):
-        if 200 <= int(positions[0]) < 400:
-            raise ArcalError("an image is damaged")
-        return super().images(positions)
-
-
-@pytest.mark.slow
-def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
-    part = Spoiled(**{f.name: getattr(case.test, f.name) for f in fields(case.test)})
-    with pytest.raises(ArcalError, match=r"^an image is damaged$"):
-        case.score("margin", part, fabric=fabric_on("cpu", processes=2))
-    assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}
-
-
-@pytest.mark.slow
-def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
-    """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
-    case.shards("margin").mkdir(parents=True)
-    (case.shards("margin") / "00001.parquet").write_text("no Parquet")
-    on_two_processes(Path(__file__).with_name("two_scorers.py"), case.folder.path, tmp_path)
-    assert case.file().read_bytes() == whole
-    first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
-    assert first == second
-    assert first["robustness"] == case.score().robustness.tolist()
-    assert "00001.parquet is not a score file" in first["error"]
 
 
 @pytest.mark.slow

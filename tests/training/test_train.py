@@ -142,26 +142,6 @@ def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
-def test_one_batch_at_the_end_of_a_linear_schedule_is_refused(tmp_path):
-    """Its rate is 0, so the network would stay as it was drawn."""
-    recipe = replace(RECIPES["small"].shortened(1), steps=(), schedule="linear", batch_size=512)
-    run = Run(str(write_tiny(tmp_path / "data")), recipe=recipe, validation=40)
-    with pytest.raises(ArcalError, match="whose learning rate is 0: take more epochs"):
-        train(run, tmp_path / "runs")
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_network_that_is_the_same_each_time_is_refused(tmp_path, monkeypatch):
-    """Trained with one seed, it would be where the next seed begins."""
-    code = "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
-    (tmp_path / "own_only_one.py").write_text(code + "\n\ndef make():\n    return network\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    run = Run(str(write_tiny(tmp_path / "data")), network="own_only_one:make", validation=40)
-    with pytest.raises(ArcalError, match="own_only_one:make gives the same network each time"):
-        train(run, tmp_path / "runs")
-    assert not (tmp_path / "runs").exists()
-
-
 def test_what_a_network_draws_and_keeps_out_of_its_state_is_drawn_again(tmp_path):
     """Such as a fixed projection: a model of other draws would be another model, without a word."""
     code = """import torch
