@@ -1,4 +1,8 @@
-"""Progress where there is no terminal: lines in a log."""
+"""Progress: a bar in a terminal, and lines in a log where there is none."""
+
+import io
+
+from rich.console import Console
 
 from arcal import console
 from arcal.console import bar
@@ -51,3 +55,13 @@ def test_what_is_read_between_does_not_count_for_the_rate(capsys, monkeypatch):
     first, last = capsys.readouterr().err.splitlines()
     assert first == "auditing: 440 of 1,000 inputs, 2 inputs/s, 0:04:40 left"
     assert last == "auditing: 880 of 1,000 inputs, 2 inputs/s, 0:01:00 left"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(console, "console", Console(file=written, force_terminal=True, width=120))
+    with bar("scoring", "images") as progress:
+        progress.skipped(400, 1000)
+        progress(1000, 1000)
+    assert "scoring" in written.getvalue()
+    assert "1000/1000" in written.getvalue()

@@ -32,7 +32,7 @@ class Brightness(torch.nn.Module):
 
 net = Brightness().eval()
 """
-OPTIONS = ("--order", "margin", "--shift", "none")
+OPTIONS = ("--order", "margin", "--shift", "none", "--threads", "1")
 
 
 @pytest.fixture

@@ -64,13 +64,6 @@ def test_what_is_wrong_is_told_in_one_line(written, text, typed, words):
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_without_a_file():
-    with pytest.raises(ArcalError, match="names no file"):
-        expanded(["train", "--config"])
-    with pytest.raises(ArcalError, match="is missing"):
-        expanded(["train", "--config", "nowhere.toml"])
-
-
 @pytest.mark.slow
 def test_a_run_is_trained_again_from_the_file_in_its_folder(tmp_path):
     size = ["--images", "200", "--validation", "200", "--epochs", "1"]

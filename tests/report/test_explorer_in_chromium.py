@@ -161,19 +161,6 @@ def test_one_input_opened_and_left_by_the_keyboard(reader):
     expect(dialog).to_have_count(0)
 
 
-def test_the_pictures_of_an_input_are_its_own(reader):
-    payload = make_payload(40)
-    page = reader.open(payload, "#sort=id&input=107")
-    page.wait_for_timeout(300)
-    read = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, 16, 16).data)"""
-    drawn = np.array(page.locator("dialog figure canvas").first.evaluate(read)).reshape(16, 16, 4)
-    images = np.random.default_rng(0)
-    images.integers(0, 4, 40)
-    true = images.integers(0, 256, (40, 3, 16, 16), dtype=np.uint8).transpose(0, 2, 3, 1)
-    errors = np.abs(true.astype(int) - drawn[..., :3]).mean(axis=(1, 2, 3))
-    assert errors.argmin() == 7
-
-
 def test_export_holds_exactly_what_is_filtered(reader):
     payload = make_payload(classes=("cat", "=dog", 'a "fox", red'), R=10)
     inputs = payload["models"][0]["inputs"]
