@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli._failures import time_limit
 from arcal.cli._paths import check_folder
 from arcal.cli.model_and_data import flag
 from arcal.cli.output import print_json, say
@@ -66,9 +65,6 @@ class Reproduce:
     """Threads of the evaluation."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
-    minutes: Annotated[float | None, flag("N")] = None
-    """Stop after N minutes, with exit code 124. The same command continues from the last whole
-    epoch."""
     json: Annotated[bool, flag()] = False
     """Print the results, or the plan, as JSON on standard output."""
 
@@ -118,7 +114,7 @@ class Reproduce:
             plan = _plan(reproduction)
             print_json(plan) if self.json else _print(plan)
             return
-        with compute.limited(), time_limit(self.minutes):
+        with compute.limited():
             if self.only:
                 for run in reproduction.keep(self.only):
                     say(f"kept: {run.name}")
