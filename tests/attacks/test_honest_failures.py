@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from closed_forms import assert_honest, linear, seeded
+from closed_forms import assert_honest, assert_same_distances, linear, seeded
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -136,13 +136,6 @@ def test_a_model_of_another_dtype_is_one_line(attack):
         attack(linear(3, 6), X.double())
 
 
-@each_attack
-@pytest.mark.parametrize("wrap", [lambda z: (z,), lambda z: {"logits": z}], ids=["tuple", "dict"])
-def test_what_holds_logits_is_one_line(attack, wrap):
-    with pytest.raises(ArcalError, match="as_model"):
-        attack(lambda x: wrap(linear(3, 6)(x)), X)
-
-
 def steps(x):
     return linear(3, 6)((8 * x).round() / 8) + 0 * x.sum(dim=1, keepdim=True)
 
@@ -176,13 +169,6 @@ def test_most_without_a_gradient_are_the_reason_though_some_have_one():
     assert "clips probabilities" in reason
 
 
-def test_inputs_of_16_bits_and_one_alone_are_told_what_to_do():
-    with pytest.raises(ArcalError, match=r"by `.float\(\)`$"):
-        BoundaryProjection()(linear(3, 6).half(), X.half())
-    with pytest.raises(ArcalError, match=r"`x\[None\]`$"):
-        BoundaryProjection()(linear(3, 6), X[0])
-
-
 def test_a_masked_class_is_not_the_reason():
     def far(x):  # the first class leads everywhere within the bounds
         logits = linear(3, 6)(x).index_fill(1, torch.tensor([2]), -torch.inf)
@@ -190,12 +176,6 @@ def test_a_masked_class_is_not_the_reason():
 
     for attack in (BoundaryProjection(8), CarliniWagner(iterations=20)):
         assert "within the bounds" in attack(far, X).reason
-
-
-def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
-    found = BoundaryProjection(3)(lambda x: torch.stack([1.5 - x[:, 0], 0 * x[:, 0]], dim=1), X)
-    assert "within the bounds" in found.reason
-    assert BoundaryProjection(3)(linear(3, 6), X).reason == ""
 
 
 @functools.cache
@@ -218,7 +198,7 @@ def test_a_masked_class_is_as_if_it_were_not_there(attack, mask):
     found = attack(masked, X)
     assert torch.equal(found.success, plain.success)
     assert found.success.any()
-    torch.testing.assert_close(found.distance, plain.distance, rtol=1e-3, atol=0)
+    assert_same_distances(found.distance[found.success], plain.distance[found.success])
     with pytest.raises(ArcalError, match="drawn at random"):
         attack(lambda x: masked(F.dropout(x, 0.1)), X)
 

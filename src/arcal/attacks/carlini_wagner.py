@@ -172,9 +172,10 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     """
     x = x.detach().unflatten(1, shape).requires_grad_()
     logits = model(x.clone())
-    hinge = c * (margin(logits, y) + kappa).clamp(min=0)
-    zero = not hinge.any()
-    gradient = torch.zeros_like(x) if zero else gradient_to(x, hinge)
+    lead = margin(logits, y) + kappa
+    hinge = c * lead.clamp(min=0)
+    crossed = bool((lead < 0).all())  # not at a lead of exactly 0, from which the gradient leads on
+    gradient = torch.zeros_like(x) if crossed else gradient_to(x, hinge)
     return logits.detach(), hinge.detach(), finite(gradient.detach())
 
 
