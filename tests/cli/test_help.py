@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from arcal.cli._help import COMMON, subcommands
+from arcal.cli._help import COMMON
 from arcal.cli._parsed import COMMANDS
 from command_line import arcal
 
@@ -15,9 +15,8 @@ NOTATION = re.compile(
     r"\b(STR|INT|FLOAT)\b|\{[^}]*\}|\bNone\b|\[[A-Z-]|\|[A-Z{]|[│╭╰─]|\(default: (False|)\)"
     r"|\(required\)|\(repeatable\)|\x1b"
 )
-INNER = [f"{name} {inner}" for name, of in COMMANDS.items() for inner in subcommands(of)]
-PAGES = [[], *(name.split() for name in (*COMMANDS, *INNER))]
-IDS = ["arcal", *COMMANDS, *INNER]
+PAGES = [[], *([name] for name in COMMANDS)]
+IDS = ["arcal", *COMMANDS]
 
 
 def help_of(words):
@@ -53,18 +52,16 @@ def test_no_word_is_broken_at_any_width(words, monkeypatch):
     assert said(40) == said(80) == said(120)
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *INNER])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_each_option_is_there_with_its_explanation(name, completions, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    lines = help_of(name.split()).splitlines()
+    lines = help_of([name]).splitlines()
     options = [i for i, line in enumerate(lines) if re.match(r"  -", line)]
     assert all(lines[i + 1].startswith("      ") for i in options)
     listed = {re.findall(r"--[a-z][\w-]*", lines[i])[0] for i in options}
     common = {option for options, _ in COMMON for option in re.findall(r"--[a-z]+", options)}
     hidden = (
-        {"--id", "--labels-from", "--probabilities", "--confidence"}
-        if name == "score" or name.startswith("plan")
-        else set()
+        {"--id", "--labels-from", "--probabilities", "--confidence"} if name == "score" else set()
     )
     assert not listed & hidden
     assert listed - common == options_in(completions, name) - common - hidden
@@ -73,9 +70,7 @@ def test_each_option_is_there_with_its_explanation(name, completions, monkeypatc
 def options_in(completions, name):
     """The options that the script of bash completes after a command."""
     (known,) = re.findall(r"^COMPLETION_SPEC = (.*)$", completions, re.MULTILINE)
-    command = ast.literal_eval(known)
-    for word in name.split():
-        command = command["subcommands"][word]
+    command = ast.literal_eval(known)["subcommands"][name]
     return {
         flag for option in command["options"] for flag in option["flags"] if flag.startswith("--")
     }
@@ -90,7 +85,7 @@ def test_a_method_of_another_value_says_what_its_settings_take():
 
 def test_the_version_is_in_the_help_of_arcal_alone():
     assert "--version" in help_of([])
-    assert "--version" not in help_of(["plan"]) + help_of(["audit"])
+    assert "--version" not in help_of(["audit"])
 
 
 def test_idle_defaults_are_left_out_and_others_said():
@@ -114,9 +109,8 @@ def test_help_needs_no_torch(arguments):
     assert done.stdout.startswith("usage: arcal")
 
 
-@pytest.mark.parametrize("words", ["score", "plan score", "plan audit"])
-def test_commands_that_take_one_model_and_its_data_explain_nothing_else(words):
-    options = help_of(words.split()).partition("What the model itself")[2]
+def test_score_explains_nothing_that_several_models_or_predictions_need():
+    options = help_of(["score"]).partition("What the model itself")[2]
     assert not re.search(r"file\s+of\s+predictions|several\s+models", options)
 
 

@@ -1,10 +1,7 @@
 """The subset of Fashion-MNIST in the package, against the official idx files."""
 
 import gzip
-import importlib.util
-import struct
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -51,17 +48,6 @@ def official() -> Path:
     pytest.skip("the official files (Debian: dataset-fashion-mnist) are not installed")
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "make_embedded_fashion.py"
-    spec = importlib.util.spec_from_file_location("make_embedded_fashion", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(("name", "prefix"), [("train", "train"), ("test", "t10k")])
 def test_images_and_labels_are_the_official_ones_by_id(fashion, official, name, prefix):
     images = gzip.decompress((official / f"{prefix}-images-idx3-ubyte.gz").read_bytes())
@@ -73,27 +59,6 @@ def test_images_and_labels_are_the_official_ones_by_id(fashion, official, name, 
         expected = np.frombuffer(images, np.uint8, 784, offset=16 + 784 * id)
         assert np.array_equal(image.numpy().reshape(-1), expected)
         assert label == labels[8 + id]
-
-
-def test_the_script_draws_these_images(fashion, official, script):
-    ids = torch.cat([fashion.train.ids, fashion.validation.ids]).sort().values
-    for part, prefix, N, count, drawn in (
-        ("train", "train", 60_000, 900, ids),
-        ("test", "t10k", 10_000, 500, fashion.test.ids),
-    ):
-        labels = script.read_idx(official, f"{prefix}-labels-idx1-ubyte", 2049, (N,))
-        assert script.draw(labels, count, part) == drawn.tolist()
-
-
-def test_the_script_refuses_files_that_are_not_the_official_ones(tmp_path, script):
-    with pytest.raises(SystemExit, match="holds neither labels nor"):
-        script.read_idx(tmp_path, "labels", 2049, (3,))
-    for header, length in (((2051, 3), 3), ((2049, 4), 3), ((2049, 3), 2), ((2049, 3), 4)):
-        (tmp_path / "labels").write_bytes(struct.pack(">2i", *header) + bytes(length))
-        with pytest.raises(SystemExit, match="labels: "):
-            script.read_idx(tmp_path, "labels", 2049, (3,))
-    (tmp_path / "labels").write_bytes(struct.pack(">2i", 2049, 3) + bytes([1, 2, 3]))
-    assert script.read_idx(tmp_path, "labels", 2049, (3,)).tolist() == [1, 2, 3]
 
 
 def test_it_is_small_and_carries_its_licence():

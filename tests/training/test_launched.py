@@ -194,7 +194,7 @@ def test_ranks_end_with_torchrun(tmp_path):
         (["evaluate", ".", "--nodes", "2"], "give --devices 2 --nodes 1"),
         (["evaluate", ".", "--workers", "2"], "2 devices share the sets already"),
         (["audit", "a.py:net", "there/is/none", "--ray", "local"], "leave --ray out"),
-        (["plan", "train"], "start this command once, without it"),
+        (["demo"], "start this command once, without it"),
     ],
 )
 def test_what_does_not_fit_is_one_line(command, words):
