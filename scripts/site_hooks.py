@@ -34,7 +34,6 @@ ROOMS = (
     "arcal.store",
     "arcal.training",
     "arcal.evaluation",
-    "arcal.planning",
     "arcal.report",
     "arcal.integrations.lightning",
     "arcal.integrations.transformers",

@@ -46,7 +46,6 @@ ROOMS = (
     "classifiers",
     "prediction_files",
     "audits",
-    "planning",
     "paper",
     "demo",
     "cli",

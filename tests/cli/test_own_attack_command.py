@@ -35,10 +35,6 @@ def straight(model, x, bounds):
     ones = torch.ones(len(x))
     return Adversarial(distance, ones.bool(), there, model(x).argmax(1), ones.long())
 
-def sure(model, x, bounds):
-    none = torch.full_like(x[:, 0, 0, 0], torch.inf)
-    return Adversarial(none, none < 0, x, model(x).argmax(1), torch.full((len(x),), 7))
-
 class Largest:
     norm = "linf"
     def __call__(self, model, x, bounds):

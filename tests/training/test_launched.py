@@ -119,6 +119,7 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
         (["train"], "torchrun started 2 processes on 1 machine, and not 1 process on 1 machine"),
         (["score", "there/is/none"], "there/is/none is not a run folder: there is no such folder"),
         (["audit", "a.py:net", "there/is/none", "--ray", "local"], "leave --ray out"),
+        (["demo"], "start this command once, without it"),
     ],
 )
 def test_what_does_not_fit_is_one_line(command, words):
