@@ -20,7 +20,7 @@ def suspects(predictions: Predictions) -> Tensor:
 
     The positions are int64 `(n,)`, among the rows of `predictions`. They are sorted by the
     probability of the label, the lowest first; ties by id. This finds most of the labels that were
-    replaced at random: docs/notebook/suspects.md.
+    replaced at random: docs/what-was-tried.md.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
