@@ -1,12 +1,8 @@
 """Which classifiers in code may change while their code and their tensors stay the same."""
 
 import warnings
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -99,48 +95,3 @@ def test_a_number_read_from_a_file_makes_another_model(tmp_path, monkeypatch):
         torch.manual_seed(0)
         prints.append(opened(body).fingerprint())
     assert prints[0] == prints[1] != prints[2]
-
-
-def test_another_program_of_torchscript_is_another_model():
-    class Cut(nn.Module):
-        def __init__(self, t: float):
-            super().__init__()
-            self.layer, self.t = nn.Linear(2, 2), t
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.layer(x.clamp(max=self.t))
-
-    programs = []
-    for number in (1.5, 1.5, 1.6):
-        torch.manual_seed(0)
-        with warnings.catch_warnings(action="ignore"):
-            programs.append(held_by(torch.jit.script(Cut(number))))
-    assert programs[0] == programs[1] != programs[2]
-
-
-def test_what_torch_draws_for_a_compiled_module_is_left_out():
-    torch.manual_seed(0)
-    one, other = (torch.compile(nn.Linear(2, 2), backend="eager") for _ in range(2))
-    assert held_by(one) == held_by(other)
-
-
-def test_configurations_are_not_and_what_repeats_itself_is_read_once():
-    network: Any = nn.Linear(2, 2)
-    network.config = SimpleNamespace(sizes=[1], norm=partial(nn.LayerNorm, eps=1e-6))
-    network.config.itself = network.config
-    assert held_by(network) is not None
-    network.config.sizes.append(np.ones(2))
-    assert held_by(network) is None
-
-
-def test_every_layer_is_looked_into_however_deep_its_attributes_are():
-    layers: Any = nn.Sequential(*(nn.Linear(2, 2) for _ in range(50)))
-    for layer in layers:
-        layer.config = {}
-        for _ in range(2000):
-            layer.config = {"inner": layer.config}
-    assert held_by(layers) is not None
-    for i in range(50):
-        layers[i].table = np.ones(2)
-        assert held_by(layers) is None, i
-        del layers[i].table
