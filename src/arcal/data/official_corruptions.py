@@ -188,7 +188,10 @@ def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) 
 def mapped(path: Path) -> np.ndarray:
     """The array in a `.npy` file, mapped read-only into memory; pickles raise `ArcalError`."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("an archive")
+        return array
     except NO_ARRAY as error:
         raise ArcalError(
             f"{path} cannot be read as an array ({first_line(error)}): {REMEDY}"
