@@ -37,11 +37,11 @@ Shown = Mapping[Variant, OutOfDistribution]
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
     title = "Figure 4: predictive entropy on out-of-distribution data"
     notes = setting_notes(evaluated, (SETTING,))
-    if SETTING not in evaluated or not evaluated[SETTING].subject(VANILLA).ood:
+    if SETTING not in evaluated or not evaluated[SETTING].figures(VANILLA).ood:
         return Result("figure4", title, [*notes, "No other data is evaluated at this scale."])
     one = evaluated[SETTING]
-    shown = {variant: one.subject(variant).ood[0] for variant in PAPER}
-    Z = one.subject(VANILLA).clean[0].classes
+    shown = {variant: one.figures(variant).ood[0] for variant in PAPER}
+    Z = one.figures(VANILLA).clean[0].classes
     return Result(
         "figure4",
         title,

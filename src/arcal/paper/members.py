@@ -86,7 +86,7 @@ def member_result(
     """What an item shows of single models and their ensembles: a table and claims per setting."""
     settings, alone = with_several_seeds(evaluated, SETTINGS)
     shown = {
-        one.title: {v: Members.from_subject(one.subject(v)) for v in VARIANTS} for one in settings
+        one.title: {v: Members.from_subject(one.figures(v)) for v in VARIANTS} for one in settings
     }
     return Result(
         name,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from arcal.auditing import Spread
 from arcal.evaluation import predict
+from arcal.data import Part
 from arcal.paper.item import Evaluated, Item, setting_notes, titled
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean
@@ -38,9 +39,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         if name not in evaluated:
             continue
         one = evaluated[name]
-        vanilla = one.subject(VANILLA)
+        vanilla = one.figures(VANILLA)
         accuracy, gap = clean(vanilla, "accuracy"), clean(vanilla, "gap")
-        attacked, sure = _attacked(one), _sure(one)
+        attacked, sure = vanilla.runs(TEST, "attacked"), vanilla.runs(TEST, "sure")
         cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked), Cell(None, sure)]
         rows.append((titled(one), cells))
         over = sum(value > 0 for value in gap.values)
@@ -57,7 +58,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
                 None if attacked is None else min(attacked.values) == 1,
                 "not attacked"
                 if attacked is None
-                else _missed(attacked, len(vanilla.robustness[0].ids)),
+                else _missed(attacked, vanilla.runs(TEST, "images")),
             ),
             Claim(
                 "Confidence is no good order, being close to 100 % on nearly all training images "
@@ -92,7 +93,7 @@ def _accurate(evaluated: Evaluated, accuracy: Spread) -> Claim:
 def _attacked(evaluated: Evaluated) -> Spread | None:
     """The share of test images whose prediction the attack changes; None if none attacked."""
     shares = []
-    for run in evaluated.subject(VANILLA).robustness:
+    for run in evaluated.figures(VANILLA).robustness:
         if run.success is None:
             return None
         shares.append(run.success.double().mean().item())
@@ -109,7 +110,7 @@ def _sure(evaluated: Evaluated) -> Spread:
     train = evaluated.data.train
     part = train.subset(train.ids[:: max(1, len(train) // SAMPLE)])
     shares = []
-    for run in evaluated.subject(VANILLA).provenance:
+    for run in evaluated.figures(VANILLA).provenance:
         name = f"train-every-{len(train) // len(part)}"
         predictions = predict(evaluated.folders[run.name], part, name)
         confidence = predictions.confidence

@@ -4,15 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from arcal.auditing import (
-    INTENSITIES,
-    STABILITY,
-    Spread,
-    Subject,
-    by_intensity,
-    over_shift,
-    over_types,
-)
+from arcal.auditing import INTENSITIES, STABILITY, Spread
+from arcal.paper.figures import SHIFT, Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
 from arcal.paper.result import Cell, Claim, Result, Table
@@ -72,12 +65,11 @@ def _table(evaluated: Evaluated, measure: str) -> Table:
     i = SETTINGS.index(evaluated.setting.name)
     rows = []
     for variant in VARIANTS:
-        subject = evaluated.subject(variant)
-        values = [*by_intensity(subject, measure)[0].tolist(), _mean(subject, measure)]
-        printed: Sequence[str | None] = [None] * len(values)
+        figures = evaluated.figures(variant)
+        ours = [*_means(figures, measure).by_intensity, figures.together(SHIFT, measure)]
+        printed: Sequence[str | None] = [None] * len(ours)
         if measure == MAIN and variant in PAPER:
             printed = PAPER[variant][i]
-        ours = [None if value != value else Spread((value,)) for value in values]
         rows.append((variant.title, [Cell(*both) for both in zip(printed, ours, strict=True)]))
     columns = [*(f"intensity {intensity}" for intensity in INTENSITIES), "mean"]
     return Table(f"{TITLES[measure]}, {evaluated.title}", columns, rows)
@@ -85,10 +77,10 @@ def _table(evaluated: Evaluated, measure: str) -> Table:
 
 def _claims(evaluated: Evaluated) -> list[Claim]:
     where, i = f"({evaluated.title})", SETTINGS.index(evaluated.setting.name)
-    ours, vanilla = evaluated.subject(AR_ADALS), evaluated.subject(VANILLA)
+    ours, vanilla = evaluated.figures(AR_ADALS), evaluated.figures(VANILLA)
     text = "AR-AdaLS has a lower mean variance than"
     claims = [
-        _lower(f"{text} {variant.title} {where}", ours, evaluated.subject(variant))
+        _lower(f"{text} {variant.title} {where}", ours, evaluated.figures(variant))
         for variant in PAPER
         if variant != AR_ADALS
     ]
@@ -105,16 +97,16 @@ def _claims(evaluated: Evaluated) -> list[Claim]:
     return claims
 
 
-def _lower(text: str, ours: Subject, other: Subject) -> Claim:
-    a, b = (_mean(subject, MAIN) for subject in (ours, other))
-    x, y = (torch.cat(list(over_types(subject, MAIN).values())) for subject in (ours, other))
+def _lower(text: str, ours: Figures, other: Figures) -> Claim:
+    a, b = (_mean(figures, MAIN) for figures in (ours, other))
+    x, y = (torch.cat(list(one.by_type(MAIN, together=True).values())) for one in (ours, other))
     ahead, sets = int((x < y).sum()), int((~x.isnan()).sum())
     because = f"{100 * a:.2f} against {100 * b:.2f}, lower on {ahead} of {sets} corrupted sets"
     return Claim(text, a < b, because)
 
 
-def _mean(subject: Subject, measure: str) -> float:
-    return over_shift(subject, measure).item()
+def _mean(figures: Figures, measure: str) -> float:
+    return shifted_ensemble(figures, measure).mean
 
 
 ITEM = Item("table5", SETTINGS, VARIANTS, make, shift=True)

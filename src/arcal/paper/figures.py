@@ -1,0 +1,418 @@
+"""The figures that tables and pictures are made of: rows of a CSV file, and a method's share of it.
+
+A row belongs to a method on a setting of a scale. Its `set` is `test`, one type of corruption of
+one intensity, `shift` (the mean over all corrupted sets), `shift-standard` or `shift-extra` (the
+mean over those of the types of ImageNet-C, or of the four extra types), or other data. Its `run` is
+
+    a run's name   the figures of this run
+    mean           the mean over the method's runs, for sets of one type and intensity
+    all runs       of the averaged predictions of all runs, and how much the runs differ
+
+What is computed from the predictions of all runs together cannot be computed from the other rows.
+A `part` is a part of the set: a level of robustness, a bin of confidence or of entropy, or a member
+of an ensemble. Figures have six significant digits, in the file and in everything made from it.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.auditing import (
+    CLEAN,
+    INTENSITIES,
+    STABILITY,
+    LevelFigures,
+    Means,
+    OutOfDistribution,
+    Predictions,
+    Spread,
+    Subject,
+    ensemble,
+    figures,
+    figures_by_level,
+    over_shift,
+    over_types,
+    reliability,
+    without_extra,
+)
+from arcal.calibration import Reliability
+from arcal.errors import ArcalError, first_line
+from arcal.files import write_text
+from arcal.paper.variants import Variant
+
+Row = dict[str, Any]
+"""By column: text, or a number in those of `NUMBERS`. What a row does not have is left out."""
+
+MEASURES = ("accuracy", "confidence", "ece", "nll", "brier")
+NUMBERS = (
+    "images",
+    *MEASURES,
+    "smoothing",
+    *STABILITY,
+    "attacked",
+    "sure",
+    "auroc_confidence",
+    "auroc_entropy",
+    "low_entropy",
+    "value",
+)
+COLUMNS = (
+    *("scale", "setting", "data", "network", "method"),
+    *("run", "seed", "set", "intensity", "part"),
+    *NUMBERS,
+)
+TEST, SHIFT, STANDARD, EXTRA = "test", "shift", "shift-standard", "shift-extra"
+OTHER = "other data: "
+MEAN, ALL = "mean", "all runs"
+R = 10
+"""How many levels of robustness are shown."""
+LOW = 0.1
+"""An entropy is low below this share of log Z, its greatest value."""
+FEW = 10
+"""A bin with fewer images of one model is left out."""
+
+
+def rows_of(variant: Variant, subject: Subject, sure: Sequence[float] = ()) -> list[Row]:
+    """The rows of a method as it was evaluated.
+
+    `sure` is the share of training images that each run is sure of, if it was looked at.
+    """
+    rows = [*_on_test_set(subject, sure), *_under_shift(subject)]
+    if subject.clean and variant.posthoc is None:
+        rows += _by_member(subject)
+        if subject.robustness:
+            rows += _by_level(subject)
+    for other in subject.ood:
+        rows += _on_other_data(subject, other)
+    return [{"method": variant.title} | rounded(row) for row in rows]
+
+
+def rounded(row: Row) -> Row:
+    """The row with the digits of the file."""
+    return {name: float(f"{v:.6g}") if name in NUMBERS else v for name, v in row.items()}
+
+
+def _runs(subject: Subject) -> list[Row]:
+    """The name and the seeds of each run."""
+    return [
+        {"run": run.name, "seed": "+".join(map(str, seeds))}
+        for run, seeds in zip(subject.provenance, subject.seeds, strict=True)
+    ]
+
+
+def _has_ensemble(subject: Subject) -> bool:
+    """Whether there are several models; those of one run were trained together."""
+    return len(subject.seeds) > 1 or len(subject.seeds[0]) > 1
+
+
+def _some(figures: Mapping[str, float]) -> Row:
+    return {name: figures[name] for name in (*MEASURES, "smoothing") if name in figures}
+
+
+def _on_test_set(subject: Subject, sure: Sequence[float]) -> Iterator[Row]:
+    measures = subject.measures[CLEAN]
+    for i, run in enumerate(_runs(subject)):
+        row = run | {"set": TEST} | _some(measures.runs[i])
+        if subject.clean:
+            row["images"] = len(subject.clean[i].ids)
+        if subject.robustness and (success := subject.robustness[i].success) is not None:
+            row["attacked"] = success.double().mean().item()
+        if sure:
+            row["sure"] = sure[i]
+        yield row
+    if _has_ensemble(subject):
+        together = measures.ensemble or measures.runs[0]
+        yield {"run": ALL, "set": TEST} | _some(together) | dict(measures.stability)
+
+
+def _under_shift(subject: Subject) -> Iterator[Row]:
+    """Means over corrupted sets, then each of these."""
+    types = list(over_types(subject, "ece"))
+    standard = without_extra(types)
+    extra = [type for type in types if type not in standard]
+    several = len(subject.seeds) > 1
+    for name, some in ((SHIFT, types), (STANDARD, standard), (EXTRA, extra)):
+        if not some:
+            continue
+        means = {m: over_shift(subject, m, some) for m in MEASURES}
+        for i, run in enumerate(_runs(subject)):
+            yield run | {"set": name} | {m: values[i].item() for m, values in means.items()}
+        if _has_ensemble(subject):
+            together = {m: over_shift(subject, m, some, ensemble=several) for m in MEASURES}
+            if several:
+                together |= {m: over_shift(subject, m, some) for m in STABILITY}
+            yield {"run": ALL, "set": name} | {m: one.item() for m, one in together.items()}
+    for where, measures in subject.measures.items():
+        if not where.is_shifted:
+            continue
+        place = {"set": where.corruption, "intensity": str(where.intensity)}
+        means = {m: sum(run[m] for run in measures.runs) / len(measures.runs) for m in MEASURES}
+        yield {"run": MEAN} | place | means
+        if _has_ensemble(subject):
+            together = measures.ensemble or measures.runs[0]
+            yield {"run": ALL} | place | _some(together) | dict(measures.stability)
+
+
+def _by_member(subject: Subject) -> Iterator[Row]:
+    """Each single model on the test set, and the bins of its reliability diagram."""
+    members = [
+        (run, Predictions(one.ids, one.labels, logits[None]))
+        for run, one in zip(_runs(subject), subject.clean, strict=True)
+        for logits in one.logits
+    ]
+    bins = Reliability()
+    for i, (run, model) in enumerate(members):
+        yield run | {"set": TEST, "part": f"member {i}"} | _some(figures(model))
+        bins.merge(reliability(model))
+    yield from _bins(MEAN, bins, FEW * len(members))
+    if len(members) > 1:
+        yield from _bins(ALL, reliability(ensemble(subject.clean)), FEW)
+
+
+def _bins(run: str, bins: Reliability, few: int) -> Iterator[Row]:
+    for k in range(len(bins.count)):
+        if bins.count[k] >= few:
+            pair = {"accuracy": bins.accuracy[k].item(), "confidence": bins.confidence[k].item()}
+            yield {"run": run, "set": TEST, "part": f"bin {k}"} | pair
+
+
+def _by_level(subject: Subject) -> Iterator[Row]:
+    levels = figures_by_level(subject, R, subject.clean[0].classes)
+    for r in range(R):
+        place = {"set": TEST, "part": f"level {r}"}
+        for i, run in enumerate(_runs(subject)):
+            yield run | place | {
+                "accuracy": levels.accuracy[i, r].item(),
+                "confidence": levels.confidence[i, r].item(),
+                "ece": levels.ece[i, r].item(),
+            }
+        if levels.stability:
+            differ = {name: values[r] for name, values in levels.stability.items()}
+            yield {"run": ALL} | place | differ
+
+
+def _on_other_data(subject: Subject, other: OutOfDistribution) -> Iterator[Row]:
+    name, bins = OTHER + other.name, other.outside.shape[1]
+    low = other.outside[:, : round(LOW * bins)].sum(dim=1).tolist()
+    for run, one, share in zip(_runs(subject), other.runs, low, strict=True):
+        figures = {"images": other.images, "low_entropy": share}
+        yield run | {"set": name} | figures | vars(one)
+    for part, shares in (("own entropy", other.inside), ("entropy", other.outside)):
+        for k, share in enumerate(shares.mean(dim=0).tolist()):
+            yield {"run": MEAN, "set": name, "part": f"{part} {k}", "value": share}
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """The rows of one method on one setting."""
+
+    rows: Sequence[Row]
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str, str], list[Row]]:
+        by_place: dict[tuple[str, str, str], list[Row]] = {}
+        for row in self.rows:
+            place = row["set"], row.get("intensity", ""), row.get("part", "")
+            by_place.setdefault(place, []).append(row)
+        return by_place
+
+    def runs(self, where: str, measure: str, part: str = "") -> Spread | None:
+        """A figure of each run; None if it is not known of all. `gap` is confidence - accuracy."""
+        rows = self._by_place.get((where, "", part), [])
+        return _spread([row for row in rows if row["run"] not in (MEAN, ALL)], measure)
+
+    def together(self, where: str, measure: str, part: str = "") -> Spread | None:
+        """A figure of all runs together, one value; None if there is none."""
+        rows = self._by_place.get((where, "", part), [])
+        return _spread([row for row in rows if row["run"] == ALL], measure)
+
+    @cached_property
+    def types(self) -> dict[str, tuple[int, ...]]:
+        """The intensities of each type of corruption that it was evaluated under."""
+        types: dict[str, tuple[int, ...]] = {}
+        for where, intensity, _ in self._by_place:
+            if intensity:
+                types[where] = (*types.get(where, ()), int(intensity))
+        return types
+
+    def by_type(self, measure: str, *, together: bool = False) -> dict[str, Tensor]:
+        """The mean over runs, or the figure of all together, at each intensity; nan if not run."""
+        by_type = {}
+        for type, intensities in self.types.items():
+            by_type[type] = torch.full((len(INTENSITIES),), torch.nan, dtype=torch.float64, device="cpu")
+            for i in intensities:
+                rows = self._by_place[type, str(i), ""]
+                spread = _spread([r for r in rows if (r["run"] == ALL) == together], measure)
+                if spread is not None:
+                    by_type[type][i - 1] = spread.mean
+        return by_type
+
+    def means(self, measure: str, *, together: bool = False) -> Means | None:
+        """What a box plot shows of a measure."""
+        of = self.together if together else self.runs
+        clean, by_type = of(TEST, measure), self.by_type(measure, together=together)
+        if clean is None:
+            return None
+        by_intensity: list[Spread | None] = [None] * len(INTENSITIES)
+        if by_type:
+            values = torch.stack(list(by_type.values())).nanmean(dim=0).tolist()
+            by_intensity = [Spread((v,)) if v == v else None for v in values]
+        return Means(clean, by_intensity, of(SHIFT, measure), None, by_type)
+
+    @cached_property
+    def levels(self) -> LevelFigures | None:
+        """The figures by level of robustness; None if the test images were not scored."""
+        of_runs = {}
+        for measure in ("accuracy", "confidence", "ece"):
+            levels = [self.runs(TEST, measure, f"level {r}") for r in range(R)]
+            if None in levels:
+                return None
+            values = [one.values for one in levels if one is not None]
+            of_runs[measure] = torch.tensor(values, dtype=torch.float64, device="cpu").T
+        differ = {}
+        for measure in STABILITY:
+            levels = [self.together(TEST, measure, f"level {r}") for r in range(R)]
+            if None not in levels:
+                differ[measure] = [one.mean for one in levels if one is not None]
+        gap, unknown = of_runs["confidence"] - of_runs["accuracy"], torch.empty(0, R, device="cpu")
+        return LevelFigures(
+            **of_runs, gap=gap, misclassified=unknown, class_share=unknown, stability=differ
+        )
+
+    def members(self, measure: str) -> Spread:
+        """A figure of each single model on the test set."""
+        spreads = [
+            self.runs(TEST, measure, part)
+            for where, _, part in self._by_place
+            if where == TEST and part.startswith("member")
+        ]
+        return Spread(tuple(value for one in spreads if one is not None for value in one.values))
+
+    def bins(self, run: str) -> tuple[list[float], list[float]]:
+        """Confidence and accuracy by bin on the test set; nan where there are few images."""
+        pairs = []
+        for k in range(Reliability().bins):
+            rows = [r for r in self._by_place.get((TEST, "", f"bin {k}"), []) if r["run"] == run]
+            (row,) = rows or [{"confidence": torch.nan, "accuracy": torch.nan}]
+            pairs.append((row["confidence"], row["accuracy"]))
+        confidence, accuracy = zip(*pairs, strict=True)
+        return list(confidence), list(accuracy)
+
+    @cached_property
+    def other_data(self) -> str | None:
+        """The set of other data that it was evaluated on; None if there is none."""
+        return next((where for where, _, _ in self._by_place if where.startswith(OTHER)), None)
+
+    def entropies(self, part: str) -> Tensor:
+        """Shares of images `(1, bins)` by entropy, means over runs.
+
+        They are of the other data (`entropy`) or of the models' own test set (`own entropy`).
+        """
+        shares = [
+            rows[0]["value"]
+            for (_, _, name), rows in self._by_place.items()
+            if name.rpartition(" ")[0] == part
+        ]
+        return torch.tensor([shares], dtype=torch.float64, device="cpu")
+
+
+def _spread(rows: Sequence[Row], measure: str) -> Spread | None:
+    if measure == "gap":
+        high, low = _spread(rows, "confidence"), _spread(rows, "accuracy")
+        if high is None or low is None:
+            return None
+        return Spread(tuple(a - b for a, b in zip(high.values, low.values, strict=True)))
+    if not rows or any(measure not in row for row in rows):
+        return None
+    return Spread(tuple(row[measure] for row in rows))
+
+
+def joined(rows: Iterable[Row]) -> list[Row]:
+    """The rows of runs that were evaluated one by one, as of all runs.
+
+    What needs the predictions of all runs together is left out.
+    """
+    by_key: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if row["run"] != ALL:
+            key = ("method", "run", "seed", "set", "intensity", "part")
+            by_key.setdefault(tuple(row.get(name, "") for name in key), []).append(row)
+    return [
+        some[0]
+        | rounded({m: sum(r[m] for r in some) / len(some) for m in NUMBERS if m in some[0]})
+        for some in by_key.values()
+    ]
+
+
+def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """The rows of a file after some methods of one setting were evaluated again.
+
+    Old rows stay if they are of another setting, or of the same seeds and, for a method that was
+    evaluated again, of the same runs.
+    """
+    (setting,) = {row["setting"] for row in new}
+    before = [row for row in old if row["setting"] == setting]
+    others = [row for row in old if row["setting"] != setting]
+    if seeds_of(before) != seeds_of(new):
+        before = []
+    was, now = _runs_by_method(before), _runs_by_method(new)
+    before = [row for row in before if now.get(m := row["method"], was[m]) == was[m]]
+    by_place: dict[tuple[str, ...], Row] = {}
+    for row in (*before, *new):
+        place = tuple(row.get(n, "") for n in ("method", "run", "seed", "set", "intensity", "part"))
+        by_place[place] = by_place.get(place, {}) | row
+    return [*others, *by_place.values()]
+
+
+def _runs_by_method(rows: Iterable[Row]) -> dict[str, set[str]]:
+    runs: dict[str, set[str]] = {}
+    for row in rows:
+        runs.setdefault(row["method"], set()).update([row["run"]] if row.get("seed") else [])
+    return runs
+
+
+def seeds_of(rows: Iterable[Row]) -> tuple[int, ...]:
+    """The seeds that occur, in their order."""
+    named = (seed for row in rows for seed in row.get("seed", "").split("+") if seed)
+    return tuple(dict.fromkeys(map(int, named)))
+
+
+def by_method(rows: Iterable[Row]) -> dict[str, Figures]:
+    """The figures of each method of a setting, by its title."""
+    methods: dict[str, list[Row]] = {}
+    for row in rows:
+        methods.setdefault(row["method"], []).append(row)
+    return {method: Figures(some) for method, some in methods.items()}
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write a file of figures."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({n: f"{v:.6g}" if n in NUMBERS else v for n, v in row.items()})
+    write_text(path, text.getvalue())
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a file of figures; one that is none raises `ArcalError`."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ValueError("its columns are others")
+            return [
+                {n: float(v) if n in NUMBERS else v for n, v in row.items() if v} for row in reader
+            ]
+    except (OSError, ValueError) as error:
+        raise ArcalError(
+            f"{path} is not a file of figures that arcal reproduce wrote ({first_line(error)})"
+        ) from None
