@@ -1,8 +1,9 @@
 """The figures that tables and pictures are made of: rows of a CSV file, and a method's share of it.
 
-A row belongs to a method on a setting of a scale. Its `set` is `test`, one type of corruption of
-one intensity, `shift` (the mean over all corrupted sets), `shift-standard` or `shift-extra` (the
-mean over those of the types of ImageNet-C, or of the four extra types), or other data. Its `run` is
+A row belongs to a method on a setting of a scale, that is a data set and a network (`scales`). Its
+`set` is `test`, one type of corruption of one intensity, `shift` (the mean over all corrupted
+sets), `shift-standard` or `shift-extra` (the mean over those of the types of ImageNet-C, or of the
+four extra types), or other data. Its `run` is
 
     a run's name   the figures of this run
     mean           the mean over the method's runs, for sets of one type and intensity
@@ -45,12 +46,14 @@ from arcal.auditing import (
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError, first_line
 from arcal.files import write_text
-from arcal.paper.variants import Variant
+from arcal.paper.variants import TEMPERATURE_SCALING, Variant
 
 Row = dict[str, Any]
 """By column: text, or a number in those of `NUMBERS`. What a row does not have is left out."""
 
 MEASURES = ("accuracy", "confidence", "ece", "nll", "brier")
+DRAWN = ("accuracy", "ece")
+"""Those that are kept for each type and intensity, to be drawn."""
 NUMBERS = (
     "images",
     *MEASURES,
@@ -64,8 +67,7 @@ NUMBERS = (
     "value",
 )
 COLUMNS = (
-    *("scale", "setting", "data", "network", "method"),
-    *("run", "seed", "set", "intensity", "part"),
+    *("setting", "method", "run", "seed", "set", "intensity", "part"),
     *NUMBERS,
 )
 TEST, SHIFT, STANDARD, EXTRA = "test", "shift", "shift-standard", "shift-extra"
@@ -75,6 +77,10 @@ R = 10
 """How many levels of robustness are shown."""
 LOW = 0.1
 """An entropy is low below this share of log Z, its greatest value."""
+SURE = 0.99
+"""A confidence above which a network is sure."""
+SAMPLE = 1000
+"""Training images of each run, evenly spaced over the set, whose confidence is looked at."""
 FEW = 10
 """A bin with fewer images of one model is left out."""
 
@@ -84,7 +90,8 @@ def rows_of(variant: Variant, subject: Subject, sure: Sequence[float] = ()) -> l
 
     `sure` is the share of training images that each run is sure of, if it was looked at.
     """
-    rows = [*_on_test_set(subject, sure), *_under_shift(subject)]
+    each = variant.posthoc is None or variant == TEMPERATURE_SCALING
+    rows = [*_on_test_set(subject, sure), *_under_shift(subject, each=each)]
     if subject.clean and variant.posthoc is None:
         rows += _by_member(subject)
         if subject.robustness:
@@ -132,8 +139,8 @@ def _on_test_set(subject: Subject, sure: Sequence[float]) -> Iterator[Row]:
         yield {"run": ALL, "set": TEST} | _some(together) | dict(measures.stability)
 
 
-def _under_shift(subject: Subject) -> Iterator[Row]:
-    """Means over corrupted sets, then each of these."""
+def _under_shift(subject: Subject, *, each: bool) -> Iterator[Row]:
+    """Means over corrupted sets, and if `each` is set each of these."""
     types = list(over_types(subject, "ece"))
     standard = without_extra(types)
     extra = [type for type in types if type not in standard]
@@ -149,15 +156,16 @@ def _under_shift(subject: Subject) -> Iterator[Row]:
             if several:
                 together |= {m: over_shift(subject, m, some) for m in STABILITY}
             yield {"run": ALL, "set": name} | {m: one.item() for m, one in together.items()}
-    for where, measures in subject.measures.items():
+    for where, measures in subject.measures.items() if each else ():
         if not where.is_shifted:
             continue
         place = {"set": where.corruption, "intensity": str(where.intensity)}
-        means = {m: sum(run[m] for run in measures.runs) / len(measures.runs) for m in MEASURES}
+        means = {m: sum(run[m] for run in measures.runs) / len(measures.runs) for m in DRAWN}
         yield {"run": MEAN} | place | means
         if _has_ensemble(subject):
             together = measures.ensemble or measures.runs[0]
-            yield {"run": ALL} | place | _some(together) | dict(measures.stability)
+            pair = {m: together[m] for m in DRAWN}
+            yield {"run": ALL} | place | pair | dict(measures.stability)
 
 
 def _by_member(subject: Subject) -> Iterator[Row]:
@@ -188,11 +196,15 @@ def _by_level(subject: Subject) -> Iterator[Row]:
     for r in range(R):
         place = {"set": TEST, "part": f"level {r}"}
         for i, run in enumerate(_runs(subject)):
-            yield run | place | {
-                "accuracy": levels.accuracy[i, r].item(),
-                "confidence": levels.confidence[i, r].item(),
-                "ece": levels.ece[i, r].item(),
-            }
+            yield (
+                run
+                | place
+                | {
+                    "accuracy": levels.accuracy[i, r].item(),
+                    "confidence": levels.confidence[i, r].item(),
+                    "ece": levels.ece[i, r].item(),
+                }
+            )
         if levels.stability:
             differ = {name: values[r] for name, values in levels.stability.items()}
             yield {"run": ALL} | place | differ
@@ -204,6 +216,7 @@ def _on_other_data(subject: Subject, other: OutOfDistribution) -> Iterator[Row]:
     for run, one, share in zip(_runs(subject), other.runs, low, strict=True):
         figures = {"images": other.images, "low_entropy": share}
         yield run | {"set": name} | figures | vars(one)
+    yield {"run": MEAN, "set": name, "part": "classes", "value": subject.clean[0].classes}
     for part, shares in (("own entropy", other.inside), ("entropy", other.outside)):
         for k, share in enumerate(shares.mean(dim=0).tolist()):
             yield {"run": MEAN, "set": name, "part": f"{part} {k}", "value": share}
@@ -246,7 +259,8 @@ class Figures:
         """The mean over runs, or the figure of all together, at each intensity; nan if not run."""
         by_type = {}
         for type, intensities in self.types.items():
-            by_type[type] = torch.full((len(INTENSITIES),), torch.nan, dtype=torch.float64, device="cpu")
+            nowhere = [torch.nan] * len(INTENSITIES)
+            by_type[type] = torch.tensor(nowhere, dtype=torch.float64, device="cpu")
             for i in intensities:
                 rows = self._by_place[type, str(i), ""]
                 spread = _spread([r for r in rows if (r["run"] == ALL) == together], measure)
@@ -310,6 +324,11 @@ class Figures:
         """The set of other data that it was evaluated on; None if there is none."""
         return next((where for where, _, _ in self._by_place if where.startswith(OTHER)), None)
 
+    @property
+    def classes(self) -> float:
+        """Z, the number of classes of the models that were evaluated on other data."""
+        return self._by_place[str(self.other_data), "", "classes"][0]["value"]
+
     def entropies(self, part: str) -> Tensor:
         """Shares of images `(1, bins)` by entropy, means over runs.
 
@@ -345,8 +364,7 @@ def joined(rows: Iterable[Row]) -> list[Row]:
             key = ("method", "run", "seed", "set", "intensity", "part")
             by_key.setdefault(tuple(row.get(name, "") for name in key), []).append(row)
     return [
-        some[0]
-        | rounded({m: sum(r[m] for r in some) / len(some) for m in NUMBERS if m in some[0]})
+        some[0] | rounded({m: sum(r[m] for r in some) / len(some) for m in NUMBERS if m in some[0]})
         for some in by_key.values()
     ]
 
@@ -363,7 +381,7 @@ def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     if seeds_of(before) != seeds_of(new):
         before = []
     was, now = _runs_by_method(before), _runs_by_method(new)
-    before = [row for row in before if now.get(m := row["method"], was[m]) == was[m]]
+    before = [row for row in before if now.get(m := row.get("method", ""), was[m]) == was[m]]
     by_place: dict[tuple[str, ...], Row] = {}
     for row in (*before, *new):
         place = tuple(row.get(n, "") for n in ("method", "run", "seed", "set", "intensity", "part"))
@@ -374,7 +392,9 @@ def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 def _runs_by_method(rows: Iterable[Row]) -> dict[str, set[str]]:
     runs: dict[str, set[str]] = {}
     for row in rows:
-        runs.setdefault(row["method"], set()).update([row["run"]] if row.get("seed") else [])
+        runs.setdefault(row.get("method", ""), set()).update(
+            [row["run"]] if row.get("seed") else []
+        )
     return runs
 
 

@@ -49,11 +49,12 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
     tables, claims, notes = [], [], []
     if setting in evaluated:
         methods = {variant: evaluated[setting].figures(variant) for variant in VARIANTS}
+        standard = len(without_extra(list(methods[AR_ADALS].types)))
         # A row of the second table has the same name as in the first.
         scaled = {variant.trained: evaluated[setting].figures(variant) for variant in SCALED}
         tables = [
-            _table("As trained", methods),
-            _table("Each after temperature scaling on clean validation images", scaled),
+            _table("As trained", methods, standard),
+            _table("Each after temperature scaling on clean validation images", scaled, standard),
             _steadiness(methods),
             _ratios(methods),
         ]
@@ -69,11 +70,10 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
     return Result(item, title, notes, tables, claims, claimed="Targets, named beforehand")
 
 
-def _table(title: str, methods: Methods) -> Table:
+def _table(title: str, methods: Methods, standard: int) -> Table:
     """A row per variant: clean and under shift, accuracy, ECE, gap, NLL; ECE over 15 types."""
     columns = [t + where for where in ("", ", shifted") for t, _, _ in MEASURES.values()]
-    standard = without_extra(list(methods[AR_ADALS].types))
-    columns.append(f"{MEASURES['ece'][0]}, shifted, {len(standard)} types without the extra")
+    columns.append(f"{MEASURES['ece'][0]}, shifted, {standard} types without the extra")
     rows = []
     for variant, figures in methods.items():
         cells = [

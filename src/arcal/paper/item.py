@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from arcal.auditing import INTENSITIES
 from arcal.errors import ArcalError
-from arcal.paper.figures import Figures, Row, by_method, seeds_of
+from arcal.paper.figures import SHIFT, Figures, Row, by_method, seeds_of
 from arcal.paper.result import Result
 from arcal.paper.scales import PAPER, TITLES, Chosen, Setting
 from arcal.paper.variants import AR_ADALS, Variant
@@ -80,8 +80,16 @@ class Item:
     def can_be_made(self, evaluated: Mapping[str, Evaluated]) -> bool:
         """Whether all that it needs is there, on at least one of its settings."""
         here = [evaluated[name] for name in self.settings if name in evaluated]
-        needed = ((one, variant) for one in here for variant in self.variants_on(one.setting))
-        return bool(here) and all(variant.title in one.methods for one, variant in needed)
+        return bool(here) and all(
+            self._is_known(one.methods.get(variant.title))
+            for one in here
+            for variant in self.variants_on(one.setting)
+        )
+
+    def _is_known(self, figures: Figures | None) -> bool:
+        if figures is None or (self.shift and figures.runs(SHIFT, "ece") is None):
+            return False
+        return not self.scored or figures.levels is not None
 
 
 def setting_notes(

@@ -68,8 +68,8 @@ def level_table(title: str, levels: LevelFigures) -> Table:
 READ = (
     "A box spans the quartiles over types of corruption; its line is the median, and its whiskers "
     "reach to the smallest and the largest value. The clean test set has one value, shown as a "
-    "marker. The tables have the mean ± standard deviation over types; figures.csv has every type's "
-    "value."
+    "marker. The tables have the mean ± standard deviation over types; figures.csv has the value "
+    "of every type."
 )
 
 

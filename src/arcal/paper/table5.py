@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from arcal.auditing import INTENSITIES, STABILITY, Spread
+from arcal.auditing import INTENSITIES, STABILITY
+from arcal.errors import ArcalError
 from arcal.paper.figures import SHIFT, Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
@@ -66,7 +67,9 @@ def _table(evaluated: Evaluated, measure: str) -> Table:
     rows = []
     for variant in VARIANTS:
         figures = evaluated.figures(variant)
-        ours = [*_means(figures, measure).by_intensity, figures.together(SHIFT, measure)]
+        means = figures.means(measure, together=True)
+        by_intensity = [None] * len(INTENSITIES) if means is None else means.by_intensity
+        ours = [*by_intensity, figures.together(SHIFT, measure)]
         printed: Sequence[str | None] = [None] * len(ours)
         if measure == MAIN and variant in PAPER:
             printed = PAPER[variant][i]
@@ -106,7 +109,10 @@ def _lower(text: str, ours: Figures, other: Figures) -> Claim:
 
 
 def _mean(figures: Figures, measure: str) -> float:
-    return shifted_ensemble(figures, measure).mean
+    spread = figures.together(SHIFT, measure)
+    if spread is None:
+        raise ArcalError(f"there is no {measure} over the runs: evaluate them again")
+    return spread.mean
 
 
 ITEM = Item("table5", SETTINGS, VARIANTS, make, shift=True)
