@@ -102,7 +102,7 @@ CASES |= {
             as_predictions(logits=LOG_P, labels=Y), calibrators=("temperature",), resamples=9
         ).why
     ),
-    "distance to a class": lambda: distance(NETWORK, X[0], target=int(NETWORK(X[:1]).argmin())),
+    "distance": lambda: distance(NETWORK, X[0]),
     "network": lambda: build(
         "small", classes=2, shape=(1, 8, 8), generator=torch.Generator()
     ).eval()(torch.zeros(1, 1, 8, 8, device="cpu")),

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
-from arcal.attacks.adversarial import Untargeted, verified
+from arcal.attacks.adversarial import verified
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
 from arcal.attacks.pgd import PGD
@@ -77,8 +77,7 @@ def test_a_point_without_logits_flips_nothing():
         return torch.stack([0.6 - x[:, 0] + 0 * (0.6 - x[:, 0]).sqrt(), 0 * x[:, 0]], dim=1)
 
     x = torch.full((2, 3), 0.2)
-    aim = Untargeted(torch.tensor([0, 0]))
-    found = verified(model, x, x + 0.5, aim, None, torch.zeros(2).long())
+    found = verified(model, x, x + 0.5, torch.tensor([0, 0]), None, torch.zeros(2).long())
     assert not found.success.any()
     assert found.distance.isposinf().all()
 
@@ -109,8 +108,8 @@ def test_a_function_whose_weights_alone_have_a_gradient_is_one_line(order):
             call()
     assert len(score(function, data, "margin").ids) == 20
     nowhere = torch.full_like(X, torch.nan)
-    aim = Untargeted(function(X).argmax(dim=1))
-    found = verified(function, X, nowhere, aim, None, torch.zeros(20).long())
+    predicted = function(X).argmax(dim=1)
+    found = verified(function, X, nowhere, predicted, None, torch.zeros(20).long())
     assert "has no gradient there" in found.reason
 
 

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from arcal.attacks.pgd import OBJECTIVES, PGD, STARTS
-from arcal.errors import ArcalError
 
 
 def inputs(N=16, D=6, Z=4, seed=0):
@@ -143,37 +142,3 @@ def test_starts_are_drawn_from_the_global_generator():
     assert torch.equal(found[0], found[-1])
     still = [bool(torch.allclose(at, x, atol=1e-6)) for at in found]
     assert 0 < sum(still) < len(still), "some calls start at the inputs, some elsewhere"
-
-
-def test_bad_settings_are_one_line():
-    cases = [
-        ({"radius": 0.0}, "radius 0.0, step 0.1, 10 iterations: positive numbers"),
-        ({"iterations": 0}, "0 iterations"),
-        ({"iterations": 1.5}, "whole iterations"),
-        ({"momentum": 1.0}, "momentum is 1.0"),
-        ({"backtracking": 0.5}, "backtracking 0.5"),
-        ({"objective": "fame"}, "objective is .*choose from cross-entropy, wrong-confidence"),
-        ({"start": ()}, "choose from zero, uniform-norm, gaussian"),
-    ]
-    for settings, says in cases:
-        with pytest.raises(ArcalError, match=says):
-            PGD(**{"radius": 0.1, "step": 0.1} | settings)
-    x, y = inputs()
-    with pytest.raises(ArcalError, match="outside the bounds"):
-        PGD(0.1, 0.1)(network(), 2 * x, y)
-    for wrong in (y[:1], y.float(), y > 0):
-        with pytest.raises(ArcalError, match="give the true class of each"):
-            PGD(0.1, 0.1)(network(), x, wrong)
-    for objective in OBJECTIVES:
-        for wrong, says in ((y - 4, "class -"), (y + 4, "class ")):
-            with pytest.raises(
-                ArcalError, match=f"{says}.* is not a class of the model: .* 0 to 3"
-            ):
-                PGD(0.1, 0.1, objective=objective)(network(), x, wrong)
-
-
-def test_classes_may_be_integers_of_any_width_and_an_array():
-    x, y = inputs()
-    expected = PGD(0.1, 0.1)(network(), x, y)
-    for given in (y.int(), y.byte(), y.numpy()):
-        assert torch.equal(PGD(0.1, 0.1)(network(), x, given), expected)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, Untargeted, verified
+from arcal.attacks.adversarial import Adversarial, verified
 from arcal.attacks.folding import folded
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.logit_checks import check_steady, checked_logits
@@ -83,7 +83,7 @@ class CarliniWagner:
             check_steady(model, x, logits)
             y = logits.argmax(dim=1)
             perturbed, passes = self._search(folded(model, x), x, y, flattened(bounds))
-            return verified(model, x, perturbed, Untargeted(y), bounds, passes)
+            return verified(model, x, perturbed, y, bounds, passes)
 
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.

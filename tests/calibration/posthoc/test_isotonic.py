@@ -11,10 +11,14 @@ from arcal.calibration.posthoc import (
     fit_irm,
     fit_irova_ts,
     fit_temperature,
-    isotonic,
 )
 from arcal.calibration.posthoc.isotonic import SLOPE, fit_isotonic, interpolate
 from arcal.errors import ArcalError
+
+
+def unweighted(p, hit):
+    """What `fit_isotonic` takes."""
+    return torch.tensor(p), torch.ones(len(p)), torch.tensor(p[hit]), torch.ones(int(hit.sum()))
 
 
 def peer(p, hit, at):
@@ -22,15 +26,13 @@ def peer(p, hit, at):
     return IsotonicRegression(out_of_bounds="clip").fit(p, hit).predict(at)
 
 
-@pytest.mark.parametrize("many", [isotonic.MANY, 1])
 @pytest.mark.parametrize("digits", [1, 2, 12])
-def test_is_scikit_learns(digits, many, monkeypatch):
-    monkeypatch.setattr(isotonic, "MANY", many)
+def test_is_scikit_learns(digits):
     generator = np.random.default_rng(digits)
     p = generator.random(500).round(digits)  # with ties, unless there are many digits
     hit = generator.random(500) < p**2
     at = np.linspace(0, 1, 301)
-    x, y = fit_isotonic(torch.tensor(p).split(150), torch.tensor(p[hit]))
+    x, y = fit_isotonic(*unweighted(p, hit))
     values = interpolate(torch.tensor(at)[None], x[None], y[None])[0]
     np.testing.assert_allclose(values, peer(p, hit, at), atol=1e-12)
     assert (x.diff() > 0).all()
@@ -38,32 +40,15 @@ def test_is_scikit_learns(digits, many, monkeypatch):
     assert len(x) < 60, "only the ends of what is pooled are kept"
 
 
-@pytest.mark.parametrize("many", [isotonic.MANY, 1])
-def test_equal_probabilities_are_one_point_whatever_rounding_did(many, monkeypatch):
+def test_equal_probabilities_are_one_point_whatever_rounding_did():
     """Of votes, ten an input; 0.5 has other first bits than what is just below it."""
-    monkeypatch.setattr(isotonic, "MANY", many)
     generator = np.random.default_rng(0)
     exact = generator.integers(1, 10, 3000) / 10
     p = exact * (1 + generator.integers(-4, 5, 3000) * 2.0**-52)
     hit = generator.random(3000) < exact**2
-    x, y = fit_isotonic(torch.tensor(p).split(700), torch.tensor(p[hit]))
+    x, y = fit_isotonic(*unweighted(p, hit))
     values = interpolate(torch.tensor(p)[None], x[None], y[None])[0]
     np.testing.assert_allclose(values, peer(exact, hit, exact), atol=1e-12)
-
-
-@pytest.mark.parametrize("bits", [isotonic.BITS, 51])
-def test_a_table_in_place_of_sorting_changes_nothing(bits, monkeypatch):
-    monkeypatch.setattr(isotonic, "BITS", bits)
-    generator = np.random.default_rng(0)
-    p = generator.random(40_000) ** generator.choice([1, 9, 40], 40_000)
-    p[:8] = 0, 1, 1, p[9], p[10], 5e-324, 1e-300, p[11]
-    hit = generator.random(40_000) < p
-    x, y = fit_isotonic(torch.tensor(p).split(3000), torch.tensor(p[hit]))
-    monkeypatch.setattr(isotonic, "MANY", 40_000)
-    sorted_x, sorted_y = fit_isotonic([torch.tensor(p)], torch.tensor(p[hit]))
-    assert hit.sum() > 5000
-    assert torch.equal(x, sorted_x)
-    assert torch.equal(y, sorted_y)
 
 
 @pytest.mark.parametrize("K", [1, 2, 9])
