@@ -16,10 +16,10 @@ from arcal.evaluation import predict
 from arcal.files import locked
 from arcal.paper import ITEMS
 from arcal.paper import reproduce as module
-from arcal.paper.figures import read_rows
 from arcal.paper.item import Item
 from arcal.paper.reproduce import Reproduction
 from arcal.paper.result import Cell, Claim, Result, Table, as_json
+from arcal.paper.rows import read_rows
 from arcal.paper.scales import Setting
 from arcal.paper.spreads import clean, clean_ensemble, shifted
 from arcal.paper.variants import AR_ADALS, LS, OF_ENSEMBLE, VANILLA

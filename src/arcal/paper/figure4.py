@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from arcal.auditing import OutOfDistribution, Spread
 from arcal.errors import ArcalError
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.figures import OTHER, Figures
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import OTHER
 from arcal.paper.variants import LS, MARKS, MIXUP, ON_THE_FLY, VANILLA, Variant
 from arcal.report.pictures import entropies_on
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arcal.paper.comparisons import Comparison
-from arcal.paper.figures import ALL, FEW, MEAN
 from arcal.paper.item import Evaluated, Item
 from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
+from arcal.paper.rows import ALL, FEW, MEAN
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.marks import FAINT, INK, Mark
 from arcal.report.plots import WIDTH, line

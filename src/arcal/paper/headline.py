@@ -11,9 +11,10 @@ from functools import partial
 
 from arcal.auditing import Spread, without_extra
 from arcal.paper.comparisons import each_lower, each_significantly_lower
-from arcal.paper.figures import STANDARD, TEST, Figures
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import STANDARD, TEST
 from arcal.paper.spreads import clean, clean_ensemble, shifted
 from arcal.paper.variants import (
     ADALS,

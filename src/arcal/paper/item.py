@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from arcal.auditing import INTENSITIES
 from arcal.errors import ArcalError
-from arcal.paper.figures import SHIFT, Figures, Row, by_method, seeds_of
+from arcal.paper.figures import Figures, by_method
 from arcal.paper.result import Result
+from arcal.paper.rows import SHIFT, Row, seeds_of
 from arcal.paper.scales import PAPER, TITLES, Chosen, Setting
 from arcal.paper.variants import AR_ADALS, Variant
 from arcal.transforms.corruptions import CORRUPTIONS

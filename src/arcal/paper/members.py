@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from arcal.auditing import Spread
 from arcal.errors import ArcalError
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.figures import TEST, Figures
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import TEST
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")

@@ -14,8 +14,8 @@ from arcal.data import Data, Part, load_test
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn, only_classes
 from arcal.evaluation import evaluate, evaluated_part, predict
-from arcal.paper.figures import SAMPLE, SHIFT, SURE, TEST, Row, read_rows, write_rows
 from arcal.paper.item import Item
+from arcal.paper.rows import SAMPLE, SHIFT, SURE, TEST, Row, read_rows, write_rows
 from arcal.paper.scales import Chosen, Setting
 from arcal.paper.variants import Variant
 from arcal.store import RunFolder

@@ -11,10 +11,11 @@ from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.files import locked, write_text
 from arcal.paper import ITEMS
-from arcal.paper.figures import Row, joined, merged, read_rows, rows_of, write_rows
+from arcal.paper.figures import rows_of
 from arcal.paper.item import CHOSEN, Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Result, as_markdown
+from arcal.paper.rows import Row, joined, merged, read_rows, write_rows
 from arcal.paper.scales import Chosen, Setting, check_there
 from arcal.paper.variants import VANILLA, Variant
 from arcal.report.plots import as_svg

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from arcal.auditing import INTENSITIES, STABILITY, LevelFigures, Spread
 from arcal.errors import ArcalError
-from arcal.paper.figures import SHIFT, TEST, Figures, R
+from arcal.paper.figures import Figures
 from arcal.paper.result import Cell, Table
+from arcal.paper.rows import SHIFT, TEST, R
 from arcal.report.marks import Mark
 from arcal.report.plots import Boxes
 

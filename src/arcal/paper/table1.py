@@ -7,9 +7,9 @@ their confidence in training images is too near 100 % to rank those by (footnote
 from collections.abc import Mapping
 
 from arcal.auditing import Spread
-from arcal.paper.figures import SAMPLE, SURE, TEST
 from arcal.paper.item import Evaluated, Item, setting_notes, titled
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import SAMPLE, SURE, TEST
 from arcal.paper.spreads import clean
 from arcal.paper.variants import VANILLA
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from arcal.auditing import without_extra
 from arcal.paper.comparisons import Comparison, each_lower, in_order, significantly_lower
-from arcal.paper.figures import SHIFT, STANDARD
 from arcal.paper.item import Evaluated, Item, alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import SHIFT, STANDARD
 from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble
 from arcal.paper.variants import (
     ADALS,

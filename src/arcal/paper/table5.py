@@ -6,10 +6,11 @@ import torch
 
 from arcal.auditing import INTENSITIES, STABILITY
 from arcal.errors import ArcalError
-from arcal.paper.figures import SHIFT, Figures
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import SHIFT
 from arcal.paper.variants import ADALS, AR_ADALS, LS, TEMPERATURE_SCALING, VANILLA
 
 PAPER = {

@@ -14,9 +14,10 @@ from functools import partial
 
 from arcal.auditing import Spread
 from arcal.paper.comparisons import each_significantly_lower
-from arcal.paper.figures import EXTRA, STANDARD, Figures
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import EXTRA, STANDARD
 from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA, Variant
 
