@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 
 from arcal.cli import _launched
@@ -330,16 +329,6 @@ def test_a_temperature_of_few_validation_images_is_not_shown_in_silence(trained,
     out = tmp_path / "report"
     succeeds("report", run, "--posthoc", "temperature", "--table", table, "--out", out)
     assert line[1:] in (out / "index.html").read_text("utf-8")
-
-
-def test_logits_are_kept_in_half_precision(trained, tmp_path):
-    source = next(trained[0].glob("vanilla-s0-*"))
-    run = tmp_path / source.name
-    shutil.copytree(source, run)
-    shutil.rmtree(run / "predictions", ignore_errors=True)
-    succeeds("evaluate", run, "--half-precision", "--table", tmp_path / "table.parquet")
-    tensors, _ = load_tensors(run / "predictions" / "test.safetensors")
-    assert tensors["logits"].dtype == torch.float16
 
 
 def test_a_sweep_and_a_plan_can_be_read_by_programs(tiny, tmp_path):

@@ -1,7 +1,6 @@
 """Inputs that are audited more than once are counted, and said."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -10,7 +9,6 @@ import arcal
 from arcal.audits import Examples
 from arcal.audits._overlap import overlap, repeated
 from arcal.data import Texts, load_part
-from arcal.errors import ArcalError
 
 
 def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
@@ -37,18 +35,6 @@ def test_texts_are_compared_too():
     assert caveat.sentence == "5 of the 6 texts occur more than once: input 0 is input 2"
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_images_of_half_precision_are_compared_too(dtype):
-    x = (torch.arange(60 * 16) / 960).reshape(60, 1, 4, 4)
-    x[7] = x[0]
-    x, y = x.to(dtype), torch.arange(60) % 2
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval().to(dtype)
-    audit = arcal.audit(model, (x, y), order=None, shift=[])
-    assert "occur more than once" in " ".join(audit.summary().split())
-    with pytest.raises(ArcalError, match=r"convert them and the model, by `.float\(\)`"):
-        arcal.audit(model, (x, y))
-
-
 def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
     """Twenty photographs as PNG, and eight of them, and two others, as an array."""
     pixels = torch.randint(256, (22, 8, 8, 3), dtype=torch.uint8).numpy()
@@ -65,11 +51,3 @@ def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
     (caveat,) = overlap(audited, None, [other, Examples.from_part(files)])
     assert "8 of the 10 inputs of " in caveat.sentence
     assert "20 of the 20 inputs of " in caveat.sentence
-
-
-def test_each_copy_of_an_audited_input_counts():
-    audited = Examples.from_tensors(torch.eye(4), torch.arange(4), name="mine")
-    copies = Examples.from_tensors(torch.eye(4)[[0, 0, 0]], torch.zeros(3).long(), name="copies")
-    fitted_on, told_apart = overlap(audited, copies, [copies])
-    assert fitted_on.sentence.startswith("3 of the 3 validation inputs are")
-    assert told_apart.sentence.startswith("3 of the 3 inputs of copies are in mine")

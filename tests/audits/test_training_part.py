@@ -10,10 +10,6 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
-from arcal.auditing import Caveat
-from arcal.audits import training_part
-from arcal.audits._examples import Examples
-from arcal.data import load_part
 from tests.command_line import arcal as command
 
 SAID = "is a training part: if the model was trained on it"
@@ -42,16 +38,6 @@ def test_an_audit_and_a_calibration_of_the_only_labelled_part_which_is_for_train
     assert f"pets/train {SAID}, accuracy and calibration look better than they are" in said
     done = command("calibrate", "linear.py:net", "pets", "--calibrators", "temperature")
     assert f"pets/train {SAID}" in " ".join(done.stderr.split())
-
-
-def test_so_they_are_in_python_and_other_parts_are_not(pets):
-    part = load_part(pets)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
-    assert SAID in " ".join(arcal.audit(model, part, order=None, shift=[]).summary().split())
-    calibration = arcal.calibrate(model, part, calibrators=["temperature"])
-    assert any(SAID in doubt for doubt in calibration.doubts)
-    assert training_part(Examples.from_part(load_part("fashion", limit=20))) == []
-    assert isinstance(training_part(Examples.from_part(part))[0], Caveat)
 
 
 SURE = """

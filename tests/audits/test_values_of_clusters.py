@@ -26,12 +26,6 @@ def test_generators_serve_several_models():
     assert [len(one.clusters.groups) for one in audit.models if one.clusters] == [20, 20]
 
 
-def test_the_model_card_says_how_many_clusters_there_are(tmp_path):
-    audit = arcal.audit(PREDICTIONS, clusters=[i // 3 for i in range(60)])
-    card = (audit.save(tmp_path) / "model-card.md").read_text()
-    assert "- the 60 inputs are in 20 clusters, whose errors may come together" in card
-
-
 @pytest.mark.parametrize("name", ["audit", "calibrate"])
 def test_one_column_cannot_be_used_whole_and_drawn_from(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,23 +1,18 @@
 """Small files of runs, held against the subjects they were written from, and an old folder's."""
 
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_runs import NOISE
 
-from arcal.auditing import CLEAN, MEASURES, EvaluationSet, Method, figures, on_set, shift_sets
-from arcal.data import InMemory
+from arcal.auditing import CLEAN, EvaluationSet
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn
 from arcal.errors import ArcalError
 from arcal.evaluation import evaluated_part
 from arcal.evaluation.summaries import has_summary, read_summaries, write_summaries
-from arcal.evaluation.table import rows
-from arcal.store import load_header, load_tensors, save_tensors
+from arcal.store import load_tensors, save_tensors
 
 METHODS = ("ar-adals", "vanilla")
 
@@ -125,66 +120,3 @@ def test_files_of_different_evaluations_are_refused(evaluated, written, tmp_path
             ArcalError, match="of different sets, post-hoc methods or code: delete it"
         ):
             read_summaries(copies, subject.method, runs, sets)
-
-
-RESULTS = Path(__file__).parents[2] / "results" / "cpu"
-ATTACKED = {"order": "attack", "attack": "boundary-projection-quick"}
-OLD = {
-    "vanilla-s0-18918f134eb4": Method("vanilla"),
-    "ar-adals-s3-b0150c69deb9": Method(
-        "ar-adals", {"alpha": "auto", "update": "own", "R": 10} | ATTACKED
-    ),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Known(InMemory):
-    """A part of which only the labels, and the fingerprint, are known."""
-
-    known: str = ""
-
-    def fingerprint(self):
-        return self.known
-
-
-def known_sets(run, labels):
-    """The sets that an old summary is of, by their names in it."""
-    names = {where.name: where for where in (CLEAN, *shift_sets([]))}
-    fingerprints = load_header(RESULTS / "headline" / f"{run}.safetensors")["sets"]
-    assert fingerprints.keys() == names.keys()
-    ids, pixels = torch.arange(len(labels)), torch.zeros(len(labels), 1, 1, 1, dtype=torch.uint8)
-    classes = tuple("abcdefghij")
-    return {
-        names[name]: Known("cifar10/test", ids, labels, classes, pixels, known=fingerprint)
-        for name, fingerprint in fingerprints.items()
-    }
-
-
-@pytest.mark.parametrize("run", OLD)
-def test_summaries_of_before_give_the_figures_of_the_table_of_then(run):
-    folder, sets = RESULTS / "headline", known_sets(run, torch.arange(10_000) % 10)
-    assert has_summary(folder, run, sets, ["temperature"])
-    subject, twin = read_summaries(folder, OLD[run], [run], sets)
-    assert (subject.name, twin.name) == (OLD[run].label, f"{OLD[run].label} + temperature")
-    table = pq.read_table(RESULTS / "cifar10-headline.parquet", filters=[("run", "==", run)])
-    assert len(table) > 2 * 96 * len(MEASURES)
-
-    def key(row):
-        return tuple(row.get(name) for name in ("method", "set", "type", "intensity", "measure"))
-
-    read = {key(row): row["value"] for row in rows([subject, twin])}
-    assert read == {key(row): row["value"] for row in table.to_pylist()}
-    with pytest.raises(ArcalError, match="has no measure 'aurc' on test: choose from accuracy"):
-        on_set(subject, CLEAN, "aurc")
-
-
-@pytest.mark.parametrize("run", OLD)
-def test_predictions_in_summaries_of_before_are_of_the_test_images(run, shared):
-    table = pq.read_table(shared / "data" / "cifar10-test.parquet", columns=["label"])
-    sets = known_sets(run, torch.from_numpy(table["label"].to_numpy().copy()))
-    subject, _ = read_summaries(RESULTS / "headline", OLD[run], [run], sets)
-    stored = subject.measures[CLEAN].runs[0]
-    now = figures(subject.clean[0])
-    measured_then = [name for name in MEASURES if name != "aurc"]
-    for name in measured_then:
-        assert now[name] == pytest.approx(stored[name], abs=1e-3), name

@@ -61,7 +61,7 @@ def test_several_name_the_classes_in_their_order():
 def test_no_other_column_is_an_output_and_these_are_nothing_else():
     path = write("label,probability,weight,id", Y, 1 - P, (1 - P).round(3), P)
     saved = read_predictions(path, ColumnNames(probabilities=["weight", "id"]))
-    assert (saved.unused, saved.weights, saved.has_ids) == (("probability",), None, False)
+    assert (saved.unused, saved.weights) == (("probability",), None)
     assert saved.classes == ("weight", "id")
 
 

@@ -104,18 +104,6 @@ def test_classes_sorted_as_text_are_told_from_those_of_a_label_encoder(tmp_path:
         assert read_predictions(file).predictions.correct.numpy().mean() == right
 
 
-@pytest.mark.parametrize("base", [2, 10])
-def test_logarithms_to_another_base_are_no_logits(tmp_path: Path, base: int):
-    z, labels = logits(3)
-    logs = torch.tensor(z).log_softmax(1).numpy()
-    file = tmp_path / "a.npz"
-    np.savez(file, logits=logs / np.log(base), labels=labels)
-    with pytest.raises(ArcalError, match=rf"base {base}: multiply them by ln\({base}\)"):
-        read_predictions(file)
-    np.savez(file, logits=logs, labels=labels)
-    assert read_predictions(file).predictions.log_probabilities.numpy() == pytest.approx(logs)
-
-
 def test_a_single_column_that_is_never_below_half_may_be_a_confidence(tmp_path: Path):
     z, labels = logits(2)
     file, p = tmp_path / "a.csv", softmax(z)

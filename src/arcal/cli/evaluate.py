@@ -55,9 +55,6 @@ class Evaluate:
     order: Annotated[str, flag("ORDER")] = "gradient"
     """What ranks the test set, for the variance by level and, in a report, for all figures by
     level: gradient, attack, margin, confidence or random."""
-    half_precision: Annotated[bool, flag()] = False
-    """Keep logits in half precision, which takes half the space in the run folders: a network's
-    predicted classes stay the same, and figures agree to about four digits."""
     table: Annotated[Path | None, flag("FILE")] = None
     """File for every figure, with a row for each run, set, type, intensity and measure; by default
     evaluation.parquet, which a report puts into its own folder."""
@@ -246,7 +243,6 @@ def _subjects(
             corrupted=corrupted,
             posthoc=command.posthoc,
             compute=compute,
-            half_precision=command.half_precision,
             progress=progress,
             refused=refused.append,
         )
