@@ -25,6 +25,8 @@ from arcal.auditing import (
 from arcal.calibration.posthoc import POSTHOC
 from arcal.errors import ArcalError
 
+pytestmark = pytest.mark.processor
+
 FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "aurc")
 
 

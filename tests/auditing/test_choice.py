@@ -23,6 +23,8 @@ from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
 from arcal.report.terminal import sentences
 
+pytestmark = pytest.mark.processor
+
 
 def drawn(N: int = 1500, T: float = 2.0, Z: int = 4, seed: int = 0) -> Predictions:
     """Predictions that are calibrated at the temperature `T`."""

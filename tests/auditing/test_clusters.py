@@ -20,7 +20,7 @@ from arcal.auditing import (
 from arcal.auditing._halves import folds_of
 from arcal.auditing._measures import EvaluationSet
 from arcal.calibration.clusters import Clusters, as_clusters
-from arcal.calibration.draws import chance, drawn_counts
+from arcal.calibration.draws import chance
 from arcal.errors import ArcalError
 
 COPIES = 4
@@ -101,16 +101,6 @@ def test_chance_has_the_correlation_that_was_fitted():
     w = torch.ones(2000, dtype=torch.float64)
     fits = (as_clusters(number, confidence.double(), some, w) for some in right.T)
     assert np.mean([one.alike for one in fits if one is not None]) == pytest.approx(0.5, abs=0.03)
-
-
-def test_a_draw_takes_whole_clusters():
-    number = torch.tensor([3, 3, 0, 5, 0])
-    one = torch.ones(5, dtype=torch.float64)
-    together = as_clusters(number, one / 2, one > 0, one)
-    (counts,) = drawn_counts(5, 50, seed=0, clusters=together)
-    assert torch.equal(counts[0], counts[1])
-    assert torch.equal(counts[2], counts[4])
-    assert torch.equal(counts[[0, 2, 3]].sum(0), torch.full((50,), 3.0, dtype=torch.float64))
 
 
 def test_a_cluster_is_in_one_fold():

@@ -8,6 +8,8 @@ from arcal.auditing import Predictions, difference, overall
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
 
+pytestmark = pytest.mark.processor
+
 FIGURES = ("accuracy", "gap", "nll", "brier", "aurc")
 
 

@@ -19,6 +19,8 @@ from arcal.errors import ArcalError
 from arcal.ranks import levels
 from tests.auditing.drawn import drawn, relabelled, reordered
 
+pytestmark = pytest.mark.processor
+
 NAMES = ("a", "b", "c", "d")
 
 

@@ -10,6 +10,8 @@ from arcal.calibration import clopper_pearson, nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from tests.auditing.drawn import drawn, relabelled, reordered
 
+pytestmark = pytest.mark.processor
+
 
 def states(found):
     """What each calibrator was fitted to, in bytes."""

@@ -34,6 +34,8 @@ from arcal.errors import ArcalError
 from arcal.ranks import levels, mean_rank
 from arcal.robustness import Robustness
 
+pytestmark = pytest.mark.processor
+
 N, Z = 60, 4
 (FOG,) = shift_sets(["fog-1"])
 

@@ -16,6 +16,8 @@ from arcal.calibration import smooth_ece
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
 
+pytestmark = pytest.mark.processor
+
 FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 
 
@@ -127,17 +129,6 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
     assert values(weighted) == pytest.approx(by_hand(predictions, weights), abs=1e-8)
     assert weighted.n == 400
     assert weighted.accuracy.n <= round(600**2 / 1400)  # (sum w)^2 / sum w^2
-
-
-def test_equal_weights_change_nothing():
-    predictions = drawn(200)
-    plain, weighted = (
-        overall(predictions, weights=w, resamples=50) for w in (None, torch.full((200,), 7))
-    )
-    assert values(weighted) == pytest.approx(values(plain), abs=1e-8)
-    assert weighted.accuracy.n == 200
-    for name, interval in ends(plain).items():
-        assert ends(weighted)[name] == pytest.approx(interval, abs=1e-7)
 
 
 def test_a_loss_that_is_infinite_has_no_interval():

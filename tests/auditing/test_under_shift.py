@@ -10,6 +10,8 @@ import torch
 from arcal.auditing import Predictions, overall, shift_sets, under_shift
 from tests.auditing.drawn import drawn, reordered
 
+pytestmark = pytest.mark.processor
+
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 SETS = shift_sets(["fog-3", "contrast-1", "gaussian_noise-5"])
 

@@ -18,6 +18,8 @@ from arcal.data import as_input
 from arcal.errors import ArcalError
 from tests.audits import tiny
 
+pytestmark = pytest.mark.processor
+
 FOG = EvaluationSet(corruption="fog", intensity=3)
 QUICK = Settings(attack=BoundaryProjection(budget=16), panel=(FOG,), batch=16)
 

@@ -52,16 +52,3 @@ def test_an_audit_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch)
     assert audit.save() == Path("audit")
     assert audit.report() == Path("audit", "index.html")
     assert Path("audit", "index.html").exists()
-
-
-def test_summaries_are_wrapped_and_whole_without_a_width():
-    one_class = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    for of in (
-        arcal.audit(one_class, name="a model with a long name " * 3),
-        arcal.calibrate(one_class, calibrators=["temperature"]),
-    ):
-        text, whole, narrow = of.summary(), of.summary(None), of.summary(40)
-        if isinstance(of, arcal.Audit):  # a calibration has a table, too
-            assert max(map(len, text.splitlines())) <= 80 < max(map(len, whole.splitlines()))
-        assert text.split() == whole.split() == narrow.split()
-        assert len(narrow.splitlines()) > len(text.splitlines())

@@ -151,13 +151,3 @@ def test_the_command_groups_the_rows_of_a_table(said, tmp_path, monkeypatch):
     done = run_arcal("audit", "net.py:network", "t.csv", "--by", "sex", "--out", "out")
     assert done.code == 2
     assert "no column sex" in done.stderr
-
-
-def test_groups_that_are_those_of_the_labels_are_said_to_be():
-    p = torch.rand(90, 2, generator=torch.Generator().manual_seed(0)) + 0.1
-    labels = torch.arange(90) % 2
-    mine = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=labels)
-    outcome = ["dead" if label else "alive" for label in labels]
-    said = "the groups by outcome match the labels"
-    assert said in arcal.audit(mine, by={"outcome": outcome}).summary(None)
-    assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary(None)

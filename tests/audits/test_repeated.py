@@ -7,8 +7,8 @@ from torch import nn
 
 import arcal
 from arcal.audits import Examples
-from arcal.audits._overlap import overlap, repeated
-from arcal.data import Texts, load_part
+from arcal.audits._overlap import overlap
+from arcal.data import load_part
 
 
 def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
@@ -23,16 +23,6 @@ def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
     assert "more than once" not in arcal.audit(model[1], (x.flatten(1), y), order=None).summary(
         None
     )
-
-
-def test_texts_are_compared_too():
-    texts = ("Yes.", "No.", "Yes.", "Yes.", "Why?", "No.")
-    part = Texts(
-        "mine", torch.arange(6), torch.tensor([0, 1, 0, 0, 1, 1]), ("good", "bad"), texts, None
-    )
-    examples = Examples.labelled_as(part, lambda rows: rows, kind="texts", texts=texts)
-    (caveat,) = repeated(examples)
-    assert caveat.sentence == "5 of the 6 texts occur more than once: input 0 is input 2"
 
 
 def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):

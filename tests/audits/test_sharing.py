@@ -25,6 +25,8 @@ from arcal.compute.sharing import error_of
 from arcal.errors import ArcalError
 from tests.audits import tiny
 
+pytestmark = pytest.mark.processor
+
 CODE = """
 import torch
 

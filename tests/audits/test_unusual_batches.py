@@ -1,8 +1,6 @@
 """Empty batches, tensors without values, undecoded files and data sets of no torch class."""
 
 import pytest
-import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
 import arcal
@@ -82,14 +80,3 @@ def test_files_that_are_not_decoded_need_a_transform(run):
             ArcalError, match=r"not decoded, .*`with_transform` or by the `collate_"
         ):
             run(Brightness(), data)
-
-
-@pytest.mark.parametrize("order", ["attack", "margin"])
-def test_a_program_names_the_shape_that_it_was_exported_for(order):
-    class Mean(nn.Module):
-        def forward(self, x):
-            return x.mean(2) @ torch.ones(1, 2)
-
-    program = torch.export.export(Mean(), (torch.rand(4, 1, 20),))
-    with pytest.raises(ArcalError, match=r"exported for inputs \(N, 1, 20\), .*\(N, 1, 15\)"):
-        arcal.score(program, (torch.rand(8, 1, 15), torch.zeros(8).long()), order)

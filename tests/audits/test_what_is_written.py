@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import json
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,21 +155,6 @@ def test_what_is_no_condition(text):
         ArcalError, match="is not a condition: write FIGURE>NUMBER in quotation marks"
     ):
         Condition.parse(text)
-
-
-def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
-    panel = list(audit.models[0].shifted)
-    known = partial(figure_names, tiny.CLASSES, levels=3, distances=True, panel=panel)
-    for name, of_model in audit.figures().items():
-        names = known(others=["itself"], several=name != "one")  # the first differs from none
-        assert set(of_model) <= names
-        assert {name.rpartition(".ece")[0] for name in names - set(of_model)} <= {
-            f"class.{name}" for name in tiny.CLASSES
-        } | {f"level_{r}" for r in range(3)} | {"least_robust", "most_robust"}, "few inputs"
-    bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 600, labels=[0, 0, 1] * 200))
-    found = set(bare.figures()["model"])
-    assert found <= figure_names(("0", "1"))
-    assert {"least_robust.gap", "shift.ece", "distance.median"}.isdisjoint(figure_names(("0",)))
 
 
 def test_a_positive_class_can_be_a_condition():

@@ -21,6 +21,8 @@ from arcal.evaluation.row import Row
 from arcal.evaluation.workload import Workload
 from arcal.training.scoring import score_file
 
+pytestmark = pytest.mark.processor
+
 
 class Counted(InMemory):
     """Images that say how many of them were read."""
