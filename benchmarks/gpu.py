@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import torch
 import tyro
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from arcal.attacks import BoundaryProjection
 from arcal.attacks.logit_checks import checked_logits
@@ -33,7 +34,6 @@ from arcal.errors import ArcalError
 from arcal.evaluation import predict_part
 from arcal.methods import Vanilla
 from arcal.networks import build
-from arcal.planning._hardware import operations
 from arcal.training import RECIPES, Run, train
 from arcal.training.draws import draw
 from arcal.training.recipes import Precision
@@ -128,6 +128,13 @@ def time_training(
         )
         if device.type == "cuda":
             report.check(f"waits in a step of {name}, {precision}", waits_of(step), 0)
+
+
+def operations(function: Callable[[], object]) -> int:
+    """Operations of the matrix products and convolutions in a call, two for a multiply-add."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()
 
 
 def training_step(name: str, precision: Precision, on: str) -> tuple[Callable[[], object], int]:

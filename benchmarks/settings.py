@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache as once
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from arcal.data import InMemory, load, load_part
@@ -16,10 +18,8 @@ from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.saved_run import model_of
-from benchmarks import trained
+from benchmarks import networks
 from benchmarks.networks import resnet20
-from benchmarks.small_networks import table
-from benchmarks.small_networks import trained as trained_on_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,9 @@ def _on_cifar10(name: str, model: nn.Module, about: str, n: Draw) -> Setting:
     return setting(name, model, about, test.ids, lambda i: test.images(i).float() / 255, n)
 
 
-def _trained_on_cifar10(train: Callable[[Path, trained.Data], nn.Module], cache: Path) -> nn.Module:
+def _trained_on_cifar10(
+    train: Callable[[Path, networks.Data], nn.Module], cache: Path
+) -> nn.Module:
     def images() -> tuple[Tensor, Tensor]:
         part = _cifar10(shared(), "train")
         return part.images(torch.arange(len(part))), part.labels
@@ -128,19 +130,19 @@ def cifar10(n: Draw, cache: Path) -> Setting:
 
 def vit(n: Draw, cache: Path) -> Setting:
     """A small transformer on CIFAR-10."""
-    model = _trained_on_cifar10(trained.vit, cache)
+    model = _trained_on_cifar10(networks.vit, cache)
     return _on_cifar10("vit", model, "a transformer of 64 patches, trained for 3 epochs", n)
 
 
 def vgg(n: Draw, cache: Path) -> Setting:
     """A network of convolutions without batch norm, on CIFAR-10."""
-    model = _trained_on_cifar10(trained.vgg, cache)
+    model = _trained_on_cifar10(networks.vgg, cache)
     return _on_cifar10("vgg", model, "4 convolutions without batch norm, 3 epochs", n)
 
 
 def robust_vgg(n: Draw, cache: Path) -> Setting:
     """The same, trained further against PGD."""
-    model = _trained_on_cifar10(trained.robust_vgg, cache)
+    model = _trained_on_cifar10(networks.robust_vgg, cache)
     about = "the network of `vgg`, trained on for .4 of an epoch against PGD of radius 4/255"
     return _on_cifar10("robust-vgg", model, about, n)
 
@@ -156,9 +158,10 @@ def fashion(n: Draw, cache: Path) -> Setting:
 
 def digits(n: Draw, cache: Path) -> Setting:
     """A network of two layers of tanh on scikit-learn's table of digits, 64 columns."""
-    x, y, _ = table("digits", 0)
+    bunch: Any = load_digits()
+    x, y = torch.tensor(bunch.data).float() / 16, torch.tensor(bunch.target).long()
     about = "scikit-learn's table of digits, two layers of 32 units with tanh, trained on all of it"
-    model = trained_on_table(x, y, "tanh", 0)
+    model = networks.of_digits(x, y)
     return setting("digits", model, about, torch.arange(len(x)), lambda i: x[i], n)
 
 

@@ -32,7 +32,6 @@ ROOMS = (
     "arcal.store",
     "arcal.training",
     "arcal.evaluation",
-    "arcal.planning",
     "arcal.report",
     "arcal.integrations.lightning",
     "arcal.integrations.transformers",

@@ -4,13 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
 
 from arcal.adaptive_alpha import (
     CAP,
     alpha_by_epochs_left,
     joint_step,
-    shared_signal,
     with_sum,
 )
 from arcal.errors import ArcalError
@@ -40,25 +38,6 @@ def test_with_sum_meets_the_conditions_of_the_projection(label, share):
         assert (moved[found >= 1 - 1e-9] <= mu + 1e-8).all()
 
 
-def test_with_sum_is_the_nearest():
-    label, total = torch.tensor([1.3, 0.9, 0.2, -0.4], dtype=torch.float64), 2.1
-    nearest = minimize(
-        lambda p: ((p - label.numpy()) ** 2).sum(),
-        [total / 4] * 4,
-        bounds=[(LOW, 1)] * 4,
-        constraints={"type": "eq", "fun": lambda p: p.sum() - total},
-        tol=1e-12,
-    )
-    found = with_sum(label, total, LOW)
-    assert found.tolist() == pytest.approx(nearest.x.tolist(), abs=1e-5)
-
-
-def test_with_sum_goes_as_far_as_it_can():
-    label = torch.tensor([0.3, 0.9], dtype=torch.float64)
-    assert with_sum(label, 5.0, LOW).tolist() == [1, 1]
-    assert with_sum(label, -1.0, LOW).tolist() == [LOW, LOW]
-
-
 @pytest.mark.parametrize(("epochs", "full_rate"), [(16, 11), (40, 28), (200, 80)])
 def test_a_growing_gap_is_closed_at_any_length(epochs, full_rate):
     """A network that follows its mean label at once and is over-confident by .4 in the end."""
@@ -84,22 +63,6 @@ def test_alpha_after_the_decay_is_spread_over_the_rest():
     assert sum(tail) == pytest.approx(2)
     assert len(set(tail)) == 1
     assert alpha_by_epochs_left(15, 16, 16) == CAP
-
-
-def test_shared_signal():
-    noise = torch.full((4,), 0.01, dtype=torch.float64)
-    gap = torch.tensor([0.1, 0.1, -0.1, -0.1], dtype=torch.float64)  # a variance of .04 / 3
-    assert shared_signal(gap, noise) == pytest.approx(1 - 0.01 / (0.04 / 3))
-    assert shared_signal(gap, 10 * noise) == 0
-    assert shared_signal(gap, 0 * noise) == 1
-    assert shared_signal(0 * gap, 0 * noise) == 0
-
-
-def test_equal_gaps_move_every_level_by_equation_3():
-    label = torch.full((5,), 0.8, dtype=torch.float64)
-    gap, noise = torch.full((5,), 0.1, dtype=torch.float64), torch.full((5,), 1e-3)
-    found = joint_step(label, gap, noise, 0.5, LOW)
-    torch.testing.assert_close(found, torch.full((5,), 0.75, dtype=torch.float64))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=6), st.floats(0.01, 1))
@@ -171,20 +134,6 @@ def test_a_joint_update_is_the_step_and_continues_to_the_bit():
         again.learn(ids, *predictions(epoch, ids))
     assert torch.equal(again.smoothing.soft_label, whole.smoothing.soft_label)
     assert whole.smoothing.soft_label.max() < 1, "labels must have moved to test anything"
-
-
-def test_auto_is_algorithm_1_with_a_schedule():
-    ids, length = torch.arange(80), (8, 5)
-    auto = AdaptiveLabelSmoothing(10, 4, "auto")
-    auto.begin(*length)
-    by_hand = AdaptiveLabelSmoothing(10, 4, {t: alpha_by_epochs_left(t, *length) for t in range(8)})
-    for smoothing in (auto, by_hand):
-        smoothing.assign("validation", ids, ids % 4)
-    for epoch in range(8):
-        confidence, correct = predictions(epoch, ids)
-        auto.update(confidence, correct, ids)
-        by_hand.update(confidence, correct, ids)
-        assert torch.equal(auto.soft_label, by_hand.soft_label)
 
 
 def test_a_level_without_validation_examples_keeps_its_label():

@@ -61,10 +61,10 @@ MEASURES = {
 
 
 def same(value, expected):
-    if isinstance(expected, torch.Tensor):
-        assert torch.equal(value, expected)
-    else:
-        assert value == expected
+    """Up to the order of sums, which kernels choose also by where an array begins in memory."""
+    torch.testing.assert_close(
+        torch.as_tensor(value), torch.as_tensor(expected), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -83,9 +83,9 @@ def test_calibrators(name):
     expected = fit(*tensors, energy=torch.from_numpy(energy))
     given = fit(log_p.tolist(), LABELS, energy=energy)
     for one, other in zip(given.buffers(), expected.buffers(), strict=True):
-        assert torch.equal(one, other)
+        same(one, other)
     q = given(log_p, energy=energy.tolist())
-    assert torch.equal(q, expected(tensors[0], energy=torch.from_numpy(energy)))
+    same(q, expected(tensors[0], energy=torch.from_numpy(energy)))
 
 
 def test_soft_labels():
@@ -94,7 +94,7 @@ def test_soft_labels():
     expected.assign("validation", torch.from_numpy(IDS), torch.from_numpy(LEVELS))
     given.update(CONFIDENCE, CORRECT.tolist(), IDS)
     expected.update(*map(torch.from_numpy, (CONFIDENCE, CORRECT, IDS)))
-    assert torch.equal(given.soft_label, expected.soft_label)
+    same(given.soft_label, expected.soft_label)
     assert given.soft_label.min() < 1
 
 

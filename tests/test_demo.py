@@ -2,20 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
-import torch
-from scipy.stats import spearmanr
 
-from arcal.attacks import BoundaryProjection
 from arcal.compute import Compute
-from arcal.data import as_input
-from arcal.demo import RANKING, VANILLA, demo
-from arcal.store import RunFolder
-from arcal.training import data_of, model_of, score_run
+from arcal.demo import VANILLA, demo
 from tests.audits.numbers_of_a_page import numbers, payload_of
 
 
@@ -76,82 +68,3 @@ def test_epsilon_is_the_best_on_validation_and_alpha_is_not_chosen(small):
     _, smoothing, adaptive = (method["label"] for method in figures["methods"])
     assert f"epsilon {listed[0]}" in smoothing
     assert "alpha auto" in adaptive
-
-
-def test_the_headline_is_that_of_the_figures(small):
-    """Whoever wins: words and amounts, worked out anew from what figures.json has."""
-    _, page, figures, _ = small
-    headline, remarks = page["sentence"], page["comparison"]["remarks"]
-    methods = figures["methods"]
-    titles = {"vanilla": "Vanilla", "label-smoothing": "Label smoothing", "ar-adals": "AR-AdaLS"}
-    names = [titles[method["label"].split(" ")[0]] for method in methods]
-    clean, shifted = re.split("[;,] (?=(?:and )?under)", headline)
-    sets = {
-        "test": ("On the clean test set", clean),
-        "test-gaussian_noise-3": ("Under Gaussian noise of intensity 3", shifted),
-    }
-    for name, (where, sentence) in sets.items():
-        values = [method["sets"][name]["ece"]["values"] for method in methods]
-        ece = [100 * sum(both) / 2 for both in values]
-        best, *others = sorted(range(3), key=ece.__getitem__)
-        equal = [i for i in others if ece[i] == ece[best]]
-        second = next((i for i in others if i not in equal), None)
-        assert f"{ece[best]:.2f} ± " in sentence
-        assert names[best] in sentence or "the lowest, too" in sentence
-        (remark,) = (line for line in remarks if line.startswith(where))
-        if second is None:
-            assert remark == f"{where}, all methods have the same ECE."
-            continue
-        lowest = " and ".join(names[i] for i in sorted([best, *equal]))
-        has = "have" if equal else "has"
-        assert f"{where}, {lowest} {has} an ECE of {ece[best]:.2f} ± " in remark
-        assert f"and {names[second]}, the next, of {ece[second]:.2f} ± " in remark
-        ahead = sum(a < b for a, b in zip(values[best], values[second], strict=True))
-        assert f"lower on {'each' if ahead == 2 else ahead} of the 2 seeds" in remark
-    levels = [method["levels"]["mean_gap_of_the_three_least_robust"] for method in methods]
-    mildest = min(range(3), key=lambda i: abs(levels[i]["mean"]))
-    assert remarks[0].startswith("In the 3 least robust levels of 10, Vanilla's confidence minus")
-    closest = f"closest to 0 is {names[mildest]} with" if mildest else "which no other method"
-    assert closest in remarks[0]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of the command as it is, on two of its three seeds."""
-    out = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "arcal", "demo", "--seeds", "1", "0", "--out", out, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)) == 12, "three methods, two seeds, two sets"
-    return out
-
-
-@pytest.mark.slow
-def test_what_the_paper_says_is_seen(whole):
-    """By margins several times what seeds, and other processors' rounding, move."""
-    methods = json.loads((whole / "report" / "figures.json").read_text())["methods"]
-    vanilla, smoothing, adaptive = methods
-    for name in ("test", "test-gaussian_noise-3"):
-        for other in (smoothing, adaptive):
-            less = [m["sets"][name]["ece"]["values"] for m in (other, vanilla)]
-            assert sum(less[0]) < 0.8 * sum(less[1])
-    accuracy = [sum(m["sets"]["test"]["accuracy"]["values"]) / 2 for m in methods]
-    assert max(accuracy) - min(accuracy) < 0.02
-    for gap in vanilla["levels"]["gap"]:
-        assert sum(gap[:3]) / 3 > 0.03, "over-confident where it is easily attacked"
-        assert abs(sum(gap[7:]) / 3) < 0.02, "and not where it is robust"
-    weakest = [m["levels"]["mean_gap_of_the_three_least_robust"]["mean"] for m in methods]
-    assert abs(weakest[2]) < 0.8 * weakest[0]
-
-
-@pytest.mark.slow
-def test_eight_passes_rank_as_forty_eight_do(whole):
-    (folder,) = (whole / "runs").glob("vanilla-s0-*")
-    run = RunFolder.open(folder)
-    test = data_of(run).test
-    ranked = score_run(run, test, "test", "attack", attack=RANKING).robustness[:64]
-    x = as_input(test.images(torch.arange(64)), "cpu")
-    longer = BoundaryProjection()(model_of(run), x)
-    assert longer.success.all()
-    rho: float = spearmanr(ranked, longer.distance)[0]  # pyright: ignore
-    assert rho > 0.97

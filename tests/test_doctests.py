@@ -1,9 +1,8 @@
-"""The examples in docstrings print what they say, and public names have one."""
+"""The examples in docstrings print what they say."""
 
 import doctest
 import inspect
 import linecache
-import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
@@ -18,32 +17,6 @@ from arcal.data import _load
 
 SOURCE = Path(arcal.__file__).parent
 FILES = sorted(path for path in SOURCE.rglob("*.py") if ">>>" in path.read_text())
-
-ROOMS = (
-    "arcal",
-    "arcal.attacks",
-    "arcal.auditing",
-    "arcal.audits",
-    "arcal.calibration",
-    "arcal.calibration.posthoc",
-    "arcal.classifiers",
-    "arcal.compute",
-    "arcal.data",
-    "arcal.evaluation",
-    "arcal.integrations.measures",
-    "arcal.integrations.sklearn",
-    "arcal.integrations.torchmetrics",
-    "arcal.methods",
-    "arcal.networks",
-    "arcal.report",
-    "arcal.orders",
-    "arcal.ranks",
-    "arcal.robustness",
-    "arcal.training",
-    "arcal.transforms",
-    "arcal.transforms.corruptions",
-)
-"""Where public names are checked: those of `__all__`, or else what a file defines."""
 
 EXTRAS = {"lightning.py": "pytorch_lightning", "transformers.py": "transformers"}
 """What files of `integrations` need that is not installed for the tests."""
@@ -85,33 +58,6 @@ def test_examples_print_what_they_say(path, folder, monkeypatch):
     result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert result.attempted > 0
     assert result.failed == 0
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_public_names_have_an_example(room):
-    """A value may leave it to the function of the room that it is made by, and names."""
-    module = import_module(room)
-    names = getattr(module, "__all__", None) or [
-        name
-        for name, value in vars(module).items()
-        if getattr(value, "__module__", None) == room and not name.startswith("_")
-    ]
-    public = {name: getattr(module, name) for name in names}
-    texts = {
-        name: inspect.getdoc(value) or ""
-        for name, value in public.items()
-        if inspect.isclass(value) or inspect.isfunction(value)
-    }
-    with_example = {name for name, text in texts.items() if ">>>" in text}
-    makers = {name: set(re.findall(r"Made\s+by\s+`(\w+)`", text)) for name, text in texts.items()}
-    assert not [
-        name for name in texts if name not in with_example and not makers[name] & with_example
-    ]
-
-
-def test_a_wrong_example_fails(capsys):
-    wrong = ModuleType("wrong", ">>> 1 + 1\n3\n")
-    assert doctest.testmod(wrong).failed == 1
 
 
 def test_decorated_functions_are_seen():

@@ -1,10 +1,8 @@
 """Files: what is not arcal's is never replaced, and a lock opens nothing but a lock."""
 
-import ast
 import errno
 import json
 import os
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +13,7 @@ from arcal import files
 from arcal.auditing import CLEAN, Provenance, Subject, as_predictions
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
-from arcal.files import check_replaceable, locked, meant, write_json, write_text
+from arcal.files import check_replaceable, locked
 
 MINE = {
     "notes.md": b"# What arcal says of my network\n",
@@ -65,18 +63,6 @@ def test_an_audit_replaces_its_own_files_only(tmp_path):
         assert json.loads((other / name).read_text()) == {"mine": name}
 
 
-def test_what_is_flushed_is_open_for_writing_as_windows_wants_it(tmp_path, monkeypatch):
-    fcntl = pytest.importorskip("fcntl")
-
-    def fsync(file: int) -> None:
-        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            raise OSError(errno.EBADF, "Bad file descriptor")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    write_json(tmp_path / "seeds.json", [0, 1])
-    assert (tmp_path / "seeds.json").read_text() == "[\n  0,\n  1\n]\n"
-
-
 def test_a_lock_empties_no_file(tmp_path):
     lock = tmp_path / ".lock"
     lock.write_text("mine")
@@ -102,7 +88,6 @@ def test_a_lock_that_is_a_pipe_does_not_hang(tmp_path):
 
 def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
     """As some that lie on other machines: there is none here."""
-    import arcal.files as files
 
     def refuse(file, how):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -114,42 +99,3 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
         pass
     with locked(tmp_path / "a", needed=False) as held:
         assert held
-
-
-def test_a_file_that_another_program_reads_is_replaced_when_it_is_done(tmp_path, monkeypatch):
-    replace, refusals = Path.replace, iter([PermissionError(13, "in use")] * 2)
-
-    def as_on_windows(self, target):
-        for refusal in refusals:
-            raise refusal
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", as_on_windows)
-    monkeypatch.setattr(files, "WAITS", (0, 0))
-    write_text(tmp_path / "a.txt", "whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_texts_have_one_encoding_and_one_end_of_lines_on_every_system():
-    """Of what ruff cannot see: calls on values whose type it does not know."""
-    for path in (Path(files.__file__).parent).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr in ("read_text", "write_text"):
-                line = f"{path}:{node.lineno}"
-                assert node.func.attr == "read_text", f"{line}: arcal.files.write_text"
-                first = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                named = {one.arg for one in node.keywords}
-                assert "encoding" in named or "utf-8" in first, line
-
-
-def test_what_was_meant_is_not_guessed_in_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
-    (tmp_path / "photos").mkdir()
-    assert meant(tmp_path / "phtos") == f"did you mean {tmp_path / 'photos'}?"
-
-    def refused(folder: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(folder))
-
-    monkeypatch.setattr(Path, "iterdir", refused)
-    assert meant(tmp_path / "phtos") is None

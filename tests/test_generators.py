@@ -39,18 +39,3 @@ def test_those_of_gpus_in_use_are_seeded_and_restored():
     with seeded(7):
         assert torch.equal(torch.rand(3, device="cuda"), first)
     assert all(map(torch.equal, torch.cuda.get_rng_state_all(), before))
-
-
-def test_that_of_an_apple_gpu_is_seeded_and_restored(monkeypatch):
-    apple = torch.Generator().manual_seed(3)  # in place of the device's own
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch.mps, "manual_seed", apple.manual_seed)
-    monkeypatch.setattr(torch.mps, "get_rng_state", apple.get_state)
-    monkeypatch.setattr(torch.mps, "set_rng_state", apple.set_state)
-    before = apple.get_state()
-    draws = []
-    for _ in range(2):
-        with seeded(7):
-            draws.append(torch.rand(3, generator=apple))
-    assert torch.equal(*draws)
-    assert torch.equal(apple.get_state(), before)

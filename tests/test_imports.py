@@ -44,7 +44,6 @@ ROOMS = (
     "evaluation",
     "prediction_files",
     "audits",
-    "planning",
     "paper",
     "demo",
     "cli",

@@ -3,20 +3,15 @@
 Without float64, as Apple's GPUs are, wherever that is the stricter of the two.
 """
 
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from lightning_fabric.accelerators.mps import MPSAccelerator
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 import arcal
-from arcal.arrays import moved
 from arcal.auditing import check_model
 from arcal.auditing.doubts._order_and_scale import suspect_scale
-from arcal.audits._calibration import _beside
 from arcal.calibration.posthoc import (
     EVALUATED,
     Calibrated,
@@ -27,7 +22,6 @@ from arcal.calibration.posthoc import (
     fit_batch_temperature,
     fit_temperature,
 )
-from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
 from arcal.integrations.torchmetrics import ECE
 from arcal.ranks import levels, mean_rank
@@ -81,22 +75,6 @@ def test_inputs_and_weights_on_two_devices_are_one_line():
             check_model(model, X)
 
 
-def test_a_model_that_moves_its_inputs_itself_fails_for_its_own_reason():
-    class Moves(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = network()
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            raise RuntimeError("images of 32 x 32 are needed")
-
-    model = Moves()
-    with there(model):
-        for look in (partial(check_model, model, X), partial(score, model, [(IDS, X, LABELS)])):
-            with pytest.raises(ArcalError, match=r"32 x 32 are needed.*are on cpu"):
-                look()
-
-
 def elsewhere(model: nn.Module) -> Any:
     """A function that takes inputs of the processor's, and answers on the device."""
     return lambda x: model(x.to(DEVICE))
@@ -107,8 +85,12 @@ def test_a_function_that_answers_on_another_device_is_audited_and_scored():
     with there(model):
         audit = arcal.audit(elsewhere(model), (X, LABELS), order="gradient", R=2)
         scores = score(elsewhere(model), [(IDS, X, LABELS)], "margin")
-    assert audit.inputs().equals(expected.inputs())
-    assert torch.equal(scores.robustness, score(network(), [(IDS, X, LABELS)], "margin").robustness)
+    inputs, found = expected.inputs(), audit.inputs()
+    assert inputs["level"].equals(found["level"])
+    for name in ("confidence", "robustness"):
+        assert found[name].to_pylist() == pytest.approx(inputs[name].to_pylist(), rel=1e-4)
+    here = score(network(), [(IDS, X, LABELS)], "margin").robustness
+    torch.testing.assert_close(scores.robustness, here)
 
 
 @pytest.mark.parametrize(
@@ -145,17 +127,6 @@ def test_a_calibrated_classifier_moves_to_a_device_without_float64(kind, float64
         assert log_p.device == DEVICE
         assert log_p.dtype == (torch.float64 if float64 else torch.float32)
     torch.testing.assert_close(log_p.cpu(), expected, check_dtype=False, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("float64", [True, False])
-def test_a_calibrator_joins_its_model(float64):
-    model, x, calibrator = network(), X.clone(), Temperature(2.0)
-    assert _beside(model, calibrator) is calibrator
-    with there(model, x, float64=float64):
-        joined = _beside(model, calibrator)
-        assert joined.dtype == (torch.float64 if float64 else torch.float32)
-        assert Calibrated(model, joined)(x).device == DEVICE
-    assert calibrator.dtype == torch.float64
 
 
 def test_logits_of_the_device_are_fitted_and_followed():
@@ -200,19 +171,9 @@ def test_a_metric_stays_where_its_sums_can_be():
     with there(probabilities):
         whole: Any = nn.ModuleDict({"ece": ECE()}).to(DEVICE)
         whole["ece"].update(probabilities, LABELS)
-        assert whole["ece"].compute() == metric.compute()
+        assert whole["ece"].compute() == pytest.approx(metric.compute())
     with there(float64=True):
         assert ECE().to(DEVICE).count.device == DEVICE
-
-
-def test_they_stay_whatever_the_default_dtype_is():
-    torch.set_default_dtype(torch.float64)
-    try:
-        with there():
-            assert ECE().to(DEVICE).count.device == CPU
-            assert AdaptiveLabelSmoothing(3).to(DEVICE).soft_label.device == CPU
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("epsilon", [[0.1] * 40, torch.full((40,), 0.1), 0.1])
@@ -249,33 +210,3 @@ def test_what_is_looked_at_in_float64_is_looked_at_on_the_processor():
         with pytest.raises(ArcalError, match="these are probabilities"):
             AdaptiveLabelSmoothing(3)(probabilities, LABELS)
         assert torch.equal(corrupt(mine, IDS, type="brightness", intensity=2).cpu(), corrupted)
-
-
-def test_processes_that_cannot_share_apples_gpu_are_one_line(monkeypatch):
-    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
-    assert fabric_on("auto").device == torch.device("mps", 0)
-    for accelerator in ("auto", "gpu"):
-        with pytest.raises(ArcalError, match="several processes cannot share Apple's GPU: ask for"):
-            fabric_on(accelerator, processes=2)
-
-
-class _Waiting(TorchFunctionMode):
-    """Notes which copies are waited for; those to the device stay where they are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited: list[bool] = []
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ != "to":
-            return func(*args, **(kwargs or {}))
-        self.waited.append(not kwargs["non_blocking"])
-        return args[0]
-
-
-def test_a_copy_to_apples_gpu_is_waited_for():
-    with _Waiting() as mode:
-        moved(X, "mps")
-        moved(X, torch.device("mps"), torch.float32)
-        moved(X, "cuda")
-    assert mode.waited == [True, True, False]

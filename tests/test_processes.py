@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
-from arcal.compute import Compute, ray_watch
+from arcal.compute import Compute
 from arcal.compute.processes import UNGUARDED, fan_out, start_method
 from arcal.errors import ArcalError
 
@@ -43,24 +42,6 @@ def test_a_processor_has_no_gpus_to_deal():
     assert Compute("cpu", workers=4).gpus() == []
 
 
-def megabytes_returned(file: Path) -> None:
-    """Leave how much memory goes back to the system when a tensor of 64 MB is deleted."""
-    tensor = torch.zeros(1 << 24).add_(1)
-    before = megabytes()
-    del tensor
-    file.write_text(str(before - megabytes()))
-
-
-def megabytes() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is kept by glibc's allocator")
-def test_each_process_keeps_the_memory_that_it_uses(tmp_path):
-    fan_out([[partial(megabytes_returned, tmp_path / "returned")]], 1)
-    assert float((tmp_path / "returned").read_text()) < 10
-
-
 def test_a_script_that_would_be_run_by_each_process_is_told_to_be_guarded(monkeypatch):
     with pytest.raises(ArcalError, match=r"below `if __name__ == \"__main__\":`"):
         fan_out([[partial(os._exit, UNGUARDED)]], 1)
@@ -75,9 +56,3 @@ def test_a_script_without_a_file_starts_no_processes(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
     with pytest.raises(ArcalError, match="save it as a file"):
         fan_out([[partial(print, "never")]], 1)
-
-
-def test_where_there_is_no_proc_nothing_is_watched(monkeypatch):
-    monkeypatch.setattr(Path, "is_dir", lambda self: False)
-    monkeypatch.setattr("select.select", lambda *_: pytest.fail("Windows cannot wait for a pipe"))
-    ray_watch.main("ray")

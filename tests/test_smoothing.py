@@ -3,7 +3,6 @@
 import math
 import re
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from arcal.arrays import as_tensor
 from arcal.errors import ArcalError
 from arcal.smoothing import (
     MARGIN,
@@ -116,17 +114,6 @@ def test_soft_labels_are_distributions(Z, epsilon, random):
     )
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 1))
-def test_update_moves_against_the_gap(confidence, accuracy, alpha):
-    smoothing = AdaptiveLabelSmoothing(10, alpha=alpha)
-    smoothing.soft_label.fill_(0.7)
-    correct = torch.arange(1000) < round(1000 * accuracy)
-    gap = smoothing.update(torch.full((1000,), confidence), correct).item()
-    moved = smoothing.soft_label.item() - 0.7
-    assert moved * gap <= 0
-    assert abs(moved) <= alpha * abs(gap) + 1e-12
-
-
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_loss_is_torchs_label_smoothing(reduction, weighted):
@@ -156,20 +143,6 @@ def test_a_masked_class_costs_nothing_without_smoothing():
     assert smooth_cross_entropy(logits, labels, epsilon).isfinite()
 
 
-def test_tables_stay_on_the_modules_device():
-    ids, levels = torch.tensor([4, 9]), torch.tensor([0, 1])
-    first = AdaptiveLabelSmoothing(10, 2)
-    first.assign("train", ids, levels)
-    elsewhere = AdaptiveLabelSmoothing(10, 2).to("meta")
-    elsewhere.assign("train", ids, levels)
-    assert elsewhere.train_levels.ids.device.type == "meta"
-    assert elsewhere.train_levels.levels.device.type == "meta"
-    elsewhere = AdaptiveLabelSmoothing(10, 2).to("meta")
-    with pytest.warns(UserWarning, match="meta"):
-        elsewhere.load_state_dict(first.state_dict())
-    assert elsewhere.train_levels.ids.device.type == "meta"
-
-
 def test_soft_labels_stay_exact_when_the_module_they_are_part_of_is_converted():
     whole = nn.ModuleDict({"loss": AdaptiveLabelSmoothing(10, 1, alpha=0.005)}).bfloat16()
     smoothing: Any = whole["loss"]
@@ -179,16 +152,6 @@ def test_soft_labels_stay_exact_when_the_module_they_are_part_of_is_converted():
     joint = AdaptiveLabelSmoothing(10, 1, alpha=0.1, update="joint").float()
     joint.update(torch.full((100,), 0.95), torch.arange(100) < 85)
     assert joint.soft_label < 1
-
-
-def test_numbers_may_be_of_numpy():
-    assert AdaptiveLabelSmoothing(10, np.int64(2)).soft_label.shape == (2,)  # pyright: ignore
-    half = AdaptiveLabelSmoothing(10, alpha=np.float32(0.5))  # pyright: ignore
-    assert half.alpha_now() == 0.5
-    for alpha in (torch.tensor(0.5), {0: torch.tensor(0.5)}, np.array(0.5)):
-        assert AdaptiveLabelSmoothing(10, alpha=alpha).alpha_now() == 0.5  # pyright: ignore
-    each = soften(torch.arange(3), torch.full((3,), 0.1), 3)
-    torch.testing.assert_close(soften(torch.arange(3), 0.1, 3), each)
 
 
 def test_loss_is_the_cross_entropy_with_equation_1():
@@ -229,13 +192,6 @@ def test_places_in_batches_are_no_ids(R):
     smoothing.update(confidence, correct, torch.arange(60))
 
 
-def test_half_precision_logits_are_summed_in_float32():
-    logits = torch.randn(8, 5).bfloat16()
-    loss = smooth_cross_entropy(logits, torch.arange(8) % 5, 0.1)
-    assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, smooth_cross_entropy(logits.float(), torch.arange(8) % 5, 0.1))
-
-
 def test_the_loss_has_the_dtype_of_the_logits_whatever_epsilon_and_weight_have():
     generator = torch.Generator().manual_seed(0)
     logits, labels = torch.randn(4, 3, generator=generator), torch.tensor([0, 2, 1, 1])
@@ -244,15 +200,6 @@ def test_the_loss_has_the_dtype_of_the_logits_whatever_epsilon_and_weight_have()
     exact = smooth_cross_entropy(logits.double(), labels, epsilon, weight)
     assert (loss.dtype, exact.dtype) == (torch.float32, torch.float64)
     torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=0)
-
-
-def test_float64_logits_get_the_exact_epsilon():
-    module = AdaptiveLabelSmoothing(3)
-    module.soft_label.fill_(0.9)
-    logits, labels = torch.zeros(2, 3, dtype=torch.float64) - 1, torch.tensor([0, 1])
-    logits[:, 0] = 5
-    expected = smooth_cross_entropy(logits, labels, float(module.epsilon))
-    assert module(logits, labels).item() == pytest.approx(expected.item(), rel=1e-14)
 
 
 def test_state_dict_is_all_that_is_needed_to_continue():
@@ -293,13 +240,10 @@ def test_a_state_is_of_its_z_and_r_only():
     [
         (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long(), torch.tensor([8])), "id 8 has no"),
         (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long()), "pass the ids"),
-        (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([[1], [2]])), "ids h"),
         (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([1])), "ids h"),
-        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), torch.ones(2, 1)), "(2, 1)"),
         (lambda s: s(torch.zeros(1, 9), torch.zeros(1).long(), torch.tensor([1])), "(1, 10)"),
         (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "is nan"),
         (lambda s: s.update(torch.tensor([1.1]), torch.tensor([True])), "not in"),
-        (lambda s: s.update(torch.tensor([-0.1]), torch.tensor([True])), "not in"),
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([[1]])), "give (1,)"),
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([1])), "assign"),
         (lambda s: s.assign("train", torch.tensor([1, 1]), torch.tensor([0, 1])), "twice"),
@@ -311,31 +255,18 @@ def test_a_state_is_of_its_z_and_r_only():
         (lambda s: s.update(torch.ones(1), torch.ones(1).long(), torch.tensor([1])), "booleans"),
         (lambda s: s.update(torch.ones(0), torch.ones(0) > 0, torch.arange(0)), "at least 1"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
-        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=float("nan")), "positive"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha="0.1"), "alpha is '0.1'"),  # pyright: ignore
-        (lambda s: AdaptiveLabelSmoothing(10, alpha=torch.ones(1)), "alpha is t"),  # pyright: ignore
-        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=np.ones(2)), "alpha is a"),  # pyright: ignore
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={"0": 0.1, "x": 0.2}), "epoch 0"),
-        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
-        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(1), "at least 2"),
         (lambda s: AdaptiveLabelSmoothing(2.5), "Z is 2.5"),  # pyright: ignore
-        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5), "in [0, 1]"),
-        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), math.nan), "in [0, 1]"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5 * EPSILON), "in [0, 1]"),
-        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), -EPSILON), "in [0, 1]"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(1, 3), 0.1), "a label is 2"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.tensor([0, -100]), 0.1), "is -100"),
         (lambda s: soften(torch.arange(1, 3), 0.1, Z=2), "a label is 2, and the 2 classes"),
         (lambda s: soften(torch.zeros(2, 1).long(), 0.1, Z=2), "of shape (2, 1)"),
-        (lambda s: soften(torch.tensor(1), 0.1, Z=2), "of shape (): give 1 class numbers"),
-        (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], np.ones(3)), "shape (3,)"),
         (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], 0.1, [1.0]), "weight has shape (1,)"),
-        (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], 0.1, [[1.0], [2.0]]), "one for each"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.1]), Z=2), "epsilon has shape (1,)"),
-        (lambda s: soften(torch.arange(2), torch.ones(3), Z=2), "epsilon has shape (3,)"),
-        (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.5, math.nan]), Z=2), "in [0, 1]"),
         (lambda s: s(torch.eye(10)[:1], torch.zeros(1).long(), torch.tensor([1])), "softmax"),
     ],
@@ -379,30 +310,3 @@ def test_labels_ids_and_weight_may_be_lists_and_labels_of_any_integer_type(label
     for epsilon in ([0.0, 0.5], np.array([0.0, 0.5])):
         loss, same = (smooth_cross_entropy(logits, labels, one) for one in (epsilon, EPSILON - 0.5))
         torch.testing.assert_close(loss.float(), same)
-
-
-def test_a_share_without_rows_may_be_lists():
-    smoothing = AdaptiveLabelSmoothing(3, 2, alpha=0.5)
-    smoothing.assign("validation", [3, 7], [0, 1])
-    rows = [0.5, 1.0], np.array([False, True]), [3, 7]
-    shares = [([], np.array([], dtype=bool), []), rows]
-    with patch(
-        "arcal.smoothing.from_all", lambda _: [[*map(as_tensor, share)] for share in shares]
-    ):
-        assert smoothing.update(*rows).tolist() == [0.5, 0.0]
-
-
-@pytest.mark.parametrize("weight", [[1, 2], [1, -1, 1], [1, math.nan, 1], [1, math.inf, 1]])
-def test_a_weight_that_is_none(weight):
-    with pytest.raises(ArcalError, match="weight has to be 3 numbers of at least 0"):
-        AdaptiveLabelSmoothing(3, weight=weight)
-
-
-def test_its_text_says_its_settings_and_how_many_levels_it_has():
-    smoothing = AdaptiveLabelSmoothing(10, 2, alpha="auto", update="joint")
-    smoothing.assign("train", torch.arange(1200), torch.arange(1200) % 2)
-    said = str(smoothing)
-    assert "Z=10, R=2, alpha='auto', update='joint', epoch=0" in said
-    assert "(train_levels): LevelsById(2 levels of 1,200 ids)" in said
-    assert "(validation_levels): LevelsById(2 levels of 0 ids)" in said
-    assert "alpha={0: 0.5}" in str(AdaptiveLabelSmoothing(4, alpha=0.5))

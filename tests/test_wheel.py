@@ -1,7 +1,5 @@
 """The wheel, installed where nothing else is: it has all its files, imports, and audits a CSV."""
 
-import importlib.util
-import shutil
 import subprocess
 import sys
 import venv
@@ -44,28 +42,6 @@ def test_it_holds_what_is_no_code_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert set(NEEDED) <= set(names)
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "examples"))]
-
-
-@pytest.mark.slow
-def test_built_of_a_copy_it_is_the_same_bytes(wheel, tmp_path):
-    (tmp_path / "copy").mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copyfile(ROOT / name, tmp_path / "copy" / name)
-    other = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(
-        ROOT / "src", tmp_path / "copy" / "src", ignore=other, copy_function=shutil.copyfile
-    )
-    assert built(tmp_path / "copy", tmp_path).read_bytes() == wheel.read_bytes()
-
-
-@pytest.mark.slow
-def test_two_source_archives_are_the_same_bytes(tmp_path):
-    if importlib.util.find_spec("build") is None:
-        pytest.skip("the package build is not installed")
-    for name in ("one", "two"):
-        run(sys.executable, "-m", "build", "--sdist", "-o", tmp_path / name, ROOT, cwd=tmp_path)
-    (one,), (two,) = (list((tmp_path / name).glob("arcal-*.tar.gz")) for name in ("one", "two"))
-    assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.slow

@@ -167,36 +167,6 @@ def bar(description: str, unit: str) -> Iterator[Bar]:
     ...     for done in range(5):
     ...         progress(done, 4)
     """
-    with _drawn(description, unit) as inner:
-        stage = _Stage(inner)
-        yield stage
-    if stage.done:
-        log.info(stage.in_words(description, unit))
-
-
-class _Stage:
-    """Counts the progress reported to a bar, for a line at its end."""
-
-    def __init__(self, inner: Bar):
-        self.inner, self.started = inner, monotonic()
-        self.done = self.earlier = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        self.done = done
-        self.inner(done, total)
-
-    def skipped(self, done: int, total: int) -> None:
-        self.earlier += max(done - self.done, 0)
-        self.done = done
-        self.inner.skipped(done, total)
-
-    def in_words(self, description: str, unit: str) -> str:
-        earlier = f", {self.earlier:,} of them before" if self.earlier else ""
-        return f"{description}: {self.done:,} {unit}{earlier}, {monotonic() - self.started:.1f} s"
-
-
-@contextmanager
-def _drawn(description: str, unit: str) -> Iterator[Bar]:
     if not console.is_terminal:
         lines = _Lines(description, unit)
         yield lines

@@ -326,17 +326,15 @@ def distance(
     x: TensorLike,
     y: int | None = None,
     *,
-    target: int | None = None,
     bounds: Bounds = (0.0, 1.0),
     attack: Attack | str | None = None,
 ) -> float:
     """The robustness of the model's prediction on one input `x` `(...)`, in float32 as in `score`.
 
     `model` is anything that `arcal.auditing.as_model` takes. The robustness is the norm of the
-    smallest perturbation found that changes the prediction, or +inf if none was found. With a
-    `target` the perturbation must change the prediction to this class, which must not be the
-    prediction already. With a class `y` it is the robustness of the prediction y: 0 if the model
-    does not predict y. `attack` is `BoundaryProjection`, in L2, unless another is given.
+    smallest perturbation found that changes the prediction, or +inf if none was found. With a class
+    `y` it is the robustness of the prediction y: 0 if the model does not predict y. `attack` is
+    `BoundaryProjection`, in L2, unless another is given.
 
     >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
     >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)
@@ -344,8 +342,6 @@ def distance(
     >>> from arcal.attacks import BoundaryProjection
     >>> round(distance(torch.nn.Identity(), x, attack=BoundaryProjection(norm="linf")), 4)
     0.125
-    >>> round(distance(torch.nn.Identity(), x, target=2), 1)  # until all three are equal
-    0.5
     >>> distance(torch.nn.Identity(), x, y=1)
     0.0
     """
@@ -357,12 +353,7 @@ def distance(
         Z = logits_of_one(model, batch[0]).shape[1]
     if y is not None and y not in range(Z):
         raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
-    if target is not None and "targets" not in inspect.signature(attacker).parameters:
-        raise ArcalError(
-            f"{attacker} has no targets: leave out target, or give BoundaryProjection()"
-        )
-    aim = {} if target is None else {"targets": torch.tensor([target], device="cpu")}
-    attacked = as_adversarial(attacker(model, batch, bounds, **aim), attacker, model, batch, bounds)
+    attacked = as_adversarial(attacker(model, batch, bounds), attacker, model, batch, bounds)
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)

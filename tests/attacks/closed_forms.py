@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from arcal.attacks.model import margin, rounding
 from arcal.attacks.norms import NORMS
 
 L2 = NORMS["l2"]
@@ -164,7 +165,17 @@ def assert_honest(found, model, x, bounds, norm=L2):
     if bounds and ok.any():
         assert found.x[ok].min() >= bounds[0]
         assert found.x[ok].max() <= bounds[1]
-    with torch.no_grad():
-        assert torch.equal(model(x.clone()).argmax(1), found.predicted)
-        for i in ok.nonzero().flatten().tolist():
-            assert model(found.x[i : i + 1].clone()).argmax() != found.predicted[i]
+    with torch.no_grad():  # of other batches than those of the attack, so up to rounding
+        clean, flipped = model(x.clone()), model(torch.where(found.x.isnan(), x, found.x))
+    assert (margin(clean, found.predicted) >= -rounding(clean)).all()
+    assert (margin(flipped, found.predicted) <= rounding(flipped))[ok].all()
+
+
+def assert_same_distances(distance, expected):
+    """The distances of the same inputs in another batch, whose kernels may round otherwise.
+
+    A search may then end a step sooner or later, over a gain of .3 %.
+    """
+    apart = (distance / expected - 1).abs()
+    assert (apart < 1e-3).float().mean() >= 0.9
+    assert apart.max() < 0.02

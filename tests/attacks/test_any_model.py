@@ -1,12 +1,10 @@
 """Anything that gives logits becomes a model: what comes out is held against the network inside."""
 
-import warnings
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,7 +12,6 @@ from torch import nn
 from torch.export import Dim, export
 
 from arcal.attacks import BoundaryProjection, Inputs
-from arcal.attacks.any_model import Classifier
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
 from arcal.auditing import as_model, check_model
@@ -100,61 +97,6 @@ def test_an_array_can_be_ranked_by_its_margin_but_not_attacked(net, x):
         score(model, batch)
 
 
-class OfAnotherFramework:
-    """What JAX and TensorFlow return: no array, but one can be made of it."""
-
-    def __init__(self, values):
-        self.values = values
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.values.detach().numpy(), dtype=dtype)
-
-
-def test_what_another_framework_returns_is_taken_as_an_array(net, x):
-    model = as_model(lambda x: OfAnotherFramework(net(x)))
-    assert torch.equal(model(x), net(x).detach())
-    with pytest.raises(ArcalError, match="the model returns ndarray, in which no logits are found"):
-        as_model(lambda x: np.array(["cat"] * len(x)))(x)
-
-
-def test_an_array_may_be_in_bfloat16_as_jax_has_them(net, x):
-    bfloat16 = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed").bfloat16
-    half = as_model(lambda x: net(x).detach().numpy().astype(bfloat16))
-    assert torch.equal(half(x), net(x).detach().bfloat16().float())
-
-
-@pytest.mark.parametrize("array", [lambda p: p[:, ::-1], lambda p: p.astype(">f4")])
-def test_an_array_may_be_reversed_or_of_other_byte_order(net, x, array):
-    said = as_model(lambda x: array(net(x).detach().numpy()))(x)
-    assert said.tolist() == array(net(x).detach().numpy()).tolist()
-
-
-def test_a_function_of_numpy_can_be_ranked_by_its_margin_but_not_attacked(x):
-    model = as_model(lambda x: 3 * torch.from_numpy(x.flatten(1).numpy()[:, :3]))
-    batch = [(torch.arange(7), x, torch.zeros(7).long())]
-    assert len(score(model, batch, "margin").ids) == 7
-    with pytest.raises(ArcalError, match="into numpy, so that there are no gradients"):
-        score(model, batch)
-
-
-def test_what_transformers_gives(x):
-    transformers = pytest.importorskip("transformers")
-    config = transformers.BertConfig(
-        vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=8, num_labels=3,
-    )  # fmt: skip
-    bert = transformers.BertForSequenceClassification(config).eval()
-    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
-    batch = {"inputs_embeds": torch.randn(2, 4, 8), "attention_mask": mask}
-    model = as_model(bert, classes=3)
-    check_model(model, batch)
-    assert torch.equal(model(batch), bert(**batch).logits)
-    alone = [{name: part[i : i + 1] for name, part in batch.items()} for i in range(2)]
-    together = BoundaryProjection()(model, batch, None).distance
-    each = torch.cat([BoundaryProjection()(model, one, None).distance for one in alone])
-    torch.testing.assert_close(together, each, rtol=1e-3, atol=0)
-
-
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_one_logit_is_two_whose_softmax_is_the_sigmoid(shape):
     with torch.random.fork_rng():
@@ -206,38 +148,10 @@ def test_a_network_that_views_its_activations_as_rows_takes_images_channels_last
     images = x.contiguous(memory_format=torch.channels_last)
     model: Any = as_model(form(net))
     check_model(model, images)
-    assert torch.equal(model(images), net(x))
+    torch.testing.assert_close(model(images), net(x))
     if isinstance(model, nn.Module):
         with frozen(model):
             assert not any(isinstance(m, nn.BatchNorm2d) for m in folded(model, images).modules())  # pyright: ignore
-
-
-def test_such_a_network_needs_no_check_before_it_is_called():
-    """As in a process that others have given a share of an audit."""
-    net = Viewing().eval()
-    x = torch.rand(9, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    model = as_model(net)
-    for _ in range(2):
-        assert torch.equal(model(x.contiguous(memory_format=torch.channels_last)), net(x))
-
-
-def test_logits_are_no_finer_than_the_inputs(net, x):
-    for one in (nn.Sequential(net, Double()), lambda x: net(x).double()):
-        assert as_model(one)(x).dtype == torch.float32
-    assert as_model(net.double())(x.double()).dtype == torch.float64
-
-
-class Double(nn.Module):
-    def forward(self, z):
-        return z.double()
-
-
-def test_what_is_a_model_already_is_not_wrapped_again(net):
-    model = as_model(net)
-    assert as_model(model) is model
-    again = as_model(model, classes=3)
-    assert isinstance(again, Classifier)
-    assert again.classifier is net
 
 
 class Two(nn.Module):
@@ -262,11 +176,9 @@ def test_a_dict_is_keywords_and_a_tuple_arguments():
 # torch.export
 
 EXPORTED = {
-    "any": (Dim("batch"), [1, 3, 12]),
-    "five": (None, [1, 3, 5, 12]),
-    "at most four": (Dim("batch", max=4), [1, 4, 11]),
-    "three and more": (Dim("batch", min=3), [1, 2, 3, 9]),
-    "three to five": (Dim("batch", min=3, max=5), [1, 4, 7, 11]),
+    "any": (Dim("batch"), [1, 12]),
+    "five": (None, [1, 3, 12]),
+    "three to five": (Dim("batch", min=3, max=5), [1, 4, 11]),
 }
 
 
@@ -274,7 +186,7 @@ EXPORTED = {
 def test_an_exported_program_takes_any_number_of_inputs(sizes, net):
     batch, numbers = EXPORTED[sizes]
     shapes = None if batch is None else ({0: batch},)
-    N = 4 if "four" in sizes else 5
+    N = 5
     program = export(net, (torch.rand(N, 1, 8, 8),), dynamic_shapes=shapes)
     model = as_model(program, classes=3)
     for N in numbers:
@@ -289,21 +201,6 @@ def test_an_exported_program_of_a_fixed_size_is_attacked_like_its_network(net, x
     model = as_model(export(net, (x[:4],)))
     found, expected = BoundaryProjection()(model, x), BoundaryProjection()(net, x)
     torch.testing.assert_close(found.distance, expected.distance, rtol=1e-3, atol=0)
-
-
-def test_an_attack_on_an_exported_program_warns_of_nothing_in_torch(net, x):
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        BoundaryProjection(budget=8)(as_model(export(net, (x[:4],))), x)
-    assert not said, [str(one.message) for one in said]
-
-
-def test_an_exported_program_of_two_inputs():
-    x, mask = torch.rand(7, 4), torch.randint(2, (7, 4), generator=torch.Generator().manual_seed(2))
-    by_place = as_model(export(Two(), (x[:3], mask[:3])))
-    by_name = as_model(export(Two(), (), {"x": x[:3], "mask": mask[:3]}))
-    torch.testing.assert_close(by_place((x, mask)), Two()(x, mask))
-    torch.testing.assert_close(by_name({"x": x, "mask": mask}), Two()(x, mask))
 
 
 # One line
@@ -330,14 +227,6 @@ def test_what_holds_no_logits_is_one_line(output, says, net, x):
     assert "\n" not in str(caught.value)
 
 
-def test_features_beside_logits_are_not_audited_as_logits(net, x):
-    model = as_model(Returning(net, lambda z: (z.repeat(1, 4), z)))
-    with pytest.raises(
-        ArcalError, match=r"tuple of \(7, 12\) and \(7, 3\), .* names them `logits`"
-    ):
-        model(x)
-
-
 @pytest.mark.parametrize(
     ("classifier", "says"),
     [
@@ -351,24 +240,6 @@ def test_what_is_no_classifier_is_one_line(classifier, says):
         as_model(classifier)
     with pytest.raises(ArcalError, match="classes is 1"):
         as_model(nn.Linear(3, 2), classes=1)
-
-
-def test_without_this_door_a_model_output_is_one_line(net, x):
-    with pytest.raises(ArcalError, match=r"returns ModelOutput.*as_model"):
-        BoundaryProjection()(Returning(net, FORMS["model output"]), x)
-
-
-def test_a_classifier_of_scikit_learn_is_told_to_give_its_predictions():
-    with pytest.raises(
-        ArcalError, match=r"takes no tensors: .*as_predictions\(probabilities=class"
-    ):
-        as_model(SimpleNamespace(predict_proba=torch.softmax))
-
-
-def test_what_has_a_model_inside_is_told_to_give_that():
-    opened = SimpleNamespace(model=torch.nn.Identity())
-    with pytest.raises(ArcalError, match="to logits, here its attribute `model`"):
-        as_model(opened)
 
 
 @pytest.mark.parametrize("problem", ["multi_label_classification", "regression"])

@@ -2,36 +2,19 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from closed_forms import Scaled, exact_distance, linear, small_images, small_network
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import nn
+from closed_forms import (
+    Scaled,
+    assert_same_distances,
+    exact_distance,
+    linear,
+    small_images,
+    small_network,
+)
 
 from arcal.attacks import CarliniWagner
 from arcal.errors import ArcalError
-
-
-@pytest.mark.parametrize(
-    ("bounds", "searches"),
-    [(None, 4), ((0.0, 1.0), 4), pytest.param((-2.0, 3.0), 6, marks=pytest.mark.slow)],
-)
-def test_linear_binary_is_exact(bounds, searches):
-    model = linear(2, 20)
-    x = torch.rand(60, 20, generator=torch.Generator().manual_seed(1))
-    if bounds:
-        x = bounds[0] + (bounds[1] - bounds[0]) * x
-    found = CarliniWagner(search_steps=searches, initial_c=0.1)(model, x, bounds)
-    exact = exact_distance(model, x, bounds)
-    reachable = exact.isfinite()
-    assert reachable.sum() > 50
-    ratio = found.distance[reachable] / exact[reachable]
-    assert found.success[reachable].all()
-    assert ratio.min() > 1 - 1e-5
-    assert ratio.median() < 1.003
-    assert ratio.max() < 1.05
 
 
 def test_linear_multiclass_paper_settings():
@@ -76,28 +59,16 @@ def test_agrees_with_foolbox(network, images):
     assert (ours.passes == 1500).all()
 
 
-def test_perturbations_really_flip_the_model_as_given(network, images):
-    found = CarliniWagner(iterations=100)(network, images)
-    network.eval()
-    with torch.no_grad():
-        clean, perturbed = network(images.clone()), network(found.x.clone())
-    assert torch.equal(clean.argmax(1), found.predicted)
-    assert torch.equal(perturbed.argmax(1) != found.predicted, found.success)
-    assert found.x.min() >= 0
-    assert found.x.max() <= 1
-    torch.testing.assert_close(found.distance, (found.x - images).flatten(1).norm(dim=1))
-
-
 @pytest.mark.slow
 def test_a_distance_does_not_depend_on_its_neighbours(network, images):
     attack = CarliniWagner(iterations=200)
     together = attack(network, images)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(5))
     shuffled = attack(network, images[order])
-    torch.testing.assert_close(shuffled.distance, together.distance[order], rtol=1e-3, atol=0)
+    assert_same_distances(shuffled.distance, together.distance[order])
     for i in (0, 17):
         alone = attack(network, images[i : i + 1])
-        torch.testing.assert_close(alone.distance, together.distance[i : i + 1], rtol=1e-3, atol=0)
+        assert_same_distances(alone.distance, together.distance[i : i + 1])
     assert torch.equal(attack(network, images).distance, together.distance), "same call, same bits"
 
 
@@ -108,13 +79,6 @@ def test_c_from_the_gradient_knows_no_scale_of_logits(network, images, scale):
     assert plain.success.all()
     assert scaled.success.all()
     assert abs(float((scaled.distance / plain.distance).median()) - 1) < 0.005
-
-
-@pytest.mark.slow
-def test_tiny_margins_need_a_c_from_the_gradient(network, images):
-    hardly_trained = Scaled(network, 1e-5)
-    assert CarliniWagner()(hardly_trained, images).success.float().mean() < 0.2
-    assert CarliniWagner(initial_c="gradient")(hardly_trained, images).success.all()
 
 
 def test_c_from_the_gradient_is_what_a_linear_model_needs():
@@ -184,83 +148,6 @@ def test_early_stop_spends_less_and_loses_little(network, images):
     )
     assert stopped.passes.sum() < 0.8 * whole.passes.sum()
     assert stopped.distance.median() < 1.01 * whole.distance.median()
-
-
-def test_the_model_is_left_as_it_was_found(network, images):
-    network.train()
-    network.net[4].eval()
-    network.net[1].bias.requires_grad_(False)
-    before = {name: t.clone() for name, t in network.state_dict().items()}
-    modes = [m.training for m in network.modules()]
-    required = [p.requires_grad for p in network.parameters()]
-    CarliniWagner(iterations=20)(network, images[:4])
-    assert [m.training for m in network.modules()] == modes
-    assert [p.requires_grad for p in network.parameters()] == required
-    assert all(p.grad is None for p in network.parameters())
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, before[name])
-
-
-def test_no_boundary_is_a_failure_and_inf():
-    def always_first(x):
-        return torch.tensor([3.0, 1.0]) + 0 * x.sum(dim=1, keepdim=True)
-
-    found = CarliniWagner(iterations=30)(always_first, torch.rand(3, 4))
-    assert not found.success.any()
-    assert found.distance.isposinf().all()
-    assert found.x.isnan().all()
-
-
-def test_some_may_fail_while_others_succeed():
-    def model(x):  # the boundary x_0 = 0.5 exists only where x_1 < 0.5
-        lead = torch.where(x[:, 1] < 0.5, x[:, 0] - 0.5, torch.ones(len(x)))
-        return torch.stack([lead, torch.zeros(len(x))], dim=1)
-
-    x = torch.tensor([[0.9, 0.1], [0.9, 0.9]])
-    found = CarliniWagner()(model, x)
-    assert found.success.tolist() == [True, False]
-    assert found.distance[0].item() == pytest.approx(0.4, rel=0.01)
-    assert found.distance[1].isposinf()
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    st.integers(2, 1000),
-    st.sampled_from([(5,), (1, 4, 4), (3, 5, 3)]),
-    st.sampled_from([None, (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)]),
-    st.integers(1, 5),
-)
-def test_any_shape_and_bounds(Z, shape, bounds, N):
-    model = linear(Z, int(np.prod(shape)))
-    lo, hi = bounds or (-3.0, 3.0)
-    x = lo + (hi - lo) * torch.rand(N, *shape, generator=torch.Generator().manual_seed(6))
-    found = CarliniWagner(search_steps=2, iterations=30)(model, x, bounds)
-    assert found.x.shape == x.shape
-    assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
-    assert found.distance.dtype == torch.float32
-    assert torch.equal(found.distance.isfinite(), found.success)
-    inside = found.x[found.success]
-    if bounds and len(inside):
-        assert inside.min() >= bounds[0]
-        assert inside.max() <= bounds[1]
-
-
-@pytest.mark.parametrize(
-    ("model", "x", "says"),
-    [
-        (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
-        (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
-        (linear(3, 4), torch.zeros(1, 4).long(), "float32"),
-        (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
-        (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
-        (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
-        (lambda x: x / 0, torch.rand(5, 4), "not finite"),
-    ],
-)
-def test_bad_input_is_one_line(model, x, says):
-    with pytest.raises(ArcalError, match=says) as caught:
-        CarliniWagner(iterations=2)(model, x)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from closed_forms import assert_honest, linear, seeded
+from closed_forms import assert_honest, assert_same_distances, linear, seeded
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
-from arcal.attacks.adversarial import Untargeted, verified
+from arcal.attacks.adversarial import verified
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
 from arcal.attacks.pgd import PGD
@@ -77,8 +77,7 @@ def test_a_point_without_logits_flips_nothing():
         return torch.stack([0.6 - x[:, 0] + 0 * (0.6 - x[:, 0]).sqrt(), 0 * x[:, 0]], dim=1)
 
     x = torch.full((2, 3), 0.2)
-    aim = Untargeted(torch.tensor([0, 0]))
-    found = verified(model, x, x + 0.5, aim, None, torch.zeros(2).long())
+    found = verified(model, x, x + 0.5, torch.tensor([0, 0]), None, torch.zeros(2).long())
     assert not found.success.any()
     assert found.distance.isposinf().all()
 
@@ -109,8 +108,8 @@ def test_a_function_whose_weights_alone_have_a_gradient_is_one_line(order):
             call()
     assert len(score(function, data, "margin").ids) == 20
     nowhere = torch.full_like(X, torch.nan)
-    aim = Untargeted(function(X).argmax(dim=1))
-    found = verified(function, X, nowhere, aim, None, torch.zeros(20).long())
+    predicted = function(X).argmax(dim=1)
+    found = verified(function, X, nowhere, predicted, None, torch.zeros(20).long())
     assert "has no gradient there" in found.reason
 
 
@@ -134,13 +133,6 @@ def test_a_model_of_another_dtype_is_one_line(attack):
         assert "\n" not in str(caught.value)
     with pytest.raises(ArcalError, match=r"inputs are torch.float64 and .* torch.float32"):
         attack(linear(3, 6), X.double())
-
-
-@each_attack
-@pytest.mark.parametrize("wrap", [lambda z: (z,), lambda z: {"logits": z}], ids=["tuple", "dict"])
-def test_what_holds_logits_is_one_line(attack, wrap):
-    with pytest.raises(ArcalError, match="as_model"):
-        attack(lambda x: wrap(linear(3, 6)(x)), X)
 
 
 def steps(x):
@@ -176,13 +168,6 @@ def test_most_without_a_gradient_are_the_reason_though_some_have_one():
     assert "clips probabilities" in reason
 
 
-def test_inputs_of_16_bits_and_one_alone_are_told_what_to_do():
-    with pytest.raises(ArcalError, match=r"by `.float\(\)`$"):
-        BoundaryProjection()(linear(3, 6).half(), X.half())
-    with pytest.raises(ArcalError, match=r"`x\[None\]`$"):
-        BoundaryProjection()(linear(3, 6), X[0])
-
-
 def test_a_masked_class_is_not_the_reason():
     def far(x):  # the first class leads everywhere within the bounds
         logits = linear(3, 6)(x).index_fill(1, torch.tensor([2]), -torch.inf)
@@ -190,12 +175,6 @@ def test_a_masked_class_is_not_the_reason():
 
     for attack in (BoundaryProjection(8), CarliniWagner(iterations=20)):
         assert "within the bounds" in attack(far, X).reason
-
-
-def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
-    found = BoundaryProjection(3)(lambda x: torch.stack([1.5 - x[:, 0], 0 * x[:, 0]], dim=1), X)
-    assert "within the bounds" in found.reason
-    assert BoundaryProjection(3)(linear(3, 6), X).reason == ""
 
 
 @functools.cache
@@ -218,7 +197,7 @@ def test_a_masked_class_is_as_if_it_were_not_there(attack, mask):
     found = attack(masked, X)
     assert torch.equal(found.success, plain.success)
     assert found.success.any()
-    torch.testing.assert_close(found.distance, plain.distance, rtol=1e-3, atol=0)
+    assert_same_distances(found.distance[found.success], plain.distance[found.success])
     with pytest.raises(ArcalError, match="drawn at random"):
         attack(lambda x: masked(F.dropout(x, 0.1)), X)
 

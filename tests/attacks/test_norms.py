@@ -1,4 +1,4 @@
-"""L-infinity against linear programming, closed forms, a grid, and what L2 was before it."""
+"""L-infinity against linear programming, closed forms and a grid."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def programmed(x, offset, normal, bounds):
     return solved.fun if solved.success else None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 7),
     st.sampled_from(BOUNDS),
@@ -79,24 +79,6 @@ def test_projection_is_the_linear_programmes(D, bounds, share, scale, at_bounds,
         assert offset + normal @ d <= 1e-5 * offset + 1e-12
 
 
-def test_newton_takes_as_many_steps_as_it_needs():
-    """Room and weight of each entry are a fraction of those of the one before it."""
-    D = 60
-    for rise in (0.5, 0.8, 1.25, 2.0):
-        x = (0.5 * rise ** torch.arange(D).double()).clamp(max=0.9)
-        for fall in (0.5, 0.9, 1.1, 2.0):
-            normal = fall ** torch.arange(D).double()
-            for share in (0.1, 0.9, 0.999):
-                offset = share * normal @ x
-                d = project(x[None], offset[None], normal[None], (0.0, 1.0), LINF)[0]
-                low, high = 0.0, 1.0
-                for _ in range(100):  # by bisection: too badly scaled for a linear programme
-                    t = (low + high) / 2
-                    enough = bool(normal @ x.clamp(max=t) >= offset)
-                    low, high = (low, t) if enough else (t, high)
-                assert float(d.abs().max()) == pytest.approx(high, rel=1e-4)
-
-
 @pytest.mark.parametrize("name", NORMS)
 def test_a_dual_norm_is_what_the_steepest_step_changes(name):
     norm, n = NORMS[name], torch.randn(50, 9, generator=seeded(1)).double()
@@ -108,45 +90,11 @@ def test_a_dual_norm_is_what_the_steepest_step_changes(name):
     assert ((n * others).sum(2) <= norm.dual(n)).all()
 
 
-def as_it_was(x, offset, normal, bounds):
-    """The projection in L2 before there was another norm, literally."""
-
-    def newton(t, missing, slope, offset, n, square, lower, upper):
-        t = t + torch.where(slope > 0, missing / slope, 0)
-        moved = -t.unsqueeze(1) * n
-        d = moved.clamp(lower, upper)
-        missing = (offset + torch.linalg.vecdot(n, d)).clamp(min=0)
-        return t, d, missing, torch.linalg.vecdot(square, (d == moved).to(n.dtype))
-
-    square = normal.square()
-    missing, slope = offset.clamp(min=0), square.sum(dim=1)
-    if bounds is None:
-        return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * normal
-    sides = bounds[0] - x, bounds[1] - x
-    t, d = torch.zeros_like(offset), torch.zeros_like(normal)
-    for i in range(103):
-        if i >= 3 and not ((missing > 1e-6 * offset.abs()) & (slope > 0)).any():
-            break
-        t, d, missing, slope = newton(t, missing, slope, offset, normal, square, *sides)
-    return d
-
-
-@pytest.mark.parametrize("bounds", BOUNDS)
-def test_l2_has_the_bits_it_had(bounds):
-    x = between(bounds, torch.rand(1, 500, generator=seeded(1)))
-    for seed in range(50):
-        normal = torch.randn(1, 500, generator=seeded(100 + seed)) ** 3
-        offset = 0.3 * torch.rand(1, generator=seeded(seed)) * normal.abs().sum(dim=1)
-        there = project(x, offset, normal, bounds)
-        assert torch.equal(there, as_it_was(x, offset, normal, bounds))
-
-
 # Linear models: without bounds the margin over the dual norm, with them a linear programme
 
 
-@pytest.mark.parametrize("Z", [2, 6])
 @pytest.mark.parametrize("bounds", BOUNDS)
-@pytest.mark.parametrize("where", ["inside", "corners"])
+@pytest.mark.parametrize(("Z", "where"), [(2, "corners"), (6, "inside"), (6, "corners")])
 def test_linear_is_exact(Z, bounds, where):
     model: Any = linear(Z, 20)
     u = torch.rand(25, 20, generator=seeded(1)) if where == "inside" else corners(25, 20)

@@ -70,12 +70,3 @@ def test_arcals_own_verify_what_they_return_and_spend_no_passes_on_it():
     alone = len(calls)
     arcal.score(counted, (X, Y), attack=attack)
     assert len(calls) == 2 * alone
-
-
-def test_an_attack_may_be_given_by_its_name():
-    by_name = arcal.score(nn.Identity(), (X, Y), attack="boundary-projection-quick")
-    itself = arcal.score(nn.Identity(), (X, Y), attack=ATTACKS["boundary-projection-quick"])
-    assert torch.equal(by_name.robustness, itself.robustness)
-    x = torch.cat([X] * 7)
-    audit = arcal.audit(nn.Identity(), (x, torch.cat([Y] * 7)), attack="boundary-projection-quick")
-    assert audit.models[0].levels

@@ -1,6 +1,5 @@
 """Answers of which only a confidence is known, and whether each was right."""
 
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, log_loss
 
 import arcal
 from arcal.auditing import (
@@ -21,13 +19,13 @@ from arcal.auditing import (
     choose_calibrator,
     difference,
     ensemble,
-    posthoc_on_halves,
     suspects,
     without_zeros,
 )
 from arcal.calibration.posthoc import POSTHOC
 from arcal.errors import ArcalError
-from arcal.report.terminal import log_odds
+
+pytestmark = pytest.mark.processor
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "aurc")
 
@@ -112,16 +110,6 @@ def test_the_vector_is_beta_calibration_as_a_logistic_regression_fits_it(slope):
     assert mine.numpy() == pytest.approx(theirs.predict_proba(x)[:, 1], abs=2e-3)
 
 
-def test_the_isotonic_calibrator_is_the_isotonic_regression_of_the_confidence():
-    c, right = drawn(3000)
-    answers = as_answers(confidence=c, correct=right)
-    fitted = POSTHOC["irova-ts"](answers.log_probabilities, answers.labels)
-    theirs = IsotonicRegression(out_of_bounds="clip").fit(c.numpy(), right.double().numpy())
-    mine = fitted(answers.log_probabilities).exp()[:, 0].numpy()
-    inside = (mine > 0.05) & (mine < 0.95)  # at the ends the other class keeps a share
-    assert mine[inside] == pytest.approx(theirs.predict(c.numpy())[inside], abs=0.01)
-
-
 def test_a_calibrator_that_a_classifier_would_not_be_given_is_picked():
     c, right = drawn(2000, of=lambda c: 0.1 + 0.3 * c)
     choice = choose_calibrator(as_answers(confidence=c, correct=right), resamples=200)
@@ -130,14 +118,6 @@ def test_a_calibrator_that_a_classifier_would_not_be_given_is_picked():
     assert {one.keeps_accuracy for one in choice.candidates.values()} == {True}
     assert choice.candidates["vector"].accuracy == choice.before.accuracy
     assert choice.candidates["vector"].ece.value < 0.04 < choice.before.ece.value
-
-
-def test_halves_recommend_one_that_brings_sure_answers_below_one_half():
-    c, right = drawn(2000, of=lambda c: 0.1 + 0.3 * c)
-    halves = posthoc_on_halves(as_answers(confidence=c, correct=right), resamples=200)
-    assert halves.recommended == "vector"
-    assert {*halves.outcomes} == {"temperature", "vector", "irova-ts"}
-    assert {one.changed for one in halves.outcomes.values()} == {0}
 
 
 def test_calibrators_of_the_more_probable_class_are_left_out():
@@ -169,14 +149,6 @@ def test_two_systems_are_right_on_questions_of_their_own():
     whole = as_predictions(probabilities=[[0.7, 0.3]] * 300, labels=[0] * 300)
     with pytest.raises(ArcalError, match="same ids and labels"):
         difference(one, whole)
-
-
-def test_the_order_of_confidences_is_what_a_threshold_and_an_auroc_see():
-    c, right = drawn(1000)
-    answers = as_answers(confidence=c, correct=right)
-    mended = calibrated(POSTHOC["vector"](answers.log_probabilities, answers.labels), answers)
-    before, after = (roc_auc_score(right, one.confidence) for one in (answers, mended))
-    assert after == pytest.approx(before, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -245,17 +217,3 @@ def test_answers_and_predictions_are_not_mixed():
         arcal.calibrate(answers, unlabelled=two)
     with pytest.raises(ArcalError, match="unlabelled inputs may have a confidence alone"):
         arcal.calibrate(two, unlabelled={"may": answers})
-
-
-@pytest.mark.parametrize("name", ["temperature", "vector"])
-def test_the_formula_that_is_printed_is_what_the_calibrator_does(name):
-    c, right = drawn(1000, of=lambda c: 0.1 + 0.7 * c)
-    answers = as_answers(confidence=c, correct=right)
-    fitted = POSTHOC[name](answers.log_probabilities, answers.labels)
-    _, formula = (log_odds(fitted) or "").split(" = ")
-    formula = re.sub(r"([\d.]) log", r"\1 * log", formula).replace("log c", "log(c)")
-    mine = eval(formula, {"log": torch.log, "c": c})  # as somebody would type it
-    assert mine.sigmoid().tolist() == pytest.approx(
-        fitted(answers.log_probabilities).exp()[:, 0].tolist(), abs=1e-5
-    )
-    assert log_odds(POSTHOC["irova-ts"](answers.log_probabilities, answers.labels)) is None

@@ -89,11 +89,6 @@ def test_what_has_changed_is_told_from_chance():
     assert back.by.low == pytest.approx(-right.by.high)
 
 
-def test_equal_confidences_do_not_differ_by_rounding():
-    one, other = audited(800, 1000, confidence=0.7), audited(800, 999, confidence=0.7 + 1e-13)
-    assert changes(one, other).figures["confidence"].verdict == "not shown"
-
-
 def grouped(right, n):
     """A model that is right on so many of the n inputs of each of several groups."""
     groups = torch.arange(len(right)).repeat_interleave(n)
@@ -126,15 +121,6 @@ def test_verdicts_on_groups_are_corrected_for_how_many_they_are(right):
     assert {since[f"site {g}"][of].verdict for g in range(1, 5) for of in ("accuracy", "gap")} == {
         "not shown"
     }
-
-
-def test_a_group_may_seem_to_change_by_chance_among_many():
-    since = changes(grouped((78, *[90] * 9), 100), grouped((90,) * 10, 100)).groupings["site"]
-    alone = since["site 0"]["accuracy"]
-    assert alone.by.sign == -1
-    assert alone.verdict == "not shown"
-    steps = changes(grouped((60, 76, *[90] * 8), 100), grouped((90,) * 10, 100)).groupings["site"]
-    assert steps["site 0"]["accuracy"].verdict == "lower"
 
 
 def test_groups_that_only_one_audit_has_and_those_of_few_inputs():
@@ -233,39 +219,3 @@ def test_the_confidences_of_a_groups_other_inputs_are_others():
     again = changes(now, saved).groupings["site"]["site 0"]["gap"].by
     assert again.width == pytest.approx(change.width, rel=0.1)
     assert again.width > 1.05 * given.width
-
-
-def test_groups_of_a_model_that_is_unsure_without_need_are_seldom_said_to_have_changed():
-    def one(seed):
-        model = unsure_without_need(seed, n=1000)
-        (site,), said = model.groupings, model.predictions
-        groups = by_group(said, site.number, site.groups, resamples=2)
-        off = (said.confidence - said.correct.double()).square().mean().item()
-        vary = dict.fromkeys(site.groups, off - (said.confidence.mean().item() - 0.99) ** 2)
-        return Standing("mine", 1000, {}, {}, {"site": groups}, {"site": vary})
-
-    called = 0
-    for seed in range(0, 120, 2):
-        by_site = changes(one(seed), replace(one(seed + 1), group_variances={})).groupings["site"]
-        called += any(each["gap"].verdict in ("higher", "lower") for each in by_site.values())
-    assert called <= 5  # of 60
-
-
-def test_few_inputs_that_are_all_sure_do_not_show_a_higher_confidence():
-    """As likely as not among them there is none of the unsure tenth of the earlier inputs."""
-    p = torch.full((1000, 2), 0.01, dtype=torch.float64)
-    p[:, 0] = 0.99
-    p[:100] = 0.5
-    labels = torch.zeros(1000, dtype=torch.int64)
-    every = standing(Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b")))
-    few, many = (
-        standing(
-            Audited("mine", as_predictions(probabilities=p[-n:], labels=labels[-n:]), ("a", "b"))
-        )
-        for n in (6, 800)
-    )
-    change = changes(few, every).figures["confidence"]
-    assert change.verdict == "not shown"
-    assert change.by.low < -0.1 < 0.04 < change.by.value
-    assert changes(every, few).figures["confidence"].verdict == "not shown"
-    assert changes(many, every).figures["confidence"].verdict == "higher"

@@ -13,7 +13,6 @@ from torch import nn
 import arcal
 from arcal.auditing import as_predictions, suspect_drift
 from arcal.calibration.clusters import design_effect
-from arcal.calibration.posthoc import fit_accuracy_by_threshold, fit_batch_temperature
 from arcal.errors import ArcalError
 from tests.test_cli import arcal as run
 
@@ -53,32 +52,6 @@ def test_one_cluster_and_equal_values_count_each_cluster_once(values):
     assert design_effect(values, torch.ones(6).double(), number) == pytest.approx(6 / clusters)
 
 
-def test_intervals_of_estimates_hold_what_they_should():
-    large, _ = drawn(G=20_000, alike=0, harder=0, seed=99)
-    accuracy, held = large.correct.double().mean().item(), {True: 0, False: 0}
-    for seed in range(100):
-        (labelled, of), (today, of_today) = drawn(seed=seed), drawn(seed=seed + 1000)
-        for known in held:
-            said = labelled.log_probabilities, labelled.labels
-            stream = fit_batch_temperature(*said, clusters=of if known else None)
-            one = stream.estimate(today.log_probabilities, of_today if known else None)
-            held[known] += one.low <= accuracy <= one.high
-    assert held[True] >= 90
-    assert held[False] <= 80
-
-
-def test_copies_of_inputs_in_clusters_change_no_interval():
-    said, _ = drawn(G=400, alike=0, harder=0)
-    few = torch.arange(0, len(said.labels), 10)
-    number = torch.arange(len(few))
-    scores, right = said.confidence[few], said.correct[few]
-    alone = fit_accuracy_by_threshold(scores, right, clusters=number).estimate(scores, number)
-    scores, right, number = (one.repeat(4) for one in (scores, right, number))
-    together = fit_accuracy_by_threshold(scores, right, clusters=number)
-    assert together.estimate(scores, number) == pytest.approx(alone, abs=2e-3)
-    assert together.estimate(scores)[1] > alone[1] + 0.005
-
-
 def test_a_drift_of_a_few_patients_is_no_drift():
     said = [
         suspect_drift(a.log_probabilities, b.log_probabilities, "ab", clusters=(of, of_b))
@@ -90,36 +63,6 @@ def test_a_drift_of_a_few_patients_is_no_drift():
         suspect_drift(a.log_probabilities, b.log_probabilities, "ab", clusters=(of, of_b))
         is not None
     )
-
-
-def test_patients_of_whom_a_model_is_more_or_less_sure_are_no_drift():
-    def sure(G, m, seed):
-        """Each patient has inputs of all classes, so that the mean probabilities are alike."""
-        g = torch.Generator().manual_seed(seed)
-        number = torch.arange(G).repeat_interleave(m)
-        y = torch.randint(3, (G * m,), generator=g)
-        u = 1.5 * torch.randn(G, generator=g)[number]
-        z = torch.randn(G * m, 3, generator=g)
-        z[torch.arange(G * m), y] += 2 + u
-        return (2 * z).log_softmax(1), number
-
-    said, alone = 0, 0
-    for seed in range(60):
-        (a, of), (b, of_b) = sure(100, 5, seed), sure(10, 50, seed + 500)
-        said += suspect_drift(a, b, "abc", clusters=(of, of_b)) is not None
-        alone += suspect_drift(a, b, "abc") is not None
-    assert (said, alone > 3) == (0, True)
-
-
-def test_inputs_of_no_weight_are_in_no_cluster():
-    said, number = drawn()
-    weights = (number < 10).double()
-    n = int(weights.sum())
-    more: dict[str, Any] = {"weights": weights, "clusters": number}
-    for lines in (arcal.audit(said, **more).doubts, arcal.calibrate(said, **more).notes):
-        (line,) = (one for one in lines if " clusters, whose" in one)
-        assert f"the {n} inputs are in 10 clusters" in line
-        assert "so few clusters" in line
 
 
 def test_python_takes_clusters_of_predictions_pairs_and_loaders():
@@ -140,8 +83,8 @@ def test_python_takes_clusters_of_predictions_pairs_and_loaders():
     assert found[0].notes == found[1].notes == found[2].notes
     assert "400 inputs are in 100 clusters, whose" in found[0].notes[-1]
     figures = [one.figures() for one in found]
-    assert figures[1] == pytest.approx(figures[0])
-    assert figures[2] == pytest.approx(figures[0])
+    assert figures[1] == pytest.approx(figures[0], rel=1e-5, abs=1e-6)
+    assert figures[2] == pytest.approx(figures[0], rel=1e-5, abs=1e-6)
     without = arcal.calibrate(predicted, calibrators=["temperature"])
     for one in (found[2], without):
         assert one.choice.picked == "temperature"
@@ -152,16 +95,6 @@ def test_python_takes_clusters_of_predictions_pairs_and_loaders():
     assert not without.notes
     estimated = arcal.calibrate(predicted, unlabelled=predicted, **more)
     assert any("which of these inputs belong together is not known" in d for d in estimated.doubts)
-
-
-def test_each_cluster_is_judged_by_calibrators_that_never_saw_it():
-    said, number = drawn(G=60, sharper=2.5)
-    blocks = torch.arange(len(said.labels)) // 10
-    assert len(blocks.unique()) != len(number.unique())
-    one = arcal.calibrate(said, calibrators=["irm"], clusters=number.numpy())
-    other = arcal.calibrate(said, calibrators=["irm"])
-    assert one.choice.candidates["irm"].nll.value != other.choice.candidates["irm"].nll.value
-    assert one.choice.candidates["irm"].nll.width > other.choice.candidates["irm"].nll.width
 
 
 def test_other_numbers_of_clusters_are_refused():
@@ -205,18 +138,3 @@ def test_a_column_of_a_file_says_which_inputs_belong_together(here):
     assert values[0]["accuracy"] == values[1]["accuracy"]
     assert values[0]["high"] - values[0]["low"] > 1.5 * (values[1]["high"] - values[1]["low"])
     assert figures[0]["picked"] == figures[1]["picked"] == "temperature"
-
-
-def test_files_without_the_column_are_told(here):
-    text = (here / "today.csv").read_text()
-    (here / "plain.csv").write_text("\n".join(",".join(row.split(",")[:2]) for row in text.split()))
-    files = ["--cluster", "patient", "--unlabelled", "plain.csv"]
-    done = run(*COMMAND.split(), *files)
-    assert done.code == 0
-    assert "belong together is not known" in done.stderr
-    done = run(*COMMAND.split(), "--cluster", "hospital")
-    assert done.code == 2
-    assert "hospital" in done.stderr
-    done = run(*COMMAND.split(), "--cluster", "patient", "--fail-if", "coverage_at_99<1")
-    assert done.code == 1
-    assert "coverage_at_99 is 0, so" in done.stderr

@@ -1,7 +1,5 @@
 """Inputs that belong together: copies count once, and intervals hold their figure."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -19,12 +17,10 @@ from arcal.auditing import (
     reliability,
     under_shift,
 )
-from arcal.auditing._estimate import accuracy_from
 from arcal.auditing._halves import folds_of
 from arcal.auditing._measures import EvaluationSet
 from arcal.calibration.clusters import Clusters, as_clusters
-from arcal.calibration.draws import chance, drawn_counts
-from arcal.calibration.weighted import effective_of
+from arcal.calibration.draws import chance
 from arcal.errors import ArcalError
 
 COPIES = 4
@@ -53,25 +49,6 @@ def near(one: Estimate, other: Estimate) -> bool:
 
 def clusters_of(N: int) -> torch.Tensor:
     return torch.arange(N).repeat_interleave(COPIES)
-
-
-def test_a_difference_is_that_of_the_other_way_round():
-    """One model's errors come together in clusters, the other's do not."""
-    generator = torch.Generator().manual_seed(0)
-    number = torch.arange(600) // 20
-    labels = torch.randint(2, (600,), generator=generator)
-    luck = torch.rand(2, 600, generator=generator)
-    luck[0] = luck[0][number]
-    sure = 0.6 + 0.35 * torch.rand(2, 600, generator=generator, dtype=torch.float64)
-    p = torch.where((luck < 0.8) == (labels == 1), sure, 1 - sure)
-    one, other = (
-        as_predictions(probabilities=torch.stack([1 - q, q], 1), labels=labels) for q in p
-    )
-    there, back = (difference(*pair, clusters=number) for pair in ((one, other), (other, one)))
-    for name in ("accuracy", "gap", "nll", "brier", "aurc"):
-        first, second = getattr(there, name), getattr(back, name)
-        assert (first.low, first.high) == pytest.approx((-second.high, -second.low)), name
-        assert first.n == second.n
 
 
 def test_copies_count_once():
@@ -116,33 +93,6 @@ def test_copies_count_once_between_models_and_under_shift():
         assert near(getattr(shifted.change, name), getattr(shift.change, name)), name
 
 
-def test_clusters_of_one_input_each_change_little():
-    once = some(400, seed=5)
-    alone, together = overall(once), overall(once, clusters=torch.arange(400))
-    for name in ("accuracy", "gap", "confidence", "nll", "brier", "ece", "aurc"):
-        assert near(getattr(together, name), getattr(alone, name)), name
-
-
-def test_intervals_hold_the_accuracy_of_clusters_whose_errors_come_together():
-    generator, held, held_if_independent = np.random.default_rng(0), 0, 0
-    for _ in range(200):
-        sizes = 1 + generator.poisson(9, 50)
-        number = np.repeat(np.arange(50), sizes)
-        confidence = 0.5 + 0.5 * generator.beta(4, 1, len(number))  # of mean 0.9
-        luck = generator.normal(size=50)[number] * math.sqrt(0.4)
-        luck = luck + generator.normal(size=len(number)) * math.sqrt(0.6)
-        below = np.vectorize(math.erfc)(-luck / math.sqrt(2)) / 2
-        c, right = torch.from_numpy(confidence), torch.from_numpy(below < confidence)
-        w, share = torch.ones(len(c), dtype=torch.float64), right.double().mean().item()
-        together = as_clusters(torch.from_numpy(number), c, right, w)
-        one = accuracy_from(share, effective_of(w, c, right, together))
-        independent = accuracy_from(share, effective_of(w, c, right))
-        held += one.low <= 0.9 <= one.high
-        held_if_independent += independent.low <= 0.9 <= independent.high
-    assert held >= 186  # 93 %
-    assert held_if_independent < 170
-
-
 def test_chance_has_the_correlation_that_was_fitted():
     number, confidence = torch.arange(400).repeat_interleave(5), torch.full((2000,), 0.8)
     draws = chance(confidence.double(), 60, 7, Clusters(number, 0.5))
@@ -151,16 +101,6 @@ def test_chance_has_the_correlation_that_was_fitted():
     w = torch.ones(2000, dtype=torch.float64)
     fits = (as_clusters(number, confidence.double(), some, w) for some in right.T)
     assert np.mean([one.alike for one in fits if one is not None]) == pytest.approx(0.5, abs=0.03)
-
-
-def test_a_draw_takes_whole_clusters():
-    number = torch.tensor([3, 3, 0, 5, 0])
-    one = torch.ones(5, dtype=torch.float64)
-    together = as_clusters(number, one / 2, one > 0, one)
-    (counts,) = drawn_counts(5, 50, seed=0, clusters=together)
-    assert torch.equal(counts[0], counts[1])
-    assert torch.equal(counts[2], counts[4])
-    assert torch.equal(counts[[0, 2, 3]].sum(0), torch.full((50,), 3.0, dtype=torch.float64))
 
 
 def test_a_cluster_is_in_one_fold():
@@ -208,31 +148,3 @@ def test_the_ece_by_chance_is_that_of_clusters_whose_errors_come_together():
         eces.append(np.abs(np.bincount(k, (luck < c) - c, bins)).sum() / N)
     assert found.value == pytest.approx(np.mean(eces), rel=0.06)  # 0.053; 0.034 if independent
     assert found.high == pytest.approx(np.quantile(eces, 0.95), rel=0.06)
-
-
-@pytest.mark.parametrize("sharper", [0.4, 1.0, 3.0])
-def test_a_wrong_confidence_alone_is_no_correlation(sharper):
-    """Residuals of an over-confident model have one sign, whatever cluster an input is in."""
-    g = np.random.default_rng(0)
-    z, number = g.normal(1.5, 1, 8000), torch.arange(400).repeat_interleave(20)
-    right = torch.from_numpy(g.random(8000) < 1 / (1 + np.exp(-z)))
-    c = torch.from_numpy(1 / (1 + np.exp(-sharper * z)))
-    together = as_clusters(number, c, right, torch.ones(8000).double())
-    assert together is not None
-    assert together.alike < 0.01
-
-
-def test_clusters_that_are_harder_than_others_are_alike():
-    """Their confidences say so: no error is unexpected, and the accuracy still varies with them."""
-    g = np.random.default_rng(0)
-    c = torch.from_numpy(g.uniform(0.5, 1, 400)).repeat_interleave(20)
-    number, w = torch.arange(400).repeat_interleave(20), torch.ones(8000).double()
-    right = torch.from_numpy(g.random(8000)) < c
-    together = as_clusters(number, c, right, w)
-    assert together is not None
-    sizes = together.sizes(w).sum() / 8000
-    sums = (torch.bincount(number, right.double()) - 20 * right.double().mean()) / 20
-    accuracy = right.double().mean()
-    varies = 20 * sums.square().mean() / (accuracy * (1 - accuracy))
-    assert varies > 2  # times as much as of independent inputs
-    assert sizes.item() == pytest.approx(varies.item(), rel=0.02)

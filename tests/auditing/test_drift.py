@@ -11,7 +11,7 @@ def log_p(N: int, Z: int = 3, seed: int = 0, by: float = 0.0) -> torch.Tensor:
 
 
 def test_inputs_drawn_alike_are_hardly_ever_suspected():
-    said = [suspect_drift(log_p(200, seed=s), log_p(300, seed=s + 999), "abc") for s in range(200)]
+    said = [suspect_drift(log_p(200, seed=s), log_p(300, seed=s + 999), "abc") for s in range(60)]
     assert sum(line is not None for line in said) <= 1
 
 

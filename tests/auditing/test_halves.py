@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Estimate, Predictions, as_predictions, calibrated, overall
+from arcal.auditing import Estimate, Predictions
 from arcal.auditing._halves import SHOWN, folds_of, posthoc_on_halves, simplest_of_the_best
 from arcal.calibration import clopper_pearson, nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
-from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
+
+pytestmark = pytest.mark.processor
 
 
 def states(found):
@@ -44,14 +45,6 @@ def test_halves_are_even_in_all_and_in_each_label(N):
         assert abs(int((first & own).sum()) - int((~first & own).sum())) <= 1
 
 
-def test_halves_are_of_ids_and_a_seed_and_not_of_rows(sharp):
-    first = halves(sharp.ids, sharp.labels)
-    rows = torch.randperm(400, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(halves(sharp.ids[rows], sharp.labels[rows]), first[rows])
-    other = halves(sharp.ids, sharp.labels, seed=1)
-    assert 100 < int((other & first).sum()) + int((~other & ~first).sum()) < 300
-
-
 def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
     """It is the fit of the first half alone, and other logits in the second leave every bit."""
     first = halves(sharp.ids, sharp.labels)
@@ -59,25 +52,14 @@ def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
     some = sharp.log_probabilities[first], sharp.labels[first]
     for name, state in states(found).items():
         alone = POSTHOC[name](*some).state_dict()
-        assert state == {key: value.tolist() for key, value in alone.items()}
+        for key, value in alone.items():
+            np.testing.assert_allclose(state[key], value.numpy(), rtol=1e-6, err_msg=name)
     logits = sharp.logits.clone()
     logits[:, ~first] = logits[:, ~first].flip(2) * 3
     other = posthoc_on_halves(Predictions(sharp.ids, sharp.labels, logits), resamples=2)
     assert states(other) == states(found)
     for name, outcome in found.outcomes.items():
         assert other.outcomes[name].nll.before.value > outcome.nll.before.value
-
-
-def test_the_intervals_of_an_ece_are_those_of_an_audit(sharp, found):
-    first = halves(sharp.ids, sharp.labels)
-    shown = sharp.rows(~first)
-    for outcome in found.outcomes.values():
-        after = overall(calibrated(outcome.calibrator, shown), resamples=60)
-        before = overall(shown, resamples=60)
-        assert vars(outcome.ece.before) == pytest.approx(vars(before.ece))
-        assert vars(outcome.ece.after) == pytest.approx(vars(after.ece))
-    assert found.outcomes["temperature"].ece.after.low == 0, "chance explains what is left"
-    assert found.outcomes["temperature"].ece.before.low > 0
 
 
 def test_what_is_shown_is_the_other_half(sharp, found):
@@ -149,24 +131,6 @@ def test_one_that_is_better_by_luck_does_not_hide_one_that_helps():
     assert simplest_of_the_best({}, lambda *pair: behind[pair]) == (None, None)
 
 
-def test_a_calibrated_model_is_left_as_it_is():
-    """A few may be helped by luck."""
-    helped = [posthoc_on_halves(drawn(200, seed=seed), resamples=30).recommended
-              for seed in range(3)]  # fmt: skip
-    assert sum(name is not None for name in helped) <= 1
-
-
-def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are(sharp, found):
-    rows = torch.randperm(400, generator=torch.Generator().manual_seed(2))
-    other = posthoc_on_halves(reordered(sharp, rows), resamples=2)
-    assert set(other.outcomes) == set(found.outcomes)
-    for name, outcome in found.outcomes.items():
-        for figure in ("ece", "nll", "accuracy"):
-            ours, theirs = getattr(outcome, figure), getattr(other.outcomes[name], figure)
-            assert theirs.before.value == pytest.approx(ours.before.value, abs=1e-9)
-            assert theirs.after.value == pytest.approx(ours.after.value, abs=1e-5)
-
-
 def test_validation_is_fitted_on_and_every_input_shown(sharp):
     validation = drawn(300, sharpness=2.5, seed=4)
     found = posthoc_on_halves(sharp, validation, resamples=2)
@@ -184,8 +148,9 @@ def test_weights_count_in_the_fit_and_where_it_is_shown(sharp, found):
     weighted = posthoc_on_halves(sharp, weights=weights, resamples=2)
     of_first = sharp.log_probabilities[first], sharp.labels[first]
     fitted = fit_temperature(*of_first, weights=weights[first])
-    assert str(weighted.outcomes["temperature"].calibrator) == str(fitted)
-    assert str(fitted) != str(fit_temperature(*of_first))
+    calibrator = weighted.outcomes["temperature"].calibrator
+    torch.testing.assert_close(calibrator.state_dict(), fitted.state_dict())
+    assert abs(fitted.T - fit_temperature(*of_first).T) > 1e-3
     one_half = posthoc_on_halves(sharp, weights=(~first).double(), resamples=2)
     assert one_half.too_small == (
         "calibrators cannot be compared, as all inputs in one half weigh 0: give more inputs a "
@@ -219,21 +184,3 @@ def test_too_little_says_so(sharp):
     assert weightless.too_small is not None
     assert "weigh 0" in weightless.too_small
     assert weightless.outcomes == {}
-
-
-def test_refuses_bad_weights_in_one_line(sharp):
-    for weights, line in ((torch.ones(3), "400 numbers"), (torch.zeros(400), "all weights are 0")):
-        with pytest.raises(ArcalError, match=line) as error:
-            posthoc_on_halves(sharp, weights=weights)
-        assert "\n" not in str(error.value)
-
-
-def test_a_calibrator_is_not_recommended_by_inputs_without_an_error():
-    """Calibrated: of 400 inputs 7 are expected to be wrong, and by chance one is and then none."""
-    logits = torch.tensor([[4.0, 0.0]], dtype=torch.float64).repeat(400, 1)
-    lucky = as_predictions(logits=logits, labels=[1] + [0] * 399)
-    right = as_predictions(logits=logits, labels=[0] * 400)
-    found = posthoc_on_halves(right, lucky, resamples=60)
-    change = found.outcomes["temperature"].nll.change
-    assert change.value < 0 < change.high
-    assert found.recommended is None

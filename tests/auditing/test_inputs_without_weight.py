@@ -11,12 +11,10 @@ from arcal.auditing import (
     as_predictions,
     by_class,
     class_probability,
-    difference,
     overall,
     shift_sets,
     under_shift,
 )
-from arcal.auditing._halves import posthoc_on_halves
 from tests.auditing.drawn import drawn, relabelled, reordered
 
 N = 1000
@@ -62,29 +60,6 @@ def test_nor_are_those_of_a_class_and_of_its_probability():
     sure, labels = torch.tensor([8.0, 0.0]).expand(1, N, 2), (WEIGHTS == 0).long()
     rare = Predictions(torch.arange(N), labels, sure)
     near(class_probability(rare, 1, weights=WEIGHTS).ece, class_probability(alone(rare), 1).ece)
-
-
-def test_nor_those_of_two_models_under_shift_and_after_calibration():
-    one, other = with_few_errors(), drawn(N, 2)
-    other = relabelled(Predictions(one.ids, one.labels, other.logits), one.labels)
-    other.logits[0, WEIGHTS > 0] = one.logits[0, WEIGHTS > 0] / 1.1
-    apart = difference(one, other, weights=WEIGHTS), difference(alone(one), alone(other))
-    for name in ("gap", "nll", "brier"):
-        near(*(getattr(each, name) for each in apart))
-    (fog,) = shift_sets(["fog-3"])
-    shifts = (
-        under_shift(one, {fog: other}, weights=WEIGHTS),
-        under_shift(alone(one), {fog: alone(other)}),
-    )
-    for name in ("ece", "nll", "brier"):
-        near(*(getattr(each.by_set[fog], name) for each in shifts))
-    fitted = drawn(N, 2)
-    halves = (
-        posthoc_on_halves(one, fitted, weights=WEIGHTS),
-        posthoc_on_halves(alone(one), fitted),
-    )
-    for name in ("ece", "nll"):
-        near(*(getattr(each.outcomes["temperature"], name).after for each in halves))
 
 
 def test_a_label_of_probability_0_that_weighs_nothing_changes_no_interval():

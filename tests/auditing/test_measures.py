@@ -19,7 +19,6 @@ from arcal.auditing import (
     figures,
     measure,
     measure_set,
-    overall,
     shift_sets,
     stability,
 )
@@ -34,6 +33,8 @@ from arcal.calibration import (
 from arcal.errors import ArcalError
 from arcal.ranks import levels, mean_rank
 from arcal.robustness import Robustness
+
+pytestmark = pytest.mark.processor
 
 N, Z = 60, 4
 (FOG,) = shift_sets(["fog-1"])
@@ -153,14 +154,6 @@ def test_only_the_clean_set_has_intervals_and_what_else_is_known():
     assert values == figures(run) | ece_interval(run) | known[0]
     assert 0 < values["ece_high"] - values["ece_low"] < 0.5
     assert measure_set(FOG, [run], known=known) == measure([run])
-
-
-@pytest.mark.parametrize("right", [13, 14, 15, 20])
-def test_the_interval_of_an_ece_is_that_of_an_audit(right):
-    run = certain([0.7] * 20, [True] * right + [False] * (20 - right))
-    ends, audited = ece_interval(run), overall(run).ece
-    assert ends == pytest.approx({"ece_low": audited.low, "ece_high": audited.high}, abs=1e-12)
-    assert 0 <= ends["ece_low"] <= figures(run)["ece"] <= ends["ece_high"] <= 1
 
 
 def test_test_sets_are_cut_into_levels_that_all_runs_share():

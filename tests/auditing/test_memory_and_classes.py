@@ -5,10 +5,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from arcal.auditing import Audited, Predictions, choose_calibrator, without_zeros
+from arcal.auditing import Audited, Predictions, without_zeros
 from arcal.auditing._halves import posthoc_on_halves
 from arcal.auditing._overall import overall
-from arcal.calibration.posthoc import POSTHOC, calibration_set
 
 N, Z = 5_000, 200
 
@@ -62,40 +61,3 @@ def test_an_audits_calibrators_share_few_matrices(predictions):
         shown = posthoc_on_halves(copied(predictions), resamples=2)
     assert len(shown.outcomes) == 4
     assert matrices.made <= 12
-
-
-@pytest.mark.parametrize("name", sorted({*POSTHOC} - {"dirichlet"}))
-def test_what_is_fitted_needs_few_matrices_however_many_steps_it_takes(predictions, name):
-    log_p, energy = predictions.log_probabilities, predictions.energy
-    with Matrices() as matrices:
-        POSTHOC[name](log_p, predictions.labels, energy=energy)
-    assert matrices.made <= 6
-
-
-def test_vector_scaling_of_much_is_left_out_unless_it_is_named(predictions, monkeypatch):
-    few = predictions.rows(torch.arange(600))
-    monkeypatch.setattr("arcal.auditing._choice.VECTOR_NUMBERS", 600 * Z - 1)
-    monkeypatch.setattr(
-        "arcal.auditing._choice.usual_names", lambda classes, answers: ["temperature", "vector"]
-    )
-    choice = choose_calibrator(few, resamples=2)
-    assert "600 x 200" in choice.refused["vector"]
-    assert set(choice.candidates) == {"temperature"}
-    named = choose_calibrator(few, calibrators=["vector"], resamples=2)
-    assert set(named.candidates) == {"vector"}
-
-
-@pytest.mark.slow
-def test_calibrators_are_chosen_with_few_matrices_and_one_temperature_a_part(
-    predictions, monkeypatch
-):
-    searches, search = [], calibration_set.best_temperature
-    monkeypatch.setattr(
-        calibration_set, "best_temperature", lambda *given: searches.append(1) or search(*given)
-    )
-    names = [name for name in POSTHOC if name not in ("dirichlet", "vector")]
-    with Matrices() as matrices:
-        choice = choose_calibrator(copied(predictions), calibrators=names, resamples=2)
-    assert len(choice.candidates) == len(names)
-    assert len(searches) == 6
-    assert matrices.made <= 20

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.attacks import BoundaryProjection, Inputs
+from arcal.attacks import Inputs
 from arcal.auditing import as_model, check_model
 from arcal.errors import ArcalError
 
@@ -67,19 +67,6 @@ def test_a_model_without_fault(model, x):
         check_model(model, x[:2])
 
 
-def test_it_is_left_as_it_was_and_so_are_the_inputs():
-    model = network(nn.BatchNorm1d(8), nn.Flatten())
-    model[2].train()
-    before, x = copy.deepcopy(model.state_dict()), X.clone()
-    check_model(model, x, classes=4)
-    assert model[2].training
-    assert not model[1].training
-    assert all(p.requires_grad for p in model.parameters())
-    assert torch.equal(x, X)
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, before[name]), name
-
-
 # What the module says of itself
 
 
@@ -91,12 +78,6 @@ def test_training_mode(layer):
     says(f"training mode, which matters to its {name} '1'", network(layer).train())
     says(f"training mode, which matters to its {name} '1'", as_model(network(layer).train()))
     check_model(network(nn.Dropout(0.0), nn.Sigmoid()).train(), X)
-
-
-def test_training_mode_of_attention():
-    with torch.random.fork_rng():
-        layer = nn.TransformerEncoderLayer(8, 2, 8, dropout=0.1, batch_first=True)
-    says("training mode, which matters to its MultiheadAttention", network(layer).train())
 
 
 @pytest.mark.parametrize(
@@ -141,24 +122,6 @@ def with_nan(x):
 )
 def test_outputs_that_are_no_logits(model, what):
     says(what, model)
-
-
-def test_another_number_of_classes():
-    says("of 4 classes, and the data has 10", network(), classes=10)
-    says("of 4 classes, and the data has 10", as_model(network(), classes=10))
-
-
-@pytest.mark.parametrize(
-    ("y", "what"),
-    [
-        (torch.tensor([0, 1, 2, 3, 4, 0, 0, 0]), "label of row 4 is 4, and the 4 classes are 0"),
-        ([0, 1, 2, -1, 0, 0, 0, 0], "label of row 3 is -1"),
-        (torch.arange(7) % 4, r"labels have shape \(7,\), and there are 8 inputs"),
-        (torch.arange(8) / 2, "row 1 has 0.5"),
-    ],
-)
-def test_labels_that_do_not_fit(y, what):
-    says(what, network(), y=y)
 
 
 # What it does with its inputs
@@ -215,34 +178,6 @@ def test_a_callable_that_depends_on_the_batch(model):
     says("a row's logits depend on the others of its batch|fails on 1 of them", model)
 
 
-def test_a_dynamically_quantised_model_is_to_be_given_batches_of_one():
-    def quantised(x):  # with one scale for the batch, as torch's dynamic quantisation has
-        scale = x.abs().amax() / 15
-        return network()((x / scale).round() * scale)
-
-    x = torch.linspace(0.1, 1, 40).view(8, 5)
-    says("quantised dynamically takes one scale for a batch: give it batches of one", quantised, x)
-    check_model(quantised, x[:1])
-
-
-def test_a_mask_held_beside_the_inputs_is_refused_and_given_with_them_is_not():
-    def closure(x):  # of the right shape for the whole batch alone
-        return attends(x, MASK)
-
-    def sliced(x):  # silently meets other rows
-        return attends(x, MASK[: len(x)])
-
-    right = as_model(attends)
-    mask = {"x": WORDS, "mask": MASK}
-    assert torch.equal(closure(WORDS), right(mask)), "on the whole batch nothing is wrong"
-    says("depend on the others of its batch: when the rows change places", closure, WORDS)
-    says("depend on the others of its batch: when the rows change places", sliced, WORDS)
-    check_model(right, mask)
-    wrong = BoundaryProjection(starts=0)(sliced, WORDS[1:], None).distance
-    truth = BoundaryProjection(starts=0)(right, {"x": WORDS[1:], "mask": MASK[1:]}, None).distance
-    assert not torch.allclose(wrong, truth, rtol=0.05), "which is why it is refused"
-
-
 @pytest.mark.parametrize("Z", [1, 4])
 def test_a_model_that_squeezes_one_input_alone_is_told_so(Z):
     says(
@@ -273,7 +208,7 @@ def test_what_counts_as_rounding(size, refused):
         check_model(uneven, X)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_real_network_passes_at_any_batch_size_and_precision(dtype):
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -287,29 +222,3 @@ def test_a_real_network_passes_at_any_batch_size_and_precision(dtype):
     if dtype != torch.bfloat16:  # whose rounding is as large
         training = copy.deepcopy(model).train()
         says("depend on the others", lambda x: training(x), x)
-
-
-@pytest.mark.parametrize(
-    ("parts", "line"),
-    [
-        ({"signal": torch.rand(4, 3)}, r"unexpected keyword argument 'signal'; a dict is given to"),
-        ((torch.rand(4, 3), torch.rand(4, 2)), "positional arguments but .* a tuple as arguments"),
-        (torch.rand(4, 3), r"wrap a model that takes a dict, as lambda x: model\({NAME: x}\)"),
-    ],
-)
-def test_a_model_that_takes_all_parts_as_one_is_to_be_wrapped(parts, line):
-    class Whole(nn.Module):
-        def forward(self, batch):
-            if isinstance(parts, torch.Tensor):
-                return batch["signal"]
-            return next(iter(batch.values() if isinstance(batch, dict) else batch))
-
-    with pytest.raises(ArcalError, match=line):
-        check_model(as_model(Whole().eval()), parts)
-
-
-def test_who_draws_at_random_on_purpose_is_told_to_give_mean_probabilities():
-    def passes(x):
-        return x + torch.rand_like(x)
-
-    says("stochastic: .* or give the mean probabilities of several passes, by `as_pred", passes)

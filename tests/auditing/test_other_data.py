@@ -9,7 +9,6 @@ from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 
 from arcal.auditing import Predictions, out_of_distribution
-from arcal.errors import ArcalError
 
 Z = 3
 
@@ -57,21 +56,6 @@ def test_shares_of_images_by_entropy_are_numpys_histogram():
             assert share.tolist() == pytest.approx(counts / len(run.ids))
 
 
-def test_weights_of_whole_numbers_are_images_that_are_there_as_often():
-    weights = torch.arange(40) % 3
-    rows = torch.arange(40).repeat_interleave(weights)
-    often = [Predictions(torch.arange(len(rows)), run.labels[rows], run.logits[:, rows])
-             for run in INSIDE]  # fmt: skip
-    weighted = out_of_distribution("cats", INSIDE, OUTSIDE, weights=weights.double())
-    repeated = out_of_distribution("cats", often, OUTSIDE)
-    for one, other in zip(weighted.runs, repeated.runs, strict=True):
-        assert list(vars(one).values()) == pytest.approx(list(vars(other).values()))
-    assert weighted.ensemble is not None
-    assert repeated.ensemble is not None
-    assert weighted.ensemble.auroc_entropy == pytest.approx(repeated.ensemble.auroc_entropy)
-    torch.testing.assert_close(weighted.inside, repeated.inside)
-
-
 def test_the_same_images_cannot_be_told_apart_and_one_run_has_no_ensemble():
     other = out_of_distribution("itself", INSIDE[:1], INSIDE[:1])
     (run,) = other.runs
@@ -88,11 +72,3 @@ def test_entropies_of_the_same_probabilities_of_other_classes_are_a_tie(tenths):
     for i in range(6):
         one = Predictions(torch.arange(1), torch.zeros(1).long(), log_p[None, i : i + 1])
         assert out_of_distribution("permuted", [one], [every]).runs[0].auroc_entropy == 0.5
-
-
-def test_runs_of_other_numbers_or_classes_are_refused():
-    wider = Predictions(torch.arange(4), torch.zeros(4).long(), torch.randn(1, 4, Z + 1))
-    for inside, outside in ((INSIDE, OUTSIDE[:1]), ([], []), (INSIDE[:1], [wider])):
-        with pytest.raises(ArcalError, match="on both, of the same classes") as error:
-            out_of_distribution("cats", inside, outside)
-        assert "\n" not in str(error.value)

@@ -8,19 +8,15 @@ import torch
 from scipy.stats import binomtest
 
 from arcal.auditing import (
-    RANGES,
     Estimate,
-    as_predictions,
-    by_class,
     overall,
-    shift_sets,
-    under_shift,
 )
-from arcal.auditing._halves import posthoc_on_halves
 from arcal.auditing._overall import Overall
 from arcal.calibration import smooth_ece
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
+
+pytestmark = pytest.mark.processor
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 
@@ -122,17 +118,6 @@ def test_planted_gaps_are_found():
     assert flat.gap.sign == -1
 
 
-def test_the_intervals_of_a_calibrated_model_hold_0():
-    """Without a look at chance those of the smooth ECE left it out in 6 of 10 draws."""
-    left_out = {"ece": 0, "smooth_ece": 0}
-    for seed in range(8):
-        one = overall(drawn(200, seed=seed), resamples=30)
-        assert one.ece.value > 0
-        for name in left_out:
-            left_out[name] += getattr(one, name).low > 0
-    assert max(left_out.values()) <= 2  # of 8, where .4 are expected
-
-
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
     predictions = drawn(sharpness=2)
     weights = torch.arange(400) % 4
@@ -144,59 +129,6 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
     assert values(weighted) == pytest.approx(by_hand(predictions, weights), abs=1e-8)
     assert weighted.n == 400
     assert weighted.accuracy.n <= round(600**2 / 1400)  # (sum w)^2 / sum w^2
-
-
-def test_equal_weights_change_nothing():
-    predictions = drawn(200)
-    plain, weighted = (
-        overall(predictions, weights=w, resamples=50) for w in (None, torch.full((200,), 7))
-    )
-    assert values(weighted) == pytest.approx(values(plain), abs=1e-8)
-    assert weighted.accuracy.n == 200
-    for name, interval in ends(plain).items():
-        assert ends(weighted)[name] == pytest.approx(interval, abs=1e-7)
-
-
-def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are():
-    predictions = drawn(sharpness=2)
-    rows = torch.randperm(400, generator=torch.Generator().manual_seed(1))
-    one, other = (
-        overall(some, resamples=200) for some in (predictions, reordered(predictions, rows))
-    )
-    assert values(other) == pytest.approx(values(one), abs=1e-8)
-    for name, interval in ends(one).items():
-        exact = name in ("accuracy", "gap")
-        width = interval[1] - interval[0]
-        assert ends(other)[name] == pytest.approx(interval, abs=1e-9 if exact else 0.3 * width)
-
-
-@pytest.mark.slow
-def test_of_many_inputs_there_are_fewer_draws_unless_they_are_given(monkeypatch):
-    """The values are as exact, and every finding has the draws that belong to its inputs."""
-    predictions, shifted = drawn(sharpness=2), drawn(sharpness=3)
-    classes = [str(z) for z in range(predictions.classes)]
-    (fog,) = shift_sets(["fog-3"])
-    shifted = type(shifted)(predictions.ids, predictions.labels, shifted.logits)
-
-    def findings(**options):
-        halves = posthoc_on_halves(predictions, **options)
-        return (
-            repr(overall(predictions, **options)),
-            repr(by_class(predictions, classes, **options)),
-            repr(under_shift(predictions, {fog: shifted}, **options)),
-            [(one.ece, one.nll) for one in halves.outcomes.values()],
-        )
-
-    few = findings(resamples=250)
-    thousand = overall(predictions)
-    assert thousand == overall(predictions, resamples=1000)
-    monkeypatch.setattr("arcal.calibration.draws.MANY", 100)
-    monkeypatch.setattr("arcal.calibration.draws.LEAST", 100)
-    assert findings()[:3] == few[:3]
-    assert findings()[3] == findings(resamples=500)[3], "of a half, 200 inputs"
-    assert values(overall(predictions)) == values(thousand)
-    with pytest.raises(ArcalError, match="0 draws"):
-        overall(predictions, resamples=0)
 
 
 def test_a_loss_that_is_infinite_has_no_interval():
@@ -221,34 +153,3 @@ def test_refuses_bad_input_in_one_line():
         with pytest.raises(ArcalError, match=line) as error:
             overall(some, weights=weights, resamples=2)
         assert "\n" not in str(error.value)
-
-
-def test_the_intervals_of_scores_hold_them_where_errors_are_few():
-    """Calibrated, and wrong on 5 in 1,000: of 200 inputs on one, and often on none."""
-    generator = torch.Generator().manual_seed(0)
-
-    def sure(N):
-        z = 9 + 3 * torch.randn(N, generator=generator, dtype=torch.float64)
-        labels = (torch.rand(N, generator=generator, dtype=torch.float64) > z.sigmoid()).long()
-        return as_predictions(logits=torch.stack([z, 0 * z], 1), labels=labels)
-
-    many = sure(200_000).scores
-    missed = {"nll": 0, "brier": 0}
-    for _ in range(20):
-        one = overall(sure(200), resamples=100)
-        for name, values in (("nll", many.loss), ("brier", many.brier)):
-            estimate = getattr(one, name)
-            missed[name] += not estimate.low <= values.mean() <= estimate.high
-    assert max(missed.values()) <= 3  # of draws alone it is 8 of 20
-
-
-def test_one_heavy_weight_leaves_figures_in_their_ranges():
-    generator = torch.Generator().manual_seed(0)
-    z = torch.randn(300, 3, generator=generator)
-    predictions = as_predictions(logits=z, labels=torch.arange(300) % 3)
-    weights = torch.tensor([1.0] * 299 + [1e6])
-    figures = overall(predictions, weights=weights, resamples=200)
-    for name in ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc"):
-        least, most = RANGES[name]
-        one = getattr(figures, name)
-        assert least <= one.low <= one.value <= one.high <= most

@@ -1,7 +1,6 @@
 """The table of inputs, against a loop over them."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 
 from arcal.auditing import suspects
 from arcal.auditing._suspects import per_input
-from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, reordered
 
 DTYPES = {
@@ -72,35 +70,10 @@ def test_the_order_of_the_rows_is_irrelevant(known):
     table = per_input(predictions, distance, nearest=nearest)
     other = per_input(reordered(predictions, rows), distance[rows], nearest=nearest[rows])
     for name, column in table.items():
-        np.testing.assert_array_equal(column, other[name], err_msg=name)
-
-
-def test_arrays_are_tensors(known):
-    predictions, distance, _ = known
-    weights = distance.clamp(max=1)
-    table = per_input(predictions, distance, weights=weights)
-    arrays = per_input(predictions, distance.numpy(), weights=weights.tolist())
-    for name, column in table.items():
-        np.testing.assert_array_equal(column, arrays[name], err_msg=name)
+        np.testing.assert_allclose(column, other[name], rtol=1e-12, err_msg=name)
 
 
 def test_what_is_not_known_is_no_column(known):
     predictions, distance, _ = known
     assert list(per_input(predictions)) == list(DTYPES)[:8]
     assert list(per_input(predictions, distance)) == list(DTYPES)[:10]
-
-
-def test_refuses_bad_input_in_one_line(known):
-    predictions, distance, nearest = known
-    cases: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"nearest": nearest[:3]}, "give a class for each of 90 inputs"),
-        ({"nearest": nearest.double()}, "nearest is torch.float64"),
-        ({"robustness": distance, "R": 91}, "cannot be cut into 91 levels"),
-        ({"robustness": distance[:5]}, "robustness .5,. and ids"),
-        ({"weights": [1.0, 2.0]}, "weights must be 90 numbers"),
-        ({"weights": -distance}, "weights must be 0 or more"),
-    )
-    for options, line in cases:
-        with pytest.raises(ArcalError, match=line) as error:
-            per_input(predictions, **options)
-        assert "\n" not in str(error.value)

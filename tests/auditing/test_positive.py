@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.calibration import calibration_curve as sklearn_curve
 
-from arcal.auditing import Audited, as_predictions, calibration_curve, class_probability
+from arcal.auditing import as_predictions, calibration_curve, class_probability
 from arcal.calibration import ClassWise, class_wise_ece, clopper_pearson
 from arcal.errors import ArcalError
 
@@ -65,18 +65,6 @@ def test_weights_count_as_often_as_inputs_do():
         assert one.frequency.high == pytest.approx(other.frequency.high)
 
 
-def test_of_weights_that_errors_follow_fewer_inputs_count_and_no_verdict_denies_its_interval():
-    p, positive = rare(3000)
-    often = 1 + 9.0 * (np.random.default_rng(1).random(3000) < 0.05) + 30 * positive
-    said = as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=positive.astype(int))
-    one = class_probability(said, weights=torch.from_numpy(often), resamples=2)
-    share = often[positive].sum() / often.sum()
-    apart = (often**2 * (positive - share) ** 2).sum() / often.sum() ** 2
-    assert one.frequency.n == round(share * (1 - share) / apart)
-    for each in (one, *one.bins):
-        assert each.verdict in ("too few", "not shown") or each.gap.sign
-
-
 def predictions(power=1.0, N=3000):
     p, positive = rare(N, power=power)
     return as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=positive.astype(int))
@@ -112,16 +100,6 @@ def test_the_first_class_mirrors_the_second():
     assert first.verdict == "under-confident"
 
 
-def test_a_calibrated_class_is_accused_as_rarely_as_said():
-    accused = 0
-    for seed in range(200):
-        p, positive = rare(500, seed)
-        labels = positive.astype(int)
-        said = as_predictions(probabilities=np.stack([1 - p, p], axis=1), labels=labels)
-        accused += class_probability(said, resamples=2).miscalibrated
-    assert accused <= 12
-
-
 def test_a_curve_that_only_the_mean_hides_is_told_from_the_bins():
     p = np.repeat([0.01, 0.2], 2000)
     positive = np.concatenate([np.arange(2000) < 120, np.arange(2000) < 300])
@@ -130,14 +108,6 @@ def test_a_curve_that_only_the_mean_hides_is_told_from_the_bins():
     assert one.verdict == "not shown"
     assert [each.verdict for each in one.bins] == ["under-confident", "over-confident"]
     assert one.miscalibrated
-
-
-def test_only_audits_of_two_classes_have_it():
-    three = as_predictions(logits=torch.zeros(4, 3), labels=[0, 1, 2, 0])
-    assert Audited("mine", three, ("a", "b", "c")).positive is None
-    two = Audited("mine", predictions(), ("no", "yes")).positive
-    assert two is not None
-    assert two.z == 1
 
 
 @pytest.mark.parametrize(
@@ -154,8 +124,3 @@ def test_only_audits_of_two_classes_have_it():
 def test_bad_input_is_refused(arguments, options, words):
     with pytest.raises(ArcalError, match=words):
         calibration_curve(*arguments, **options)
-
-
-def test_a_class_that_there_is_not_is_refused():
-    with pytest.raises(ArcalError, match=r"0 \.\. 1, not 2"):
-        class_probability(predictions(), 2)

@@ -6,24 +6,17 @@ import pytest
 import torch
 
 from arcal.auditing import (
-    Method,
     Predictions,
-    Provenance,
-    Subject,
     as_answers,
     as_predictions,
     calibrated,
-    calibrated_subject,
     ensemble,
     fit_posthoc,
-    measure,
     shift_sets,
     without_zeros,
 )
-from arcal.auditing._subject import R, shared_levels
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness
 
 FOG, SNOW = shift_sets(["fog-1", "snow-1"])
 N, Z = 60, 3
@@ -73,69 +66,6 @@ def test_what_cannot_be_fitted_names_the_run():
     perfect = Predictions(validation.ids, p.argmax(dim=1), validation.logits)
     with pytest.raises(ArcalError, match=r"^temperature of vanilla-s0-ab: all 60 .* correctly"):
         fit_posthoc("temperature", perfect, "vanilla-s0-ab")
-
-
-@pytest.fixture(scope="module")
-def twins():
-    """A subject of two runs on two sets, the validation predictions, and its calibrated twin."""
-    ids = torch.arange(N)
-    subject = Subject.from_predictions(
-        "vanilla",
-        {SNOW: [drawn(0), drawn(1)], FOG: [drawn(2), drawn(3)]},
-        seeds=[(4,), (7,)],
-        robustness=[
-            Robustness("margin", ids, torch.rand(N), None, ids, ids, ids) for _ in range(2)
-        ],
-        method=Method("vanilla"),
-        provenance=[Provenance("vanilla-s4"), Provenance("vanilla-s7")],
-    )
-    validation = [drawn(4), drawn(5)]
-    calibrators = [fit_posthoc("temperature", one, "a run") for one in validation]
-    return subject, validation, calibrated_subject(subject, "temperature", calibrators)
-
-
-def test_a_calibrated_subject_is_the_same_runs(twins):
-    subject, _, twin = twins
-    assert twin.name == "vanilla + temperature" == twin.method.label
-    assert twin.seeds == subject.seeds
-    assert twin.provenance == subject.provenance
-    assert twin.robustness is subject.robustness
-    assert list(twin.measures) == list(twin.predictions) == [SNOW, FOG]
-
-
-def test_each_run_is_calibrated_by_its_own_validation_predictions(twins):
-    subject, validation, twin = twins
-    for where, runs in subject.predictions.items():
-        expected = [
-            Predictions(run.ids, run.labels, by_hand(*pair)[None])
-            for run, pair in zip(runs, zip(validation, runs, strict=True), strict=True)
-        ]
-        measures = measure(expected, shared_levels(subject.robustness, R), R)
-        for ours, theirs in zip(twin.measures[where].runs, measures.runs, strict=True):
-            assert {name: ours[name] for name in theirs} == pytest.approx(theirs, abs=1e-9)
-        assert twin.measures[where].ensemble == pytest.approx(measures.ensemble)
-        assert twin.measures[where].stability == pytest.approx(measures.stability)
-        assert twin.measures[where].stability_by_level["variance_all_classes"] == pytest.approx(
-            measures.stability_by_level["variance_all_classes"]
-        )
-
-
-def test_a_temperature_leaves_every_prediction_alone(twins):
-    subject, _, twin = twins
-    for where, measures in subject.measures.items():
-        theirs = twin.measures[where]
-        assert [run["accuracy"] for run in theirs.runs] == [r["accuracy"] for r in measures.runs]
-        assert theirs.stability["churn"] == measures.stability["churn"]
-        assert theirs.runs[0]["nll"] != measures.runs[0]["nll"]
-
-
-def test_a_classifier_without_a_method_stays_without(twins):
-    subject, validation, _ = twins
-    mine = Subject.from_predictions("mine", {FOG: subject.predictions[FOG]})
-    calibrators = [fit_posthoc("ets", one, "a run") for one in validation]
-    twin = calibrated_subject(mine, "ets", calibrators)
-    assert (twin.name, twin.method) == ("mine + ets", None)
-    assert list(twin.measures) == [FOG]
 
 
 def test_impossible_classes_stay_so_in_an_ensemble_and_after_a_calibrator():

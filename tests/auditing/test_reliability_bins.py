@@ -65,33 +65,3 @@ def test_the_interval_of_a_bin_is_scipys_exact_one():
             continue
         exact = binomtest(int(bins.correct_sums[k]), int(bins.count[k])).proportion_ci()
         assert (float(low[k]), float(high[k])) == pytest.approx(tuple(exact), abs=1e-9)
-
-
-def test_weights_count_in_bins_as_in_the_ece():
-    generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(300, 4, generator=generator, dtype=torch.float64)
-    labels = torch.randint(0, 4, (300,), generator=generator)
-    predictions = as_predictions(logits=logits, labels=labels)
-    weights = torch.rand(300, generator=generator).double() ** 2
-    weights[::7] = 0
-    bins = reliability(predictions, weights=weights)
-    probability, predicted = logits.softmax(1).max(1)
-    for k in range(15):
-        inside = (probability > k / 15) & (probability <= (k + 1) / 15)
-        w = weights[inside]
-        if not w.sum():
-            assert not bins.count[k]
-            continue
-        right = (predicted == labels)[inside].double()
-        expected = (w * right).sum() / w.sum(), (w * probability[inside]).sum() / w.sum()
-        torch.testing.assert_close((bins.accuracy[k], bins.confidence[k]), expected)
-    gaps = (bins.accuracy - bins.confidence).abs().nan_to_num()
-    assert bins.ece == pytest.approx((bins.count * gaps).sum().item() / bins.count.sum().item())
-    whole = torch.ones(300)
-    torch.testing.assert_close(
-        reliability(predictions, weights=whole).accuracy,
-        reliability(predictions).accuracy,
-        equal_nan=True,
-    )
-    low, high = accuracy_interval(bins)
-    assert not ((low > bins.accuracy) | (high < bins.accuracy)).any()

@@ -1,10 +1,8 @@
 """Several labels for each input: annotators, words and pixels."""
 
-import numpy as np
 import pytest
 import torch
 
-from arcal.arrays import as_tensor
 from arcal.auditing import as_predictions
 from arcal.errors import ArcalError
 
@@ -29,9 +27,3 @@ def test_the_line_says_what_to_do(labels: object, line: str):
 def test_logits_of_pixels_are_told_how_to_become_rows():
     with pytest.raises(ArcalError, match=r"movedim\(1, -1\).flatten\(0, -2\)"):
         as_predictions(logits=torch.zeros(2, 3, 4, 4), labels=[0, 1])
-
-
-@pytest.mark.slow
-def test_bfloat16_of_numpy_is_numbers():
-    kind = pytest.importorskip("ml_dtypes").bfloat16
-    assert as_tensor(np.array([0.5, -2], dtype=kind)).tolist() == [0.5, -2]

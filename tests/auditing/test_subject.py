@@ -5,8 +5,6 @@ import torch
 
 from arcal.auditing import (
     CLEAN,
-    Audited,
-    EvaluationSet,
     Method,
     Predictions,
     Subject,
@@ -61,21 +59,6 @@ def test_runs_on_other_inputs_are_not_averaged(wrong, what):
             make([one, other])
 
 
-def test_robustness_in_another_order_is_not_taken_for_that_of_the_predictions():
-    sure, classes = predictions(0), ("a", "b", "c")
-    robustness = scores(torch.rand(30).tolist(), range(30))
-    assert Audited("mine", sure, classes, robustness=robustness).level is not None
-    with pytest.raises(ArcalError, match="mine: the robustness is of different inputs"):
-        Audited("mine", sure, classes, robustness=robustness.rows(torch.arange(29, -1, -1)))
-
-
-def test_predictions_of_the_clean_set_need_not_be_there():
-    assert Subject.from_predictions("mine", {FOG: [predictions(0)]}).clean == ()
-    validation = EvaluationSet("validation")
-    only = Subject.from_predictions("mine", {validation: [predictions(0)]})
-    assert "ece_low" not in only.measures[validation].runs[0]
-
-
 @pytest.mark.parametrize(
     ("method", "label"),
     [
@@ -106,12 +89,6 @@ def test_shared_levels_are_cut_by_the_mean_rank():
     assert shared_levels([first, second], 2).tolist() == [0, 1, 1, 0]
     assert shared_levels([first, second], 4).tolist() == [1, 3, 2, 0]
     assert shared_levels([second], 4).tolist() == [0, 3, 2, 1]
-
-
-def test_some_images_are_ranked_among_themselves_in_their_own_order():
-    ids = [4, 2, 3, 1]
-    robustness = [scores([0.3, 0.4, 0.2, 0.1], ids)]
-    assert shared_levels(robustness, 3, torch.tensor([1, 2, 4])).tolist() == [0, 2, 1]
 
 
 def test_images_that_cannot_be_cut_are_refused():

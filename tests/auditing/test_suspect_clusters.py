@@ -17,31 +17,9 @@ def of_patients(alike: float, *, patients: int = 100, each: int = 5, seed: int =
     return as_answers(confidence=confidence, correct=luck < confidence), patient
 
 
-def names_of(patient: np.ndarray, form: str) -> list[str]:
-    return [form.format(p, i) for i, p in enumerate(patient)]
-
-
-@pytest.mark.parametrize(
-    "form", ["p{}/{}.png", "p{}_{}.png", "P{}S{}", "site 2/p{:03d}-left-{}.dcm", "П{}-снимок{}"]
-)
-def test_names_that_begin_alike_are_patients(form):
-    said, patient = of_patients(0.7)
-    sentence = suspect_clusters(said, names_of(patient, form))
-    assert sentence is not None
-    assert "--cluster" in sentence
-
-
-def test_the_beginning_that_tells_most_is_named():
-    said, patient = of_patients(0.7)
-    names = [f"ward{p % 25}/p{p}-{i}.png" for i, p in enumerate(patient)]
-    sentence = suspect_clusters(said, names)
-    assert sentence is not None
-    assert "such as with ward0/p0," in sentence
-
-
 def test_the_factor_is_that_of_the_intervals():
     said, patient = of_patients(0.7, patients=400)
-    sentence = suspect_clusters(said, columns={"patient": patient})
+    sentence = suspect_clusters(said, {"patient": patient})
     assert sentence is not None
     factor = float(sentence.partition("by a factor of ")[2].partition(";")[0])
     # each of 5 covariances in a patient is alike^2 of a variance, less as confidences differ
@@ -50,7 +28,7 @@ def test_the_factor_is_that_of_the_intervals():
 
 def test_a_column_is_quoted_as_a_shell_needs_it():
     said, patient = of_patients(0.7)
-    sentence = suspect_clusters(said, columns={"patient id": patient.astype(str)})
+    sentence = suspect_clusters(said, {"patient id": patient.astype(str)})
     assert sentence is not None
     assert "--cluster 'patient id'" in sentence
 
@@ -59,27 +37,8 @@ def test_independent_inputs_are_not_suspected():
     suspected = 0
     for seed in range(80):
         said, patient = of_patients(0, seed=seed, patients=60 + seed, each=2 + seed % 5)
-        suspected += suspect_clusters(said, names_of(patient, "p{}_{}.png")) is not None
+        suspected += suspect_clusters(said, {"patient": patient}) is not None
     assert suspected <= 1  # 0.08 are expected
-
-
-def test_few_errors_in_groups_of_all_sizes_are_not_suspected():
-    draws, suspected = np.random.default_rng(0), 0
-    for _ in range(100):
-        share = draws.pareto(1.2, 60) + 0.1
-        patient = draws.choice(60, 200, p=share / share.sum())
-        right = draws.random(200) < 0.99
-        said = as_answers(confidence=np.full(200, 0.99), correct=right)
-        suspected += suspect_clusters(said, columns={"patient": patient}) is not None
-    assert suspected <= 1  # 0.1 are expected
-
-
-def test_classes_of_other_difficulty_are_not_clusters():
-    # 40 classes in folders of their own, half of them never right
-    labels = torch.arange(40).repeat_interleave(10)
-    predicted = torch.where(labels % 2 == 0, labels, (labels + 1) % 40)
-    said = as_predictions(logits=2 * torch.eye(40)[predicted], labels=labels)
-    assert suspect_clusters(said, [f"class{z}/{i}.png" for i, z in enumerate(labels)]) is None
 
 
 def test_patients_whose_inputs_have_one_grade_are_clusters():
@@ -89,7 +48,7 @@ def test_patients_whose_inputs_have_one_grade_are_clusters():
     right = draws.random(1200) < np.array([0.98, 0.4, 0.4])[grade]
     logits = 2 * torch.eye(3)[torch.from_numpy(np.where(right, grade, (grade + 1) % 3))]
     said, patient = as_predictions(logits=logits, labels=grade), np.repeat(np.arange(300), 4)
-    sentence = suspect_clusters(said, columns={"patient": patient})
+    sentence = suspect_clusters(said, {"patient": patient})
     assert sentence is not None
     by_hand = ((right - right.mean()).reshape(300, 4).sum(1) ** 2).sum()
     factor = float(sentence.partition("by a factor of ")[2].partition(";")[0])
@@ -108,11 +67,11 @@ def test_patients_whose_inputs_have_one_grade_are_clusters():
     ],
 )
 def test_other_columns_are_skipped(columns):
-    assert suspect_clusters(of_patients(0.7)[0], columns=columns) is None
+    assert suspect_clusters(of_patients(0.7)[0], columns) is None
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_nothing_is_said_where_all_are_right_or_all_wrong(right):
     said = as_answers(confidence=np.full(100, 0.9), correct=np.full(100, right))
-    assert suspect_clusters(said, columns={"patient": np.arange(100) // 2}) is None
-    assert suspect_clusters(said) is None
+    assert suspect_clusters(said, {"patient": np.arange(100) // 2}) is None
+    assert suspect_clusters(said, {}) is None

@@ -6,10 +6,8 @@ import torch
 import arcal
 from arcal.auditing import (
     as_predictions,
-    suspect_extremes,
     suspect_own_predictions,
     suspect_softmax_twice,
-    suspect_swapped,
 )
 from tests.auditing.drawn import drawn, relabelled
 
@@ -55,66 +53,3 @@ def test_an_unsure_model_is_not_suspected():
     assert suspect_softmax_twice(unsure) is None
     sure = as_predictions(logits=torch.stack([2 * z, 0 * z], 1), labels=torch.arange(400) % 2)
     assert suspect_softmax_twice(sure) is None
-
-
-def of_two(p, seed=0):
-    """Predictions of class 0 with probabilities `p`, which come true."""
-    draws = torch.Generator().manual_seed(seed)
-    labels = (torch.rand(len(p), generator=draws, dtype=torch.float64) > p).long()
-    return as_predictions(probabilities=torch.stack([p, 1 - p], dim=1), labels=labels)
-
-
-def test_two_classes_that_are_each_other_are_asked_about_though_most_predictions_are_right():
-    """A model that says the rare class of everything, with its columns swapped."""
-    p = torch.linspace(0.55, 0.95, 500, dtype=torch.float64)
-    straight = of_two(p)
-    assert suspect_swapped(straight) is None
-    turned = as_predictions(  # sure of class 0 by 1 - p + .5, and most inputs are of it
-        probabilities=torch.stack([1.5 - p, p - 0.5], dim=1), labels=straight.labels
-    )
-    assert turned.correct.double().mean() > 0.7
-    said = suspect_swapped(turned)
-    assert said is not None
-    assert said.startswith("inputs of the second class get a lower probability of it than the")
-    assert said in arcal.audit(turned).summary(None)
-    assert said in arcal.calibrate(turned, calibrators=["temperature"]).doubts
-
-
-def test_a_ranking_by_chance_is_not_taken_for_swapped_classes():
-    p = torch.linspace(0.55, 0.95, 400, dtype=torch.float64)
-    for seed in range(20):
-        labels = of_two(torch.full((400,), 0.9, dtype=torch.float64), seed).labels
-        by_chance = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
-        assert suspect_swapped(by_chance) is None
-
-
-def test_calibrating_predictions_in_another_order_says_so():
-    straight = of_two(torch.linspace(0.05, 0.95, 400, dtype=torch.float64))
-    turned = as_predictions(logits=straight.logits[0].flip(1), labels=straight.labels)
-    found = arcal.calibrate(turned, calibrators=["temperature"], classes=["cat", "dog"])
-    assert any("what it calls cat is dog and dog is cat" in line for line in found.doubts)
-    assert arcal.calibrate(straight, calibrators=["temperature"]).doubts == []
-
-
-def test_inputs_on_another_scale_are_suspected_by_what_the_model_is_sure_of():
-    """A linear model of inputs in [-1, 1] is given whole numbers of 16 bits."""
-    usual = drawn(400)
-    assert suspect_extremes(usual) is None
-    scaled = as_predictions(logits=32768 * usual.logits[0], labels=usual.labels)
-    wrong = int((~usual.correct).sum())
-    said = suspect_extremes(scaled)
-    assert said is not None
-    assert said.startswith(f"for {wrong} of 400 inputs the label has a probability below 2e-22")
-    summary = " ".join(arcal.audit(scaled).summary().split())
-    assert said in summary
-    assert "settle the doubt above before you calibrate" in summary
-    assert said in arcal.calibrate(scaled, calibrators=["temperature"]).doubts
-
-
-@pytest.mark.parametrize(("wrong", "suspected"), [(9, False), (10, True)])
-def test_a_few_labels_that_the_model_calls_impossible_are_not_another_scale(wrong, suspected):
-    sure = torch.tensor([[60.0, 0.0]]).repeat(1000, 1)
-    labels = torch.tensor([1] * wrong + [0] * (1000 - wrong))
-    assert (suspect_extremes(as_predictions(logits=sure, labels=labels)) is not None) == suspected
-    masked = torch.tensor([[0.0, -torch.inf]]).repeat(1000, 1)  # said in another sentence
-    assert suspect_extremes(as_predictions(logits=masked, labels=labels)) is None

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from arcal.auditing import Predictions, overall, shift_sets, under_shift
-from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, reordered
+
+pytestmark = pytest.mark.processor
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 SETS = shift_sets(["fog-3", "contrast-1", "gaussian_noise-5"])
@@ -116,27 +117,6 @@ def test_no_shift_is_no_change(clean):
         assert getattr(same.mean, name).value == pytest.approx(getattr(same.clean, name).value)
 
 
-def test_a_mean_and_a_change_allow_for_errors_not_seen():
-    """Of 50 inputs that are right in every set, as of each set alone."""
-    p = torch.tensor([0.95, 0.05], dtype=torch.float64)
-    right, surer = (
-        Predictions(torch.arange(50), torch.zeros(50).long(), T * p.log().expand(1, 50, 2))
-        for T in (1, 1.2)
-    )
-    one = under_shift(right, {SETS[0]: surer, SETS[1]: surer}, resamples=20)
-    alone = one.by_set[SETS[0]]
-    for name in ("accuracy", "gap", "nll", "brier"):
-        mean, expected = getattr(one.mean, name), getattr(alone, name)
-        assert (mean.low, mean.high) == pytest.approx((expected.low, expected.high), abs=5e-3)
-    assert one.mean.gap.sign == 0
-    reach = 1.96**2 / (50 + 1.96**2)  # of Tango's interval
-    assert (one.change.accuracy.low, one.change.accuracy.high) == pytest.approx(
-        (-reach, reach), 1e-3
-    )
-    assert one.change.gap.sign == 0
-    assert one.change.nll.high > one.change.nll.value + 0.01
-
-
 def test_a_change_is_known_better_than_two_sets_of_other_inputs_would_tell(clean):
     (fog,) = SETS[:1]
     little = Predictions(clean.ids, clean.labels, 1.1 * clean.logits)
@@ -169,33 +149,3 @@ def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often(clean):
     for name in FIGURES:
         ours, theirs = getattr(equal.change, name), getattr(plain.change, name)
         assert (ours.n, ours.low, ours.high) == pytest.approx((theirs.n, theirs.low, theirs.high))
-
-
-def test_refuses_bad_input_in_one_line(clean):
-    fog = SETS[0]
-    for sets, weights, line in (
-        ({}, None, "no shifted set"),
-        ({fog: drawn(240, seed=1)}, None, "fog-3 has different inputs"),
-        ({fog: reordered(clean, torch.arange(239))}, None, "fog-3 has different inputs"),
-        ({fog: clean}, torch.ones(3), "weights must be 240 numbers"),
-    ):
-        with pytest.raises(ArcalError, match=line) as error:
-            under_shift(clean, sets, weights=weights, resamples=2)
-        assert "\n" not in str(error.value)
-
-
-def test_the_order_of_the_sets_does_not_matter():
-    g = torch.Generator().manual_seed(0)
-    number = torch.cat([torch.zeros(60), torch.arange(1, 241) // 2]).long()
-    labels, N = torch.randint(2, (300,), generator=g), 300
-    clean = Predictions(torch.arange(N), labels, 2 * torch.randn(1, N, 2, generator=g))
-    alike = torch.randn(121, 2, generator=g)[number]  # wrong together
-    together = Predictions(clean.ids, labels, 2 * alike[None])
-    fog, darker = shift_sets(["fog-3", "contrast-3"])
-    one, other = (
-        under_shift(clean, sets, clusters=number, resamples=100).mean
-        for sets in ({fog: clean, darker: together}, {darker: together, fog: clean})
-    )
-    for name in ("confidence", "nll", "brier", "ece"):
-        ours, theirs = getattr(one, name), getattr(other, name)
-        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-12)

@@ -8,6 +8,8 @@ import torch
 
 from arcal.auditing import as_predictions, figures, overall, suspects, without_zeros
 
+pytestmark = pytest.mark.processor
+
 VOTES = [row for row in itertools.product(range(11), repeat=3) if sum(row) == 10 and max(row) > 5]
 ROWS = VOTES * 4
 LABELS = [(7 * i // 3 + row[0]) % 3 for i, row in enumerate(ROWS)]

@@ -10,10 +10,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.attacks import BoundaryProjection
-from arcal.auditing import as_predictions, shift_sets
-from arcal.calibration.posthoc import Calibrated, Temperature
+from arcal.auditing import as_predictions
 from arcal.errors import ArcalError
-from arcal.report.audited import figure_names
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import payload_of
 from tests.audits.tiny import X, Y, batches
@@ -73,7 +71,7 @@ def test_a_part_a_pair_and_a_loader_are_the_same():
     third = arcal.audit(model, loader, **{**options, "shift": None})
     for mine in (other, third):
         for name, value in mine.figures()["model"].items():
-            assert value == pytest.approx(one.figures()["model"][name], rel=1e-4), name
+            assert value == pytest.approx(one.figures()["model"][name], rel=1e-3, abs=1e-6), name
 
 
 def test_predictions_alone_give_all_but_robustness(tmp_path):
@@ -89,47 +87,16 @@ def test_predictions_alone_give_all_but_robustness(tmp_path):
         arcal.audit(predictions, [])
 
 
-def test_predictions_of_several_models_and_classes_that_are_numbers():
-    labels = [0] * 200 + [1] * 100
-    sure, unsure = (as_predictions(logits=[[z, 0.0]] * 300, labels=labels) for z in (3.0, 2.0))
-    audit = arcal.audit({"sure": sure, "unsure": unsure}, classes=range(1, 3))  # pyright: ignore
-    assert audit.classes == ("1", "2")
-    for name, one in (("sure", sure), ("unsure", unsure)):
-        assert audit.figures()[name]["gap"] == arcal.audit(one).figures()["model"]["gap"]
-    with pytest.raises(ArcalError, match="there is no model"):
-        arcal.audit({}, (X, Y))
-
-
-def test_a_calibrated_classifier_has_the_distances_of_its_model():
-    model, part = tiny.Brightness(), tiny.part(40)
-    calibrated = Calibrated(model, Temperature(2.0)).eval()
-    plain, other = (
-        arcal.audit(one, part, attack=QUICK, shift=[], R=2).inputs() for one in (model, calibrated)
-    )
-    plain, other = plain.sort_by("id"), other.sort_by("id")
-    distances = [table["robustness"].to_numpy() for table in (plain, other)]
-    np.testing.assert_allclose(distances[1], distances[0], rtol=1e-3)
-    odds = [
-        np.log(c / (1 - c)) for c in (table["confidence"].to_numpy() for table in (plain, other))
-    ]
-    np.testing.assert_allclose(2 * odds[1], odds[0], rtol=1e-4)
-
-
-def test_a_name_that_two_classes_have_loses_no_figure():
-    predictions = as_predictions(logits=3 * torch.eye(3).repeat(50, 1), labels=[0, 1, 2] * 50)
-    figures = arcal.audit(predictions, classes=["crane", "crane", "cat"]).figures()["model"]
-    for name in ("crane (0)", "crane (1)", "cat"):
-        assert figures[f"class.{name}.n"] == 50
-        assert f"class.{name}.gap" in figure_names(("crane", "crane", "cat"))
-
-
 def test_labels_that_are_names_are_looked_up_in_the_classes():
     names = ["no", "yes"]
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     said = [names[y] for y in Y.tolist()]
     one, other = (arcal.audit(model, (X, y), classes=names, order=None) for y in (Y, said))
     assert one.as_json() == other.as_json()
-    calibrated = [arcal.calibrate(model, (X, y), classes=names).choice for y in (Y, said)]
+    tried = ["temperature"]
+    calibrated = [
+        arcal.calibrate(model, (X, y), classes=names, calibrators=tried).choice for y in (Y, said)
+    ]
     assert calibrated[0].before == calibrated[1].before
     with pytest.raises(ArcalError, match="the label of row 0 is 'no', and the classes are a, b"):
         arcal.audit(model, (X, said), classes=["a", "b"], order=None)
@@ -167,30 +134,6 @@ def test_several_models_stand_side_by_side(tmp_path):
         assert name in audit.summary(None)
 
 
-def test_weights_count():
-    part, model = tiny.part(100), tiny.Brightness()
-    x, right = part.pixels.float() / 255, None
-    with torch.no_grad():
-        right = (model(x).argmax(1) == part.labels).double()
-    weights = 1 + 4 * right
-    expected = float((weights * right).sum() / weights.sum())
-    predictions = as_predictions(logits=model(x), labels=part.labels)
-    for data in ((model, (x, part.labels)), (model, part), (predictions,)):
-        audit = arcal.audit(*data, order=None, weights=weights.tolist())
-        assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
-        with pytest.raises(ArcalError, match="weights must be 100 numbers"):
-            arcal.audit(*data, weights=weights[1:])
-
-
-@pytest.mark.parametrize(
-    ("shift", "says"),
-    [(["fog-1"], "under 1 corruption: accu"), (["fog-1", "fog-2"], "under 2 corruptions: accu")],
-)
-def test_corruptions_are_counted_in_words(shift, says):
-    audit = arcal.audit(tiny.Brightness(), tiny.part(30), order=None, shift=shift_sets(shift))
-    assert says in audit.summary(None)
-
-
 def test_other_data_and_validation():
     part, model = tiny.part(240), tiny.Brightness()
     noise = torch.randint(0, 256, (50, 1, 28, 28), generator=torch.Generator().manual_seed(1))
@@ -213,40 +156,6 @@ def test_the_classes_named_are_those_of_the_model_of_a_loader():
         arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
 
 
-def test_a_regression_of_a_grade_is_told_to_return_logits():
-    head = torch.nn.Linear(16, 1)
-    torch.nn.init.constant_(head.bias, 2.0)
-    model = torch.nn.Sequential(torch.nn.Flatten(), head).eval()
-    with pytest.raises(ArcalError, match=r"one number for each input.* has 3.*no probabilities"):
-        arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
-    with pytest.raises(ArcalError, match=r"one number for each input.* has 3.*no probabilities"):
-        arcal.audit(model, (X, torch.arange(len(X)) % 3))
-
-
-@pytest.mark.parametrize(
-    ("order", "what"),
-    [
-        ("random", "not for an audit"),
-        ("confidence", "not for an audit"),
-        ("none", "unknown"),
-        (3, "unknown"),
-    ],
-)
-def test_levels_are_only_by_an_order_of_robustness(order, what):
-    said = rf"^order {order!r} is {what}: choose from attack, gradient, margin, or None for no lev"
-    for model in (torch.nn.Flatten(), as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 60)):
-        with pytest.raises(ArcalError, match=said):
-            arcal.audit(model, None, order=order)
-
-
-def test_arrays_and_a_data_set_are_data():
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
-    several = [(X, Y), (X.numpy(), Y.numpy()), TensorDataset(X, Y), batches(X, Y)]
-    said = {arcal.audit(model, data, order=None, name="it").summary(None) for data in several}
-    assert len(said) == 1
-    assert "40 inputs" in said.pop()
-
-
 def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)).eval()
     with pytest.raises(ArcalError, match=r"the data has 4, with labels from 1 to 3: number them"):
@@ -261,14 +170,6 @@ def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
     )
     other = arcal.audit(model, (X, 2 * Y), order=None)
     assert "do they count from 1" not in other.summary(None)
-
-
-def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
-    p, labels = [[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]], [1, 0, 1]
-    audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
-    said = torch.tensor([0.005 / 1.005, 0.9, 0.8]).log()
-    assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
-    assert "1 probability is 0, probably rounded: it is taken as 0.005" in audit.summary(None)
 
 
 def states(model):
@@ -310,42 +211,3 @@ def test_a_model_is_left_as_it_was_found(kind):
     before = states(model)
     arcal.audit(model, (X, Y) if kind == "pair" else batches(X, Y), attack=QUICK, R=2)
     assert same(states(model), before)
-
-
-@pytest.mark.parametrize("where", ["data", "validation", "digits"])
-def test_normalised_images_are_refused_before_the_model_is_run(where):
-    calls = []
-
-    def model(x):
-        calls.append(len(x))
-        return x.flatten(1)[:, :2]
-
-    x, y = torch.rand(300, 3, 4, 4), torch.arange(300) % 2
-    bad = x.clone()
-    bad[299] = (bad[299] - 0.5) / 0.25
-    given = {name: bad if name == where else x for name in ("data", "validation", "digits")}
-    options = {"validation": (given["validation"], y), "other": {"digits": (given["digits"], y)}}
-    with pytest.raises(ArcalError, match=f"{where}: inputs reach .*: if they are normalised"):
-        arcal.audit(model, (given["data"], y), order="margin", **options)
-    assert not calls
-    audit = arcal.audit(model, (given["data"], y), order=None, **options)
-    assert audit.models[0].overall.n == 300, "without an order nothing depends on the bounds"
-
-
-def test_a_model_that_nothing_flips_is_said_to_be_one():
-    def constant(x):
-        return torch.tensor([2.0, 1.0]).expand(len(x), 2) + 0 * x[:, :2]
-
-    x, labels = torch.rand(60, 3, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 2
-    told = arcal.audit(constant, (x, labels)).summary(None)
-    assert "no change that flips the prediction was found for 60 of 60 inputs" in told
-    assert "is the model constant there" in told
-
-
-def test_outputs_of_sigmoids_are_suspected():
-    torch.manual_seed(0)
-    logits, labels = 3 * torch.randn(60, 4), torch.arange(60) % 4
-    says = "all outputs lie in [0, 1], like those of sigmoids"
-    for outputs, suspected in ((logits, False), (logits.sigmoid(), True)):
-        audit = arcal.audit(as_predictions(logits=outputs, labels=labels))
-        assert any(says in line for line in audit.doubts) == suspected

@@ -44,11 +44,6 @@ def test_what_cannot_be_audited_is_one_line(model, data, line):
     assert "\n" not in str(error.value)
 
 
-def test_fewer_inputs_than_levels_is_one_line():
-    with pytest.raises(ArcalError, match="cannot be cut into 10 levels"):
-        arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary(None)
-
-
 @pytest.mark.parametrize("R", [0, 2.5, "10", None])
 def test_levels_are_a_whole_number(R):
     with pytest.raises(ArcalError, match="levels: a whole number, at least 1, is needed"):
@@ -108,12 +103,6 @@ def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data, **options)
     assert "\n" not in str(error.value)
-
-
-def test_what_can_be_read_once_is_for_one_model():
-    models = {"a": tiny.Brightness(), "b": tiny.Brightness()}
-    with pytest.raises(ArcalError, match="can be read once, and there are several"):
-        arcal.audit(models, iter([(X, Y)]), order="margin")
 
 
 def test_class_names_in_another_order_than_the_models_own():

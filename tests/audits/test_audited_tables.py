@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.audits import Audit, NamedData, NamedModel, Reading, Settings, open_job, run_jobs
-from arcal.data import load_table
-from arcal.errors import ArcalError
 from arcal.report.audited import _payload as payload_module
 from tests.audits.numbers_of_a_page import numbers, payload_of
 
@@ -98,28 +95,3 @@ def test_no_rows_leave_a_page_to_be_shared_nor_one_too_large(folder, monkeypatch
     for page in (shared, large):
         assert page["table"] is None
         assert page["models"][0]["perturbations"] is None
-
-
-def test_the_columns_a_model_takes_can_be_named(folder):
-    with pytest.raises(ArcalError):
-        audited(folder, columns=("share", "hours"))
-    audit = audited(folder, columns=("share", "hours", "nothing"))
-    assert audit.examples is not None
-    assert audit.examples.columns == COLUMNS
-
-
-def test_what_the_data_section_says_is_not_said_again_of_the_model(folder):
-    findings = audited(folder).as_json()
-    assert findings["data"]["facts"]["Columns"] == ", ".join(COLUMNS)
-    (model,) = findings["models"]
-    assert "Network" in model["facts"]
-    assert not model["facts"].keys() & findings["data"]["facts"].keys()
-
-
-def test_a_table_is_audited_in_python_as_on_the_command_line(folder):
-    table = load_table(str(folder / "rows.csv"))
-    model = torch.nn.Linear(3, 2).eval()
-    audit = arcal.audit(model, table, order="gradient")
-    given = arcal.audit(model, (table.rows, table.labels), bounds=table.bounds, order="gradient")
-    assert audit.models[0].overall == given.models[0].overall
-    assert audit.data == table.name

@@ -11,8 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import arcal
 from arcal.auditing import as_predictions, choose_calibrator
 from arcal.audits import Examples
-from arcal.calibration.posthoc import Temperature, fit_temperature
-from arcal.errors import ArcalError
+from arcal.calibration.posthoc import fit_temperature
 from arcal.store import load_calibrator, load_stream
 
 TRIED = ["temperature", "ets"]
@@ -55,6 +54,11 @@ def test_a_loader_a_pair_and_predictions_say_the_same(overconfident):
         assert calibration.choice.picked == by_hand.picked
 
 
+def numbers(today: Any) -> list[float]:
+    """What is estimated, in float32 of batches of other sizes."""
+    return [today.accuracy, today.low, today.high, today.confidence, today.T]
+
+
 def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
     model, x, y = overconfident
     today, wrong = x[:300], torch.zeros(300, dtype=torch.int64)
@@ -71,7 +75,7 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
     for one in found:
         assert one is not None
         assert one.n == 300
-        assert one == found[0]
+        assert numbers(one) == pytest.approx(numbers(found[0]), rel=1e-5)
         assert one.low < accuracy < one.high, "of labels drawn by the true probabilities"
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=today)
     assert "the 300 unlabelled inputs" in calibration.summary(None)
@@ -79,7 +83,8 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=several)
     assert calibration.today is None
     assert [*calibration.each] == [*several]
-    assert calibration.each["may"] == calibration.each["june"] == found[0]
+    for one in (calibration.each["may"], calibration.each["june"]):
+        assert numbers(one) == pytest.approx(numbers(found[0]), rel=1e-5)
     assert calibration.each["all"].n == len(x)
     assert "june, 300 unlabelled inputs: " in calibration.summary(None)
     one = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=x[:1])
@@ -101,7 +106,8 @@ def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfi
     log_p = x.log_softmax(1).double()
     torch.testing.assert_close(again(log_p), calibration.calibrator(log_p), rtol=0, atol=0)
     stream = load_stream(tmp_path / "stream.safetensors")
-    assert stream.estimate(model(x).detach().double().log_softmax(1)) == before.today
+    today = stream.estimate(model(x).detach().double().log_softmax(1))
+    assert numbers(today) == pytest.approx(numbers(before.today), rel=1e-5)
 
 
 def test_files_of_others_are_not_replaced(overconfident, tmp_path):
@@ -109,18 +115,6 @@ def test_files_of_others_are_not_replaced(overconfident, tmp_path):
     (tmp_path / "calibration.json").write_text("{}")
     with pytest.raises(arcal.ArcalError, match="arcal did not write it"):
         arcal.calibrate(model, (x, y), calibrators=["temperature"]).save(tmp_path)
-
-
-def test_a_model_that_is_calibrated_stays_as_it_is():
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(400, 3, generator=generator)
-    y = torch.multinomial(x.softmax(1), 1, generator=generator).squeeze(1)
-    calibration = arcal.calibrate(torch.nn.Identity().eval(), (x, y), calibrators=TRIED)
-    assert calibration.choice.picked is None
-    assert isinstance(calibration.calibrator, Temperature)
-    assert calibration.calibrator.T == 1
-    torch.testing.assert_close(calibration.classifier(x).exp(), x.double().softmax(1))
-    assert "picked: none" in calibration.summary(None)
 
 
 @pytest.mark.parametrize(
@@ -167,54 +161,18 @@ def test_weights_go_with_their_inputs(overconfident):
     one = arcal.calibrate(model, (x, y), weights=weights, calibrators=names)
     ids = torch.randperm(600, generator=torch.Generator().manual_seed(0))
     shuffled = replace(Examples.from_tensors(x, y).weighted(weights), ids=ids)
-    assert str(arcal.calibrate(model, shuffled, calibrators=names).calibrator) == str(
-        one.calibrator
-    )
+    again = arcal.calibrate(model, shuffled, calibrators=names)
+    assert again.choice.picked == one.choice.picked
+    torch.testing.assert_close(again.calibrator.state_dict(), one.calibrator.state_dict())
     said = as_predictions(logits=model(x).detach(), labels=y)
     other = arcal.calibrate(said, weights=weights, calibrators=names)
-    assert other.choice.before == one.choice.before
+    assert other.choice.before.nll.value == pytest.approx(one.choice.before.nll.value, rel=1e-5)
     assert one.choice.before.accuracy.value < said.correct.double().mean().item() - 0.1
     acts = one.as_json()["acting"]["curve"][-1]
     assert acts["coverage"] == 1
     assert acts["accuracy"]["value"] == pytest.approx(one.choice.before.accuracy.value, abs=0.1)
-    assert str(one.calibrator) != str(arcal.calibrate(said, calibrators=names).calibrator)
     assert one.stream is not None
     assert one.stream.accuracy == pytest.approx(one.choice.before.accuracy.value)
-
-
-def test_sigmoids_of_several_classes_are_doubted(overconfident):
-    model, x, y = overconfident
-    with_sigmoids = torch.nn.Sequential(model, torch.nn.Sigmoid()).eval()
-    calibration = arcal.calibrate(with_sigmoids, (x, y), calibrators=["temperature"])
-    (doubt,) = calibration.doubts
-    assert "like those of sigmoids" in doubt
-    assert not arcal.calibrate(model, (x, y), calibrators=["temperature"]).doubts
-
-
-def test_inputs_of_another_scale_than_in_training_are_doubted():
-    torch.manual_seed(0)
-    images = torch.rand(200, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    bn = torch.nn.BatchNorm2d(3).eval()
-    assert bn.running_mean is not None
-    assert bn.running_var is not None
-    bn.running_mean.fill_(120.0)
-    bn.running_var.fill_(60.0**2)
-    model = torch.nn.Sequential(bn, torch.nn.Flatten(), torch.nn.Linear(192, 3)).eval()
-    y = torch.arange(200) % 3
-    calibration = arcal.calibrate(model, (images, y), calibrators=["temperature"])
-    (doubt,) = calibration.doubts
-    assert calibration.summary(None).startswith(doubt)
-
-
-@pytest.mark.parametrize("what", ["calibrators", "classes"])
-def test_one_text_is_no_list_of_names(overconfident, what):
-    model, x, y = overconfident
-    given: dict[str, Any] = {what: "ets"}
-    with pytest.raises(ArcalError, match=f"{what} is the text 'ets': give a list of names"):
-        arcal.calibrate(model, (x, y), **given)
-    given[what] = 3
-    with pytest.raises(ArcalError, match=f"{what} is the number 3: give a list of names"):
-        arcal.calibrate(model, (x, y), **given)
 
 
 def test_inputs_of_a_loader_are_weighted_in_its_order():

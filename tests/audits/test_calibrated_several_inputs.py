@@ -8,7 +8,6 @@ from torch import nn
 from torch.export import Dim, export
 
 import arcal
-from arcal.calibration.posthoc import Calibrated
 
 N, HALF = 600, 300
 
@@ -52,27 +51,6 @@ def test_a_calibrated_model_of_several_tensors_is_audited(kind):
     nll = -own[range(N - HALF), labels[new]].log().mean()
     torch.testing.assert_close(p, own.double(), atol=1e-6, rtol=0)
     assert audit.models[0].overall.nll.value == pytest.approx(float(nll), abs=1e-5)
-
-
-@pytest.mark.parametrize("kind", [dict, tuple])
-def test_a_calibrator_that_was_read_is_put_behind_the_users_own_model(kind):
-    parts, labels = data(kind)
-    predictions = arcal.auditing.as_predictions(
-        logits=Heads(one=True)(*(parts.values() if kind is dict else parts)), labels=labels
-    )
-    calibrator = arcal.calibrate(predictions, calibrators=["temperature"]).calibrator
-    models: tuple[Any, ...] = (
-        Heads(one=True).eval(),
-        lambda image, numbers: Heads(one=True)(image, numbers),
-    )
-    for model in models:
-        classifier = Calibrated(model, calibrator)
-        expected = calibrator(predictions.log_probabilities).exp()
-        torch.testing.assert_close(classifier.probabilities(parts), expected, atol=1e-6, rtol=0)
-        audit = arcal.audit(classifier, (parts, labels), order=None)
-        assert audit.models[0].overall.confidence.value == pytest.approx(
-            float(expected.amax(1).mean()), abs=1e-6
-        )
 
 
 @pytest.mark.parametrize("kind", [dict, tuple])

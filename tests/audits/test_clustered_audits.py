@@ -3,14 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import arcal
 from arcal.auditing import as_predictions
 from arcal.errors import ArcalError
-from tests.test_cli import arcal as command
 from tests.test_cli import succeeds
 
 N, COPIES = 60, 4
@@ -64,15 +62,6 @@ def test_pairs_and_loaders_have_the_same_clusters(repeated):
     assert width == pytest.approx(2, abs=0.1)  # the root of the number of copies
 
 
-def test_few_clusters_are_said_to_be_few(repeated):
-    logits, labels, of = repeated
-    said, words = as_predictions(logits=logits, labels=labels), "may leave intervals too narrow"
-    (few,) = arcal.audit(said, clusters=[int(one[1:]) % 3 for one in of]).doubts
-    (enough,) = arcal.audit(said, clusters=of).doubts
-    assert words in few
-    assert words not in enough
-
-
 def test_only_clusters_are_compared_with_clusters(tmp_path, monkeypatch, repeated):
     monkeypatch.chdir(tmp_path)
     logits, labels, of = repeated
@@ -91,17 +80,6 @@ def test_only_clusters_are_compared_with_clusters(tmp_path, monkeypatch, repeate
         arcal.audit(said, clusters=of, against="july")
 
 
-def test_a_table_keeps_the_column_from_the_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("net.py").write_text("from torch import nn\nnet = nn.Linear(2, 2).eval()\n")
-    rows = [f"{i % 7 / 7},{i % 5 / 5},{i // 4},{i % 2}" for i in range(80)]
-    Path("mine.csv").write_text("\n".join(["a,b,patient,label", *rows]))
-    done = succeeds(
-        "audit", "net.py:net", "mine.csv", "--cluster", "patient", "--order", "none", "--json"
-    )
-    assert json.loads(done.stdout)["data"]["clusters"] == {"by": "patient", "n": 20}
-
-
 @pytest.mark.parametrize(
     ("values", "line"),
     [
@@ -115,9 +93,3 @@ def test_what_are_no_clusters_is_one_line(repeated, values, line):
     logits, labels, _ = repeated
     with pytest.raises(ArcalError, match=line):
         arcal.audit(as_predictions(logits=logits, labels=labels), clusters=values)
-
-
-def test_a_column_that_is_not_there_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
-    assert "patient" in command("audit", "mine.npz", "--cluster", "patient").line

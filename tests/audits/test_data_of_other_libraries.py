@@ -1,16 +1,14 @@
 """Models and data in the classes of other libraries, such as fastai's tensors."""
 
-import random
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.errors import ArcalError
-from arcal.labelled_batches import augments, inputs_alone
 
 NAMES = ["ash", "birch", "oak"]
 X = torch.rand(210, 3, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -56,7 +54,8 @@ def figures(data, model: Any = MODEL, **options):
     return [found[name] for name in ("n", "accuracy", "confidence", "ece", "nll")]
 
 
-EXPECTED = figures((X, LABELS))
+# Batches of other sizes are summed in another order.
+EXPECTED = pytest.approx(figures((X, LABELS)), rel=1e-5)
 
 
 def as_pictures(batch):
@@ -77,20 +76,13 @@ def test_subclasses_of_tensors_are_audited_and_calibrated_as_tensors():
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_a_frozen_torchscript_program_is_audited_and_calibrated():
     program = torch.jit.freeze(torch.jit.script(MODEL))
-    assert figures((X, LABELS), program) == pytest.approx(EXPECTED)
+    assert figures((X, LABELS), program) == EXPECTED
     arcal.calibrate(program, (X, LABELS), calibrators=["temperature"])
 
 
 def test_a_data_set_that_is_none_of_torch_is_read_by_items():
     rows = Items([{"image": x, "label": int(y)} for x, y in zip(X, LABELS, strict=True)])
     assert figures(rows) == EXPECTED
-
-
-@pytest.mark.slow
-def test_a_data_set_of_hugging_face_is_audited():
-    datasets = pytest.importorskip("datasets")
-    rows = {"x": X.flatten(1).tolist(), "label": LABELS.tolist()}
-    assert figures(datasets.Dataset.from_dict(rows).with_format("torch")) == EXPECTED
 
 
 def test_labels_of_a_loader_may_be_names():
@@ -125,11 +117,6 @@ class Holder:
         ),
         (nn.Linear(3, 2).half(), (X.flatten(1), LABELS), r"float16: convert the model, by `.float"),
         (lambda x: MODEL(x)[..., None, None], (X, LABELS), r"drop the rest, by `.flatten\(1\)`"),
-        (
-            lambda x: nn.functional.normalize(x.flatten(1)),
-            (X, LABELS),
-            "each row that the model returns has length 1, as a normalised embedding does",
-        ),
     ],
 )
 def test_what_does_not_fit_is_told_how_to(model, data, line):
@@ -139,42 +126,3 @@ def test_what_does_not_fit_is_told_how_to(model, data, line):
 
 def test_a_wrapper_with_a_model_inside_is_a_function_of_its_own():
     assert figures((X, LABELS), Holder(MODEL)) == EXPECTED
-
-
-class Mirrored(Dataset[Any]):
-    """Images of which half are mirrored, at random, whenever they are read."""
-
-    def __init__(self, N: int = 60) -> None:
-        self.N: int = N
-
-    def __len__(self) -> int:
-        return self.N
-
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-        x = torch.linspace(0, 1, 8).expand(1, 2, 8) * (i + 1) / 60
-        return x.flip(-1) if torch.rand(()) < 0.5 or random.random() < 0.5 else x, i % 2
-
-
-def test_a_loader_that_augments_is_said_to_wherever_it_is_read():
-    """It gave the figures of augmented images without a word."""
-    torch.manual_seed(1)
-    random.seed(1)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
-    plain = TensorDataset(torch.rand(400, 1, 2, 8), torch.arange(400) % 2)
-    before = torch.get_rng_state(), random.getstate()
-    for data in (DataLoader(Mirrored(), 20), Mirrored()):
-        torch.set_rng_state(before[0])
-        random.setstate(before[1])
-        assert augments(Mirrored(), lambda some: inputs_alone(default_collate(some)))
-        assert torch.equal(torch.get_rng_state(), before[0])
-        assert random.getstate() == before[1]
-        audit = arcal.audit(model, data, order=None)
-        assert any("as one with augmentation does" in line for line in audit.doubts)
-    assert not any("augment" in line for line in arcal.audit(model, DataLoader(plain, 20)).doubts)
-    calibration = arcal.calibrate(
-        model, DataLoader(Mirrored(400), 100), calibrators=["temperature"]
-    )
-    (doubt,) = [line for line in calibration.doubts if "augment" in line]
-    assert "give it without augmentation" in doubt
-    with pytest.warns(UserWarning, match="the scores are of augmented inputs"):
-        arcal.score(model, DataLoader(Mirrored(), 20), order="margin")

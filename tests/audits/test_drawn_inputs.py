@@ -63,8 +63,10 @@ def test_the_command_draws_the_same(tmp_path, monkeypatch):
     assert changes
     with pytest.raises(ArcalError, match="is of one input of each patient and this of all"):
         arcal.audit(said(), against="audit")
-    done = command("calibrate", "mine.csv", "--one-per", "patient", "--json")
-    calibration = arcal.calibrate(said(), one_per={"patient": PATIENT})
+    usual = ("--calibrators", "temperature", "--json")
+    done = command("calibrate", "mine.csv", "--one-per", "patient", *usual)
+    patient = {"patient": PATIENT}
+    calibration = arcal.calibrate(said(), one_per=patient, calibrators=["temperature"])
     assert json.loads(done.stdout) == json.loads(json.dumps(calibration.as_json()))
     assert calibration.notes == ["one input is drawn at random of each patient"]
     assert calibration.facts == {"Drawn": calibration.notes[0]}
@@ -100,9 +102,10 @@ def test_other_data_of_which_none_is_drawn_are_named():
     patient = {"patient": PATIENT}
     audit = arcal.audit(MODEL, (X, Y), other={"grey": X[:60]}, one_per=patient, order=None)
     assert any(f"grey: {said}" in line for line in audit.doubts)
-    calibration = arcal.calibrate(MODEL, (X, Y), unlabelled=X[:60], one_per=patient)
+    one: dict[str, Any] = {"calibrators": ["temperature"]}
+    calibration = arcal.calibrate(MODEL, (X, Y), unlabelled=X[:60], one_per=patient, **one)
     assert any(f"unlabelled: {said}" in line for line in calibration.doubts)
-    assert not any(said in line for line in arcal.calibrate(MODEL, (X, Y), limit=90).doubts)
+    assert not any(said in line for line in arcal.calibrate(MODEL, (X, Y), limit=90, **one).doubts)
 
 
 @pytest.mark.parametrize("of", [arcal.audit, arcal.calibrate])

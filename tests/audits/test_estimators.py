@@ -7,23 +7,19 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
 import arcal
 from arcal.auditing import as_predictions, without_zeros
-from arcal.calibration.posthoc import BatchTemperature
 from arcal.errors import ArcalError
-from arcal.store import load_stream, save_stream
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 3))
@@ -86,25 +82,6 @@ def test_classes_may_be_numbers(labels):
     assert names == ("ham", "spam")
 
 
-def test_it_takes_rows_with_texts_several_models_weights_and_groups(tmp_path):
-    places = np.where(X[:, 1] > 0, "here", "there")
-    table = [[value, place] for value, place in zip(X[:, 0], places, strict=True)]
-    encoded = make_column_transformer((OneHotEncoder(), [1]), remainder="passthrough")
-    models = {
-        name: make_pipeline(encoded, one).fit(table, NAMES)
-        for name, one in {
-            "linear": LogisticRegression(),
-            "forest": RandomForestClassifier(10, max_depth=3, random_state=0),
-        }.items()
-    }
-    weights = np.linspace(1, 2, 300)
-    audit = arcal.audit(models, (table, NAMES), weights=weights, by={"place": places})
-    assert [one.name for one in audit.models] == ["linear", "forest"]
-    assert len(audit.differences) == 1
-    assert len(audit.models[0].by_grouping[0]) == 2
-    assert audit.report(tmp_path).exists()
-
-
 def test_it_is_calibrated_with_inputs_without_labels(pipeline):
     given: dict[str, Any] = {"calibrators": ["temperature", "ets"]}
     calibration = arcal.calibrate(pipeline, (X, NAMES), unlabelled=X[:200], **given)
@@ -116,25 +93,6 @@ def test_it_is_calibrated_with_inputs_without_labels(pipeline):
     assert calibration.figures() == plain.figures()
     several = arcal.calibrate(pipeline, (X, NAMES), unlabelled={"a": X, "b": X[:99]}, **given)
     assert [*several.each] == ["a", "b"]
-
-
-def test_inputs_without_labels_are_given_alone(pipeline):
-    with pytest.raises(ArcalError, match="unlabelled is a tuple: give X alone, without labels"):
-        arcal.calibrate(pipeline, (X, NAMES), unlabelled=(X, NAMES))
-    with pytest.raises(ArcalError, match="monday is a tuple: give X alone"):
-        arcal.calibrate(pipeline, (X, NAMES), unlabelled={"monday": (X, NAMES)})
-
-
-def test_a_module_that_has_probabilities_too_is_a_module():
-    class Both(nn.Linear):
-        classes_ = ("a", "b")
-
-        def predict_proba(self, x):
-            raise AssertionError
-
-    x = torch.rand(60, 3)
-    audit = arcal.audit(Both(3, 2).eval(), (x, torch.arange(60) % 2), order="margin")
-    assert audit.models[0].levels
 
 
 @pytest.mark.parametrize(
@@ -173,15 +131,6 @@ def test_models_that_cannot_be_audited_are_named(pipeline):
         arcal.audit(several, (X, Y))
 
 
-@pytest.mark.parametrize("P", [np.full((4, 2), 0.5), np.full(4, 0.5), torch.full((4, 2), 0.5)])
-@pytest.mark.parametrize("function", [arcal.audit, arcal.calibrate])
-def test_probabilities_in_the_place_of_a_model_are_refused_with_the_code_to_write(P, function):
-    code = f"arcal.{function.__name__}(arcal.auditing.as_predictions(probabilities=P, labels=y))"
-    with pytest.raises(ArcalError) as raised:
-        function(P, [0, 1, 0, 1])
-    assert code in str(raised.value)
-
-
 def test_a_calibrated_estimator_is_one_itself(tmp_path):
     x, y = make_classification(1400, 20, n_informative=10, n_classes=3, flip_y=0.1, random_state=0)
     labels = np.array(["spam", "eggs", "ham"])[y]
@@ -213,28 +162,11 @@ def test_a_calibrated_estimator_is_one_itself(tmp_path):
         _ = calibration.classifier
 
 
-def test_an_estimator_that_stays_as_it_is(pipeline):
-    calibration = arcal.calibrate(pipeline, (X[100:], NAMES[100:]), calibrators=["temperature"])
-    assert calibration.choice.calibrator is None
-    p = calibration.estimator.predict_proba(X)
-    assert np.array_equal(p, pipeline.predict_proba(X))
-
-
-def test_only_an_estimator_has_one():
-    said = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    with pytest.raises(ArcalError, match="use `classifier` for a torch model, and `calibrator`"):
-        _ = arcal.calibrate(said, calibrators=["temperature"]).estimator
-
-
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (LinearSVC().fit(X, NAMES), "LinearSVC gives no probabilities: fit CalibratedClassifierCV"),
         (GridSearchCV(LinearSVC(), {"C": [1]}).fit(X, NAMES), "GridSearchCV gives no probabilitie"),
-        (
-            VotingClassifier([("a", GaussianNB())]).fit(X, NAMES),
-            'with hard voting: give voting="',
-        ),
         (LinearRegression().fit(X, Y), "LinearRegression has no predict_proba and no classes_"),
         (LogisticRegression, "the model is the class LogisticRegression: give a fitted instance"),
         (SimpleNamespace(predict_proba=len, classes_=None), "SimpleNamespace has no `classes_`: f"),
@@ -265,56 +197,6 @@ def test_rows_in_another_order_by_their_index_are_refused(pipeline):
     assert arcal.audit(pipeline, (table, Indexed(NAMES, np.arange(300) + 900)))  # of no such rows
 
 
-class Table(np.ndarray):
-    """As much of a table as is looked at."""
-
-    columns = ("age", "height", "weight")
-
-    def __getitem__(self, which):
-        rows = np.asarray(self)
-        return rows[:, self.columns.index(which)] if isinstance(which, str) else rows[which]
-
-
-class TableOfNumbers(np.ndarray):
-    """One whose columns are numbered, as of an array, but for two of one name."""
-
-    columns = (0, 1, "both", "both")
-
-    def __getitem__(self, which):
-        rows = np.asarray(self)
-        return rows[:, :2] if isinstance(which, str) else rows[which]
-
-
-def test_labels_that_are_lists_are_refused(pipeline):
-    lists: list[Any] = [["spam"], ["spam", "ham"]] * 150
-    with pytest.raises(ArcalError, match=r"the label of row 0 is \['spam'\], and the"):
-        arcal.audit(pipeline, (X, lists))
-
-
-def test_groups_may_be_columns_of_its_inputs(pipeline):
-    data = X.view(Table), NAMES
-    by = {"age": X[:, 0], "weight": X[:, 2]}
-    figures = arcal.audit(pipeline, (X, NAMES), by=by).figures()
-    assert arcal.audit(pipeline, data, by=["age", "weight"]).figures() == figures
-    one = arcal.audit(pipeline, data, by="age").models[0].by_grouping
-    assert len(one) == 1
-    with pytest.raises(ArcalError, match="by names size, and X has the columns age, height, w"):
-        arcal.audit(pipeline, data, by=["size"])
-    with pytest.raises(ArcalError, match="by names age, and X is not a table with columns: give a"):
-        arcal.audit(pipeline, (X, NAMES), by=["age"])
-    twice = X.view(TableOfNumbers), NAMES
-    with pytest.raises(ArcalError, match="by names age, and X has the columns 0, 1, both"):
-        arcal.audit(pipeline, twice, by="age")
-    with pytest.raises(ArcalError, match="by names both, and several columns of X have that name"):
-        arcal.audit(pipeline, twice, by="both")
-
-
-def test_an_audit_in_the_place_of_its_folder_is_refused_with_what_to_do(pipeline):
-    audit = arcal.audit(pipeline, (X, NAMES))
-    with pytest.raises(ArcalError, match=r"against is an Audit: name the folder .*audit.save"):
-        arcal.audit(pipeline, (X, NAMES), against=audit)  # pyright: ignore
-
-
 def test_an_estimator_that_decides_by_a_threshold_is_said_to():
     linear = FrozenEstimator(LogisticRegression().fit(X[:100], NAMES[:100]))
     given: dict[str, Any] = {"threshold": 0.1, "pos_label": "spam"}
@@ -331,35 +213,6 @@ def test_an_estimator_that_decides_by_a_threshold_is_said_to():
     assert any(line in doubt for doubt in doubts)
     forest = RandomForestClassifier(2, random_state=0).fit(X[:100], NAMES[:100])
     assert "its predict" not in arcal.audit(forest, (X, NAMES)).summary(None)  # ties are none
-
-
-def test_a_stream_takes_the_zeros_of_a_forest_as_the_calibration_does(tmp_path):
-    x, y = make_classification(1200, 10, n_informative=6, flip_y=0.2, random_state=0)
-    forest = RandomForestClassifier(20, random_state=0).fit(x[:300], y[:300])
-    data = x[300:900], y[300:900]
-    calibration = arcal.calibrate(forest, data, unlabelled=x[900:], calibrators=["temperature"])
-    calibration.save(tmp_path)
-    p = torch.tensor(forest.predict_proba(x[900:]))
-    assert (p == 0).any()
-    stream = load_stream(tmp_path / "stream.safetensors")
-    assert stream.estimate(p.log()) == calibration.today
-    assert stream.update(p.log()) == calibration.today
-    assert (stream(p.log()) > -torch.inf).all()
-    save_stream(stream, tmp_path / "state.safetensors")
-    again = load_stream(tmp_path / "state.safetensors")
-    assert torch.equal(again(p.log()), stream(p.log()))
-    plain = {
-        name: value
-        for name, value in stream.state_dict().items()
-        if name not in ("least", "masked", "recent")
-    }
-    old = BatchTemperature.from_state_dict(plain | {"recent": torch.empty(0, 2)})
-    assert old.zeros is None  # as an earlier version wrote it
-
-
-def test_logarithms_of_calibrated_probabilities(pipeline):
-    estimator = arcal.calibrate(pipeline, (X, NAMES), calibrators=["vector"]).estimator
-    assert np.array_equal(estimator.predict_log_proba(X), np.log(estimator.predict_proba(X)))
 
 
 BOOSTED = {

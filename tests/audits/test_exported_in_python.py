@@ -51,12 +51,6 @@ def test_a_program_gives_the_probabilities_of_the_classifier(sure, data, tmp_pat
     assert weights.name == "calibrated.safetensors"
 
 
-def test_an_exported_model_is_known_to_be_calibrated_on_the_same_inputs(sure, tmp_path):
-    arcal.calibrate(sure, (X, Y), calibrators=TRIED).export(tmp_path)
-    opened = open_classifier(str(tmp_path / "calibrated.pt2"))
-    assert opened.calibrated_on == arcal.audits.Examples.from_tensors(X, Y).content
-
-
 def test_what_cannot_be_exported_is_one_line(sure, tmp_path):
     p = X.softmax(1)[:, :2]
     calibrated = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=Y)

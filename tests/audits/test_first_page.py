@@ -32,29 +32,6 @@ def test_several_models_are_on_a_page_only_with_the_same_inputs(tmp_path):
     assert seen == [], "what is read gets no page"
 
 
-def test_what_is_read_gets_no_page_before_the_last(tmp_path):
-    x = torch.rand(1500, 4, generator=torch.Generator().manual_seed(0))
-    examples = Examples.from_tensors(x, torch.arange(1500) % 2, name="mine")
-    model = nn.Linear(4, 2).eval().requires_grad_(False)
-    job = Job("linear", model, examples, settings=Settings(order="margin", panel=()))
-
-    def pages() -> list[int]:
-        seen: list[int] = []
-        run_jobs(
-            [job],
-            work=tmp_path,
-            progress=lambda done, total: None,
-            skipped=lambda done, total: None,
-            page=lambda audited, done, total: seen.append(done),
-        )
-        return seen
-
-    first = pages()
-    assert len(first) == 1
-    assert 1000 <= first[0] < 1500
-    assert pages() == []
-
-
 def _job(weights: torch.Tensor | None = None, R: int = 10) -> Job:
     x = torch.rand(1500, 4, generator=torch.Generator().manual_seed(0))
     examples = Examples.from_tensors(x, torch.arange(1500) % 2, name="mine", weights=weights)

@@ -38,16 +38,6 @@ def test_the_probabilities_of_a_calibrated_classifier_are_numbers_and_its_output
     assert all(one.grad is not None for one in classifier.parameters())
 
 
-def test_where_no_calibrator_is_picked_the_probabilities_are_the_models_own():
-    x = torch.randn(400, 3, generator=torch.Generator().manual_seed(1))
-    y = torch.multinomial(x.softmax(1), 1, generator=torch.Generator().manual_seed(2)).squeeze(1)
-    calibration = arcal.calibrate(nn.Identity().eval(), (x, y), calibrators=["temperature"])
-    assert calibration.choice.picked is None
-    log_p = calibration.classifier(x)
-    assert log_p.dtype == torch.float64
-    np.testing.assert_allclose(log_p.numpy(), x.double().log_softmax(1).numpy(), atol=1e-12)
-
-
 def test_a_calibrator_is_read_from_the_folder_that_was_written(tmp_path):
     arcal.calibrate(SURE, calibrators=["temperature"]).save(tmp_path / "it")
     file = load_calibrator(tmp_path / "it" / "calibrator.safetensors")
@@ -62,43 +52,3 @@ def test_an_audit_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch)
     assert audit.save() == Path("audit")
     assert audit.report() == Path("audit", "index.html")
     assert Path("audit", "index.html").exists()
-
-
-def test_a_calibration_is_written_to_the_folder_of_the_command(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    calibration = arcal.calibrate(SURE, calibrators=["temperature"])
-    assert calibration.save() == Path("calibrated")
-    assert Path("calibrated", "calibrator.safetensors").exists()
-
-
-def test_an_audit_and_a_calibration_have_their_doubts_in_the_same_way():
-    one_class = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0] * 400)
-    (of_audit,) = arcal.audit(one_class).doubts
-    (of_calibration,) = arcal.calibrate(one_class, calibrators=["temperature"]).doubts
-    assert of_audit.startswith("model: all labels are 0")
-    assert "all labels are" in of_calibration
-
-
-def test_summaries_are_wrapped_and_whole_without_a_width():
-    one_class = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    for of in (
-        arcal.audit(one_class, name="a model with a long name " * 3),
-        arcal.calibrate(one_class, calibrators=["temperature"]),
-    ):
-        text, whole, narrow = of.summary(), of.summary(None), of.summary(40)
-        if isinstance(of, arcal.Audit):  # a calibration has a table, too
-            assert max(map(len, text.splitlines())) <= 80 < max(map(len, whole.splitlines()))
-        assert text.split() == whole.split() == narrow.split()
-        assert len(narrow.splitlines()) > len(text.splitlines())
-
-
-def test_an_unknown_order_names_all_that_an_audit_takes():
-    x, y = torch.rand(60, 3), torch.arange(60) % 2
-    message = r"'atack' is unknown: choose from attack, .*, or None for no levels"
-    with pytest.raises(ArcalError, match=message):
-        arcal.audit(nn.Linear(3, 2), (x, y), order="atack")
-
-
-def test_the_log_loss_of_probabilities_says_to_take_the_logarithm():
-    with pytest.raises(ArcalError, match=r"log_probabilities are probabilities: .*logarithm"):
-        arcal.nll([[0.5, 0.5], [0.25, 0.75]], [0, 1])

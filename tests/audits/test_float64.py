@@ -57,27 +57,6 @@ def test_of_one_input_a_distance_takes_them():
     assert arcal.distance(network(), X[0]) == arcal.distance(network(), X[0].astype(np.float32))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_weights_say_in_what_a_model_computes(dtype):
-    given = []
-
-    class Watched(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = network(dtype)
-
-        def forward(self, x):
-            if isinstance(x, torch.Tensor):  # and not traced
-                given.append(x.dtype)
-            return self.net(x)
-
-    net = Watched().eval()
-    arcal.audit(net, (X, Y), order="gradient")
-    arcal.calibrate(net, (X, Y), calibrators=["temperature"])
-    arcal.score(net, (X[:10], Y[:10]))
-    assert {*given} == {dtype}
-
-
 def test_other_dtypes_are_refused_as_before():
     with pytest.raises(ArcalError, match=r"the inputs are torch.float32 and .* torch.float64"):
         arcal.audit(network(torch.float64), (X.astype(np.float32), Y))

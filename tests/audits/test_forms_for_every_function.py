@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.data import Table
@@ -98,59 +97,6 @@ def test_what_one_refuses_all_refuse_in_the_same_words(data, says):
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("classes", "says"),
-    [
-        ("cat", "classes is the text 'cat'"),
-        (["cat", "dog", "cow"], "returns logits of 2 classes, and the data has 3"),
-        (["cow", "dog"], "is 'cat', and the classes are cow, dog"),
-        (["dog", "cat"], "cat, dog, and those given are the same in another order, dog, cat"),
-    ],
-)
-def test_classes_that_do_not_fit_are_refused(classes, says):
-    model: Any = Net().eval()
-    model.class_names = ["cat", "dog"]
-    for of in each(model, (X, NAMES), classes=classes):
-        with pytest.raises(arcal.ArcalError, match=says):
-            of()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        (X, NAMES),
-        (X, np.array(NAMES)),
-        (X, np.array(NAMES, dtype=object)),  # as of a categorical column of pandas
-        [(X[:9], NAMES[:9]), (X[9:], NAMES[9:])],
-    ],
-)
-def test_labels_may_be_names_of_the_classes(data):
-    scores = arcal.score(Net(), data, "margin", classes=["cat", "dog"])
-    assert torch.equal(scores.labels, Y)
-    assert (scores.ids.tolist(), len(scores.predicted)) == ([*range(60)], 60)
-
-
-@pytest.mark.parametrize("order", ["attack", "gradient", "margin"])
-def test_a_sigmoid_is_refused_in_the_same_words(order):
-    model = Net(lambda z: z[:, 0].sigmoid()).eval()
-    for of in (arcal.score, arcal.audit):
-        with pytest.raises(arcal.ArcalError, match=r"^the model's one output lies in"):
-            of(model, (X, Y), order=order)
-
-
-def test_one_logit_may_be_small_in_a_batch():
-    x = torch.cat([torch.full((100, 3), -1.0), torch.full((20, 3), 0.25)])
-    for order in ("attack", "gradient", "margin"):
-        audit = arcal.audit(lambda x: x.sum(1), (x, [0, 1] * 60), order=order, bounds=None, R=2)
-        assert audit.models[0].predictions.predicted.sum() == 20
-
-
-def test_an_empty_loader_is_said_to_be_empty():
-    for of in (arcal.score, arcal.audit):
-        with pytest.raises(arcal.ArcalError, match=r"^there is nothing to .* is empty$"):
-            of(Net().eval(), DataLoader(TensorDataset(X[:0], Y[:0]), 5))
-
-
 def test_a_table_is_scored_within_its_own_bounds():
     rows = torch.tensor([[0.0, 0.0], [10.0, 2.0], [4.0, 2.0]])
     ids = torch.tensor([3, 5, 8])
@@ -164,33 +110,3 @@ def test_a_table_is_scored_within_its_own_bounds():
     torch.testing.assert_close(
         scores.robustness, torch.tensor([5.0, 5.0, 1.0]), rtol=1e-3, atol=1e-4
     )
-
-
-def test_bounds_of_another_library_are_not_those_of_inputs():
-    """Data sets of places have an attribute `bounds`, of longitudes and latitudes."""
-
-    class Places(Dataset[Any]):
-        bounds: tuple[float, float] = (48.0, 49.0)
-
-        def __len__(self) -> int:
-            return 6
-
-        def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-            return torch.full((3,), i / 6), i % 2
-
-    model = nn.Linear(3, 2).eval()
-    expected = arcal.score(model, [Places()[i] for i in range(6)])
-    assert torch.equal(arcal.score(model, Places()).robustness, expected.robustness)
-
-
-def test_weights_and_clusters_to_calibrate_with_may_be_read_once():
-    x, y = torch.rand(60, 3), torch.arange(60) % 2
-    model = torch.nn.Linear(3, 2).eval()
-    more: dict[str, Any] = {"calibrators": ["temperature"]}
-    listed: dict[str, Any] = {"weights": [1.0, 2.0] * 30, "clusters": [*range(30)] * 2}
-    for data in ((x, y), [(x, y)]):
-        once: dict[str, Any] = {name: iter(values) for name, values in listed.items()}
-        assert (
-            arcal.calibrate(model, data, **once, **more).figures()
-            == arcal.calibrate(model, data, **listed, **more).figures()
-        )

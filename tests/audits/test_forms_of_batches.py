@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 import arcal
-from arcal.errors import ArcalError
-from arcal.labelled_batches import inputs_alone
 
 N = 90
 DRAW = torch.Generator().manual_seed(0)
@@ -84,7 +82,7 @@ EXPECTED = figures((X, Y))[0]
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_figures(form):
-    assert figures(FORMS[form])[0] == pytest.approx(EXPECTED, rel=1e-6)
+    assert figures(FORMS[form])[0] == pytest.approx(EXPECTED, rel=1e-5)
     scores, expected = (arcal.score(MODEL, of, "margin") for of in (FORMS[form], (X, Y)))
     assert torch.equal(scores.ids, expected.ids)
     assert torch.equal(scores.labels, expected.labels)
@@ -129,19 +127,6 @@ def test_numbers_that_are_no_ids_are_told_apart_from_them_before_the_model_runs(
             arcal.score(model, loader(form))
 
 
-def test_a_generator_is_told_to_be_read_once():
-    data = iter(loader(lambda x, y, i: (x, y)))
-    arcal.audit(MODEL, data, order="margin")
-    for run in (arcal.audit, arcal.score, arcal.calibrate):
-        with pytest.raises(arcal.ArcalError, match="it can be read once: give the loader that it"):
-            run(MODEL, data)
-
-
-def test_an_unlabelled_batch_may_have_any_labels_and_names():
-    for of in ({"x": X, "y": Y}, (X, Y, NAMES), (NAMES, X, Y), X.numpy(), Sample(X, Y)):
-        assert torch.equal(inputs_alone(of).x, X)
-
-
 class Module:
     """Several loaders under one roof."""
 
@@ -179,18 +164,3 @@ def test_what_may_be_several_things_is_refused_with_what_to_give(data, says):
         with pytest.raises(arcal.ArcalError, match=re.escape(says)) as raised:
             run(net, data)
         assert "\n" not in str(raised.value)
-
-
-class Spoken(Dataset):
-    """As torchaudio's data sets of speech: waveform, rate, label, speaker, number."""
-
-    def __len__(self):
-        return N
-
-    def __getitem__(self, i):
-        return X[i], 16000, "yes", "bed7", i
-
-
-def test_a_data_set_of_more_than_inputs_and_labels_is_refused_as_a_batch_is():
-    with pytest.raises(ArcalError, match=r"a batch is a list of 5: give \(x, .*leave out the rest"):
-        arcal.audit(MODEL, Spoken(), order=None)

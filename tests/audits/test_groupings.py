@@ -1,8 +1,6 @@
 """Audits by groups of the inputs: the figures of each, wherever its column comes from."""
 
-import io
 import json
-import tarfile
 from typing import Any
 
 import numpy as np
@@ -11,12 +9,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import as_predictions, overall
-from arcal.audits import Audit, NamedPredictions, Uses, open_predictions
 from command_line import arcal as run_arcal
 
 N = 900
@@ -68,32 +64,6 @@ def test_the_table_of_inputs_has_the_groups(said):
     assert table["by_label"] == table["region"]
 
 
-def test_a_group_may_be_called_as_a_column_of_the_table_is(said, tmp_path):
-    path = tmp_path / "p.csv"
-    table = pa.table({"id": [f"{i}.png" for i in range(N)], **said})
-    csv.write_csv(table.rename_columns(["id", "probability", "label", "name", "model"]), path)
-    files = [NamedPredictions(str(path), name) for name in ("one", "two")]
-    models = open_predictions(files, Uses(by=("name", "model")))
-    inputs = Audit("p.csv", tuple(models)).inputs()
-    assert len({*inputs.column_names, "model"}) == inputs.num_columns + 1
-    assert {*inputs["by_name"].to_pylist()} == {*REGIONS}
-    assert inputs["name"][0].as_py().endswith(".png")
-    assert len(set(inputs["by_model"].to_pylist())) == 5, "ranges of ages"
-
-
-def test_pairs_are_grouped(said):
-    x = torch.from_numpy(said["probability"]).float()[:, None]
-    y = torch.from_numpy(said["label"])
-    model = torch.nn.Linear(1, 2).eval()
-    by = {"region": said["region"]}
-    audit = arcal.audit(model, (x, y), order="gradient", by=by)
-    assert [one.n for one in audit.models[0].by_grouping[0]] == [
-        int((said["region"] == name).sum()) for name in sorted(REGIONS)
-    ]
-    with pytest.raises(arcal.ArcalError, match="region has 2 values"):
-        arcal.audit(model, (x, y), order="gradient", by={"region": ["a", "b"]})
-
-
 def test_inputs_of_a_loader_are_grouped_and_weighted_in_its_order(said):
     x = torch.from_numpy(said["probability"]).float()[:, None]
     y = torch.from_numpy(said["label"])
@@ -106,9 +76,9 @@ def test_inputs_of_a_loader_are_grouped_and_weighted_in_its_order(said):
         loaded: Any = arcal.audit(model, data, **known).models[0]
         for one, same in zip(loaded.by_grouping[0], pair.by_grouping[0], strict=True):
             assert (one.name, one.n) == (same.name, same.n)
-            assert one.confidence == pytest.approx(same.confidence)
+            assert one.confidence == pytest.approx(same.confidence, rel=1e-5)
             assert one.accuracy.value == pytest.approx(same.accuracy.value)
-        assert vars(loaded.overall.accuracy) == pytest.approx(vars(pair.overall.accuracy))
+        assert vars(loaded.overall.accuracy) == pytest.approx(vars(pair.overall.accuracy), rel=1e-5)
     by_id = loaded.weights, pair.weights
     assert torch.equal(by_id[0], by_id[1].flip(0)), "in ascending order of the ids"
 
@@ -137,13 +107,6 @@ def test_what_is_known_of_a_loader_has_a_value_for_each_input(said):
     assert refused(shuffled, by={"sex": ["f"] * 60}) == (
         "by goes by the order of the data, and the loader shuffles: make it with shuffle=False"
     )
-
-
-def test_models_side_by_side_have_the_same_groups(said):
-    p = np.stack([1 - said["probability"], said["probability"]], 1)
-    one = as_predictions(probabilities=p, labels=said["label"])
-    both = arcal.audit({"one": one, "two": one}, by={"region": said["region"]})
-    assert both.models[0].by_grouping == both.models[1].by_grouping
 
 
 def test_the_command_groups_files_of_predictions(said, tmp_path):
@@ -188,64 +151,3 @@ def test_the_command_groups_the_rows_of_a_table(said, tmp_path, monkeypatch):
     done = run_arcal("audit", "net.py:network", "t.csv", "--by", "sex", "--out", "out")
     assert done.code == 2
     assert "no column sex" in done.stderr
-
-
-def test_arrays_and_fields_beside_the_images_group_them(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()\n"
-    )
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), dtype=np.uint8)
-    labels, site = np.arange(40) % 2, REGIONS[np.arange(40) // 4 % 3]
-    arrays = {"test_images": pixels, "test_labels": labels, "ids": np.arange(40)[::-1] + 7}
-    np.savez("pets.npz", **arrays, site=site, few=site[:9])
-    with tarfile.open("pets.tar", "w") as tar:
-        for i, image in enumerate(pixels):
-            file = io.BytesIO()
-            Image.fromarray(image).save(file, "PNG")
-            record = {"label": int(labels[i])} | ({"site": str(site[i])} if i else {})
-            for ending, data in (("png", file.getvalue()), ("json", json.dumps(record).encode())):
-                member = tarfile.TarInfo(f"{i:03}.{ending}")
-                member.size = len(data)
-                tar.addfile(member, io.BytesIO(data))
-
-    def run(data, *by):
-        options = ("--order", "none", "--limit", 30, "--out", "out", "-q")
-        return run_arcal("audit", "net.py:network", data, *options, "--by", *by)
-
-    for data, of, first in (("pets.npz", lambda i: 46 - i, site[0]), ("pets.tar", int, "(none)")):
-        done = run(data, "site")
-        assert done.code == 0, done.stderr
-        table = pq.read_table("out/inputs.parquet")
-        rows = [of(i) for i in table["id"].to_pylist()]
-        assert table["site"].to_pylist() == [site[i] if i else first for i in rows]
-    assert "no array place: its arrays are" in run("pets.npz", "place").line
-    assert "few has the shape (9,) but there are 40 images" in run("pets.npz", "few").line
-    assert (
-        "no sample has a field place in its JSON, only label, site" in run("pets.tar", "place").line
-    )
-
-
-def test_a_folder_of_images_has_no_columns(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.py").write_text(
-        "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()\n"
-    )
-    for i, name in enumerate(("cat", "dog") * 12):
-        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8), (i * 10, 0, 0)).save(tmp_path / "photos" / name / f"{i}.png")
-    options = ("--order", "gradient", "--by", "region")
-    done = run_arcal("audit", "net.py:network", "photos", *options, "--out", "out")
-    assert done.code == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert "--by region" in line
-
-
-def test_groups_that_are_those_of_the_labels_are_said_to_be():
-    p = torch.rand(90, 2, generator=torch.Generator().manual_seed(0)) + 0.1
-    labels = torch.arange(90) % 2
-    mine = as_predictions(probabilities=p / p.sum(1, keepdim=True), labels=labels)
-    outcome = ["dead" if label else "alive" for label in labels]
-    said = "the groups by outcome match the labels"
-    assert said in arcal.audit(mine, by={"outcome": outcome}).summary(None)
-    assert said not in arcal.audit(mine, by={"outcome": ["dead", *outcome[1:]]}).summary(None)

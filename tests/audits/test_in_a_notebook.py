@@ -3,13 +3,10 @@
 import base64
 import re
 import webbrowser
-from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import pytest
 
 import arcal
-from arcal.auditing import as_predictions
 from tests.audits import tiny
 
 
@@ -34,18 +31,6 @@ def test_a_sentence_two_pictures_and_a_link(audit, tmp_path, monkeypatch):
     assert len(pictures(shown)) == 2
     assert all(svg.count("</svg>") == 1 for svg in pictures(shown))
     assert re.findall('alt="[^"]+"', shown)
-
-
-def test_predictions_alone_have_one_picture_and_a_page_of_their_own(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20))
-    shown = bare._repr_html_()
-    assert len(pictures(shown)) == 1
-    (link,) = re.findall('href="([^"]*)"', shown)
-    assert Path(unquote(urlparse(link).path)).is_relative_to(tmp_path.resolve())
-    assert Path(unquote(urlparse(link).path)).exists()
-    assert bare._repr_html_() == shown, "written once"
 
 
 def test_the_page_is_opened_in_the_browser(audit, tmp_path, monkeypatch):

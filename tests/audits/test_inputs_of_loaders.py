@@ -54,14 +54,8 @@ def test_unlabelled_inputs_of_a_loader(kind):
     assert expected is not None
     assert today is not None
     assert today.n == 90
-    assert today.accuracy == pytest.approx(expected.accuracy, abs=1e-9)
+    assert today.accuracy == pytest.approx(expected.accuracy, abs=1e-6)
     assert pytest.approx(expected.T, rel=1e-5) == today.T
-
-
-def test_several_sets_of_unlabelled_inputs():
-    sets = {"may": DataLoader(TensorDataset(NOISE), 32), "june": X}
-    calibration = arcal.calibrate(MODEL, (X, Y), calibrators=["temperature"], unlabelled=sets)
-    assert [one.n for one in calibration.each.values()] == [90, N]
 
 
 @pytest.mark.parametrize("data", [(X[:90], Y[:90]), DataLoader(TensorDataset(X[:90], Y[:90]), 25)])
@@ -80,7 +74,7 @@ def test_validation_and_other_data_of_loaders(data):
     assert audits[0].models[0].posthoc.fitted_on == 150
     assert "other.noise.auroc_confidence" in expected
     for figures in others:
-        assert figures == pytest.approx(expected, rel=1e-5, nan_ok=True)
+        assert figures == pytest.approx(expected, rel=1e-5, abs=1e-6, nan_ok=True)
 
 
 def test_several_models_read_each_loader_again():

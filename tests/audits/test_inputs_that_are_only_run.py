@@ -69,18 +69,3 @@ def test_a_value_that_the_model_does_not_know_is_one_line():
     x[50, 1] = 9
     with pytest.raises(ArcalError, match=r"ids 0 to 99: .*look for values that it does not know"):
         arcal.audit(model, (x, torch.arange(100) % 2), order="margin")
-
-
-class Samples(nn.Module):
-    """Logits of samples of audio in int16."""
-
-    def forward(self, x):
-        return torch.stack([x.float().mean(dim=1), x.float().std(dim=1)], dim=1) / 32768
-
-
-def test_samples_of_audio_in_whole_numbers_are_run_but_not_attacked():
-    x = torch.randint(-32768, 32767, (60, 50), dtype=torch.int16)
-    labels = torch.arange(60) % 2
-    assert arcal.audit(Samples().eval(), (x, labels), order="margin").models[0].levels
-    with pytest.raises(ArcalError, match=r"torch\.int16.*make them floats, as `x / 32768`"):
-        arcal.audit(Samples().eval(), (x, labels), bounds=(-1, 1))

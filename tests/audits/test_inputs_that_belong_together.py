@@ -42,24 +42,6 @@ def test_a_column_of_patients_that_nothing_uses(patients, tmp_path):
     assert "with the same patient_id" not in said
 
 
-def test_names_of_inputs_that_begin_alike(patients, tmp_path):
-    write(tmp_path / "mine.csv", "id,label,probability_0,probability_1", patients, (0, 2, 3, 4))
-    said = " ".join(succeeds("audit", "mine.csv", "--out", "audit").stderr.split())
-    assert said.count("are right or wrong together") == 1
-    assert "inputs whose names begin alike, such as with p0, are right or wrong together" in said
-
-
-def test_one_sentence_if_a_column_and_names_say_it(patients, tmp_path):
-    header = "id,patient,label,probability_0,probability_1"
-    write(tmp_path / "mine.csv", header, patients, (0, 1, 2, 3, 4))
-    said = " ".join(succeeds("audit", "mine.csv", "--out", "audit").stderr.split())
-    assert said.count("are right or wrong together") == 1
-    assert "with the same patient" in said
-
-    one_of_each = ("audit", "mine.csv", "--one-per", "patient", "--out", "two")
-    assert "wrong together" not in succeeds(*one_of_each).stderr
-
-
 def test_calibrate_says_it_too(patients, tmp_path):
     header = "id,patient,label,probability_0,probability_1"
     write(tmp_path / "mine.csv", header, patients, (0, 1, 2, 3, 4))

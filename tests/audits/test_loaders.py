@@ -16,9 +16,7 @@ from torch.utils.data import (
 )
 
 import arcal
-from arcal.audits import Settings
-from arcal.audits._examples import Examples
-from arcal.data import OnDemand, WithIds, batches, load_part
+from arcal.data import WithIds
 from arcal.errors import ArcalError
 from command_line import arcal as run_arcal
 
@@ -55,44 +53,6 @@ def test_scores_are_the_same_bytes(photos, tmp_path):
     assert plain.read_bytes() == ahead.read_bytes()
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
-def test_audits_are_the_same_bytes(photos, tmp_path):
-    order = ["--order", "gradient", "--shift", "fog-3", "--no-images"]
-    plain = written("audit", tmp_path / "plain", *order)
-    ahead = written("audit", tmp_path / "ahead", *order, "--loaders", 2)
-    for name in ("audit.json", "inputs.parquet"):
-        assert (plain / name).read_bytes() == (ahead / name).read_bytes()
-
-
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
-def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_path):
-    part = load_part("photos", size=16)
-    assert isinstance(part, OnDemand)
-    probed = set(Examples.from_part(part).order()[:100].tolist())  # met before the first block
-    last = next(i for i in reversed(range(len(part))) if i not in probed)
-    assert last >= 400
-    broken = photos.parent / part.where(last)
-    whole = broken.read_bytes()
-    broken.write_bytes(whole[:-300])
-    out = tmp_path / "scores.parquet"
-    command = ["score", "net.py:net", "photos", "--size", 16, "--out", out, "--order", "margin"]
-    lines = [run_arcal(*command, "-q", "--loaders", loaders).line for loaders in (0, 2)]
-    assert lines[0] == lines[1]
-    assert broken.name in lines[0]
-    assert len(list(tmp_path.glob(".scores.work/*/*.parquet"))) == 2
-    broken.write_bytes(whole)
-    done = run_arcal(*command, "-q", "--loaders", 2)
-    assert done.code == 0, done.stderr
-
-
-def test_what_does_not_go_together_is_refused(photos):
-    line = run_arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
-    assert "--loaders read ahead for a single process" in line
-    with pytest.raises(ArcalError, match="-1 loaders"):
-        Settings(loaders=-1)
-
-
 def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
@@ -103,20 +63,21 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
     plain, one, same = (
         arcal.audit(model, of, order="margin") for of in ((X, Y), shuffled, numbered)
     )
-    assert one.models[0].overall.nll.value == pytest.approx(plain.models[0].overall.nll.value)
+    nll = plain.models[0].overall.nll.value
+    assert one.models[0].overall.nll.value == pytest.approx(nll, rel=1e-5)
     said = [
         "an id here is a place in its order" in " ".join(of.summary().split())
         for of in (plain, one, same)
     ]
     assert said == [False, True, False]
-    expected = pytest.approx(plain.figures()["model"], rel=1e-4, nan_ok=True)
+    expected = pytest.approx(plain.figures()["model"], rel=1e-4, abs=1e-6, nan_ok=True)
     assert same.figures()["model"] == expected
     scores, in_order = (
         arcal.score(model, of, order="margin") for of in (numbered, [(torch.arange(40), X, Y)])
     )
     torch.testing.assert_close(scores.robustness, in_order.robustness[scores.ids])
     before = [arcal.calibrate(model, of, calibrators=[]).choice.before for of in (shuffled, data)]
-    assert before[0].nll.value == pytest.approx(before[1].nll.value)
+    assert before[0].nll.value == pytest.approx(before[1].nll.value, rel=1e-5)
 
     def refuse(x):
         raise AssertionError("a model ran")
@@ -132,38 +93,6 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
     assert second["difference.churn"] == 0
     # Each model has batches of its own, which round in their own way.
     assert second["difference.nll"] == pytest.approx(0, abs=1e-6)
-
-
-class Augmented(Dataset):
-    def __len__(self):
-        return 40
-
-    def __getitem__(self, i):
-        return torch.rand(16), i % 2
-
-
-def test_several_models_are_not_compared_on_inputs_that_are_drawn_anew_for_each():
-    loader = DataLoader(Augmented(), batch_size=20)
-    model = torch.nn.Linear(16, 2).eval()
-    with pytest.raises(ArcalError, match="gives each model different inputs, as augmen"):
-        arcal.audit({"a": model, "b": model}, loader, order=None)
-    assert len(arcal.audit(model, loader, order=None).models) == 1
-
-
-def test_a_model_that_cannot_be_audited_is_refused_before_another_is_run():
-    X, Y = torch.rand(40, 16), torch.arange(40) % 2
-    loader = DataLoader(TensorDataset(X, Y), batch_size=20)
-    shown = []
-
-    def first(x):
-        shown.append(len(x))
-        return x[:, :2]
-
-    dropping = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(16, 2)).train()
-    for second, says in ((dropping, "b: the model is in training"), (lambda x: x, "and b 16: aud")):
-        with pytest.raises(ArcalError, match=says):
-            arcal.audit({"a": first, "b": second}, loader, order="margin")
-    assert max(shown) <= 8, "only the inputs that a model is checked on"
 
 
 @pytest.mark.parametrize("run", [arcal.audit, arcal.score])
@@ -207,24 +136,6 @@ def test_what_is_wrong_in_a_later_batch_says_in_which(bad, says):
     assert caught.value.__notes__ == ["arcal: in batch 2 of the loader, after 16 inputs"]
 
 
-def test_a_pair_of_lists_is_taken_for_batches_and_told_what_to_be():
-    pair = X.tolist(), Y.tolist()
-    with pytest.raises(ArcalError, match=r"a batch is a list: .*, and make arrays of lists of num"):
-        arcal.audit(torch.nn.Linear(4, 2).eval(), pair, order="margin")
-
-
-@pytest.mark.parametrize("shuffle", [False, True])
-def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
-    def model(x):
-        raise AssertionError("a model ran")
-
-    data = TensorDataset(torch.rand(40, 4), torch.arange(40) % 2)
-    with pytest.raises(ArcalError, match="32 inputs cannot be cut into 33 levels: use fewer"):
-        arcal.audit(model, DataLoader(data, 16, shuffle=shuffle, drop_last=True), R=33)
-    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
-        arcal.audit({"a": model, "b": model}, data, R=41)
-
-
 class Stream(IterableDataset):
     """The rows of `X`, all of which every worker yields."""
 
@@ -247,34 +158,6 @@ DRAWN = WeightedRandomSampler([1.0] * 16, 16)
 def test_inputs_that_are_there_twice_without_ids_are_refused(run, data, options, says):
     with pytest.raises(ArcalError, match=says):
         run(torch.nn.Linear(4, 2).eval(), DataLoader(data, 8, **options))
-
-
-def test_a_stream_of_one_worker_is_read_as_it_is():
-    for loader in (DataLoader(Stream(), 8), DataLoader(Stream(), 8, num_workers=1)):
-        assert arcal.score(torch.nn.Linear(4, 2), loader, "margin").ids.tolist() == [*range(16)]
-
-
-class Batches(torch.utils.data.Dataset):
-    """Two batches of 20, which a loader without a batch size passes on as they are."""
-
-    def __getitem__(self, i):
-        if i > 1:
-            raise IndexError
-        return torch.rand(20, 4), torch.arange(20) % 2
-
-    def __len__(self):
-        return 2
-
-
-def test_fewer_inputs_than_levels_are_refused_when_only_reading_them_tells():
-    loader = DataLoader(Batches(), batch_size=None)
-    model = torch.nn.Linear(4, 2).eval()
-    levels = arcal.audit(model, loader, order="margin", R=40).models[0].levels
-    assert levels is not None
-    assert len(levels) == 40
-    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
-        arcal.audit(model, loader, order="margin", R=41)
-    assert len(arcal.audit(model, loader, order=None, R=41).models[0].predictions.ids) == 40
 
 
 class Pairs(Dataset):
@@ -334,44 +217,6 @@ def test_data_that_are_no_batches_are_told_how_to_be(data, says):
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("found", "says"), [([0, 1], "of 2 of"), ([1], "of 1 of")])
-def test_the_classes_that_the_labels_are_of_are_counted(found, says):
-    y = torch.tensor(found).repeat(20)
-    audit = arcal.audit(nn.Identity(), (torch.randn(len(y), 3), y), order=None)
-    said = [one.sentence for one in audit.models[0].caveats if one.title == "Labels"]
-    assert said == [f"the labels are {says} the model's 3 classes"]
-
-
-class OfTwo(nn.Module):
-    def forward(self, numbers, shift):
-        return numbers + shift
-
-
-def test_inputs_of_several_tensors_are_one_of_a_pair_and_two_batches_are_two():
-    x, shift, y = torch.rand(40, 3), torch.rand(40, 1), torch.arange(40) % 3
-    as_dict = {"numbers": x, "shift": shift}
-    halves = [
-        {"labels": y[some], **{name: part[some] for name, part in as_dict.items()}}
-        for some in (slice(20), slice(20, None))
-    ]
-    expected = arcal.audit(nn.Identity(), (x, y), order=None).models[0].predictions
-    for data in (((x, shift), y), ([x, shift], y.numpy()), (as_dict, y), halves, tuple(halves)):
-        predictions = arcal.audit(OfTwo().eval(), data, order=None).models[0].predictions
-        assert torch.equal(predictions.labels, y)
-        found, sought = (one.log_probabilities for one in (predictions, expected))
-        torch.testing.assert_close(found, sought, rtol=0, atol=1e-6)
-
-
-def test_labels_in_a_column_and_called_as_in_data_sets_of_the_hub():
-    x, y = torch.rand(40, 3), torch.arange(40) % 2
-    expected = arcal.score(nn.Identity(), (x, y), "margin")
-    column = arcal.score(nn.Identity(), (x, y[:, None]), "margin")
-    hub = Sized(*({"image": one, "label": int(z)} for one, z in zip(x, y, strict=True)))
-    for scores in (column, arcal.score(nn.Identity(), hub, "margin")):
-        assert torch.equal(scores.labels, expected.labels)
-        assert torch.equal(scores.robustness, expected.robustness)
-
-
 @pytest.mark.parametrize("kind", ["module", "function"])
 @pytest.mark.parametrize("width", [2, 1, 0])
 def test_the_first_of_several_outputs_is_said_to_be_taken(kind, width):
@@ -395,36 +240,3 @@ def test_the_first_of_several_outputs_is_said_to_be_taken(kind, width):
         with pytest.warns(UserWarning, match=said):
             scores = arcal.score(two, data, "margin")
         assert torch.equal(scores.robustness, arcal.score(logits, data, "margin").robustness)
-
-
-def test_a_broken_image_that_other_data_hold_is_one_line(tmp_path):
-    paths = [tmp_path / "pets" / "ab"[i % 2] / f"{i:02}.png" for i in range(20)]
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.effect_noise((4, 4), 50).save(path)
-    part = load_part(str(tmp_path / "pets"))
-    paths[-1].write_bytes(paths[-1].read_bytes()[:-30])
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
-    data = torch.rand(60, 1, 4, 4), torch.arange(60) % 2
-
-    def read():
-        return ((x / 255, labels) for _, x, labels in batches(part, 8))
-
-    for audited in (
-        lambda: arcal.audit(model, data, validation=read(), order=None),
-        lambda: arcal.calibrate(model, data, unlabelled=read()),
-    ):
-        with pytest.raises(ArcalError, match=r"^(validation|unlabelled): .*19.png: the image"):
-            audited()
-
-
-def test_inputs_that_a_loader_leaves_out_are_counted():
-    x, y = torch.rand(90, 3), torch.arange(90) % 3
-    loader = DataLoader(TensorDataset(x, y), 40, drop_last=True)
-    line = "the loader leaves out the last 10 of its 90 inputs: make it with drop_last=False"
-    audit = arcal.audit(nn.Identity(), loader, order="margin")
-    assert " ".join(audit.summary().split()).count(line) == 1
-    fitted = arcal.calibrate(nn.Identity(), loader, calibrators=["temperature"])
-    assert line in " ".join(fitted.summary().split())
-    whole = DataLoader(TensorDataset(x, y), 30, drop_last=True)
-    assert "leaves out" not in arcal.audit(nn.Identity(), whole, order="margin").summary()

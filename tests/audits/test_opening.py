@@ -1,7 +1,6 @@
 """What a user types: which part validates, which images are resized."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from torchvision.models import resnet18
 
-from arcal.audits import Examples, Job, NamedData, NamedModel, Reading, Settings, open_job, run_jobs
+from arcal.audits import Examples, Job, NamedData, NamedModel, Reading, Settings, open_job
 from arcal.data import load_part
 from arcal.errors import ArcalError
 
@@ -101,21 +99,6 @@ def test_the_audited_inputs_do_not(folder):
         job(folder, validation="data-test.parquet")
 
 
-def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder):
-    for name in ("bird", "fish", "newt"):
-        file = folder / "animals" / name / "one.png"
-        file.parent.mkdir(parents=True)
-        Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(file)
-    with_other = job(folder, other=["animals"], classes=("0", "1"))
-    (other,) = with_other.other
-    assert isinstance(other, Examples)
-    assert other.part is not None
-    assert other.part.shape == (1, 32, 32)
-    assert other.classes == ("bird", "fish", "newt")
-    (one,) = run_jobs([with_other])
-    assert [told.name for told in one.other] == ["animals"]
-
-
 def test_a_table_of_too_many_columns_says_which_it_has(folder):
     (folder / "rows.csv").write_text("a,b,much,label\n1,2,3,0\n4,5,6,1\n")
     (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
@@ -127,57 +110,6 @@ def test_a_table_of_too_many_columns_says_which_it_has(folder):
         open_job(model, data, Settings(order=None), name="two", panel=None).checked()
 
 
-def test_a_model_of_a_table_that_fails_otherwise_is_not_said_to_need_other_columns():
-    x, y = torch.rand(60, 2), torch.arange(60) % 2
-    rows = replace(Examples.from_tensors(x, y, name="rows"), columns=("a", "b"))
-    with pytest.raises(ArcalError, match=r"the model returns probabilities: .*logarithm$"):
-        Job("twice", torch.nn.Sequential(torch.nn.Softmax(1)).eval(), rows).checked()
-
-
-def test_a_table_is_not_normalised(folder):
-    (folder / "rows.csv").write_text("a,b,label\n1,2,0\n4,5,1\n")
-    (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
-    model = NamedModel(f"{folder / 'two.py'}:net", normalize=["0.5", "0.25"])
-    data = NamedData(str(folder / "rows.csv"))
-    with pytest.raises(ArcalError, match=r"--normalize is for images, and .*rows.csv is a table"):
-        open_job(model, data, Settings(order=None), name="two", panel=None)
-
-
-def test_other_data_that_the_model_cannot_take_are_one_line(folder):
-    (folder / "rows.csv").write_text("width,label\n1.5,0\n2.5,1\n")
-    with pytest.raises(ArcalError, match="rows: the model fails on inputs"):
-        run_jobs([job(folder, other=["rows.csv"])])
-
-
-@pytest.mark.parametrize(("size", "how"), [(32, "as they are"), (24, "short side resized to 27")])
-def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
-    examples = job(folder, size=size).examples
-    assert examples is not None
-    assert examples.part is not None
-    assert examples.part.shape == (1, size, size)
-    assert how in examples.facts["Images"]
-
-
-@pytest.mark.parametrize(("size", "said"), [(32, False), (None, True)])
-def test_preprocessing_that_is_not_used_is_not_said(folder, size, said):
-    weights = folder / "weights.pth"
-    torch.save(resnet18(num_classes=2).state_dict(), weights)
-    model = NamedModel("torchvision:resnet18", weights)
-    data = NamedData(str(folder / "data"), Reading(size=size))
-    opened = open_job(model, data, Settings(), name="resnet18", panel=None, R=2)
-    assert ("Preprocessing" in opened.facts) == said
-    assert opened.examples is not None
-    assert opened.examples.part is not None
-    assert opened.examples.part.shape == (3, size or 224, size or 224)
-
-
-@pytest.mark.parametrize("words", [("0.5", "0.25"), ("0.5 0.25",)])
-def test_a_normalisation_of_numbers_scales_the_inputs(folder, words):
-    x = torch.rand(5, 1, 32, 32)
-    given, plain = job(folder, normalize=words).model, job(folder).model
-    torch.testing.assert_close(given(x), plain((x - 0.5) / 0.25))
-
-
 def test_a_normalisation_has_a_name(folder):
     x = torch.rand(5, 3, 32, 32)
     given, plain = job(folder, normalize=("cifar",)).model, job(folder).model
@@ -185,11 +117,6 @@ def test_a_normalisation_has_a_name(folder):
     torch.testing.assert_close(given(x), plain((x - mean) / std))
     x = torch.rand(5, 1, 32, 32)
     torch.testing.assert_close(job(folder, normalize=("none",)).model(x), plain(x))
-
-
-def test_too_few_inputs_for_the_levels_are_refused_before_anything_is_done(folder):
-    with pytest.raises(ArcalError, match="30 inputs cannot be cut into 40 levels: use fewer"):
-        run_jobs([job(folder, R=40)], progress=lambda *_: pytest.fail("it began"))
 
 
 def test_the_model_s_order_of_classes_can_be_given(folder):
@@ -206,26 +133,6 @@ def test_the_model_s_order_of_classes_can_be_given(folder):
         assert named.classes == (classes or None)
     with pytest.raises(ArcalError, match=r"'shadow' is none of the model's 2 classes \(dark"):
         job(folder, data="named.csv", classes=("dark", "light"))
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (None, "none added: the model takes inputs in [0, 1]"),
-        (("none",), "none added: the model takes inputs in [0, 1]"),
-        (("0.5", "0.25"), "mean 0.5, deviation 0.25, as given"),
-        (
-            ("imagenet",),
-            "mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225, as imagenet",
-        ),
-        (
-            ("0.485,0.456,0.406", "0.229,0.224,0.225"),
-            "mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225, as given (those of imagenet)",
-        ),
-    ],
-)
-def test_the_normalisation_is_said_in_words(folder, given, words):
-    assert job(folder, normalize=given).facts["Normalisation"] == words
 
 
 @pytest.mark.parametrize(("bits", "warned"), [(12, True), (16, False)])

@@ -1,16 +1,14 @@
 """Inputs that are audited more than once are counted, and said."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from torch import nn
 
 import arcal
 from arcal.audits import Examples
-from arcal.audits._overlap import overlap, repeated
-from arcal.data import Texts, load_part
-from arcal.errors import ArcalError
+from arcal.audits._overlap import overlap
+from arcal.data import load_part
 
 
 def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
@@ -25,28 +23,6 @@ def test_images_given_twice_are_said_at_the_top_and_rows_of_a_table_are_not():
     assert "more than once" not in arcal.audit(model[1], (x.flatten(1), y), order=None).summary(
         None
     )
-
-
-def test_texts_are_compared_too():
-    texts = ("Yes.", "No.", "Yes.", "Yes.", "Why?", "No.")
-    part = Texts(
-        "mine", torch.arange(6), torch.tensor([0, 1, 0, 0, 1, 1]), ("good", "bad"), texts, None
-    )
-    examples = Examples.labelled_as(part, lambda rows: rows, kind="texts", texts=texts)
-    (caveat,) = repeated(examples)
-    assert caveat.sentence == "5 of the 6 texts occur more than once: input 0 is input 2"
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_images_of_half_precision_are_compared_too(dtype):
-    x = (torch.arange(60 * 16) / 960).reshape(60, 1, 4, 4)
-    x[7] = x[0]
-    x, y = x.to(dtype), torch.arange(60) % 2
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval().to(dtype)
-    audit = arcal.audit(model, (x, y), order=None, shift=[])
-    assert "occur more than once" in " ".join(audit.summary().split())
-    with pytest.raises(ArcalError, match=r"convert them and the model, by `.float\(\)`"):
-        arcal.audit(model, (x, y))
 
 
 def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
@@ -65,11 +41,3 @@ def test_images_in_files_are_compared_with_the_same_in_memory(tmp_path):
     (caveat,) = overlap(audited, None, [other, Examples.from_part(files)])
     assert "8 of the 10 inputs of " in caveat.sentence
     assert "20 of the 20 inputs of " in caveat.sentence
-
-
-def test_each_copy_of_an_audited_input_counts():
-    audited = Examples.from_tensors(torch.eye(4), torch.arange(4), name="mine")
-    copies = Examples.from_tensors(torch.eye(4)[[0, 0, 0]], torch.zeros(3).long(), name="copies")
-    fitted_on, told_apart = overlap(audited, copies, [copies])
-    assert fitted_on.sentence.startswith("3 of the 3 validation inputs are")
-    assert told_apart.sentence.startswith("3 of the 3 inputs of copies are in mine")

@@ -49,13 +49,6 @@ def test_each_is_audited_under_the_name_of_its_column(answers):
     assert alone["models"][0]["name"] == "answers.csv"
 
 
-def test_they_may_have_other_names_and_conditions(answers):
-    names = "--confidence", "verbal", "logprob", "--names", "asked", "words"
-    _, found = audited(*names, "--fail-if", "difference.aurc>0")
-    assert [model["name"] for model in found["models"]] == ["asked", "words"]
-    assert run_arcal("audit", "answers.csv", *names, "--fail-if", "difference.aurc<0").code == 1
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -25,6 +25,8 @@ from arcal.compute.sharing import error_of
 from arcal.errors import ArcalError
 from tests.audits import tiny
 
+pytestmark = pytest.mark.processor
+
 CODE = """
 import torch
 
@@ -155,25 +157,3 @@ def test_weights_that_are_drawn_by_each_process_are_said_to_be():
         ArcalError, match=r"a different model in each process .* drawn anew each time"
     ):
         score_job(job(), work=Path("work"), progress=nothing, sharing=Backwards())
-
-
-def test_a_job_that_nobody_can_open_again_is_done_here():
-    sharing = Backwards()
-    alone = replace(job(), reopen=None)
-    score_job(alone, work=Path("work"), progress=nothing, sharing=sharing)
-    assert not sharing.done
-
-
-def test_an_error_that_cannot_be_sent_is_told_in_its_words():
-    class OwnError(Exception):
-        pass
-
-    def fail(item, device):
-        raise OwnError("odd input")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("arcal.compute.sharing._unpickled", lambda pickled: fail)
-        error = error_of(b"", 1, torch.device("cpu"))
-    assert isinstance(error, RuntimeError)
-    assert str(error) == "OwnError: odd input"
-    assert "raise OwnError" in error.__notes__[0]

@@ -4,16 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
-import arcal
-from arcal.auditing import Caveat
-from arcal.audits import training_part
-from arcal.audits._examples import Examples
-from arcal.data import load_part
 from tests.command_line import arcal as command
 
 SAID = "is a training part: if the model was trained on it"
@@ -44,16 +36,6 @@ def test_an_audit_and_a_calibration_of_the_only_labelled_part_which_is_for_train
     assert f"pets/train {SAID}" in " ".join(done.stderr.split())
 
 
-def test_so_they_are_in_python_and_other_parts_are_not(pets):
-    part = load_part(pets)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
-    assert SAID in " ".join(arcal.audit(model, part, order=None, shift=[]).summary().split())
-    calibration = arcal.calibrate(model, part, calibrators=["temperature"])
-    assert any(SAID in doubt for doubt in calibration.doubts)
-    assert training_part(Examples.from_part(load_part("fashion", limit=20))) == []
-    assert isinstance(training_part(Examples.from_part(part))[0], Caveat)
-
-
 SURE = """
 net[1].weight.data[:] = torch.tensor([[-0.2], [0.2]])
 net[1].bias.data[:] = torch.tensor([20.0, -20.0])
@@ -80,24 +62,3 @@ def test_an_audit_of_the_inputs_that_a_model_was_calibrated_on_is_warned(tmp_pat
     done = command("audit", "calibrated/calibrated.pt2", "lamps", *usual)
     assert done.code == 0, done.stderr
     assert said not in " ".join(done.stderr.split())
-
-
-@pytest.mark.parametrize("batched", [False, True])
-def test_an_audit_in_python_of_the_inputs_that_it_was_calibrated_on_says_so(batched):
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(600, 2, generator=generator)
-    labels = (x[:, 0] + torch.randn(600, generator=generator) > 0.5).long()
-    sure = nn.Linear(2, 2).eval()
-    sure.weight.data = torch.tensor([[-9.0, 0.0], [9.0, 0.0]])
-
-    def given(first: int, end: int, shuffle: bool = False):
-        pair = x[first:end], labels[first:end]
-        if not batched:
-            return pair
-        return DataLoader(TensorDataset(*pair), batch_size=32, shuffle=shuffle)
-
-    classifier = arcal.calibrate(sure, given(0, 400), calibrators=["temperature"]).classifier
-    said = "the model was calibrated on these inputs: on others its calibration will look worse"
-    assert said in arcal.audit(classifier, given(0, 400, True), order=None).summary(None)
-    assert said not in arcal.audit(classifier, given(200, 600), order=None).summary(None)
-    assert said not in arcal.audit(sure, given(0, 400), order=None).summary(None)

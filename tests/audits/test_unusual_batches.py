@@ -1,8 +1,6 @@
 """Empty batches, tensors without values, undecoded files and data sets of no torch class."""
 
 import pytest
-import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
 import arcal
@@ -38,11 +36,6 @@ def test_empty_batches_are_skipped(run, where):
     assert [*map(int, run(Brightness(), batches))] == [*range(40)]
 
 
-def test_an_empty_batch_is_not_attacked():
-    batches = [(X[:3], Y[:3]), (X[:0], Y[:0])]
-    assert len(arcal.score(Brightness(), batches).robustness) == 3
-
-
 def test_only_empty_batches_are_no_data(run):
     with pytest.raises(ArcalError, match="is empty"):
         run(Brightness(), [(X[:0], Y[:0])])
@@ -70,12 +63,6 @@ def test_tensors_on_meta_have_no_values(run, which):
             run(Brightness(), some)
 
 
-def test_weights_on_meta_are_to_be_loaded(run):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, device="meta")).eval()
-    with pytest.raises(ArcalError, match=r"on the device meta, which holds no values: load them"):
-        run(model, (X, Y))
-
-
 class Undecoded:
     """Items as a data set of `datasets` gives them with `Audio(decode=False)`."""
 
@@ -93,23 +80,3 @@ def test_files_that_are_not_decoded_need_a_transform(run):
             ArcalError, match=r"not decoded, .*`with_transform` or by the `collate_"
         ):
             run(Brightness(), data)
-
-
-def test_pixels_up_to_255_are_not_doubted_by_a_calibration_with_these_bounds():
-    pixels = (255 * X.repeat(5, 1, 1, 1), Y.repeat(5))
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
-    doubted = arcal.calibrate(model, pixels, calibrators=["temperature"])
-    given = arcal.calibrate(model, pixels, calibrators=["temperature"], bounds=(0, 255))
-    assert any("divide them by 255" in one for one in doubted.doubts)
-    assert not any("divide them by 255" in one for one in given.doubts)
-
-
-@pytest.mark.parametrize("order", ["attack", "margin"])
-def test_a_program_names_the_shape_that_it_was_exported_for(order):
-    class Mean(nn.Module):
-        def forward(self, x):
-            return x.mean(2) @ torch.ones(1, 2)
-
-    program = torch.export.export(Mean(), (torch.rand(4, 1, 20),))
-    with pytest.raises(ArcalError, match=r"exported for inputs \(N, 1, 20\), .*\(N, 1, 15\)"):
-        arcal.score(program, (torch.rand(8, 1, 15), torch.zeros(8).long()), order)

@@ -6,7 +6,6 @@ import torch
 
 import arcal
 from arcal.auditing import as_predictions, in_clusters, one_per
-from command_line import arcal as command
 
 LOGITS = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
 PREDICTIONS = as_predictions(logits=LOGITS, labels=torch.arange(60) % 2)
@@ -24,19 +23,3 @@ def test_generators_serve_several_models():
     by = {"site": (i % 2 for i in range(60))}
     audit = arcal.audit({"one": PREDICTIONS, "two": PREDICTIONS}, clusters=three, by=by)
     assert [len(one.clusters.groups) for one in audit.models if one.clusters] == [20, 20]
-
-
-def test_the_model_card_says_how_many_clusters_there_are(tmp_path):
-    audit = arcal.audit(PREDICTIONS, clusters=[i // 3 for i in range(60)])
-    card = (audit.save(tmp_path) / "model-card.md").read_text()
-    assert "- the 60 inputs are in 20 clusters, whose errors may come together" in card
-
-
-@pytest.mark.parametrize("name", ["audit", "calibrate"])
-def test_one_column_cannot_be_used_whole_and_drawn_from(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rows = [f"{i % 2},0.{50 + i % 40},{i // 4}" for i in range(80)]
-    (tmp_path / "p.csv").write_text("\n".join(["label,probability,patient", *rows]) + "\n")
-    done = command(name, "p.csv", "--cluster", "patient", "--one-per", "patient")
-    assert done.code == 2
-    assert "give --cluster alone, or --one-per alone if each patient should count the" in done.line

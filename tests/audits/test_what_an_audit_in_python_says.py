@@ -1,7 +1,5 @@
 """Facts and refusals of audits made in Python: bounds, attacks, categories, pixels."""
 
-import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +8,6 @@ import torch
 from torch import nn
 
 import arcal
-from arcal.data import Table, load_table
 
 X, Y = torch.rand(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
 
@@ -82,20 +79,6 @@ def test_an_attack_that_leaves_a_category_is_one_line(of, embedding, says, capfd
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_attack_that_fails_for_another_reason_says_which():
-    class Full(nn.Linear):
-        def forward(self, input):
-            if input.requires_grad:
-                raise RuntimeError("not enough memory")
-            return super().forward(input)
-
-    with pytest.raises(RuntimeError, match=r"^not enough memory"):
-        arcal.score(Full(4, 2).eval(), (CATEGORIES, Y), bounds=(0, 3))
-    for of in (arcal.audit, arcal.score):
-        with pytest.raises(arcal.ArcalError, match=r"^the model's logits have no gradient"):
-            of(lambda x: x.detach()[:, :2], (X, Y), bounds=None)
-
-
 @pytest.mark.parametrize("shape", [(3, 4, 4), (4, 4, 3), (4, 4)])
 def test_pixels_are_doubted_by_a_calibration_as_by_an_audit(shape):
     pixels = torch.arange(40 * 48).remainder(256).view(40, 48).float()
@@ -109,25 +92,3 @@ def test_pixels_are_doubted_by_a_calibration_as_by_an_audit(shape):
     calibration = arcal.calibrate(model, (pixels, Y), calibrators=["temperature"])
     for doubts in (audit.doubts, calibration.doubts):
         assert any("the images reach up to 255" in doubt and says in doubt for doubt in doubts)
-
-
-@pytest.mark.parametrize("ids", ["4 67 18", "[4, 67, 18]", "4;67"])
-def test_token_ids_in_a_field_are_told_what_to_be(tmp_path, ids):
-    table = tmp_path / "ids.csv"
-    table.write_text("input_ids\tlabel\n" + f"{ids}\t0\n{ids}\t1\n")
-    table = table.rename(tmp_path / "ids.tsv")
-    with pytest.raises(arcal.ArcalError, match="several numbers: give each a column of its own; "):
-        load_table(table)
-
-
-@pytest.mark.parametrize("character", ["\x7f", "\x85", "\x9b", "\u2028"])
-def test_a_model_card_escapes_what_yaml_does_not_read(tmp_path, character):
-    name = f"a{character}b"
-    table = Table(name, torch.arange(40), Y, ("cat", "dog"), ("one", "two", "three"), X)
-    audit = arcal.audit(nn.Linear(3, 2).eval(), table, order=None)
-    card = (audit.save(tmp_path) / "model-card.md").read_text()
-    metadata = card.split("---")[1]
-    assert character not in metadata
-    named = re.search(r"dataset:\n +name: (.*)", metadata)
-    assert named is not None
-    assert json.loads(named[1]) == name

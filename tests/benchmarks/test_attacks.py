@@ -9,12 +9,10 @@ from torch import nn
 
 from arcal.attacks import CarliniWagner
 from arcal.errors import ArcalError
-from benchmarks import attacks
-from benchmarks.attacks import Options, chosen, run, section, write
+from benchmarks.attacks import Options, chosen, optimality, run, section
 from benchmarks.measure import Cache, Counter, distance_of, measure
 from benchmarks.peers import Contestant
 from benchmarks.settings import Draw, Setting
-from benchmarks.table import optimality
 
 SHORT = CarliniWagner(search_steps=2, iterations=60, learning_rate=0.01, initial_c=1.0)
 
@@ -124,17 +122,3 @@ def test_attacks_are_chosen_by_parts_of_their_names(contestants):
     assert chosen(contestants, Options(only=("arcal-cw",))) == contestants[:1], "a whole name"
     with pytest.raises(ArcalError, match="no attack is called alma: there are arcal-cw, arcal-cw-"):
         chosen(contestants, Options(only=("alma",)))
-
-
-def test_the_document_has_a_place_for_every_setting(tmp_path):
-    copy = tmp_path / "attacks.md"
-    copy.write_text(attacks.DOCUMENT.read_text())
-    for name in attacks.WRITTEN:
-        write(copy, name, f"results of {name}")
-        write(copy, name, f"new results of {name}")
-    text = copy.read_text()
-    for name in attacks.WRITTEN:
-        assert text.count(f"results of {name}") == 1
-    copy.write_text("nothing")
-    with pytest.raises(ArcalError, match="no markers"):
-        write(copy, "fashion", "results")

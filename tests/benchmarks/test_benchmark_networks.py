@@ -1,4 +1,4 @@
-"""The third party's network is the one that was published."""
+"""The third party's network is the published one; others are trained once and come back."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -7,7 +7,9 @@ from torch import nn
 
 from arcal.attacks.folding import folded
 from arcal.attacks.model import frozen
+from arcal.attacks.pgd import PGD
 from arcal.data import InMemory, load_part
+from benchmarks import networks
 from benchmarks.networks import ResNet20, resnet20
 
 
@@ -38,3 +40,39 @@ def test_resnet20_has_a_twin_without_batch_norms():
     assert isinstance(twin, nn.Module)
     assert twin is not model
     assert not any(isinstance(module, nn.BatchNorm2d) for module in twin.modules())
+
+
+@pytest.fixture
+def data():
+    """Two classes that one colour tells apart."""
+    images = torch.randint(0, 120, (96, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(96) % 2
+    images[:, 0] += 120 * labels.view(-1, 1, 1)
+    return images.to(torch.uint8), labels
+
+
+@pytest.mark.parametrize("make", [networks.VGG, networks.ViT])
+def test_networks_learn_and_are_kept(make, data, tmp_path):
+    images, labels = data
+    times = 0
+
+    def train(model):
+        nonlocal times
+        times += 1
+        networks.fit(model, images, labels, epochs=8, rate=2e-3, batch=32)
+
+    model = networks.kept(tmp_path / "net.safetensors", networks.seeded(make), train)
+    again = networks.kept(tmp_path / "net.safetensors", networks.seeded(make), train)
+    x = images.float() / 255
+    assert times == 1, "the second time it is read"
+    assert torch.equal(model(x), again(x))
+    assert (model(x).argmax(1) == labels).double().mean() > 0.9
+
+
+@pytest.mark.slow
+def test_an_attack_is_trained_against(data):
+    images, labels = data
+    model, attack = networks.seeded(networks.VGG), PGD(radius=0.1, step=0.05, iterations=2)
+    networks.fit(model, images, labels, epochs=8, rate=2e-3, attack=attack, batch=32)
+    attacked = attack(model, images.float() / 255, labels)
+    assert (model(attacked).argmax(1) == labels).double().mean() > 0.8

@@ -5,7 +5,7 @@ import torch
 
 from arcal.calibration import ece_by_chance
 from arcal.calibration.chance import Chance
-from arcal.calibration.draws import BLOCK, block_sizes, chance, counts_within
+from arcal.calibration.draws import BLOCK, chance
 from arcal.calibration.smooth import smooth_ece_by_chance
 
 
@@ -26,24 +26,6 @@ def test_errors_are_those_of_the_draws_however_often_they_are_wanted(N):
         assert torch.equal(joined(by_chance.errors(resamples)), expected)
 
 
-def test_what_was_drawn_is_not_drawn_again(monkeypatch):
-    drawn = []
-
-    def counted(*arguments):
-        drawn.append(arguments)
-        return chance(*arguments)
-
-    monkeypatch.setattr("arcal.calibration.chance.chance", counted)
-    N = BLOCK // 2
-    assert list(block_sizes(N, 5)) == [2, 2, 1]
-    by_chance = Chance(confidences(N))
-    for resamples in (5, 4, 2, 5):
-        list(by_chance.errors(resamples))
-    assert len(drawn) == 1
-    list(by_chance.errors(3))  # a block of one, which is drawn otherwise than a part of two
-    assert len(drawn) == 2
-
-
 def test_what_a_figure_writes_over_is_not_seen_by_the_next():
     by_chance = Chance(confidences(50))
     first = joined(by_chance.errors(4))
@@ -59,10 +41,3 @@ def test_figures_that_share_draws_are_those_of_their_own():
     assert torch.equal(eces, ece_by_chance(confidence, groups, 3, resamples=40, seed=2))
     smooth = smooth_ece_by_chance(shared, resamples=40)
     assert torch.equal(smooth, smooth_ece_by_chance(confidence, resamples=40, seed=2))
-
-
-def test_counts_of_ordered_groups_are_those_of_the_same_groups_in_any_order():
-    groups = torch.tensor([2, 0, 2, 1, 2, 0])
-    order = groups.argsort(stable=True)
-    ordered = joined(counts_within(groups[order], 3, 20, seed=1))
-    assert torch.equal(joined(counts_within(groups, 3, 20, seed=1))[order], ordered)

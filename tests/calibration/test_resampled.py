@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arcal.calibration import bootstrap, brier, confidence_and_correct, ece, nll, smooth_ece
-from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
+from arcal.calibration.draws import drawn_counts, stored_counts
 from arcal.calibration.resampled import resampled_scores, scores_of
 from arcal.errors import ArcalError
 
@@ -56,13 +56,6 @@ def test_a_label_of_probability_0_makes_the_loss_infinite_where_it_is_drawn():
     assert loss.samples[without].numpy() == pytest.approx(torch.tensor(2.0).log().item())
 
 
-def test_smooth_ece_is_left_out_where_it_is_not_wanted():
-    p, labels = drawn()
-    draws = list(drawn_counts(300, 5, seed=0))
-    figures = resampled_scores(scores_of([p.log()], labels), draws, smooth=False)
-    assert set(MEASURES) - set(figures) == {"smooth_ece"}
-
-
 def test_no_inputs_are_refused():
     with pytest.raises(ArcalError, match="no inputs"):
         scores_of([torch.empty(0, 3)], torch.empty(0, dtype=torch.int64))
@@ -97,13 +90,6 @@ def test_kept_draws_are_those_that_are_drawn():
     assert all(block.dtype == torch.uint8 for block in kept)
     for block, counts in zip(kept, drawn_counts(100_000, 5, seed=3), strict=True):
         assert torch.equal(block.double(), counts)
-
-
-def test_fewer_draws_of_many_inputs():
-    assert [usual_resamples(N) for N in (1, 10_000, 100_000)] == [1000] * 3
-    some = [usual_resamples(N) for N in range(100_000, 2_000_000, 50_000)]
-    assert some == sorted(some, reverse=True)
-    assert some[-1] == usual_resamples(500_000) == 200
 
 
 def test_figures_are_nan_on_draws_of_inputs_without_weight_and_right_on_the_others():

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-import arcal
 from arcal.calibration import clopper_pearson, robust_accuracy
 from arcal.errors import ArcalError
 from tests.largest_tensor import Largest
@@ -18,8 +17,8 @@ def test_it_counts_what_is_right_and_farther_than_the_radius():
     counts = torch.tensor([4, 3, 2, 2, 1, 1])  # at 0 all that are right
     assert curve.accuracy.tolist() == pytest.approx((counts / 6).tolist())
     low, high = clopper_pearson(counts, torch.full_like(counts, 6))
-    assert torch.equal(curve.low, low)
-    assert torch.equal(curve.high, high)
+    torch.testing.assert_close(curve.low, low)
+    torch.testing.assert_close(curve.high, high)
     assert curve.n.tolist() == [6] * 6
 
 
@@ -55,26 +54,6 @@ def test_bad_input_is_one_line(distance, correct, radii):
     with pytest.raises(ArcalError) as caught:
         robust_accuracy(distance, correct, radii)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("points", [0, -1, 1.5])
-def test_points_are_a_whole_number(points):
-    with pytest.raises(ArcalError, match="points must be a whole number, 1 or more"):
-        robust_accuracy(DISTANCE, CORRECT, points=points)
-
-
-def test_one_input_has_the_distance_it_has_in_a_batch():
-    generator = torch.Generator().manual_seed(0)
-    layer = torch.nn.Linear(3, 3)
-    layer.weight.data = torch.randn(3, 3, generator=generator)
-    x = torch.rand(4, 3, generator=generator)
-    batch = arcal.BoundaryProjection()(layer, x)
-    for i in (0, 3):
-        predicted = int(batch.predicted[i])
-        expected = pytest.approx(batch.distance[i].item(), rel=1e-3)
-        assert arcal.distance(layer, x[i]) == expected
-        assert arcal.distance(layer, x[i], y=predicted) == expected
-        assert arcal.distance(layer, x[i], y=(predicted + 1) % 3) == 0
 
 
 def test_no_radius_is_held_against_every_input():

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from arcal.calibration import ece, smooth_ece
+from arcal.calibration import smooth_ece
 from arcal.calibration.draws import chance
 from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
@@ -91,21 +91,6 @@ def test_two_residuals_that_cancel_where_the_bandwidth_reaches():
     a = 0.05 / 2
     expected = brentq(lambda s: 2 * a * math.erf(0.1 / (8**0.5 * s)) - s, 1e-3, 1)
     assert smooth_ece(confidence, correct) == pytest.approx(expected, abs=2e-6)
-
-
-def test_moves_little_when_a_confidence_crosses_the_edge_of_a_bin():
-    below, above, beside = torch.tensor([0.8, 0.801, 0.79], dtype=torch.float64).split(1)
-    low, high = (torch.cat([c.expand(500), beside.expand(500)]) for c in (below, above))
-    correct = torch.arange(1000) < 500  # all of the first right, none of the second
-    assert ece(high, correct) - ece(low, correct) > 0.1
-    assert abs(smooth_ece(high, correct) - smooth_ece(low, correct)) < 0.001
-
-
-def test_does_not_depend_on_the_order_or_on_repeats():
-    confidence, correct = draw(500, 2, 0.9)
-    found = smooth_ece(confidence, correct)
-    assert smooth_ece(confidence.flip(0), correct.flip(0)) == pytest.approx(found, abs=1e-8)
-    assert smooth_ece(confidence.repeat(3), correct.repeat(3)) == pytest.approx(found, abs=1e-8)
 
 
 @pytest.mark.parametrize(

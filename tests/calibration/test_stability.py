@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcal.calibration import churn, mean_by_level, variance
+from arcal.calibration import churn, variance
 from arcal.calibration.stability import churn_per_input
 from arcal.errors import ArcalError
 
@@ -41,19 +41,6 @@ def test_runs_that_disagree_with_equal_confidence():
     assert result.own_maximum == 0
 
 
-@pytest.mark.parametrize("M", [2, 3, 5])
-def test_certain_runs_that_all_disagree(M):
-    """p-bar = 1/M each: M runs at squared distance (1 - 1/M), over M - 1, is 1 for every M."""
-    result = variance(torch.eye(M, dtype=torch.float64)[:, None])
-    assert result.all_classes == pytest.approx(1, rel=1e-14)
-    assert result.fixed_class == pytest.approx(1 / M, rel=1e-14)
-
-
-def test_equal_runs_do_not_vary_at_all():
-    result = variance(draw(M=1).expand(4, -1, -1))
-    assert result.all_classes == result.fixed_class == result.own_maximum == 0
-
-
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000), st.integers(2, 7), st.integers(2, 6))
 def test_bounds_and_order_of_the_readings(seed, M, Z):
@@ -67,20 +54,6 @@ def test_bounds_and_order_of_the_readings(seed, M, Z):
     a, b = probabilities[:, None], probabilities[None]
     pairs = (a - b).square().sum(-1)  # (M, M, N)
     torch.testing.assert_close(result.all_classes_per_input, pairs.sum((0, 1)) / (2 * M * (M - 1)))
-
-
-def test_of_two_classes_all_is_twice_one():
-    result = variance(draw(Z=2))
-    torch.testing.assert_close(
-        result.all_classes_per_input, 2 * result.fixed_class_per_input, rtol=1e-12, atol=1e-15
-    )
-
-
-def test_levels_average_the_inputs():
-    result = variance(draw())
-    levels = torch.arange(80) % 4
-    means = mean_by_level(result.all_classes_per_input, levels, 4)
-    assert means.mean().item() == pytest.approx(result.all_classes, rel=1e-12)
 
 
 def test_churn_counts_pairs():

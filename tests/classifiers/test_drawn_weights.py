@@ -1,6 +1,5 @@
 """A network that code builds without loading weights is said to be drawn, and nothing else is."""
 
-import json
 import random
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ from torch import nn
 
 from arcal.classifiers import open_classifier
 from arcal.classifiers._drawn_weights import random_state
-from tests.audits import tiny
-from tests.test_cli import succeeds
 
 CODE = """
 import random
@@ -109,19 +106,6 @@ def test_weights_that_are_drawn_are_said_and_no_others(name, says, capsys):
     assert capsys.readouterr().err.count("building") <= 2  # of the file itself, and of one call
 
 
-def test_a_network_is_built_again_only_where_that_can_say_something():
-    for name, options, calls in (
-        ("Net", {}, 2),
-        ("zeros", {}, 2),  # itself, and the network that it fills
-        ("Net", {"weights": "net.pt"}, 1),
-    ):
-        for key in [key for key in sys.modules if key.startswith("mine")]:
-            del sys.modules[key]
-        _, line = opened(name, **options)
-        assert len(sys.modules["mine"].calls) == calls, name
-        assert bool(line) == (name == "Net" and not options)
-
-
 @pytest.mark.parametrize("name", ["Net", "fails_the_second_time"])
 def test_the_audited_network_and_the_generators_are_those_of_one_call(name):
     def after(build):
@@ -136,28 +120,3 @@ def test_the_audited_network_and_the_generators_are_those_of_one_call(name):
     network, left = after(lambda: opened(name)[0].model)
     assert left == state
     assert all(map(torch.equal, network.values(), expected))
-
-
-def test_what_is_too_large_is_not_built_again(monkeypatch):
-    monkeypatch.setattr("arcal.classifiers._drawn_weights.LARGEST", 784 * 2 * 4)
-    assert not opened("Net")[1]
-
-
-@pytest.mark.parametrize("command", ["audit", "calibrate", "score"])
-def test_every_command_says_it(command):
-    part = tiny.part(40)
-    np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
-    flags = {
-        "audit": ["--order", "none", "--shift", "none"],
-        "calibrate": ["--calibrators", "temperature"],
-        "score": ["--order", "margin"],
-    }
-    done = succeeds(command, "mine.py:Net", "data.npz", *flags.get(command, ()), "--json")
-    (line,) = [one for one in done.stderr.splitlines() if "drawn anew" in one]
-    assert line.startswith("arcal: ")
-    assert "give their file as `weights` (--weights)" in line
-    if command == "audit":
-        assert "Drawn weights" in json.loads(done.stdout)["models"][0]["facts"]
-        assert "drawn anew" in Path("audit/index.html").read_text()
-    done = succeeds(command, "mine.py:trained", "data.npz", *flags.get(command, ()), "--out", "o")
-    assert "drawn anew" not in done.stderr + done.stdout

@@ -1,6 +1,5 @@
 """A calibrated classifier in files: the same probabilities, and readable as MODEL."""
 
-import zipfile
 from importlib.util import find_spec
 
 import pytest
@@ -66,19 +65,6 @@ def test_a_program_refuses_inputs_of_another_dtype(dtype, tmp_path):
         program((255 * images(3)).to(dtype))
 
 
-def test_what_a_program_returns_needs_no_gradient_but_inputs_may(network, tmp_path):
-    needed = [weight.requires_grad for weight in network.parameters()]
-    assert any(needed)
-    (path,) = export_calibrated(Calibrated(network, Temperature(2.0)), images(4), tmp_path, ["pt2"])
-    assert [weight.requires_grad for weight in network.parameters()] == needed
-    program = torch.export.load(path).module()
-    assert program(images(3)).numpy().shape == (3, 5)
-    x = images(3).requires_grad_()
-    program(x)[:, 0].sum().backward()
-    assert x.grad is not None
-    assert x.grad.any()
-
-
 NAMES = ("owl", "cat", "emu", "ape", "dog")
 
 
@@ -95,14 +81,6 @@ def test_programs_keep_the_names_of_the_classes(network, tmp_path):
         assert opened.model(images(2)).shape == (2, 5)
     with pytest.raises(ArcalError, match="2 class names for 5 classes"):
         export_calibrated(classifier, images(4), tmp_path, ["pt2"], class_names=NAMES[:2])
-
-
-def test_names_that_are_none_are_left_out(network, tmp_path):
-    (path,) = export_calibrated(Calibrated(network, Temperature(2.0)), images(4), tmp_path, ["pt2"])
-    assert open_classifier(str(path)).class_names is None
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("archive/extra/class_names.json", '{"cat": 0}')
-    assert open_classifier(str(path)).class_names is None
 
 
 def test_a_pt2_file_is_calibrated_again(network, tmp_path):
@@ -139,26 +117,6 @@ def test_a_program_with_constants_and_one_of_a_fixed_size_are_calibrated(
     torch.testing.assert_close(p, expected, rtol=0, atol=1e-6)
     fixed = "takes exactly 4 inputs at a time" in caplog.text
     assert fixed == (sizes is None)
-
-
-def test_a_program_of_whole_numbers_returns_floats(tmp_path):
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.EmbeddingBag(9, 4), nn.Linear(4, 3)).eval()
-    classifier = Calibrated(network, Temperature(2.0))
-    ids = torch.randint(9, (6, 5))
-    expected = classifier.probabilities(ids).detach()
-    named = Calibrated(lambda x: network(x["input_ids"]), Temperature(2.0))
-    (path,) = export_calibrated(named, {"input_ids": ids[:4]}, tmp_path, ["pt2"])
-    p = torch.export.load(path).module()({"input_ids": ids}).double().exp()
-    torch.testing.assert_close(p, expected, rtol=0, atol=1e-5)
-    formats = ["pt2"]
-    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
-        formats.append("onnx")
-    path, *onnx = export_calibrated(classifier, ids[:4], tmp_path, formats)
-    results = [torch.export.load(path).module()(ids), *(run_onnx(file, ids) for file in onnx)]
-    for log_p in results:
-        assert log_p.dtype == torch.float32
-        torch.testing.assert_close(log_p.double().exp(), expected, rtol=0, atol=1e-5)
 
 
 class NumbersAndCategories(nn.Module):
@@ -216,17 +174,6 @@ def test_the_classifier_is_left_in_its_modes_and_on_its_device(tmp_path):
     assert {n: (one, one.data_ptr()) for n, one in classifier.named_parameters()} == before
 
 
-def test_a_classifier_keeps_its_parameters_where_torch_makes_new_ones_of_those_moved(tmp_path):
-    classifier = Calibrated(nn.Linear(4, 3), Temperature(2.0))
-    before = [*classifier.parameters()]
-    torch.__future__.set_overwrite_module_params_on_conversion(True)
-    try:
-        export_calibrated(classifier, torch.rand(2, 4), tmp_path, ["safetensors"])
-    finally:
-        torch.__future__.set_overwrite_module_params_on_conversion(False)
-    assert all(one is own for one, own in zip(classifier.parameters(), before, strict=True))
-
-
 def test_a_classifier_in_float32_is_exported_without_float64(tmp_path):
     classifier = Calibrated(nn.Linear(3, 4), Temperature(2.0)).to(torch.float32)
     (path,) = export_calibrated(classifier, torch.rand(2, 3), tmp_path, ["pt2"])
@@ -248,17 +195,6 @@ def test_what_cannot_be_exported_is_one_line(tmp_path):
         export_calibrated(Calibrated(Stubborn(), Temperature(2.0)), table, tmp_path, ["pt2"])
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_what_runs_in_few_bits_is_exported_in_them(dtype, tmp_path):
-    classifier = Calibrated(nn.Linear(3, 4).to(dtype), Temperature(2.0))
-    table = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
-    (path,) = export_calibrated(classifier, table, tmp_path, ["pt2"])
-    log_p = torch.export.load(path).module()(table)
-    assert log_p.dtype == dtype
-    expected = classifier.probabilities(table)
-    assert (log_p.double().exp() - expected).abs().max() < 2 * torch.finfo(dtype).eps
 
 
 @pytest.mark.slow

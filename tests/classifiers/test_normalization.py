@@ -5,24 +5,7 @@ import torch
 from torchvision.models import ResNet18_Weights
 
 from arcal.classifiers import NORMALIZATIONS, as_normalization
-from arcal.data.parquet import read_parquet
 from arcal.errors import ArcalError
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_the_constants_of_cifar_are_those_of_its_training_images(name, shared):
-    train = read_parquet({"train": (shared / "data" / f"{name}-train.parquet",)}, name)["train"]
-    assert len(train) == 50_000
-    known = NORMALIZATIONS[name]
-    assert known is not None
-    for channel in range(3):
-        counts = torch.bincount(train.pixels[:, channel].flatten(), minlength=256).double()
-        p, value = counts / counts.sum(), torch.arange(256) / 255
-        mean = (p * value).sum()
-        assert round(float(mean), 4) == known.mean[channel]
-        deviation = float((p * (value - mean).square()).sum().sqrt())
-        assert round(deviation, 4) == pytest.approx(known.std[channel], abs=1e-9)
 
 
 def test_the_constants_of_imagenet_are_torchvisions():
@@ -46,10 +29,6 @@ def test_numbers_in_every_form(value):
     x = torch.rand(2, 3, 4, 4)
     expected = torch.stack([(x[:, i] - m) / 0.1 for i, m in enumerate((0.5, 0.25, 0.75))], dim=1)
     torch.testing.assert_close(normalization.layer()(x), expected)
-
-
-def test_none_adds_nothing():
-    assert as_normalization("none") is None
 
 
 @pytest.mark.parametrize(

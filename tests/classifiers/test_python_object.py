@@ -174,18 +174,6 @@ def test_a_file_of_a_package_is_told_to_be_named_as_a_module():
     assert open_classifier("mine.nets.net:network").model(torch.rand(2, 5)).shape == (2, 3)
 
 
-def test_code_may_be_compiled_or_in_another_encoding():
-    """Beside that it is read as what decides the logits, and so is part of the fingerprint."""
-    Path("latin.py").write_bytes("# -*- coding: latin-1 -*-\n# Gewächs\n".encode("latin-1"))
-    with Path("latin.py").open("ab") as file:
-        file.write(b"from torch import nn\nnetwork = nn.Linear(3, 2)\n")
-    assert open_classifier("latin.py:network").facts["Network"].startswith("Linear of latin.py")
-    with pytest.raises(ArcalError, match=r"latin\.py has no net: did you mean network"):
-        open_classifier("latin.py:net")
-    for spec in ("math:sqrt", "numpy.linalg._umath_linalg:det"):
-        assert callable(open_classifier(spec).model)
-
-
 def test_copies_of_a_project_each_have_their_own_modules():
     """The same module names in two folders: each file sees its neighbour, not the other's."""
     for number, folder in enumerate(("old", "new")):

@@ -9,7 +9,6 @@ from safetensors.torch import save_file
 
 from arcal.auditing import check_model
 from arcal.classifiers import open_classifier
-from arcal.classifiers._library_networks import _preprocessing
 from arcal.errors import ArcalError
 
 timm: Any = pytest.importorskip("timm", reason="timm is not installed: make test-all installs it")
@@ -89,20 +88,3 @@ def test_weights_of_another_network_or_without_a_head_are_one_line(tmp_path):
     headless = made("test_resnet", num_classes=0)
     with pytest.raises(ArcalError, match=r"lacks fc.weight, from which the number of classes is"):
         open_classifier("timm:test_resnet", weights=written(headless, tmp_path))
-
-
-def test_a_crop_of_more_than_the_picture_is_not_imitated(tmp_path):
-    """VOLO's configurations resize to less than the inputs, and pad: a crop share of 1.15."""
-    config = timm.get_pretrained_cfg("volo_d5_512")
-    assert config.crop_pct > 1
-    assert _preprocessing(config, (512, 512)) is None
-
-
-@pytest.mark.slow
-def test_every_configuration_names_a_head_and_a_crop_that_can_be_read():
-    """Of some 1,300 networks: those without are few, and three add a border."""
-    names = timm.list_models()
-    configs = [timm.get_pretrained_cfg(name) for name in names]
-    assert sum(not config.classifier for config in configs) < 0.01 * len(names)
-    unread = [c for c in configs if _preprocessing(c, tuple(c.input_size[1:])) is None]
-    assert len(unread) < 0.01 * len(names)

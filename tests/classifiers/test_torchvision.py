@@ -1,7 +1,5 @@
 """Networks of torchvision's: logits are held against its own transforms and networks."""
 
-import re
-
 import pytest
 import torch
 from resizing import picture, preprocessed, to_tensor
@@ -9,7 +7,6 @@ from torchvision import models
 
 from arcal.auditing import check_model
 from arcal.classifiers import open_classifier
-from arcal.classifiers._library_networks import HEAD, edition_of
 from arcal.errors import ArcalError
 
 
@@ -66,48 +63,6 @@ def test_the_inside_normalisation_of_googlenet(auxiliary, tmp_path):
         torch.testing.assert_close(
             opened.model(x), network(transform(image)[None]), rtol=1e-4, atol=1e-5
         )
-
-
-def test_the_old_names_in_densenets_files(tmp_path):
-    network = made("densenet121", num_classes=3)
-    old = {
-        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)\.", r"\1.\2.", name): value
-        for name, value in network.state_dict().items()
-    }
-    torch.save(old, tmp_path / "old.pth")
-    opened = open_classifier("torchvision:densenet121", weights=tmp_path / "old.pth")
-    x = torch.rand(1, 3, 64, 64)
-    expected = open_classifier("torchvision:densenet121", weights=written(network, tmp_path))
-    assert torch.equal(opened.model(x), expected.model(x))
-
-
-def test_torchvisions_own_files_are_known_by_their_hash():
-    """The beginning of the SHA-256 is in the name under which torchvision offers the file."""
-    known = 0
-    for name in models.list_models(module=models):
-        for edition in models.get_model_weights(name):
-            digest = re.search(r"-([0-9a-f]{8})\.pth", edition.url)  # pyright: ignore
-            if digest:
-                # two editions of one network may be the same file, with other transforms
-                other = edition_of(name, digest[1] + 56 * "0")
-                assert other.url == edition.url  # pyright: ignore
-                known += 1
-    assert known > 100
-    assert edition_of("resnet18", 64 * "0") is None
-
-
-@pytest.mark.slow
-def test_the_head_of_every_network_is_the_layer_of_its_classes():
-    for name in models.list_models(module=models):
-        slow = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
-        context = torch.device("cpu" if name.startswith("regnet") else "meta")
-        if name in ("regnet_y_128gf", "regnet_x_32gf", "regnet_y_32gf"):
-            continue  # as regnet_y_16gf, but gigabytes
-        with context:
-            state = models.get_model(name, weights=None, num_classes=7, **slow).state_dict()
-        heads = [key for key in state if HEAD.fullmatch(key)]
-        last = max(heads, key=lambda key: int(re.sub(r"\D", "", key) or 0))
-        assert state[last].shape[0] == 7, name
 
 
 @pytest.mark.parametrize(

@@ -129,16 +129,6 @@ def test_the_length_is_that_of_the_longest_text(tmp_path):
     assert tokenize.shortened(99).length == tokenize.length == 24
 
 
-def test_the_length_leaves_out_positions_before_the_first(tmp_path):
-    own = tokenizer(tmp_path)
-    own.model_max_length = 10**30  # as where no length is saved
-    _, folder = saved(bert("Roberta", **SEQUENCES["Roberta"]), tmp_path / "net", own)
-    opened = open_classifier(f"hf:{folder}")
-    assert opened.tokenize is not None
-    assert opened.tokenize.length == 31
-    assert opened.model(opened.tokenize(TEXTS)).shape == (3, 3)
-
-
 @pytest.mark.parametrize("kind", SEQUENCES)
 def test_a_tokenizer_that_pads_on_the_left_moves_no_text(kind, tmp_path):
     own = tokenizer(tmp_path)
@@ -187,18 +177,6 @@ def test_a_network_that_looks_for_the_last_token_is_given_token_ids(side, tmp_pa
     assert "token ids" in opened.facts["Normalisation"]
     with pytest.raises(ArcalError, match="choose the order margin, confidence"):
         BoundaryProjection()(opened.model, x, None)
-
-
-def test_names_that_are_not_numbered_from_0_are_not_taken(tmp_path):
-    network = bert(id2label={1: "cat", 2: "dog", 3: "fox"}, **TINY)
-    _, folder = saved(network, tmp_path / "net", tokenizer(tmp_path))
-    assert open_classifier(f"hf:{folder}").class_names is None
-
-
-def test_texts_have_no_normalisation(tmp_path):
-    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
-    with pytest.raises(ArcalError, match="takes texts"):
-        open_classifier(f"hf:{folder}", normalize="imagenet")
 
 
 def test_a_network_without_embeddings_is_given_token_ids(tmp_path):

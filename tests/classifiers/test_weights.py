@@ -87,26 +87,6 @@ def test_safetensors_without_the_counts_of_batch_norms(net, tmp_path):
     assert torch.equal(other.state_dict()["0.weight"], net.state_dict()["0.weight"])
 
 
-def test_weights_of_a_student_and_a_teacher_are_refused(net, tmp_path):
-    both = prefixed("student.", net.state_dict()) | prefixed("teacher.", net.state_dict())
-    torch.save(both, tmp_path / "both.pt")
-    with pytest.raises(ArcalError, match=r"lacks 0\.weight .* has in addition student\.0\.weight"):
-        load_into(net, read_weights(tmp_path / "both.pt"), "net")
-
-
-def test_a_prefix_that_is_a_name_in_the_network_stays(tmp_path):
-    class Holder(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = nn.Linear(3, 2)
-
-    one, other = Holder(), Holder()
-    torch.save(one.state_dict(), tmp_path / "w.pt")
-    fitted = load_into(other, read_weights(tmp_path / "w.pt"), "holder")
-    assert torch.equal(one.model.weight, other.model.weight)
-    assert not fitted.changes
-
-
 class Evil:
     def __init__(self, path):
         self.path = path

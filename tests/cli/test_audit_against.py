@@ -49,20 +49,6 @@ def test_it_says_what_has_changed_and_fails_a_build(here):
     assert model["changes"]["since"] == "october"
 
 
-def test_names_decide_where_the_columns_are_in_another_order(here):
-    rows = [line.split(",") for line in Path("november.csv").read_text().splitlines()]
-    turned = "\n".join(",".join([*row[:2], row[3], row[2]]) for row in rows)
-    Path("turned.csv").write_text(f"{turned}\n")
-    figures = []
-    for name in ("november.csv", "turned.csv"):
-        succeeds("audit", name, "--out", "turned", "--against", "october", "--no-images")
-        (model,) = json.loads(Path("turned/audit.json").read_text())["models"]
-        figures.append(model["figures"])
-    assert figures[0] == pytest.approx(figures[1], rel=1e-6, abs=1e-9, nan_ok=True)
-    both = succeeds("audit", "november.csv", "turned.csv", "--out", "both", "--no-images")
-    assert "against november.csv, on the same inputs, it is neither" in both.stdout
-
-
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -83,15 +69,6 @@ def test_what_cannot_be_compared_is_one_line(here, flags, says):
     assert says in line
     assert before in ([], ["arcal: november.csv: columns not used: site"])
     assert not Path("audit").exists()
-
-
-def test_one_input_of_each_is_compared_with_the_same_only(here):
-    drawn = ("november.csv", "--one-per", "id", "--no-images")
-    succeeds("audit", *drawn, "--out", "drawn")
-    assert json.loads(Path("drawn/audit.json").read_text())["data"]["one_per"] == "id"
-    refused = arcal("audit", "november.csv", "--against", "drawn")
-    assert "one input of each id and this of all inputs" in refused.line
-    succeeds("audit", *drawn, "--out", "again", "--against", "drawn")
 
 
 def test_a_model_is_compared_and_other_classes_are_refused_before_it_is_run(here):

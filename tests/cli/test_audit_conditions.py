@@ -65,26 +65,6 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
     assert not Path("audit").exists()
 
 
-def test_acting_alone_may_be_a_condition_with_weights(files):
-    np.savez("weighed.npz", logits=9 * np.eye(3), labels=np.arange(3), weights=[1, 2, 3])
-    done = arcal("audit", "weighed.npz", "--fail-if", ALONE)
-    assert done.code == 1
-    assert "coverage_at_90 is 0, so" in done.stderr
-
-
-def test_conditions_of_a_file_give_way_to_those_typed_once(files):
-    Path("gate.toml").write_text('fail-if = ["accuracy<0.1"]')
-    typed = ["audit", "mine.npz", "--config", "gate.toml"]
-    assert arcal(*typed).code == 0
-    assert arcal(*typed, "--fail-if", "accuracy>0.1").code == 1
-    twice = arcal(*typed, "--fail-if", "accuracy>0.1", "--fail_if=accuracy<0.1").line
-    assert "--fail-if is there twice: write it once, with all values after it" in twice
-
-
-def test_a_folder_whose_name_is_not_utf_8_is_refused_before_the_work(files):
-    assert "this name is not UTF-8" in arcal("audit", "mine.npz", "--out", "caf\udce9").line
-
-
 @pytest.mark.parametrize("condition", ["ece>5", "ece.low>=1.1", "class.1.gap>1", "accuracy<70"])
 def test_a_condition_that_holds_always_or_never_is_refused(files, condition):
     done = arcal("audit", "mine.npz", "--fail-if", condition)
@@ -99,14 +79,6 @@ def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
     assert (
         "class.1.gap has no value, as no input belongs to it or the log-loss is inf" in done.stderr
     )
-    assert Path("audit", "index.html").exists()
-
-
-def test_a_level_of_few_inputs_is_named_after_the_work(files):
-    options = ("--order", "margin", "--shift", "none", "--levels", 2)
-    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "level_0.ece.low>0.1")
-    assert done.code == 2
-    assert "no figure 'level_0.ece.low'; level_0 has too few inputs for it, 20" in done.stderr
     assert Path("audit", "index.html").exists()
 
 

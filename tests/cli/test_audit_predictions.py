@@ -27,11 +27,8 @@ ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for 
     ("row", "says"),
     [
         ("8,cat,,0.5", "probabilities_cat is missing in row 8"),
-        ("8,cat,high,0.5", "probabilities_cat is not a number in row 8 ('high')"),
         ("8,cat,0.9,0.4", "the probabilities do not sum to 1 in row 8"),
-        ("8,cat,1.2,-0.2", "the probabilities are outside [0, 1] in row 8"),
         ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
-        ("8,,0.5,0.5", "the label of row 8 is blank"),
         ("3,cat,0.5,0.5", "id 3 of row 8 occurs twice"),
         ("8,cat,0.5", "cannot be read (CSV parse error: Expected 4 columns"),
     ],
@@ -43,15 +40,6 @@ def test_a_wrong_row_of_predictions_is_one_line(here, row, says):
     assert line.startswith("arcal: mine.csv")
     assert says in line
     assert not Path("audit").exists()
-
-
-def test_rounded_probabilities_are_scaled_aloud(here):
-    head = "id,label,probabilities_cat,probabilities_dog\n"
-    Path("mine.csv").write_text(f"{head}{ROWS}8,cat,0.505,0.5\n9,cat,0.69,0.3\n")
-    done = succeeds("audit", "mine.csv", "--json")
-    says = "mine.csv: 2 of 10 rows do not sum to 1 (0.99 to 1.005)"
-    assert f"arcal: {says}" in done.stderr
-    assert any(says in note for note in json.loads(done.stdout)["notes"])
 
 
 def test_files_that_hold_no_predictions_are_one_line(here):
@@ -72,17 +60,6 @@ def test_files_that_hold_no_predictions_are_one_line(here):
     Path("folder").mkdir()
     assert "one.npz holds predictions, and folder" in arcal("audit", "one.npz", "folder").line
     assert "one of --names is empty" in arcal("audit", "one.npz", "--names", "").line
-
-
-def test_a_file_of_predictions_is_called_what_it_is_called(here):
-    Path("predictions.csv").write_text("id,label,probabilities_cat,probabilities_dog\n" + ROWS)
-    done = succeeds("audit", "predictions.csv")
-    assert done.stdout.startswith("predictions.csv is right on ")
-    assert json.loads(Path("audit/audit.json").read_text())["title"] == "predictions.csv"
-    done = succeeds("audit", "predictions.csv", "--names", "mine")
-    assert done.stdout.startswith("mine is right on ")
-    title = json.loads(Path("audit/audit.json").read_text())["title"]
-    assert title == "mine on predictions.csv"
 
 
 @pytest.mark.parametrize("name", ["{}", "P{}"], ids=["numbers", "names"])
@@ -107,12 +84,6 @@ def test_two_files_of_the_same_inputs_are_matched_by_id(here, name):
     Path("new.csv").write_text("\n".join([head, *rows[:-1], f"x{rows[-1]}"]))
     line = arcal("audit", "old.csv", "new.csv", "--by", "site").line
     assert f"id {name.format(39)} is only in old.csv" in line, "though all ids of new.csv are text"
-
-
-def test_a_column_prob_beside_those_of_classes_is_not_used(here):
-    rows = "".join(f"{i % 2},0.{i + 10},0.{89 - i},0.9\n" for i in range(40))
-    Path("mine.csv").write_text(f"label,probability_a,probability_b,prob\n{rows}")
-    assert "not used: prob\n" in succeeds("audit", "mine.csv").stderr
 
 
 def test_a_name_with_markup_is_only_a_name(here):
@@ -145,30 +116,14 @@ def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):
     done = succeeds("audit", "old.csv", "new.csv", "--id", "patient", "--json")
     assert "not used" not in done.stderr
     difference = json.loads(done.stdout)["models"][1]["difference"]
-    assert difference["negative_flips"] == difference["nll"]["value"] == 0
+    assert difference["negative_flips"] == 0
+    assert difference["nll"]["value"] == pytest.approx(0, abs=1e-12)  # rows in another order
     assert (
         "nothing is called nobody, only patient" in arcal("audit", "old.csv", "--id", "nobody").line
     )
     flags = ("--id", "patient", "--calibrators", "temperature", "--apply", "new.csv")
     succeeds("calibrate", "old.csv", *flags)
     assert Path("calibrated/calibrated.csv").read_text().splitlines()[1].startswith('"P199",')
-
-
-def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
-    Path("BOOK.XLSX").touch()
-    assert "BOOK.XLSX is not a model, and predictions are read" in arcal("audit", "BOOK.XLSX").line
-    Path("book.xlsx").touch()
-    assert (
-        "book.xlsx is not a model, and predictions are read from"
-        in arcal("audit", "book.xlsx").line
-    )
-    Path("logits.npy").touch()
-    assert (
-        "logits.npy is not a model, and predictions are read" in arcal("audit", "logits.npy").line
-    )
-    Path("logits.pt").touch()
-    line = arcal("audit", "logits.pt").line
-    assert "--weights logits.pt; predictions are read from .npz" in line
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -195,29 +150,6 @@ def test_calibrated_probabilities_are_written_back(here, suffix):
     np.testing.assert_allclose(found["probabilities_1"], 1 / (1 + np.exp(-z / T)), atol=1e-6)
     assert found["id"] == [f"C{i}" for i in range(400)]
     assert [str(one) for one in found["predicted"]] == [str(int(one)) for one in p > 0.5]
-
-
-def test_a_rounded_row_is_calibrated_as_among_those_that_were_fitted(here):
-    rng = np.random.default_rng(0)
-    p = (1 / (1 + np.exp(-4 * rng.normal(size=400)))).round(2)
-    labels = (rng.uniform(size=400) < 0.25 + p / 2).astype(int)
-    sure = int(np.flatnonzero(p == 1)[0])
-    csv.write_csv(pa.table({"label": labels, "probability": p}), "jan.csv")
-    csv.write_csv(pa.table({"probability": p[[sure]]}), "one.csv")
-    found = []
-    for file in ("jan.csv", "one.csv"):
-        succeeds("calibrate", "jan.csv", "--calibrators", "temperature", "--apply", file)
-        found.append(csv.read_csv("calibrated/calibrated.csv").column("probabilities_1"))
-    assert found[0][sure] == found[1][0]
-    assert found[1][0].as_py() < 0.95
-
-
-def test_predictions_of_other_classes_are_not_calibrated(here):
-    np.savez("two.npz", logits=9 * np.eye(2).repeat(20, 0), labels=np.arange(40) % 2)
-    np.savez("three.npz", logits=9 * np.eye(3))
-    assert (
-        "has 3 classes and two.npz 2" in arcal("calibrate", "two.npz", "--apply", "three.npz").line
-    )
 
 
 def test_predictions_are_calibrated_in_whatever_order_their_classes_are(here):

@@ -201,17 +201,6 @@ def test_unlabelled_predictions_are_said_how_right_they_are(here):
     assert "no.npz is missing" in arcal("calibrate", "mine.npz", "--unlabelled", "no.npz").line
 
 
-def test_predictions_that_are_not_like_the_labelled_ones_are_told(here):
-    z, labels = drawn(1000)
-    np.savez("mine.npz", logits=z[::2], labels=labels[::2])
-    np.savez("alike.npz", logits=z[1::2])
-    np.savez("drifted.npz", logits=z[1::2] + np.array([0.0, 0.0, 2.0]))
-    for apply, says in (("alike.npz", False), ("drifted.npz", True)):
-        done = succeeds("calibrate", "mine.npz", "--calibrators", "temperature", "--apply", apply)
-        said = f"{apply}: these differ from the labelled inputs by more than chance"
-        assert (said in " ".join(done.stderr.split())) is says
-
-
 def test_unlabelled_images_go_through_the_model(here, images):
     pixels = images.images(torch.arange(60)).numpy()
     np.savez("photos.npz", images=255 - pixels, labels=np.zeros(60, dtype=int))
@@ -264,58 +253,22 @@ def test_unlabelled_rows_need_no_label_and_their_columns_go_by_name(here):
     assert "fewer.csv has no column c" in line
 
 
-def test_no_misclassified_input_is_a_word_and_the_model_as_it_is(here):
-    np.savez("right.npz", logits=9 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
-    done = succeeds("calibrate", "right.npz", *USUAL)
-    words = " ".join(done.stdout.split())
-    assert "picked: none; all 60 inputs are classified correctly" in words
-    assert not Path("calibrated/calibrator.safetensors").exists()
-
-
-def test_one_class_and_constant_and_masked_logits(here):
-    one = np.array([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
-    np.savez("one.npz", logits=one, labels=np.zeros(100, dtype=int))
-    done = succeeds("calibrate", "one.npz", "--calibrators", "temperature")
-    assert "uncalibrated" in done.stdout
-    figures = json.loads(Path("calibrated/calibration.json").read_text())
-    assert figures["calibrators"][0]["name"] == "temperature"
-    np.savez("flat.npz", logits=np.full((40, 2), 3.0), labels=np.arange(40) % 2)
-    done = succeeds("calibrate", "flat.npz", "--calibrators", "temperature", "--out", "flat")
-    assert "all classes are equally probable" in " ".join(done.stdout.split())
-    z, labels = drawn()
-    masked = np.concatenate([z, np.full((400, 1), -np.inf)], axis=1)
-    np.savez("masked.npz", logits=masked, labels=labels)
-    succeeds("calibrate", "masked.npz", *USUAL, "--out", "masked")
-    calibrator = load_calibrator("masked/calibrator.safetensors")
-    assert calibrator(torch.from_numpy(masked).log_softmax(1))[:, 3].isneginf().all()
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "nothing is named"),
-        (["nowhere.npz"], "nowhere.npz is missing"),
         (["net.py:network"], "net.py:network alone is not enough"),
-        (["net.py:network", "nowhere"], "nowhere"),
         (["mine.npz", "--calibrators", "magic"], "calibrator 'magic' is unknown"),
-        (["mine.npz", "--calibrators", "platt"], "of two classes vector is beta calibration"),
         (["mine.npz", "--export", "pt2"], "--export needs a model"),
         (["a.onnx", "fashion", "--export", "onnx,pt2"], "can only be exported as onnx; leave"),
-        (["mine.npz", "--export", "gguf"], "format 'gguf' is unknown"),
         (["mine.npz", "--views", "mirror"], "--views is for a model and its data"),
-        (["mine.npz", "--limit", "5"], "--limit is for a model and its data"),
-        (["mine.npz", "--perturb", "fog"], "--perturb fog: the only choice is extra"),
         (["mine.npz", "mine.npz"], "2 files are named: calibrate one at a time"),
         (["few.npz"], "12 inputs are too few to choose a calibrator"),
-        (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
-        (["net.py:plain", *SOME, "--views", "mirror"], "is a function, and --views"),
         (["net.py:plain", *SOME, "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
         (
             ["table.py:net", "names.csv", "--apply", "others.npz"],
             "has the classes dog, cow, and table.py:net names.csv cat, dog: give predictions of",
         ),
-        (["table.py:net", "names.csv", "--apply", "mine.npz"], "has 3 classes and table.py:net"),
     ],
 )
 def test_bad_input_is_one_line(here, arguments, says):
@@ -345,16 +298,6 @@ def test_only_what_arcal_wrote_is_replaced(here):
     Path("calibrated/calibrated.pt2").write_text("of an earlier calibration")
     succeeds("calibrate", "mine.npz", *USUAL)
     assert not Path("calibrated/calibrated.pt2").exists()
-
-
-def test_where_nothing_is_picked_it_is_said_that_no_model_is_written(here):
-    Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2).eval()\n")
-    Path("table.csv").write_text("a,b,label\n" + "0,0,0\n0,0,1\n" * 100)
-    some = ("--calibrators", "temperature", "--export", "pt2", "safetensors")
-    done = arcal("calibrate", "table.py:net", "table.csv", *some)
-    assert done.code == 0, done.stderr
-    assert "no calibrated.pt2 nor calibrated.safetensors is written: no calib" in done.stderr
-    assert [path.name for path in Path("calibrated").iterdir()] == ["calibration.json"]
 
 
 def test_what_cannot_be_exported_keeps_the_calibrator(here):

@@ -75,49 +75,6 @@ def lines() -> list[str]:
     return Path("mine.jsonl").read_text().splitlines(keepends=True)
 
 
-def test_coverages_are_figures_of_weighted_inputs(files):
-    rows = [json.loads(line) | {"weight": 1 + i % 2} for i, line in enumerate(lines())]
-    Path("weighed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = arcal("calibrate", "weighed.jsonl", *FAST, "--fail-if", "coverage_at_90<0.5")
-    assert done.code == 1
-    assert "coverage_at_90 is 0, so coverage_at_90<0.5 holds" in done.stderr
-
-
-def test_a_drift_of_unlabelled_predictions_names_the_class(files):
-    done = succeeds("calibrate", "mine.jsonl", *FAST, "--unlabelled", "today.jsonl")
-    assert re.search("the probability of [abc] is distributed differently", done.stderr)
-
-
-def test_labels_of_one_class_alone_are_said(files):
-    Path("one.jsonl").write_text("".join(x for x in lines() if json.loads(x)["label"] == "b"))
-    done = succeeds("calibrate", "one.jsonl", *FAST)
-    assert "arcal: all labels are of one class" in done.stderr
-    assert "of one class" not in succeeds("calibrate", "mine.jsonl", *FAST).stderr
-
-
-def test_a_class_that_is_new_is_named(files):
-    more = [json.loads(line) for line in lines()]
-    rows = [json.dumps({"logits": row["logits"] | {"fox": -5.0}}) + "\n" for row in more]
-    Path("new.jsonl").write_text("".join(rows))
-    line = arcal("calibrate", "mine.jsonl", "--unlabelled", "new.jsonl").line
-    assert "--unlabelled new.jsonl has 4 classes and mine.jsonl 3, without fox" in line
-
-
-def test_the_classes_of_lists_are_named_by_an_option(files):
-    rows = [json.loads(line) for line in lines()]
-    listed = [json.dumps(row | {"logits": list(row["logits"].values())}) + "\n" for row in rows]
-    Path("lists.jsonl").write_text("".join(listed))
-    assert "name those of lists or of a single column" in arcal("calibrate", "lists.jsonl").line
-    named = ("--classes", "a", "b", "c", "--apply", "lists.jsonl", "--json")
-    done = succeeds("calibrate", "lists.jsonl", *FAST, *named)
-    usual = succeeds("calibrate", "mine.jsonl", *FAST, "--json")
-    assert json.loads(done.stdout) == json.loads(usual.stdout)
-    succeeds("calibrate", "lists.jsonl", *FAST, *named)  # which the other calibration removed
-    written = json.loads(Path("calibrated/calibrated.jsonl").read_text().splitlines()[0])
-    assert [*written["probabilities"]] == ["a", "b", "c"]
-    succeeds("audit", "lists.jsonl", "--classes", "a", "b", "c", "--fail-if", "class.a.gap>0.9")
-
-
 def test_several_unlabelled_files_are_estimated_one_by_one(files):
     Path("logs").mkdir()
     write("logs/today.jsonl", 500, 2)
@@ -143,23 +100,3 @@ def test_several_unlabelled_files_are_estimated_one_by_one(files):
     assert not Path("calibrated/unlabelled.safetensors").exists()
     succeeds("calibrate", "mine.jsonl", *FAST)
     assert not [*Path("calibrated").glob("unlabelled*")]
-
-
-def test_conditions_name_one_of_several_unlabelled_files(files):
-    write("same.jsonl", 500, 2)
-    several = "calibrate", "mine.jsonl", *FAST, "--unlabelled", "same.jsonl", "today.jsonl"
-    holds = "unlabelled.today.jsonl.accuracy.low>0.3"
-    done = arcal(*several, "--fail-if", "unlabelled.same.jsonl.accuracy<0.3", holds)
-    assert done.code == 1
-    said = [line for line in done.stderr.splitlines() if " holds" in line]
-    assert len(said) == 1
-    assert said[0].endswith(f"so {holds} holds")
-    line = arcal(*several, "--fail-if", "unlabelled.accuracy<0.9").line
-    assert "did you mean unlabelled.same.jsonl.accuracy" in line
-
-
-def test_one_of_several_that_is_wrong_is_a_line(files):
-    some = "calibrate", "mine.jsonl", *FAST, "--unlabelled", "today.jsonl"
-    assert "--unlabelled names today.jsonl twice" in arcal(*some, "today.jsonl").line
-    assert "no.jsonl is missing" in arcal(*some, "no.jsonl").line
-    assert "--unlabelled" in arcal("calibrate", "mine.jsonl", "--unlabelled").line

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from arcal.calibration.posthoc import Calibrated, Temperature
-from arcal.classifiers import export_calibrated, open_classifier
+from arcal.calibration.posthoc import Calibrated
+from arcal.classifiers import open_classifier
 from arcal.classifiers._exporting import run_onnx
-from arcal.errors import ArcalError
 from arcal.store import load_calibrator
 from tests.test_cli import arcal, succeeds
 
@@ -88,24 +87,6 @@ def test_onnxruntime_takes_what_the_tokenizer_gives(folder):
     tokens, p = new_texts()
     log_p = run_onnx(Path("calibrated/calibrated.onnx"), tokens)
     torch.testing.assert_close(log_p.double().exp(), p, rtol=0, atol=1e-5)
-
-
-def test_tokens_that_no_program_takes_are_one_line(folder):
-    opened = open_classifier("hf:net")
-    assert isinstance(opened.model, torch.nn.Module)
-    ids = torch.ones(2, 3, dtype=torch.long)
-    tokens = {"input_ids": ids, "attention_mask": ids, "langs": ids}
-    classifier = Calibrated(opened.model, Temperature(2.0))
-    with pytest.raises(ArcalError, match="the tokenizer gives langs, which no program here takes"):
-        export_calibrated(classifier, tokens, folder, ["pt2"])
-
-
-def test_it_is_said_how_many_texts_are_cut(folder):
-    with Path("texts.csv").open("a") as file:
-        file.writelines(f"{'a ' * n},1\n" for n in (22, 23, 40))
-    done = succeeds("audit", "hf:net", "texts.csv", "--order", "margin")
-    said = "2 of 203 texts are cut after 24 tokens, all that the model takes; the longest has 42"
-    assert said in " ".join(done.stderr.split())
 
 
 def test_scores_by_another_tokenizer_are_stale(folder):

@@ -45,10 +45,6 @@ def test_a_list_in_a_file_does_not_take_what_is_typed_without_a_flag(written):
     assert expanded([*typed, "--config", path]) == together
 
 
-def test_without_a_file_nothing_changes():
-    assert expanded(["train", "--seeds", "1"]) == ["train", "--seeds", "1"]
-
-
 @pytest.mark.parametrize(
     ("text", "typed", "words"),
     [
@@ -66,13 +62,6 @@ def test_what_is_wrong_is_told_in_one_line(written, text, typed, words):
         expanded([*typed, "--config", written(text)])
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_config_without_a_file():
-    with pytest.raises(ArcalError, match="names no file"):
-        expanded(["train", "--config"])
-    with pytest.raises(ArcalError, match="is missing"):
-        expanded(["train", "--config", "nowhere.toml"])
 
 
 @pytest.mark.slow

@@ -76,22 +76,3 @@ def test_ids_that_lost_their_zeros_are_not_left_out_without_a_word(files):
     )
     line = arcal("audit", "logged.csv", "--labels-from", "late.csv").line
     assert "--labels-from late.csv: id 0 is 00 in the predictions, as if a spreadsheet" in line
-
-
-def test_what_is_no_file_of_labels_is_refused_in_a_line(files):
-    line = arcal("audit", "logged.jsonl", "--labels-from", "none.csv").line
-    assert "--labels-from none.csv: it is missing" in line
-    line = arcal("audit", "logged.jsonl", "--labels-from", "logged.jsonl").line
-    assert "there is no column label" in line
-
-
-def test_labels_that_are_all_blank_or_all_lost_their_zeros_are_said_to_be_so(files):
-    """The first blamed the predictions, and the second spoke of ids of other inputs."""
-    Path("logged.csv").write_text(
-        "id,probability\n" + "".join(f"0{i},0.{i}\n" for i in range(1, 9))
-    )
-    for label, says in (("", "every label in it is blank"), ("1", "had dropped its zeros")):
-        Path("late.csv").write_text("id,label\n" + "".join(f"{i},{label}\n" for i in range(1, 9)))
-        line = arcal("audit", "logged.csv", "--labels-from", "late.csv").line
-        assert says in line
-        assert "--labels-from late.csv: " in line

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from arcal.store import RunFolder
 from command_line import arcal
 from launching import finish, on_one_machine, start
 
@@ -140,32 +139,3 @@ def test_a_process_that_fails_ends_all_with_one_line_and_the_command_goes_on(
     Path(mark).unlink()
     assert together(*command)[0] == 0
     assert Path("scores.parquet").read_bytes() == scores
-
-
-def test_devices_of_this_machine_share_the_sets(here):
-    tables = []
-    for devices in (1, 2):
-        where = here(f"on-{devices}")
-        folders = sorted(Path("runs").iterdir())
-        done = arcal("evaluate", *folders, "--shift", "fog-3", "--devices", devices, "-q")
-        assert done.code == 0, done.stderr
-        tables.append(content(where))
-    assert tables[0] == tables[1]
-
-
-def test_a_run_that_failed_is_left_out_of_a_page_with_a_word(here):
-    here("some")
-    folders = sorted(map(RunFolder, Path("runs").iterdir()), key=lambda folder: folder.name)
-    folders[1].checkpoint.unlink()
-    (folders[1].path / "metrics.jsonl").unlink()
-    paths = [folder.path for folder in folders]
-    line = arcal("report", *paths, "-q").line
-    assert f"{folders[1].path} (0 of 1 epochs) is not fully trained" in line
-    assert "--skip-unfinished" in line
-    assert not folders[0].predictions("test").exists(), "it is refused before anything is done"
-    done = arcal("report", *paths, "--skip-unfinished", "--no-images", "-q")
-    assert done.code == 0, done.stderr
-    assert f"left out, not fully trained: {folders[1].path.resolve()} (0 of 1" in done.stderr
-    assert "Vanilla: 1 run" in done.stdout
-    page = Path("report/index.html").read_text()
-    assert f"Left out, not fully trained: {folders[1].name}." in page

@@ -1,21 +1,10 @@
-"""Flags that methods declare, and a method that another package adds."""
+"""Flags that methods declare."""
 
-import json
-import os
-import re
-import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 
 from arcal.cli import main
-from arcal.methods import METHODS
-from other_package import write_package
-from tiny_files import write_tiny
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "methods.md"
 
 
 @pytest.fixture
@@ -61,99 +50,3 @@ def test_flags_are_settings(settings_of):
     ccat = {"radius": 0.02, "rho": 2.0, "step": 0.1, "iterations": 3}
     given = [text for name, value in ccat.items() for text in (f"--{name}", value)]
     assert settings_of("--method", "ccat", *given) == ccat
-
-
-def test_help_explains_every_setting(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["arcal", "train", "--help"])
-    with pytest.raises(SystemExit):
-        main()
-    text = " ".join(capsys.readouterr().out.split())
-    for kind in METHODS.loaded():
-        assert f"{kind.name}: {kind.about}." in text
-        for setting in kind.settings():
-            assert f"--{setting.flag or setting.name} " in text
-            assert f" {setting.help[0].upper()}{setting.help[1:]} (" in text
-    assert "the paper's for ImageNet (adals and ar-adals). (default: auto)" in text
-    assert "The smoothing (label-smoothing; at least 0 and below 1). (default: 0.05)" in text
-    assert "0.2 in the paper (all methods but ccat; at least 0.001 and at most 1000)." in text
-    assert "0.1 is a start (all methods; above 0 and at most 10)." in text
-
-
-@pytest.fixture
-def arcal(tmp_path):
-    """The command line where packages in `tmp_path/site` are installed."""
-    there = str(tmp_path / "site")
-    path = os.pathsep.join(filter(None, [there, os.environ.get("PYTHONPATH")]))
-
-    def call(*arguments):
-        return subprocess.run(
-            [sys.executable, "-W", "error::UserWarning", "-m", "arcal", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": path},
-        )
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    """The arguments that train for an epoch on very little."""
-    tiny = write_tiny(tmp_path_factory.mktemp("data"))
-    return ["train", "--data", tiny, "--validation", 40, "--epochs", 1, "--json"]
-
-
-@pytest.mark.slow
-def test_a_method_of_another_package_is_trained_and_evaluated(
-    arcal, train, tmp_path, capsys, monkeypatch
-):
-    text = DOCUMENT.read_text()
-    modules = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (module,) = (one for one in modules if "(Method)" in one)
-    (toml,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    points = tomllib.loads(toml)["project"]["entry-points"]["arcal.methods"]
-    write_package(tmp_path / "site", "arcal_poly", module, points)
-
-    explained = arcal("train", "--help")
-    assert explained.returncode == 0, explained.stderr
-    words = " ".join(explained.stdout.split())
-    assert "How much 1 - f_y weighs (poly; at least 0). (default: 1.0)" in words
-    assert "poly: cross-entropy, and 1 - f_y" in words
-
-    settings = ["--method", "poly", "--weight", 2, "--mixup", 0.2, "--noise", 0.1]
-    trained = arcal(*train, *settings)
-    assert trained.returncode == 0, trained.stderr
-    (record,) = json.loads(trained.stdout)
-    assert record["settings"] == {"weight": 2.0, "mixup": 0.2, "noise": 0.1}
-
-    evaluate = ["evaluate", record["run"], "--json"]
-    evaluated = arcal(*evaluate)
-    assert evaluated.returncode == 0, evaluated.stderr
-    (figures,) = json.loads(evaluated.stdout)
-    assert 0 <= figures["ece"] <= 1
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["arcal", *evaluate])
-    main()
-    assert capsys.readouterr().out == evaluated.stdout, "here that package is not installed"
-
-
-@pytest.mark.slow
-def test_another_package_stops_nobody_else(arcal, train, tmp_path):
-    module = """
-from arcal.methods import Vanilla
-
-class Mine(Vanilla):
-    name = "mine"
-
-    def __init__(self, Z: int, *, epochs: int = 3):
-        super().__init__(Z)
-"""
-    write_package(tmp_path / "site", "broken", "import gone", {"shattered": "broken:Method"})
-    write_package(tmp_path / "site", "mine", module, {"mine": "mine:Mine"})
-    trained = arcal(*train, "--method", "mine")
-    assert trained.returncode == 0, trained.stderr
-    assert "arcal: the method 'shattered' of the package broken cannot be used (" in trained.stderr
-    assert "arcal: epochs of the method mine cannot be given here, since" in trained.stderr
-    (record,) = json.loads(trained.stdout)
-    assert (record["epoch"], record["settings"]) == (1, {"epochs": 3})

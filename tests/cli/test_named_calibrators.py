@@ -10,8 +10,6 @@ import torch
 
 from arcal.calibration.posthoc import CALIBRATORS, EVALUATED, POSTHOC
 from arcal.classifiers import open_classifier
-from arcal.cli._own_calibrator import open_calibrator
-from arcal.errors import ArcalError
 from arcal.store import load_calibrator
 from tests.test_cli import arcal, succeeds
 
@@ -50,16 +48,9 @@ class Same(Heated):
 class Taken(Heated):
     kind = "temperature"
 
-class Nameless(Calibrator):
-    fit = Heated.fit
-
 class Unfitted(Heated):
     kind = "unfitted"
     fit = None
-
-class Method(Heated):
-    kind = "method"
-    def fit(self, log_p, labels): ...
 
 class Failing(Heated):
     kind = "failing"
@@ -85,15 +76,7 @@ class Breaking(Heated):
     def calibrate(self, log_p):
         return log_p[self.nothing]
 
-class Numpy(Heated):
-    kind = "numpy"
-    def calibrate(self, log_p):
-        if log_p.mean().item() > 0:
-            return log_p
-        return torch.from_numpy(super().calibrate(log_p).detach().numpy())
-
 number = 3
-def function(log_p, labels): ...
 
 layer = torch.nn.Linear(16, 3)
 net = torch.nn.Sequential(torch.nn.Flatten(), layer).eval()
@@ -155,41 +138,12 @@ def test_it_is_exported_inside_the_model():
         torch.testing.assert_close(exported(x), expected, rtol=0, atol=1e-5)
 
 
-def test_what_cannot_be_exported_says_that_it_is_the_calibrator():
-    data()
-    options = "--calibrators", "mine.py:Numpy", "--export", "pt2"
-    line = arcal("calibrate", "mine.py:net", "data.npz", *options).line
-    assert "the model cannot be exported by torch.export (" in line
-    assert "leave the format out; the calibrator is written" in line
-    assert Path("calibrated/calibrator.safetensors").exists()
-    assert not Path("calibrated/calibrated.pt2").exists()
-
-
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ("mine.py:Other temperature", "other is left out: Other.fit returned a Heated: return"),
-        ("mine.py:Refusing temperature", "refusing is left out: too few inputs"),
-    ],
-)
-def test_what_cannot_be_fitted_is_left_out(names, says):
-    done = succeeds("calibrate", "mine.npz", "--calibrators", *names.split())
-    assert says in " ".join(done.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        ("mine.py", "which name in mine.py? Write mine.py:NAME; it defines Heated"),
-        ("nowhere.py:Heated", "nowhere.py is missing"),
-        ("mine.py:Heatd", "mine.py has no Heatd: did you mean Heated"),
         ("mine.py:number", "mine.py:number is an int: name a subclass of"),
-        ("mine.py:function", "mine.py:function is a function: name a subclass of"),
-        ("mine.py:net", "mine.py:net is a Sequential: name a subclass of"),
         ("mine.py:Taken", "mine.py:Taken: arcal has its own calibrator 'temperature'"),
-        ("mine.py:Nameless", "is not a class with a kind: set one"),
         ("mine.py:Unfitted", "mine.py:Unfitted does not say how it is fitted: write"),
-        ("mine.py:Method", "mine.py:Method.fit cannot be called with log-probabilities and"),
         ("mine.py:Heated mine.py:Same", "mine.py:Heated and mine.py:Same are both of the kind"),
         ("mine.py:Failing temperature", "fails while it was fitted or applied, in "),
         ("mine.py:Breaking", "AttributeError: 'Breaking' object has no attribute 'nothing'"),
@@ -198,11 +152,3 @@ def test_what_cannot_be_fitted_is_left_out(names, says):
 )
 def test_what_is_wrong_is_one_line(names, says):
     assert says in arcal("calibrate", "mine.npz", "--calibrators", *names.split()).line
-
-
-def test_another_file_is_another_code():
-    first = open_calibrator("mine.py:Heated").code
-    Path("mine.py").write_text(f"{CODE}\n# changed")
-    assert open_calibrator("mine.py:Heated").code != first
-    with pytest.raises(ArcalError, match="is an int"):
-        open_calibrator("mine.py:number")

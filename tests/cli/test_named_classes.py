@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_cli import arcal, succeeds
+from tests.test_cli import succeeds
 
 NAMES = [f"intent {z:02}" for z in range(77)][::-1]
 
@@ -46,21 +46,3 @@ def test_a_model_on_images_has_its_classes_in_a_file(here):
     done = succeeds("audit", "net.py:net", "shades.npz", "--classes", "names.txt", *options)
     (found,) = json.loads(done.stdout)["models"]
     assert found["figures"]["accuracy"] == 1
-
-
-def test_what_is_wrong_with_the_file_is_one_line(here):
-    Path("names.txt").write_text("a\n\nb\n")
-    Path("names.bin").write_bytes(b"\xff\xfe\x00")
-    Path("few.txt").write_text("a\nb\n")
-    Path("folder").mkdir()
-    for given, says in {
-        "cat": "is one name and no file: name every class, or a file with one name a line",
-        "name.txt": "is one name and no file: did you mean names.txt?",
-        "names.txt": "line 2 is blank",
-        "names.bin": "cannot be read (",
-        "folder": "cannot be read (",
-    }.items():
-        line = arcal("audit", "logits.npz", "--classes", given).line
-        assert line.startswith(f"arcal: --classes {given}")
-        assert says in line
-    assert "none of a, b" in arcal("audit", "logits.npz", "--classes", "few.txt").line

@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcal.cli import output
-from arcal.cli.output import wrapped
-from arcal.files import locked
 from command_line import arcal
 
 TALKATIVE = """\
@@ -34,11 +31,6 @@ def here(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (40, 4, 4)).astype("uint8")
     np.savez("data.npz", images=images, labels=(images.mean((1, 2)) > 125).astype(int))
     return "audit", "talkative.py:network", "data.npz", "--order", "margin", "--shift", "none"
-
-
-def test_a_number_keeps_its_per_cent_sign(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "17")
-    assert wrapped("it is right on 84.7 % of them") == "it is right on\n84.7 % of them"
 
 
 def test_what_a_model_prints_does_not_come_between_results(here):
@@ -76,33 +68,3 @@ def test_a_doubt_is_printed_once_on_standard_error_where_who_pipes_the_results_s
             done = arcal(command, "a.csv", "--out", "out", option)
             assert done.stderr.count("not clearly more than chance") == 1
             assert "not clearly more than chance" in done.stdout
-
-
-@pytest.mark.parametrize("command", ["audit", "calibrate"])
-def test_two_commands_do_not_mix_their_files(command, tmp_path, monkeypatch):
-    pytest.importorskip("fcntl", reason="a system without locks")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(output, "PATIENCE", 0.2)
-    rows = "".join(f"{i % 2},{0.9 - 0.6 * (i % 3 == 0)}\n" for i in range(60))
-    Path("a.csv").write_text(f"label,prob_1\n{rows}")
-    out = Path("both")
-    with locked(out / ".lock"):
-        line = arcal(command, "a.csv", "--out", out).line
-        assert line == (
-            "arcal: another command is writing to both: wait for it, or name another folder "
-            "with --out"
-        )
-        assert [path.name for path in out.iterdir()] == [".lock"]
-    done = arcal(command, "a.csv", "--out", out)
-    assert done.code == 0, done.stderr
-    assert (out / f"{'audit' if command == 'audit' else 'calibration'}.json").exists()
-    assert not (out / ".lock").exists()
-
-
-def test_a_command_that_writes_nothing_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "missing" in arcal("audit", "none.csv", "--out", "new/in/new").line
-    assert not Path("new").exists()
-    Path("mine").mkdir()
-    assert "missing" in arcal("audit", "none.csv", "--out", "mine").line
-    assert Path("mine").exists()

@@ -77,11 +77,6 @@ def test_an_attack_of_arcal_with_settings_is_that_attack():
     assert open_attack("mine.py:shorter") == BoundaryProjection(budget=9)
 
 
-def test_its_norm_is_known():
-    assert open_attack("mine.py:object").norm == "l2"
-    assert settings_of(open_attack("mine.py:largest"))["norm"] == "linf"
-
-
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from arcal.cli._readable import print_what_can_be, readable
-from arcal.cli._shell import as_by_a_shell
 
 SAID = "ρ = 0.5 ± 0.1, ECE 5.52 ×10⁻² → naïve 猫"
 
@@ -24,18 +23,6 @@ SAID = "ρ = 0.5 ± 0.1, ECE 5.52 ×10⁻² → naïve 猫"
 def test_signs_get_names_and_names_escapes(encoding, shown):
     codecs.register_error("test.readable", readable)
     assert SAID.encode(encoding, "test.readable").decode(encoding) == shown
-
-
-def test_arguments_that_no_shell_has_written_out(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("runs/b", "runs/a", "runs/.work", "photos[1]", "photos1"):
-        (tmp_path / name).mkdir(parents=True)
-    given = ["evaluate", "runs/*", "photos[1]", "~/out", "none*", "--fail-if", "ece > 0.1"]
-    assert as_by_a_shell(given) == [
-        "evaluate", "runs/a", "runs/b", "photos[1]", str(tmp_path / "home" / "out"), "none*",
-        "--fail-if", "ece > 0.1",
-    ]  # fmt: skip
 
 
 def test_what_is_printed_never_fails(monkeypatch):

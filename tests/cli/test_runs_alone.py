@@ -87,11 +87,6 @@ def test_how_data_are_read_is_not_asked(runs, options, name):
     )
 
 
-def test_another_model_still_needs_data(runs):
-    line = command("audit", "net.py:net", runs[0]).line
-    assert "is a run folder where DATA should be: give DATA after it" in line
-
-
 def test_data_that_has_moved_is_named_after_the_run(tmp_path):
     data = tmp_path / "data"
     data.mkdir()

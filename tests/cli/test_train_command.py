@@ -1,40 +1,13 @@
 """`arcal train`: what it says of a run."""
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from torch import nn
 
 from command_line import arcal
 
-ONE_EPOCH = "with one epoch it trained as vanilla does"
-
-
-@pytest.mark.parametrize(
-    ("method", "epochs", "said"),
-    [("adals", 1, True), ("adals", 2, False), ("label-smoothing", 1, False)],
-)
-def test_soft_labels_that_no_epoch_would_use(method, epochs, said, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = arcal(
-        "train", "--images", 60, "--validation", 60, "--epochs", epochs, "--method", method
-    )
-    assert done.code == 0, done.stderr
-    assert (ONE_EPOCH in " ".join(done.stderr.split())) is said
-
-
 IMAGES = "--images", 60, "--validation", 60, "--epochs", 1
-
-
-def test_its_first_line_says_what_is_trained_and_on_what(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    first, *_ = arcal("train", *IMAGES).stderr.splitlines()
-    assert first == (
-        "training vanilla (network small, recipe small, 1 epoch) on the embedded images of "
-        "Fashion-MNIST: 60 training, 60 validation and 5,000 test images of 1 x 28 x 28, 10 classes"
-    )
-    assert "training vanilla" not in arcal("train", *IMAGES, "-q").stderr
 
 
 def test_validation_images_that_are_trained_on_and_classes_that_are_not(tmp_path, monkeypatch):
@@ -78,21 +51,3 @@ def test_the_layer_that_does_not_fit_and_is_drawn_anew_is_named(tmp_path, monkey
     said = arcal(*network, "--weights", "3.pt").stderr
     assert f"{first}3.pt, its layer 1 initialised anew for 10 classes, recipe" in said
     assert f"{first}10.pt, recipe" in arcal(*network, "--weights", "10.pt").stderr
-
-
-def test_a_run_that_was_left_when_its_network_changed_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code = tmp_path / "mine.py"
-    options = "--network", "mine.py:make", *IMAGES[:-1], 2
-    code.write_text(NETWORK)
-    arcal("train", *options)
-    (left,) = (tmp_path / "runs").iterdir()
-    metrics = (left / "metrics.jsonl").read_text().splitlines(keepends=True)
-    code.write_text(NETWORK + "# wider?\n")
-    said = "epochs, and its network changed since: this starts again"
-    assert said not in arcal("train", *options, "--epochs", 1).stderr, "other options"
-    assert said not in arcal("train", *options, "--runs", "elsewhere").stderr
-    (left / "metrics.jsonl").write_text(metrics[0])
-    done = arcal("train", *options)
-    assert f"arcal: runs/{left.name} was left after 1 of 2 {said}" in done.stderr
-    assert said not in arcal("train", *options).stderr, "it has begun already"

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from arcal.data import Folder, InMemory, OnDemand, ReadAhead, batches, load_part
-from arcal.data.contents import Contents, evidence_of
 from arcal.errors import ArcalError
 
 
@@ -103,27 +101,6 @@ def test_what_is_read_ahead_is_what_is_there(tmp_path, workers):
         assert torch.equal(ahead.images(positions), part.images(positions))
 
 
-def test_one_batch_is_made_by_all_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr("arcal.data._batches.PIECE", 3)
-    part = files(tmp_path)
-    monkeypatch.setattr(
-        type(part), "images", lambda self, rows: torch.full((len(rows), 1), os.getpid())
-    )
-    ((_, images, _),) = batches(part, 12, workers=2)
-    assert images.shape == (12, 1)
-    makers = {*images.flatten().tolist()}
-    assert len(makers) == 2
-    assert os.getpid() not in makers
-
-
-def test_files_that_others_read_are_not_read_again_to_say_what_they_hold(tmp_path, monkeypatch):
-    part = files(tmp_path)
-    expected = evidence_of(load_part(str(tmp_path / "pets"), size=16))
-    list(batches(part, 5, workers=2))
-    monkeypatch.setattr(Contents, "read", lambda *_: pytest.fail("a file is read again"))
-    assert evidence_of(part) == expected
-
-
 def test_a_damaged_file_is_said_when_its_block_is_needed(tmp_path):
     part = files(tmp_path)
     assert isinstance(part, OnDemand)
@@ -134,8 +111,3 @@ def test_a_damaged_file_is_said_when_its_block_is_needed(tmp_path):
     with pytest.raises(ArcalError, match="cannot be read") as caught:
         ahead.images(torch.arange(4, 8))
     assert str(caught.value).startswith(where)
-
-
-def test_no_gpu_is_begun_where_none_is_used(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert [len(ids) for ids, _, _ in batches(part(7), 5, workers=1)] == [5, 2]

@@ -11,7 +11,6 @@ from toy_images import random_images
 
 from arcal.data import InMemory, Part, batches
 from arcal.data.official_corruptions import official_types, open_official
-from arcal.data.parquet_columns import ParquetColumns
 from arcal.errors import ArcalError
 
 N = 40  # images of the small test set, 10,000 in the real ones
@@ -105,32 +104,6 @@ def test_a_batch_does_not_load_the_file(real_size):
     assert int((first != 0).sum()) == 3 * 32 * 32
 
 
-def test_the_official_images_are_those_of_the_clean_ones(shared, tmp_path):
-    """20 official images of each type, at their rows of an array of the official size."""
-    oracle = np.load(shared / "oracles" / "cifar10c-20-images.npz")
-    column = ParquetColumns((shared / "data" / "cifar10-test.parquet",)).read("label")
-    labels = torch.tensor(column.to_pylist())
-    np.save(tmp_path / "labels.npy", labels.tile(5).numpy())
-    at = oracle["official_test_index"]
-    shape = (50_000, 32, 32, 3)
-    rows = open_memmap(tmp_path / "brightness.npy", mode="w+", dtype=np.uint8, shape=shape)
-    for intensity in range(5):
-        rows[10_000 * intensity + at] = oracle["brightness"][intensity]
-    pixels = torch.from_numpy(oracle["clean"]).permute(0, 3, 1, 2).contiguous()
-    ids = torch.from_numpy(at)
-    clean = InMemory("cifar10/test", ids, labels[ids], CLASSES, pixels)
-    gains = []
-    for intensity in range(1, 6):
-        part = open_official(tmp_path, "brightness", intensity, clean)
-        images = part.images(torch.arange(20))
-        assert torch.equal(
-            images.permute(0, 2, 3, 1), torch.from_numpy(oracle["brightness"][intensity - 1])
-        )
-        gains.append((images.double().mean((1, 2, 3)) - pixels.double().mean((1, 2, 3))).min())
-    assert gains == sorted(gains)
-    assert gains[0] > 0  # each image is a brighter one of the clean image with its id
-
-
 def refused(root: Path, clean: Part, message: str, type: str = "fog", intensity: int = 1) -> None:
     with pytest.raises(ArcalError, match=message) as raised:
         open_official(root, type, intensity, clean)
@@ -175,30 +148,4 @@ def test_what_is_not_there_is_named(root, clean):
 )
 def test_another_array_is_refused(root, clean, array, message):
     np.save(root / "fog.npy", array)
-    refused(root, clean, message)
-
-
-def test_a_damaged_file_is_refused(root, clean):
-    path = root / "fog.npy"
-    whole = path.read_bytes()
-    for damaged in (whole[:-1], whole[:40], b"", b"<html>not found</html>" * 9):
-        path.write_bytes(damaged)
-        refused(root, clean, "fog.npy cannot be read as an array .*unpack the official archive")
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (
-            lambda once: np.tile(once, 5)[:-1],
-            r"labels.npy is int64 of shape \(199,\), not int",
-        ),
-        (lambda once: np.tile(once, 5).astype(float), "labels.npy is float64"),
-        (lambda once: np.tile(once, 5).reshape(5, N), r"shape \(5, 40\)"),
-        (lambda once: np.r_[np.tile(once, 4), (once + 1) % 10], "row 160: the labels do not"),
-        (lambda once: once[:0], "labels.npy"),
-    ],
-)
-def test_incomplete_labels_are_refused(root, clean, labels, message):
-    np.save(root / "labels.npy", labels(clean.labels.numpy()))
     refused(root, clean, message)

@@ -1,7 +1,5 @@
 """A part whose images are corrupted as they are read, and kept if there is a folder for them."""
 
-import resource
-import time
 from typing import Any
 
 import numpy as np
@@ -81,35 +79,6 @@ def test_corrupted_images_are_kept_where_there_is_a_folder_for_them(part, expect
     assert torch.equal(images.part(part, *NOISE).images(CHOSEN), expected[CHOSEN])
     assert file.stat().st_mtime_ns == before
     assert corrupted.fingerprint() == CorruptedImages().part(part, *NOISE).fingerprint()
-
-
-def test_the_sets_used_longest_ago_make_room_for_new_ones(part, expected, tmp_path):
-    (tmp_path / "somebody-elses.npy").write_bytes(bytes(200_000))
-    size = part.images(torch.arange(len(part))).numel()
-    images = CorruptedImages(cache=tmp_path, most=int(2.5 * size))
-    opened = {}
-    for intensity in (1, 2, 1, 3):  # the second was used longest ago
-        opened[intensity] = images.part(part, "gaussian_noise", intensity)
-        opened[intensity].images(CHOSEN)
-        time.sleep(0.02)  # file systems count time in steps
-    names = sorted(path.name.partition("gaussian_noise-")[2][:1] for path in tmp_path.iterdir())
-    assert names == ["", "1", "3"]
-    again = images.part(part, "gaussian_noise", 2).images(CHOSEN)
-    assert torch.equal(opened[2].images(CHOSEN), again), "what is deleted stays readable"
-
-    small = CorruptedImages(cache=tmp_path, most=1).part(part, *NOISE)
-    assert torch.equal(small.images(CHOSEN), expected[CHOSEN]), "one set is always kept"
-
-
-def test_a_folder_of_corrupted_images_that_is_full_leaves_nothing(part, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
-        with pytest.raises(OSError, match="large"):
-            CorruptedImages(cache=tmp_path).part(part, *NOISE).images(CHOSEN)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_file_of_corrupted_images_is_refused(part, tmp_path):

@@ -1,15 +1,13 @@
 """Images that are decoded once: the same as from the files, or made anew."""
 
 import os
-from pathlib import Path
 from time import sleep
 
 import numpy as np
 import pytest
 
 from arcal.data import decoded as room
-from arcal.data import load, parquet
-from arcal.data.decoded import cache_folder, decoded
+from arcal.data.decoded import decoded
 from arcal.data.parquet import read_parquet
 from tiny_files import write_tiny
 
@@ -26,14 +24,6 @@ def file(tmp_path):
     path = tmp_path / "images"
     path.write_text("one")
     return path
-
-
-def test_the_embedded_images_are_decoded_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("ARCAL_CACHE", str(tmp_path / "cache"))
-    first = load("fashion")
-    assert len([*(tmp_path / "cache").iterdir()]) == 2
-    monkeypatch.setattr(parquet, "_decode_all", None)
-    assert load("fashion").test.fingerprint() == first.test.fingerprint()
 
 
 class Decoder:
@@ -89,15 +79,6 @@ def test_a_damaged_cache_is_made_anew(cache, file, how):
     assert again.calls == 1
 
 
-def test_what_cannot_be_kept_is_decoded_all_the_same(tmp_path, monkeypatch, file):
-    (tmp_path / "taken").write_text("a file")
-    monkeypatch.setattr(room, "WORTH", 1)
-    for place in (tmp_path / "taken", ""):
-        monkeypatch.setenv("ARCAL_CACHE", str(place))
-        assert (decoded([file], Decoder()) == 7).all()
-    assert (tmp_path / "taken").read_text() == "a file"
-
-
 def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "MOST", 1000)
     for number, name in enumerate("abc"):
@@ -120,12 +101,6 @@ def test_the_cache_is_bounded_and_what_was_used_last_stays(cache, tmp_path, monk
     assert large.calls == 2, "more than half of the cache is not kept"
 
 
-def test_small_files_are_not_kept(cache, monkeypatch, file):
-    monkeypatch.setattr(room, "WORTH", 4)
-    decoded([file], Decoder())
-    assert not cache.exists()
-
-
 def test_parquet_gives_the_same_part(cache, tmp_path):
     source = write_tiny(tmp_path / "data")
     files = {part: (source.with_name(f"tiny-{part}.parquet"),) for part in ("train", "test")}
@@ -134,39 +109,3 @@ def test_parquet_gives_the_same_part(cache, tmp_path):
     for one, other in zip(first, second, strict=True):
         assert one.fingerprint() == other.fingerprint()
         assert one.images(one.ids[:3]).equal(other.images(other.ids[:3]))
-
-
-def test_where_it_lies(monkeypatch):
-    monkeypatch.setenv("ARCAL_CACHE", "~/mine")
-    assert cache_folder() == Path.home() / "mine"
-    monkeypatch.setenv("ARCAL_CACHE", "")
-    assert cache_folder() is None
-    monkeypatch.delenv("ARCAL_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_folder() == Path("/somewhere/arcal")
-
-
-def test_a_file_that_windows_does_not_delete_is_passed_over(tmp_path, monkeypatch):
-    for time, name in enumerate(("oldest", "older", "newest"), start=1):
-        (tmp_path / f"{name}.npy").write_bytes(bytes(10))
-        os.utime(tmp_path / f"{name}.npy", ns=(time, time))
-    unlink = Path.unlink
-
-    def as_on_windows(self, **options):
-        if self.stem == "oldest":
-            raise PermissionError(13, "mapped")
-        unlink(self, **options)
-
-    monkeypatch.setattr(Path, "unlink", as_on_windows)
-    room.delete_oldest(tmp_path, "*.npy", 20)
-    assert sorted(path.stem for path in tmp_path.iterdir()) == ["newest", "oldest"]
-
-
-def test_a_file_that_another_process_has_deleted_is_passed_over(tmp_path, monkeypatch):
-    (tmp_path / "oldest.npy").write_bytes(bytes(10))
-    (tmp_path / "newest.npy").write_bytes(bytes(10))
-    os.utime(tmp_path / "oldest.npy", ns=(1, 1))
-    listed = [*tmp_path.glob("*.npy"), tmp_path / "gone.npy"]
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed))
-    room.delete_oldest(tmp_path, "*.npy", 10)
-    assert [path.name for path in tmp_path.iterdir()] == ["newest.npy"]

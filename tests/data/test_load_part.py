@@ -1,31 +1,22 @@
 """One part alone: what all formats share, and folders of images and CIFAR's archive."""
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import v2
-from toy_images import SHARED, encode, random_images
+from toy_images import encode, random_images
 
 from arcal.data import (
     Broken,
     Folder,
-    InMemory,
     OnDemand,
-    batches,
     check_images,
     load,
     load_part,
-    load_test,
 )
-from arcal.data.parquet import read_pixels
-from arcal.data.parquet_columns import ParquetColumns
 from arcal.errors import ArcalError
 
 GREY = random_images(6, 5, 7)
@@ -49,14 +40,6 @@ def first(colour: np.ndarray) -> torch.Tensor:
 
 def pixels(part) -> torch.Tensor:
     return part.images(torch.arange(len(part)))
-
-
-def test_the_embedded_set_is_the_one_that_load_reads():
-    part = load_part("fashion")
-    assert part.name == "fashion/test"
-    assert part.fingerprint() == load_test("fashion").fingerprint()
-    train = load_part("fashion", part="train")
-    assert (len(train), train.name) == (9000, "fashion/train")
 
 
 @pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
@@ -105,16 +88,6 @@ def test_grey_among_colour_becomes_rgb_and_channels_decide(tmp_path):
     assert torch.equal(pixels(grey)[1, 0], torch.from_numpy(expected))
 
 
-def test_turned_images_are_upright(tmp_path):
-    tags = Image.Exif()
-    tags[0x0112] = 6  # to be turned clockwise by a quarter
-    turned = Image.fromarray(COLOUR[0]).transpose(Image.Transpose.ROTATE_90)
-    upright, stored = encode(COLOUR[0]), encode(np.asarray(turned), exif=tags)
-    part = load_part(str(write_folder(tmp_path, [upright, stored], classes=1)))
-    assert torch.equal(pixels(part)[0], pixels(part)[1])
-    assert part.how == "1 of 2 images turned upright as EXIF says"
-
-
 @pytest.fixture
 def broken(tmp_path):
     """Six images, of which 1 is no image and 4 is damaged further on than its header."""
@@ -138,14 +111,6 @@ def test_a_broken_image_is_an_error_that_says_how_to_skip_it(broken):
     damaged = [(4, str(broken / "c0" / "004.png"))]
     for whole in (part, Folder(broken)):
         assert [(bad.id, bad.where) for bad in check_images(whole)] == damaged
-
-
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only
-def test_a_broken_image_is_the_same_line_in_a_worker(broken):
-    (broken / "c0" / "001.png").unlink()
-    part = load_part(str(broken))
-    with pytest.raises(ArcalError, match=r"004\.png: the image cannot be read \(.*--skip-broken$"):
-        list(batches(part, 2, workers=1))
 
 
 def test_skipped_images_are_listed_and_the_others_keep_their_ids(broken):
@@ -220,49 +185,3 @@ def test_the_fingerprint_knows_files_and_view_but_not_where_the_folder_is(tmp_pa
     with (root / "c0" / "000.png").open("ab") as file:
         file.write(b"\0")
     assert load_part(str(root)).fingerprint() != one
-
-
-@pytest.fixture
-def imagenet():
-    file = SHARED / "data" / "imagenet-samples-1000.parquet"
-    if not file.exists():
-        pytest.skip("the real data is not there: set ARCAL_SHARED")
-    return file
-
-
-def test_real_photographs_as_torchvision_sees_them(imagenet):
-    part = load_part(str(imagenet), limit=20, size=64)
-    assert isinstance(part, InMemory)
-    encoded = pq.read_table(imagenet, columns=["image", "label"])
-    view = v2.Compose([v2.Resize(73), v2.CenterCrop(64), v2.PILToTensor()])
-    for position, id in enumerate(part.ids.tolist()):
-        assert part.labels[position] == encoded["label"][id].as_py()
-        image = Image.open(io.BytesIO(encoded["image"][id].as_py()["bytes"])).convert("RGB")
-        assert torch.equal(part.pixels[position], view(image))
-    assert len(part.classes) == 1000
-    assert part.how == "short side resized to 73, centre 64 x 64 cropped"
-    part = load_part(str(imagenet), limit=20)
-    assert (part.shape, part.how) == ((3, 224, 224), "as they are")
-
-
-def test_real_cifar_alone_is_the_part_that_load_reads():
-    file = SHARED / "data" / "cifar10-test.parquet"
-    if not file.exists():
-        pytest.skip("the real data is not there: set ARCAL_SHARED")
-    part = load_part(str(SHARED / "data" / "cifar10"))
-    assert part.name == "cifar10/test"
-    assert part.classes[:3] == ("airplane", "automobile", "bird")
-    assert part.labels.bincount().tolist() == [1000] * 10
-    assert torch.equal(pixels(part), read_pixels(ParquetColumns((file,))))
-
-
-def test_audio_where_images_are_expected_is_named(tmp_path):
-    """The column of a data set of audio has the bytes and the path of each file, as images have."""
-    sounds = [{"bytes": b"RIFF\x24\0\0\0WAVEfmt ", "path": "a.wav"}] * 2
-    pq.write_table(pa.table({"audio": sounds, "label": [0, 1]}), tmp_path / "test.parquet")
-    with pytest.raises(ArcalError, match=r"row 0: .*it is audio, which is read in Python") as e:
-        load_part(str(tmp_path))
-    assert str(e.value).endswith("`arcal.calibrate` or `arcal.score`, with bounds=(-1, 1))")
-    with pytest.raises(ArcalError, match="none of its 2 images can be read") as e:
-        load_part(str(tmp_path), skip_broken=True)
-    assert str(e.value).endswith("`arcal.calibrate` or `arcal.score`, with bounds=(-1, 1))")

@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_wine
 
-from arcal.data import Table, kind_of, load_part, load_table, load_texts
-from arcal.data.text_tables import TextTable
+from arcal.data import kind_of, load_part, load_table, load_texts
 from arcal.errors import ArcalError
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -39,18 +37,6 @@ def test_a_compressed_file_is_what_is_in_it(tmp_path):
     (tmp_path / "loans.tar.gz").write_bytes(gzip.compress(b"..."))
     with pytest.raises(ArcalError, match=r"loans\.tar\.gz is a file of no known kind"):
         load_table(str(tmp_path / "loans.tar.gz"))
-
-
-def test_names_of_columns_may_be_in_capitals(tmp_path):
-    table = load_table(write(tmp_path / "rows.csv", "ID,age,Class\n7,0.5,no\n5,1.5,yes\n"))
-    assert (table.columns, table.ids.tolist()) == (("age",), [7, 5])
-    assert (table.classes, table.labels.tolist()) == (("no", "yes"), [0, 1])
-    spaced = load_table(write(tmp_path / "spaced.csv", "id, age, label\n7, 0.5, 0\n5, 1.5, 1\n"))
-    assert (spaced.columns, spaced.labels.tolist()) == (("age",), [0, 1])
-    own = load_table(write(tmp_path / "own.csv", "Y,label\n1,0\n3,1\n"))  # spelt so comes first
-    assert own.columns == ("Y",)
-    with pytest.raises(ArcalError, match=r"two\.csv has ID and Id: keep one of them"):
-        load_table(write(tmp_path / "two.csv", "a,ID,Id,label\n1,0,1,0\n"))
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -223,12 +209,6 @@ def test_the_first_wrong_row_is_named(tmp_path, N, data):
         load_table(source)
 
 
-def test_text_that_is_not_utf8(tmp_path):
-    (tmp_path / "rows.csv").write_bytes("a,label\n1,Käse\n".encode("latin-1"))
-    with pytest.raises(ArcalError, match=r"rows\.csv is not UTF-8: save it as UTF-8"):
-        load_table(str(tmp_path / "rows.csv"))
-
-
 def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("age;income;label\n31;2,5;yes\n58;-1;no\n")
@@ -261,40 +241,6 @@ def test_lines_above_the_header(tmp_path, above, mark):
     assert (table.columns, table.classes) == (("age", "income"), ("no", "yes"))
 
 
-def test_the_first_name_may_begin_with_a_hash(tmp_path):
-    path = tmp_path / "rows.csv"
-    path.write_text("# a comment\n#age,income,label\n31,2,yes\n58,-1,no\n")
-    assert load_table(str(path)).columns == ("#age", "income")
-
-
-def test_a_column_alone_has_decimal_commas(tmp_path):
-    """Where nothing separates the fields of the header, a comma separates none below it."""
-    path = tmp_path / "rows.csv"
-    path.write_text("age\n31\n2,5\n-0,25\n")
-    assert load_table(str(path), labelled=False).rows.tolist() == [[31], [2.5], [-0.25]]
-    path.write_text("age\nold, or not\n")
-    with pytest.raises(ArcalError, match="Expected 1 columns, got 2"):
-        load_table(str(path), labelled=False)
-
-
-def test_images_are_no_table():
-    with pytest.raises(ArcalError, match=r"fashion-test.*image is of type struct"):
-        load_table("fashion")
-
-
-def test_values_that_do_not_fit_together():
-    ids, labels, rows = torch.arange(2), torch.tensor([0, 1]), torch.zeros(2, 1)
-    for wrong in (rows.double(), torch.zeros(3, 1), torch.zeros(2, 2)):
-        with pytest.raises(ArcalError, match=r"rows must be float32 of shape \(2, 1\)"):
-            Table("t", ids, labels, ("a", "b"), ("x",), wrong)
-    with pytest.raises(ArcalError, match="x of id 1 is nan"):
-        Table("t", ids, labels, ("a", "b"), ("x",), torch.tensor([[0.0], [float("nan")]]))
-    with pytest.raises(ArcalError, match="the weight at position 1 is -1"):
-        Table("t", ids, labels, ("a", "b"), ("x",), rows, torch.tensor([0.0, -1.0]).double())
-    with pytest.raises(ArcalError, match="has no rows, and so no bounds"):
-        _ = Table("t", ids[:0], labels[:0], ("a", "b"), ("x",), rows[:0]).bounds
-
-
 def test_data_that_need_no_labels(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text("age,label\n1,\n2,yes")
@@ -307,17 +253,3 @@ def test_data_that_need_no_labels(tmp_path, monkeypatch):
     for load, source in ((load_table, "rows.csv"), (load_texts, "texts.csv")):
         with pytest.raises(ArcalError, match="label"):
             load(source)
-
-
-def test_the_names_of_many_columns_are_compared_in_no_time():
-    """Each with each would take half a minute."""
-    table = pa.table([pa.nulls(1)] * 30_000, names=[f"c{d}" for d in range(30_000)])
-    began = process_time()
-    TextTable((Path("x.csv"),), lambda file: table)
-    assert process_time() - began < 3
-
-
-def test_a_table_shows_itself_in_a_line_without_its_rows(tmp_path):
-    (tmp_path / "rows.csv").write_text("a,label\n1,0\n2,1\n")
-    table = load_table(str(tmp_path / "rows.csv"))
-    assert repr(table) == f"<Table {table.name}: 2 inputs of 2 classes>"

@@ -1,4 +1,3 @@
-import io
 import json
 
 import numpy as np
@@ -6,12 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 from toy_images import SHARED, encode, random_images
 
 from arcal.data import load, load_table
-from arcal.data.columns import pick
-from arcal.data.parquet import LABEL, read_parquet, read_pixels
+from arcal.data.parquet import read_parquet, read_pixels
 from arcal.data.parquet_columns import ParquetColumns
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
@@ -120,21 +117,6 @@ def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
         find(tmp_path)
 
 
-def test_a_word_may_end_in_set(tmp_path):
-    paths = [tmp_path / f"{name}.parquet" for name in ("trainset", "my_testset")]
-    for path in paths:
-        path.touch()
-    assert find(tmp_path) == {"train": (paths[0],), "test": (paths[1],)}
-
-
-def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
-    paths = [tmp_path / f"{name}.parquet" for name in ("train", "test", "annotations/boxes")]
-    paths[2].parent.mkdir()
-    for path in paths:
-        path.touch()
-    assert find(tmp_path) == {"train": (paths[0],), "test": (paths[1],)}
-
-
 @pytest.mark.parametrize(
     ("image", "label", "more", "message"),
     [
@@ -176,21 +158,6 @@ def test_what_is_wrong_is_one_line_that_says_where(
     assert "\n" not in str(raised.value)
 
 
-def test_an_image_column_that_is_no_struct_raises(tmp_path, write_parquet):
-    write_parquet("test.parquet", GREY[:1], [0])
-    for image in ([b"raw"], [{"path": "0.png"}], [{"bytes": "text"}]):
-        pq.write_table(pa.table({"image": image, "label": [0]}), tmp_path / "train.parquet")
-        with pytest.raises(ArcalError, match=r"train\.parquet: column image must be a struct"):
-            read(tmp_path)
-
-
-def test_two_columns_of_one_name_raise(tmp_path):
-    labels = pa.array([0, 1])
-    pq.write_table(pa.table([labels, labels], names=["label", "label"]), tmp_path / "x.parquet")
-    with pytest.raises(ArcalError, match=r"x\.parquet has 2 columns label: keep one"):
-        pick(ParquetColumns((tmp_path / "x.parquet",)), LABEL)
-
-
 def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parquet):
     two = pa.array([7, 8])
     write_parquet("train.parquet", GREY[:2], [0, 1])
@@ -202,14 +169,6 @@ def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parq
     pq.write_table(numbers, tmp_path / "rows.parquet")
     with pytest.raises(ArcalError, match=r"rows\.parquet.*2 columns id: keep one of them"):
         load_table(tmp_path / "rows.parquet")
-
-
-def test_an_image_that_is_missing_altogether_raises(tmp_path, write_parquet):
-    write_parquet("test.parquet", GREY[:1], [0])
-    image = [{"bytes": GREY[0], "path": "0.png"}, None]
-    pq.write_table(pa.table({"image": image, "label": [0, 1]}), tmp_path / "train.parquet")
-    with pytest.raises(ArcalError, match=r"train\.parquet, row 1: the image has no bytes"):
-        read(tmp_path)
 
 
 def test_files_that_name_their_classes_differently_raise(tmp_path, write_parquet):
@@ -249,23 +208,3 @@ def test_real_cifar10_is_the_official_test_set_in_the_official_order(cifar10_tes
     with np.load(oracle) as images:
         official = torch.from_numpy(images["clean"]).permute(0, 3, 1, 2)
         assert torch.equal(pixels[images["official_test_index"]], official)
-
-
-def test_real_cifar10_has_ten_classes_of_a_thousand(cifar10_test):
-    columns, pixels = cifar10_test
-    assert pixels.shape == (10_000, 3, 32, 32)
-    assert np.bincount(columns.read("label").to_numpy()).tolist() == [1000] * 10
-    assert columns.class_names("label")[:3] == ("airplane", "automobile", "bird")
-
-
-def test_lossless_webp_has_the_pixels_that_were_written(tmp_path, write_parquet):
-    pixels = random_images(2, 32, 32, 3)
-    files = []
-    for image in pixels:
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, format="WEBP", lossless=True)
-        files.append(file.getvalue())
-    write_parquet("train.parquet", files, [0, 1])
-    write_parquet("test.parquet", files[:1], [0])
-    train, _ = read(tmp_path)
-    assert torch.equal(train.pixels, torch.from_numpy(pixels).permute(0, 3, 1, 2))

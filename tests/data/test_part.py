@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arcal.data import Folder, InMemory, Part
+from arcal.data import InMemory
 from arcal.errors import ArcalError
 
 
@@ -16,13 +16,6 @@ def part(ids: Sequence[int] = (7, 3, 90), labels: Sequence[int] = (0, 1, 1)) -> 
     N = len(ids)
     pixels = torch.arange(N * 12, dtype=torch.uint8).view(N, 3, 2, 2)
     return InMemory("toy/train", torch.tensor(ids), torch.tensor(labels), ("cat", "dog"), pixels)
-
-
-def test_a_part_gives_images_by_position():
-    some: Part = part()
-    assert len(some) == 3
-    assert some.shape == (3, 2, 2)
-    assert torch.equal(some.images(torch.tensor([2, 0])), part().pixels[[2, 0]])
 
 
 @given(st.lists(st.integers(-(2**62), 2**62), unique=True, min_size=1, max_size=30), st.data())
@@ -42,8 +35,6 @@ def test_an_unknown_id_raises(unknown):
         part().subset(torch.tensor([3, unknown]))
     with pytest.raises(ArcalError, match="has no id 3: it is empty"):
         part().subset(torch.tensor([], dtype=torch.int64)).subset(torch.tensor([3]))
-    with pytest.raises(ArcalError, match="ids to look up must be int64"):
-        part().subset(torch.tensor([3.0]))
 
 
 @pytest.mark.parametrize(
@@ -92,13 +83,3 @@ def test_the_fingerprint_is_of_ids_labels_and_pixels_and_of_nothing_else():
     others = [part(ids=(7, 3, 91)), part(labels=(1, 1, 1))]
     others.append(dataclasses.replace(whole, pixels=pixels))
     assert len({whole.fingerprint(), *(other.fingerprint() for other in others)}) == 4
-
-
-def test_both_kinds_are_parts(tmp_path):
-    def name(some: Part) -> str:  # pyright holds both against the protocol
-        return some.name
-
-    (tmp_path / "cat").mkdir()
-    (tmp_path / "cat" / "1.png").touch()
-    assert name(part()) == "toy/train"
-    assert name(Folder(tmp_path, name="toy/test")) == "toy/test"

@@ -3,12 +3,9 @@
 import functools
 import http.server
 import shutil
-import subprocess
-import sys
 import tarfile
 import threading
 from io import BytesIO
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -19,7 +16,7 @@ import torch
 from PIL import Image
 
 from arcal.data import load, load_part, load_table, load_test, remote
-from arcal.data.remote import READABLE, listed
+from arcal.data.remote import listed
 from arcal.errors import ArcalError
 from command_line import arcal
 
@@ -129,14 +126,6 @@ def test_shards_of_a_webdataset(pets, server):
     same(load_part(in_memory(web, "web")), load_part(str(web)))
 
 
-def test_the_beginning_of_a_name(pets, server):
-    for path in list(pets.iterdir()):
-        path.rename(pets / f"cats-{path.name}")
-    near = load(str(pets / "cats"), validation=5)
-    same(load(f"{server.url}/pets/cats", validation=5).train, near.train)
-    same(load_part(f"{server.url}/pets/cats"), load_part(str(pets / "cats")))
-
-
 def test_a_table(tmp_path, server):
     (tmp_path / "data" / "rows.csv").write_text("a,b,label\n1,2,0\n3,4,1\n")
     assert load_table(f"{server.url}/rows.csv").rows.tolist() == [[1, 2], [3, 4]]
@@ -189,57 +178,6 @@ def test_copies_used_longest_ago_make_room(pets, cache, monkeypatch):
     assert named(cache).keys() == {"one", "two", "three"}, "nothing was copied"
 
 
-def test_copies_that_another_process_deletes_meanwhile_are_gone(tmp_path, monkeypatch):
-    (tmp_path / "one").write_bytes(b"one")
-    (tmp_path / "two").write_bytes(b"two")
-    stat = Path.stat
-
-    def once(path, **how):
-        about = stat(path, **how)
-        if path.name == "one":
-            path.unlink()
-        return about
-
-    monkeypatch.setattr(Path, "stat", once)
-    remote.delete_unused(tmp_path, 3)
-    monkeypatch.undo()
-    assert (tmp_path / "two").exists()
-
-
-READS = """
-import sys
-from arcal.data import load_part
-part = load_part(sys.argv[1])
-print("reading", flush=True)
-input()
-print(part.images(part.ids[:5]).shape[0])
-"""
-
-
-@pytest.mark.slow
-def test_what_another_process_reads_is_not_deleted(pets, server, cache, monkeypatch):
-    monkeypatch.setenv("ARCAL_CACHE_LIMIT", "1e-9")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    reader = subprocess.Popen([sys.executable, "-c", READS, f"{server.url}/web"], **pipes)
-    try:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-        load_part(f"{in_memory(pets, 'one')}/train.parquet")
-        assert [*cache.rglob("*.tar")], "they are read as they are needed"
-        assert reader.communicate("\n", timeout=60) == ("5\n", None)
-    finally:
-        reader.kill()
-    load_part(f"{in_memory(pets, 'two')}/train.parquet")
-    assert not [*cache.rglob("*.tar")]
-    assert named(cache).keys() == {"one", "two"}
-
-
-@pytest.mark.parametrize("limit", ["0", "-1", "much", "nan"])
-def test_a_limit_that_is_none_is_refused(pets, monkeypatch, limit):
-    monkeypatch.setenv("ARCAL_CACHE_LIMIT", limit)
-    assert refused(in_memory(pets, "pets")).startswith(f"ARCAL_CACHE_LIMIT={limit}: give GiB")
-
-
 def test_no_name_leads_out_of_the_cache(server, pets, cache):
     page = '<a href="../../../etc/x.parquet">x</a> <a href="test.parquet">y</a>'
     (pets / "index.html").write_text(page)
@@ -280,20 +218,6 @@ def in_memory_one():
     return "memory://one"
 
 
-def test_a_damaged_file_is_named(cache):
-    line = refused(f"{in_memory_one()}/x.parquet")
-    assert line.startswith(f"{cache}/remote/memory/one/x.parquet cannot be read as Parquet")
-
-
-@pytest.mark.skipif(
-    any(map(__import__("importlib").util.find_spec, ["s3fs"])), reason="s3fs is installed"
-)
-def test_a_missing_package_is_one_line():
-    line = refused("s3://bucket/pets")
-    assert "s3fs" in line
-    assert 'pip install "arcal[remote]"' in line
-
-
 def test_commands_take_urls(server, pets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "from torch import nn\nnet = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))\n"
@@ -307,25 +231,3 @@ def test_commands_take_urls(server, pets, tmp_path, monkeypatch):
     assert done.code == 0, done.stderr
     assert "is not there" in arcal("audit", "net.py:net", f"{server.url}/nix").line
     assert "is not there" in arcal("train", "--data", f"{server.url}/nix").line
-
-
-@pytest.mark.slow
-def test_a_run_keeps_the_url_and_is_the_local_one(server, pets, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    size = ["--validation", 5, "--epochs", 1, "--batch-size", 5, "-q"]
-    for where, url in (("near", str(pets)), ("far", f"{server.url}/pets")):
-        done = arcal("train", "--data", url, *size, "--runs", tmp_path / where)
-        assert done.code == 0, done.stderr
-    (near,), (far,) = (list((tmp_path / where).glob("*")) for where in ("near", "far"))
-    assert near.name == far.name
-    bits = [(run / "checkpoint.safetensors").read_bytes() for run in (near, far)]
-    assert bits[0] == bits[1]
-    assert f'data = "{server.url}/pets"' in (far / "train.toml").read_text()
-    done = arcal("evaluate", far, "--ood", f"{server.url}/pets", "-q")
-    assert done.code == 0, done.stderr
-    command = [sys.executable, "-m", "arcal", "--config", str(far / "train.toml"), "-q"]
-    assert subprocess.run(command, cwd=tmp_path).returncode == 0
-
-
-def test_readable_endings_are_lower_case():
-    assert all(ending == ending.lower() for ending in READABLE)

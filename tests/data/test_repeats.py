@@ -1,18 +1,14 @@
 """Images that occur more than once, and perhaps under several labels."""
 
-import io
 import shutil
-from collections import Counter
 
 import numpy as np
-import pyarrow.parquet as pq
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from arcal.data import Folder, InMemory, load_part, load_test
+from arcal.data import Folder, load_part
 from arcal.data.contents import Contents
 from arcal.data.repeats import contradicted, repeated_images, repeats
 
@@ -45,16 +41,6 @@ def test_they_are_counted_as_by_hand(inputs):
     assert (labels[one] != labels[other]) == bool(doubted)
 
 
-def test_images_in_memory_are_compared_by_their_pixels():
-    images = torch.from_numpy(pixels(10))
-    labels = torch.arange(10) % 2
-    part = InMemory("mine/test", torch.arange(10), labels, ("cat", "dog"), images)
-    assert repeated_images(part) is None
-    images[7] = images[2]
-    again = InMemory("mine/test", torch.arange(10), labels, ("cat", "dog"), images)
-    assert repeated_images(again) == (2, 2, (2, 7))
-
-
 def test_files_are_compared_by_their_bytes_and_only_read_if_one_is_as_long(tmp_path, monkeypatch):
     root = folder(tmp_path / "mine", pixels(12))
     for i, path in enumerate(sorted(root.rglob("*.png"))):
@@ -72,19 +58,6 @@ def test_files_are_compared_by_their_bytes_and_only_read_if_one_is_as_long(tmp_p
     assert repeated_images(small) == found
     (root / "dog/zz.png").unlink()
     assert repeated_images(part) is None  # which is said when it is read
-
-
-@pytest.mark.slow
-def test_cifar_100_has_two_test_images_twice_under_two_labels_each(shared):
-    table = pq.read_table(shared / "data" / "cifar100-test.parquet")
-    files = (io.BytesIO(one["bytes"]) for one in table[0].to_pylist())
-    images = [np.asarray(Image.open(file)).tobytes() for file in files]
-    counts = Counter(images)
-    several = {i for i, one in enumerate(images) if counts[one] > 1}
-    found = repeated_images(load_test(str(shared / "data" / "cifar100")))
-    assert found is not None
-    assert found.n == found.contradicted == len(several) == 4
-    assert {*found.pair} < several
 
 
 def test_training_images_of_several_labels_are_said(tmp_path):

@@ -128,13 +128,6 @@ def test_what_is_wrong_is_one_line_that_names_the_sample(tmp_path, members, mess
     assert "\n" not in str(raised.value)
 
 
-def test_labels_of_several_types(tmp_path):
-    members = [("0.png", b"x"), ("0.json", record(label=1)), ("1.png", b"x")]
-    file = write_shard(tmp_path / "pets.tar", *members, ("1.json", record(label="cat")))
-    with pytest.raises(ArcalError, match="label has values of several types"):
-        load_part(str(file))
-
-
 @pytest.mark.parametrize("size", [0, 700, 100_000])
 def test_a_file_that_is_cut_or_compressed_or_none_at_all(tmp_path, size):
     file = shards(tmp_path) / "pets-test-000001.tar"

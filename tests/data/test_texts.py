@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from arcal.data import Texts, kind_of, load_texts
+from arcal.data import kind_of, load_texts
 from arcal.errors import ArcalError
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=20)
@@ -118,12 +118,6 @@ def test_what_is_wrong_in_json_lines(tmp_path, lines, message):
     assert "\n" not in str(raised.value)
 
 
-def test_values_that_do_not_fit_together():
-    ids = torch.arange(2)
-    with pytest.raises(ArcalError, match="1 texts but 2 ids"):
-        Texts("t", ids, ids, ("a", "b"), ("x",))
-
-
 PAIRED = ("Who?", "Nobody."), ("Where?", "Here.")
 
 
@@ -152,22 +146,6 @@ def test_names_that_say_it_make_pairs_in_their_order(tmp_path, names):
 
 
 @pytest.mark.parametrize(
-    ("names", "advised"),
-    [
-        (("question", "sentence"), "sentence and in question: .* such as --text question sentence"),
-        (("text", "text2"), "in text and in text2: .* such as --text text text2"),
-        (("premise", "hypothesis", "content"), "in content and in hypothesis"),
-    ],
-)
-def test_other_names_do_not_say_whether_texts_are_pairs(tmp_path, names, advised):
-    source = paired(tmp_path, *names)
-    with pytest.raises(ArcalError, match=advised):
-        load_texts(source)
-    assert load_texts(source, text=names[1]).texts == ("Nobody.", "Here.")
-    assert load_texts(source, text=names[:2]).texts == PAIRED
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
         (("premise", "premise"), "--text premise premise: a model reads one text or a pair"),
@@ -181,10 +159,3 @@ def test_what_is_no_pair(tmp_path, text, message):
     pq.write_table(pa.table(rows), tmp_path / "pairs.parquet")
     with pytest.raises(ArcalError, match=message):
         load_texts(str(tmp_path / "pairs.parquet"), text=text)
-
-
-def test_half_a_pair_that_is_missing_is_named(tmp_path):
-    rows = {"premise": ["a", "b"], "hypothesis": ["b", None], "label": ["no", "yes"]}
-    pq.write_table(pa.table(rows), tmp_path / "pairs.parquet")
-    with pytest.raises(ArcalError, match="row 1: hypothesis is missing"):
-        load_texts(str(tmp_path / "pairs.parquet"))

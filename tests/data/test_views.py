@@ -68,49 +68,8 @@ def test_pixels_are_those_of_torchvision(settings, resize, crop, shape):
     assert torch.equal(torch.tensor(view.array(pixels.transpose(2, 0, 1))), expected)
 
 
-@pytest.mark.parametrize(
-    ("settings", "how"),
-    [
-        ({"size": 224}, "short side resized to 256, centre 224 x 224 cropped"),
-        ({"size": (32, 40), "crop": "squash"}, "resized to 32 x 40, proportions not preserved"),
-        (
-            {"size": 224, "resize": 235, "interpolation": "bicubic"},
-            "short side resized to 235, centre 224 x 224 cropped (bicubic)",
-        ),
-        (
-            {"size": 224, "resize": (248, 250)},
-            "resized to 248 x 250, proportions not preserved, centre 224 x 224 cropped",
-        ),
-    ],
-)
-def test_the_sentence_says_how_images_come_to_their_size(settings, how):
-    assert view_of(**settings).how == how
-
-
 def headers(*rows: tuple) -> np.ndarray:
     return np.array(list(rows), HEADER)
-
-
-def test_the_sentence_says_what_is_done_and_to_how_many():
-    some = headers(
-        (300, 400, False, True, False, False, False),
-        (300, 400, True, False, True, False, True),
-        (500, 400, True, False, False, True, False),
-    )
-    view = choose_view("pets", some, str, Settings(224))
-    assert view == View(3, 224, 224, 256)
-    assert describe(view, some) == (
-        "short side resized to 256, centre 224 x 224 cropped; 2 of 3 images grey, repeated to "
-        "3 channels; 1 of 3 images scaled from 16 bits a channel to 8; 1 of 3 images stripped of "
-        "transparency; 1 of 3 images turned upright as EXIF says; 1 of 3 images cut to the first "
-        "of several frames or pages"
-    )
-    grey = choose_view("pets", some, str, Settings(32, "squash", channels=1))
-    assert describe(grey, some).startswith(
-        "resized to 32 x 32, proportions not preserved; 1 of 3 images turned grey by luminance; "
-    )
-    short = choose_view("pets", some, str, Settings(32, "short-side", channels=3))
-    assert describe(short, some).startswith("short side resized to 32, centre 32 x 32 cropped; ")
 
 
 def test_images_of_one_size_stay_as_they_are():
@@ -136,23 +95,3 @@ def test_several_sizes_without_a_size_are_one_error():
     )
     with pytest.raises(ArcalError, match=message):
         choose_view("pets", some, "image {}".format, Settings())
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"size": 0}, "the size must be at least 1 pixel, not 0"),
-        ({"size": 32, "crop": "center"}, "no crop 'center': choose centre or short-side or squash"),
-        ({"size": 32, "interpolation": "area"}, "no interpolation 'area': choose nearest or"),
-        ({"channels": 4}, "no number of channels 4: choose 1 or 3"),
-        ({"resize": 32}, "resize is 32, but no size is given: add --size"),
-        ({"size": 32, "resize": 31}, "images resized to 31 are too small to crop 32"),
-        (
-            {"size": 32, "resize": (40, 31)},
-            r"resized to \(40, 31\) are too small to crop 32",
-        ),
-    ],
-)
-def test_wrong_settings_raise(settings, message):
-    with pytest.raises(ArcalError, match=message):
-        Settings(**settings)

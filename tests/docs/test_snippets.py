@@ -4,8 +4,6 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from documents import ROOT, blocks
@@ -20,7 +18,6 @@ from torch.utils.data import TensorDataset
 import arcal
 from arcal.calibration.posthoc import CALIBRATORS, EVALUATED, POSTHOC
 from arcal.data import load
-from arcal.store import save_scores
 from arcal.training import RECIPES, Run, train
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
@@ -32,7 +29,6 @@ PAGES += (
     "docs/methods.md",
     "docs/predictions.md",
     "docs/production.md",
-    "docs/score-a-million.md",
     "docs/scoring.md",
     "docs/several-inputs-per-patient.md",
     "docs/the-method.md",
@@ -166,21 +162,6 @@ def of_scikit_learn():
     return {"pipeline": pipeline, "X": X[300:], "y": y[300:], "X_today": X[300:], **validation}
 
 
-def write_scores(names):
-    """Two files of data, and the scores of each."""
-    for k in range(2):
-        ids, x, labels = (column[k::2] for column in names["test_loader"][0])
-        scores = arcal.score(names["model"], [(ids, x, labels)], "margin")
-        save_scores(Path("scores", f"{k}.parquet"), scores, {})
-        Path("photos").mkdir(exist_ok=True)
-        table = pa.table({"id": ids.numpy(), "label": labels.numpy()})
-        pq.write_table(table, f"photos/{k}.parquet")
-    scores = arcal.score(names["model"], names["test_loader"], "margin")
-    files = {id: f"cat/{id}.png" for id in scores.ids.tolist()}
-    save_scores(Path("photos.parquet"), scores, {}, names=files)
-    Path("mine.csv").write_text("file\n" + "\n".join(files.values()) + "\n")
-
-
 def write_photos():
     """A folder of small images, for training."""
     for file in (f"photos/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")):
@@ -216,8 +197,6 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page == "docs/scoring.md":
         names = names | {"labels": names["labels"] % 2, **text()}
-    if page == "docs/score-a-million.md":
-        write_scores(names)
     if page == "docs/production.md":
         arcal.calibrate(names["model"], names["validation_loader"]).save("calibrated")
     if page == "docs/your-training-loop.md":

@@ -1,6 +1,5 @@
 """From run folders to subjects, held against the runs' own predictions."""
 
-import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +10,11 @@ from tiny_runs import NOISE, SPATTER
 from arcal.auditing import (
     CLEAN,
     Predictions,
-    calibrated_subject,
+    calibrated,
     ensemble,
     figures,
     fit_posthoc,
+    measure_set,
     out_of_distribution,
     shift_sets,
     stability,
@@ -28,7 +28,7 @@ from arcal.data.fewer import drawn
 from arcal.data.part import Resized
 from arcal.errors import ArcalError
 from arcal.evaluation import evaluate, evaluated_part, predict
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import load_tensors
 
 
 @pytest.fixture(scope="module")
@@ -99,62 +99,20 @@ def test_other_data_are_told_apart(evaluated, trained):
         assert not torch.equal(calibrated.outside, ood.outside)
 
 
-def test_a_twin_is_what_calibrating_the_subject_gives(evaluated, trained, predictions):
+def test_a_twin_is_the_subject_calibrated(evaluated, trained, predictions):
     for members, folders in ((1, trained.vanilla), (2, [trained.pair])):
         base = evaluated.subject("vanilla", members)
-        calibrators = [
-            fit_posthoc("temperature", predictions(folder, "validation"), folder.name)
-            for folder in folders
-        ]
-        sets = {
-            where: [predictions(folder, where.name) for folder in folders]
-            for where in (CLEAN, NOISE)
-        }
-        expected = calibrated_subject(replace(base, predictions=sets), "temperature", calibrators)
         twin = evaluated.subject("vanilla", members, "temperature")
-        assert (twin.name, twin.method, twin.seeds) == (
-            expected.name,
-            expected.method,
-            expected.seeds,
-        )
-        for ours, theirs in zip(twin.clean, expected.clean, strict=True):
-            assert torch.equal(ours.logits, theirs.logits)
-        for where, measures in expected.measures.items():
-            known = {"smoothing": 0.0} if where == CLEAN else {}
-            runs = tuple({**run, **known} for run in measures.runs)
-            assert twin.measures[where] == replace(measures, runs=runs)
-
-
-def test_what_the_folders_have_is_not_made_again(evaluated, trained, monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a network ran")
-
-    monkeypatch.setattr("arcal.evaluation.predictor.predict_part", refuse)
-    plain, twin = evaluate([trained.pair], trained.data, [NOISE], "margin", posthoc=["ets"])
-    known = evaluated.subject("vanilla", members=2).measures
-    assert plain.measures == {where: known[where] for where in (CLEAN, NOISE)}
-    assert twin.measures[NOISE].runs[0]["brier"] != known[NOISE].runs[0]["brier"]
-
-
-def test_scores_are_each_runs_own(trained):
-    def scores(folders, order) -> Any:
-        (subject,) = evaluate(folders, trained.data, [], order)
-        return subject.robustness
-
-    first, second = scores(trained.vanilla, "random")
-    assert not torch.equal(first.robustness, second.robustness)
-    (averaged,) = scores([trained.pair], "confidence")
-    p = predict(trained.pair, trained.data.test, "test").log_probabilities.exp()
-    confidence = p.amax(dim=1)
-    torch.testing.assert_close(averaged.robustness, (confidence / (1 - confidence)).log().float())
-    assert torch.equal(averaged.predicted, p.argmax(dim=1))
-
-
-def test_corrupted_validation_images_have_no_levels_of_the_test_set(evaluated):
-    measures = evaluated.subject("vanilla").measures
-    assert measures[SPATTER].stability
-    assert not measures[SPATTER].stability_by_level
-    assert measures[NOISE].stability_by_level
+        assert (twin.name, twin.seeds) == (f"{base.name} + temperature", base.seeds)
+        for where in (CLEAN, NOISE):
+            runs = []
+            for folder in folders:
+                known = predictions(folder, "validation")
+                calibrator = fit_posthoc("temperature", known, folder.name)
+                runs.append(calibrated(calibrator, predictions(folder, where.name)))
+            known = [{"smoothing": 0.0}] * len(runs) if where == CLEAN else []
+            expected = measure_set(where, runs, base.robustness, known=known)
+            assert twin.measures[where] == expected
 
 
 def test_shift_on_fewer_images_is_that_of_these_images(evaluated, trained, predictions):
@@ -205,13 +163,6 @@ def test_a_calibrator_that_cannot_be_fitted_is_named_and_the_others_stay(trained
     assert line.startswith(f"temperature of {run.name}: no temperature is better")
     with pytest.raises(ArcalError, match="no temperature is better"):
         evaluate([run], data, [], "margin", posthoc=names)
-
-
-def test_too_few_images_for_levels_have_none(trained, copied):
-    few = replace(trained.data, test=trained.data.test.subset(trained.data.test.ids[:8]))
-    (subject,) = evaluate(copied(trained.vanilla), few, [], "margin")
-    assert subject.measures[CLEAN].stability
-    assert not subject.measures[CLEAN].stability_by_level
 
 
 def test_a_killed_evaluation_goes_on(trained, copied):
@@ -267,15 +218,6 @@ def test_processes_make_what_one_makes(trained, copied):
     assert told[1] == sorted(told[1]), "what others have done is never taken back"
 
 
-def test_other_data_of_one_name_are_told_apart_by_content(evaluated, trained):
-    validation = trained.data.validation
-    some = validation.subset(validation.ids[:30])
-    for other in (some, validation):
-        (subject,) = evaluate([trained.pair], trained.data, [], "margin", ood=[other])
-        assert subject.ood[0].images == len(other)
-        assert subject.ood[0].outside.sum().item() == pytest.approx(1)
-
-
 def test_a_set_that_cannot_be_is_refused_before_the_first_pass(trained, copied, tmp_path):
     (run,) = copied([trained.pair])
     data = trained.data
@@ -295,17 +237,3 @@ def test_a_set_that_cannot_be_is_refused_before_the_first_pass(trained, copied, 
             evaluate([run], of, [NOISE], "margin", **options)
         assert not (run.path / "predictions").exists()
         assert not (run.path / "scores").exists()
-
-
-def test_what_cannot_be_evaluated_is_refused_in_one_line(trained, tmp_path):
-    copy = RunFolder(shutil.copytree(trained.pair.path, tmp_path / trained.pair.name))
-    save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
-    validation = trained.data.validation
-    refused: list[tuple[str, list[RunFolder], dict[str, Any]]] = [
-        ("is not fully trained", [copy], {}),
-        ("calibrator 'magic' is unknown", [trained.pair], {"posthoc": ["magic"]}),
-        ("two other data sets are called tiny", [trained.pair], {"ood": [validation, validation]}),
-    ]
-    for says, folders, options in refused:
-        with pytest.raises(ArcalError, match=says):
-            evaluate(folders, trained.data, [], "margin", **options)

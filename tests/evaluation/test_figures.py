@@ -1,7 +1,5 @@
 """Figures kept in run folders: read again as long as what they follow from is the same."""
 
-import json
-
 import pytest
 import torch
 from tiny_runs import NOISE
@@ -46,13 +44,6 @@ def test_what_was_measured_is_read_again(measured):
     assert torch.equal(again[1].clean[0].logits, first[1].clean[0].logits)
 
 
-def test_the_figures_are_those_without_any_kept(measured, copied, trained):
-    measured()
-    alone, counted = measured(copied(trained.vanilla, "alone"))
-    assert len(counted) == 4
-    assert [one.measures for one in measured()[0]] == [one.measures for one in alone]
-
-
 def test_another_post_hoc_method_leaves_the_others_alone(measured):
     measured()
     _, counted = measured(posthoc=["temperature", "ets"])
@@ -65,31 +56,6 @@ def test_other_runs_and_another_order_are_measured_anew(measured, runs):
     assert len(measured(runs[:1])[1]) == 4, "one seed has no ensemble"
     assert len(measured()[1]) == 4, "and the two have one again"
     assert len(measured(order="confidence")[1]) == 4, "other levels"
-
-
-def test_other_predictions_of_the_same_model_are_measured_anew(measured, runs):
-    (before, _), _ = measured()
-    for folder in runs:
-        path = folder.predictions(NOISE.name)
-        tensors, about = load_tensors(path)
-        save_tensors(path, tensors | {"logits": -tensors["logits"]}, **about)
-    (after, _), counted = measured()
-    assert counted == [NOISE, NOISE]
-    assert after.measures[NOISE] != before.measures[NOISE]
-
-
-def test_other_validation_predictions_calibrate_otherwise(measured, runs):
-    measured()
-    path = runs[0].predictions("validation")
-    tensors, about = load_tensors(path)
-    save_tensors(path, tensors | {"logits": tensors["logits"] / 2}, **about)
-    assert measured()[1] == [CLEAN, NOISE], "of the calibrated alone"
-
-
-def test_figures_of_other_code_are_made_anew(measured, monkeypatch):
-    measured()
-    monkeypatch.setattr("arcal.evaluation.figures.FORMAT", 0)
-    assert len(measured()[1]) == 4
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"runs": []}'])
@@ -110,15 +76,6 @@ def test_predictions_of_another_model_are_refused_though_their_figures_are_kept(
     save_tensors(path, tensors, **about | {"model": "another"})
     with pytest.raises(ArcalError, match="of a different checkpoint"):
         measured()
-
-
-def test_a_file_says_what_its_figures_follow_from(measured, runs):
-    subjects, _ = measured()
-    kept = json.loads(runs[0].figures(f"{NOISE.name}+temperature").read_text())
-    assert kept["basis"]["posthoc"] == "temperature"
-    assert len(kept["basis"]["predictions"]) == len(kept["basis"]["validation"]) == 2
-    assert kept["runs"] == list(subjects[1].measures[NOISE].runs)
-    assert not runs[1].figures(NOISE.name).exists(), "once, in the folder of the first run"
 
 
 def test_runs_that_cannot_be_written_to_are_measured_all_the_same(measured, runs, trained):

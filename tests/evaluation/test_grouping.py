@@ -1,6 +1,5 @@
 """Which runs are one subject, and what their folders say of them."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,6 @@ from arcal.auditing import Method
 from arcal.data import load
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import group_runs
-from arcal.store import RunFolder
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from tiny_files import write_tiny
@@ -72,13 +70,6 @@ def test_what_differs_in_anything_else_is_another_method(untrained, change):
     assert len(group_runs([untrained(), untrained(seeds=(1,), **change)])) == 2
 
 
-def test_the_same_data_elsewhere_is_the_same_data(untrained, tmp_path):
-    moved = write_tiny(tmp_path / "moved")
-    elsewhere = Run(str(moved), validation=40, seeds=(1,))
-    (group,) = group_runs([untrained(), elsewhere.folder(tmp_path, elsewhere.load())])
-    assert group.seeds == [(0,), (1,)]
-
-
 def test_a_run_does_not_pass_for_two_seeds(untrained, tmp_path):
     first, copy = untrained(), untrained(tmp_path / "copies")
     with pytest.raises(ArcalError, match="are the same run: name one"):
@@ -133,10 +124,3 @@ def test_an_epsilon_of_another_kind_that_a_method_of_ones_own_logs_is_no_soft_la
         (folder := untrained()).log_epochs([{"loss": 1.0, "epsilon": logged}])
         (group,) = group_runs([folder])
         assert (group.soft_labels(), group.smoothing()) == (None, [0.0])
-
-
-def test_a_run_of_a_method_that_is_not_installed_is_named_by_it(untrained, tmp_path):
-    config = json.loads((untrained().path / "config.json").read_text())
-    folder = RunFolder.create(tmp_path, "mine-s0", config | {"method": "mine"})
-    (group,) = group_runs([folder])
-    assert group.method.label == "mine"

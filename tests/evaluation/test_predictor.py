@@ -10,6 +10,8 @@ from arcal.evaluation import predict, predict_part
 from arcal.store import load_tensors
 from arcal.training.saved_run import models_of
 
+pytestmark = pytest.mark.processor
+
 
 def test_predictions_are_the_models_own_and_are_kept(trained, copied):
     (run,), test = copied([trained.pair]), trained.data.test

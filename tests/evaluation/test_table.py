@@ -21,7 +21,7 @@ from arcal.auditing import (
     shift_sets,
 )
 from arcal.errors import ArcalError
-from arcal.evaluation.table import rows, table_of, write_table
+from arcal.evaluation.table import rows, write_table
 
 (FOG,) = shift_sets(["fog-3"])
 
@@ -98,20 +98,3 @@ def test_what_a_file_has_of_others_stays_in_it(subject, tmp_path):
     path.write_text("x")
     with pytest.raises(ArcalError, match=r"arcal did not write it"):
         write_table(path, [smaller], keep_others=True)
-
-
-def test_what_is_not_finite_is_null(subject):
-    clean = subject.measures[CLEAN]
-    first, second = clean.runs
-    infinite = replace(clean, runs=({**first, "nll": float("inf")}, second))
-    changed = replace(subject, measures={CLEAN: infinite})
-    assert [row["value"] for row in rows([changed])].count(None) == 1
-
-
-def test_runs_without_provenance_are_called_by_their_seeds(tmp_path):
-    runs = [Predictions(torch.arange(3), torch.tensor([0, 1, 2]), 2 * torch.eye(3)[None])] * 2
-    subject = Subject.from_predictions("mine", {CLEAN: runs}, seeds=[3, (4, 5)])
-    write_table(tmp_path / "figures.parquet", [subject])
-    table = pq.read_table(tmp_path / "figures.parquet")
-    assert table.equals(table_of([subject]))
-    assert table["run"].unique().to_pylist() == ["seed 3", "seed 4+5", "ensemble", "all runs"]

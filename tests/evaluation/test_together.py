@@ -1,28 +1,27 @@
 """Several runs see each batch: it is read and corrupted once, and what they say is their own."""
 
-import os
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_runs import NOISE
 from torch import nn
 
 from arcal.auditing import shift_sets
 from arcal.compute import Compute
-from arcal.data import InMemory, Resized
-from arcal.data.corrupted import Corrupted, CorruptedImages
+from arcal.data import InMemory
+from arcal.data.corrupted import CorruptedImages
 from arcal.data.folder import Folder
-from arcal.evaluation import evaluated_part, predict, predict_part, predictor
+from arcal.evaluation import predict, predict_part, predictor
 from arcal.evaluation.ahead import measure_share_of, score_share_of
 from arcal.evaluation.grouping import group_runs
 from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.evaluation.row import Row
 from arcal.evaluation.workload import Workload
 from arcal.training.scoring import score_file
+
+pytestmark = pytest.mark.processor
 
 
 class Counted(InMemory):
@@ -49,26 +48,6 @@ def test_each_image_is_read_once_for_all_runs(trained, copied):
     for folder, other in zip(folders, copied(trained.all, "alone"), strict=True):
         alone = predict(other, trained.data.test, "test")
         assert torch.equal(predict(folder, part, "test").logits, alone.logits)
-
-
-def test_as_many_runs_at_a_time_as_fit(trained, copied, monkeypatch):
-    monkeypatch.setattr(predictor, "TOGETHER", 2 * 4 * 60 * 3)
-    folders, part = copied(trained.all), Counted.copy_of(trained.data.test)
-    Counted.read = 0
-    predict_together([Predictor(folder) for folder in folders], part, "test")
-    assert Counted.read == 3 * len(part), "five runs of six members, two or three of them at once"
-    assert all(folder.predictions("test").exists() for folder in folders)
-
-
-def test_a_run_that_was_predicted_before_is_left_alone(trained, copied):
-    folders = copied(trained.vanilla)
-    part = evaluated_part(NOISE, trained.data, CorruptedImages())
-    first = predict(folders[0], part, NOISE.name)
-    written = folders[0].predictions(NOISE.name).stat().st_mtime_ns
-    predict_together([Predictor(folder) for folder in folders], part, NOISE.name)
-    assert folders[0].predictions(NOISE.name).stat().st_mtime_ns == written
-    assert torch.equal(predict(folders[0], part, NOISE.name).logits, first.logits)
-    assert folders[1].predictions(NOISE.name).exists()
 
 
 def test_scores_and_validation_predictions_are_shared_out(trained, copied):
@@ -107,50 +86,9 @@ def test_each_set_is_of_one_share_and_all_shares_are_everything(sets, trained, c
             )
 
 
-class ReadElsewhere(Resized):
-    """Images that this process must not read itself."""
-
-    here = os.getpid()
-
-    def images(self, positions):
-        assert os.getpid() != self.here
-        return super().images(positions)
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_loaders_read_what_is_scored(shared, trained, copied):
-    (folder, *_), test = copied(trained.vanilla), trained.data.test
-    data = replace(trained.data, test=ReadElsewhere(test, test.shape))
-    work = replace(workload(trained, []), data=data, compute=Compute(loaders=1))
-    if shared:
-        score_share_of(work, [folder], [], 0, 1, 1)
-    assert work.score(folder).robustness.shape == (len(test),)
-
-
 def workload(trained, sets) -> Workload:
     rest = (None, (), CorruptedImages(), None, Compute())
     return Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
-
-
-class ReadHere(Corrupted):
-    """Images that no other process is to read."""
-
-    here = os.getpid()
-
-    def images(self, positions):
-        assert os.getpid() == self.here
-        return super().images(positions)
-
-
-def test_what_is_stored_already_is_not_read_by_loaders(tmp_path):
-    """Each of them would hold the whole file against its digest."""
-    for z in ("cat", "dog"):
-        (tmp_path / z).mkdir()
-        Image.new("RGB", (40, 50)).save(tmp_path / z / "0.png")
-    pets = Folder(tmp_path, size=32, name="pets/test")
-    part: Any = ReadHere(pets, "fog", 3, CorruptedImages(cache=tmp_path / ".cache"))
-    model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 2))
-    predictor._predict_each([[model]], part, torch.device("cpu"), loaders=1)
 
 
 def test_processes_that_read_ahead_corrupt_to_the_same_bits(tmp_path):

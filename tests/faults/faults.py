@@ -6,9 +6,7 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +98,8 @@ def injected(fault: Fault, die: Callable[[], None]) -> Iterator[Fault]:
         yield fault
 
 
-def killed(command: str, folder: Path, at: Fault | float) -> int:
-    """Run a command in a process that dies at a fault, or so many seconds later; how it ended."""
-    fault = at if isinstance(at, Fault) else Fault()
+def killed(command: str, folder: Path, fault: Fault) -> int:
+    """Run a command in a process that dies at a fault; how it ended."""
     child = os.fork()
     if child == 0:
         os.close(1)
@@ -111,9 +108,6 @@ def killed(command: str, folder: Path, at: Fault | float) -> int:
         with contextlib.suppress(BaseException), injected(fault, lambda: os._exit(DIED)):
             code = run(command, folder).code
         os._exit(code)
-    if not isinstance(at, Fault):
-        time.sleep(at)
-        os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -171,4 +165,4 @@ def check_complete(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit("run `python -m pytest tests/faults`, or tests/faults/kills.py")
+    sys.exit("run `python -m pytest tests/faults`")

@@ -106,13 +106,6 @@ def test_a_write_that_fails_is_one_line_and_the_next_ends_in_the_same_bytes(
         assert contents(folder) == expected, (number, kind)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", COMMANDS)
-def test_equal_commands_write_equal_bytes(command, prepared, known, place):
-    _, expected = written(command, prepared, known, place)
-    assert writes(command, prepared, place)[1] == expected
-
-
 def test_one_kill_and_one_full_disk(prepared, place):
     folder = fresh(prepared, place)
     assert killed("score a run", folder, Fault("half written", 1)) == DIED

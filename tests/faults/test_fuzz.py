@@ -19,8 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from bad_files import encoded, picture
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from arcal.classifiers import open_classifier, read_weights
 from arcal.data import kind_of, load, load_part, load_table, load_texts
@@ -39,7 +37,6 @@ from arcal.store import (
     save_scores,
     save_tensors,
 )
-from arcal.training.saved_run import read_run
 
 SECONDS = float(os.environ.get("ARCAL_FUZZ", "2"))
 TINY = {"epoch": 1, "accuracy": 0.5, "name": "cat", "list": [1, 2.5, None, True, {"a": "b"}]}
@@ -121,18 +118,6 @@ def _run(path: Path) -> None:
     RunFolder(path.parent).config_checked()
 
 
-def _config(path: Path) -> None:
-    """A configuration of the right hash, whatever it is."""
-    from arcal.store import content_hash
-
-    config = json.loads(path.read_bytes())  # what is no JSON is tried by another reader
-    if isinstance(config, dict):
-        folder = path.parent / f"run-{content_hash(config)}"
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(config))
-        read_run(RunFolder.open(folder))
-
-
 def _metrics(path: Path) -> None:
     RunFolder(path.parent).epochs()
 
@@ -191,9 +176,6 @@ REFUSED = (ArcalError, OSError)
 """What a reader may raise: `OSError` names its file, and the command line says it in one line."""
 PLAIN = {"JSON": (ValueError,), "config.json of transformers": (ArcalError, ImportError)}
 """Of readers whose callers say it."""
-
-
-BLOCKS = (b"\xff" * 8, b"\0" * 8, b"[" * 8, b"9" * 8, b"nan")
 
 
 def mutated(data: bytes, draw: random.Random) -> bytes:
@@ -255,53 +237,3 @@ def check(name: str, path: Path, read: Callable[[Path], object]) -> None:
         kept = path.with_name(f"failed-{path.name}")
         kept.write_bytes(path.read_bytes())
         raise AssertionError(f"{name}: {type(error).__name__}: {error}; see {kept}") from error
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
-MANY = settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-KEYS = ("seeds", "data", "recipe", "settings", "network", "method", "format", "source", "classes",
-        "images", "validation", "test_images", "split_seed", "threads")  # fmt: skip
-
-
-@pytest.mark.slow
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(changed=st.dictionaries(st.sampled_from(KEYS), JSON_VALUES, min_size=1, max_size=3))
-def test_configurations_of_any_shape_are_read_or_refused(tmp_path_factory, changed):
-    good = {
-        "seeds": [0], "data": {"parts": {"x/train": "0"}, "classes": ["a"], "shape": [1, 8, 8]},
-        "recipe": {"name": "small", "epochs": 1, "batch_size": 8, "optimizer": "adam",
-                   "learning_rate": 0.1},
-        "settings": {}, "network": "small", "method": "vanilla", "format": 1, "source": "fashion",
-        "classes": None, "images": None, "validation": 10, "test_images": None, "split_seed": 0,
-        "threads": 1,
-    }  # fmt: skip
-    folder = tmp_path_factory.mktemp("config")
-    path = folder / "config.json"
-    path.write_text(json.dumps(good | changed))
-    check("config.json", path, _config)
-
-
-@pytest.mark.slow
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(text=st.text(min_size=1))
-def test_tables_of_any_text_are_read_or_refused(tmp_path_factory, text):
-    path = tmp_path_factory.mktemp("text") / "x.csv"
-    path.write_text("a,label\n" + text, encoding="utf-8", errors="surrogatepass")
-    check("csv", path, lambda path: load_table(str(path)))
-    check("predictions", path, read_predictions)

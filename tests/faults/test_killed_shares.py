@@ -165,16 +165,6 @@ def test_a_killed_command_leaves_no_process_and_another_number_finishes_it(here,
         (here / "scores.parquet").unlink()
 
 
-def test_a_model_that_fails_in_another_process_is_one_line(here):
-    code = CODE.replace("time.sleep(0.02)", "assert len(x) != 100, 'too many'")
-    (here / "net.py").write_text(code)
-    process = start("score", here, "--devices", "2")
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 2
-    (line,) = said.strip().splitlines()
-    assert "too many" in line
-
-
 def test_a_killed_process_of_ray_costs_its_block_only(here, whole):
     pytest.importorskip("ray")
     process = start("score", here, "--ray", "local", "--devices", "2")
@@ -199,10 +189,3 @@ def command_of(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_text(errors="replace")
     except OSError:
         return ""
-
-
-@pytest.mark.parametrize("name", ["audit", "calibrate"])
-def test_ray_writes_the_bytes_of_one_process(name, here, whole):
-    pytest.importorskip("ray")
-    finish(name, here, "--ray", "local", "--devices", "2")
-    assert written(name, here) == whole(name)

@@ -68,13 +68,6 @@ def test_an_error_that_nothing_foresaw_is_a_line_and_a_file_with_the_traceback(
     assert arcal("train").stderr.endswith("the same command with --debug prints the traceback\n")
 
 
-def test_debug_shows_where_bad_input_was_noticed():
-    done = arcal("--debug", "train", "--network", "huge")
-    assert done.code == 2
-    assert "run.py" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("arcal: network 'huge' is unknown")
-
-
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -121,13 +114,3 @@ def test_a_process_of_its_own_ends_in_one_line(tmp_path, arguments, limit, words
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert words in done.stderr
-
-
-@pytest.mark.slow
-def test_what_the_terminal_cannot_show_is_written_as_an_escape(tmp_path):
-    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    done = subprocess.run(
-        [*ARCAL, "train", "--data", "Größe"], cwd=tmp_path, env=environment, capture_output=True
-    )
-    assert done.returncode == 2
-    assert b"Gr\\xf6\\xdfe" in done.stderr

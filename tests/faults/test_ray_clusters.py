@@ -105,14 +105,3 @@ def test_a_cluster_that_does_not_see_the_folder_is_one_line(here, cluster):
     assert f"of the Ray cluster does not see {here}" in line
     assert "run the command in a folder of a disk that all its machines share" in line
     assert not list(here.rglob("*.parquet"))
-
-
-def test_a_cluster_without_arcal_is_one_line(here, cluster, tmp_path_factory):
-    empty = tmp_path_factory.mktemp("empty")
-    (empty / "arcal").mkdir()
-    (empty / "arcal" / "__init__.py").touch()  # in place of the one that is installed
-    done = score(here, "--ray", cluster(PYTHONPATH=str(empty)))
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert "the Ray cluster cannot run arcal" in line
-    assert "install it on all its machines" in line

@@ -12,24 +12,13 @@ from PIL import Image
 
 from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.data import load_part
-from arcal.data.contents import evidence_of, files_of, is_evidence_of
-from arcal.data.corrupted import CorruptedImages
+from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.data.folder import Folder
 from arcal.errors import ArcalError
 from arcal.evaluation.predictor import Predictor
 from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
-from arcal.training._train import check_images, keep_images
 from arcal.training.many import train_all
-from arcal.training.saved_run import read_run
-from command_line import arcal
-
-POOLED = """
-from torch import nn
-
-layers = nn.Flatten(), nn.Unflatten(1, (2, 384)), nn.AvgPool1d(384), nn.Flatten()
-net = nn.Sequential(*layers).eval()
-"""
 
 
 def write_images(root, parts=("train", "test"), count=12):
@@ -113,19 +102,6 @@ def test_a_run_of_replaced_training_images_is_refused(part, tmp_path):
     assert folder.files.read_bytes() == kept
 
 
-def test_a_run_beside_it_reads_no_file_again(trained, monkeypatch):
-    folder, _ = trained
-    run = replace(read_run(folder).run, seeds=(1,))
-    images = run.load()
-    other = run.folder(folder.path.parent, images)
-    monkeypatch.setattr("arcal.data.contents.Contents.read", None)
-    keep_images(other, images)
-    assert other.files.read_bytes() == folder.files.read_bytes()
-    other.files.write_text("[")
-    with pytest.raises(ArcalError, match=r"files.json is damaged: delete it"):
-        check_images(other, images)
-
-
 def test_a_file_that_was_only_touched_or_moved_is_the_same(tmp_path):
     data = write_images(tmp_path / "data", ("test",))
     part = Folder(data / "test", size=16)
@@ -139,22 +115,6 @@ def test_a_file_that_was_only_touched_or_moved_is_the_same(tmp_path):
     replace_all(tmp_path / "moved")
     assert not is_evidence_of(moved, kept)
     assert is_evidence_of(part, kept)
-
-
-def test_files_are_read_once_to_be_decoded_and_hashed(tmp_path, monkeypatch):
-    data = write_images(tmp_path / "data", ("test",))
-    read = []
-    for part in (Folder(data / "test", size=16), load_part(str(data / "test"), size=16)):
-        files = files_of(part)
-        assert files is not None
-        whole = files.contents.read
-        monkeypatch.setattr(
-            files.contents, "read", lambda i, whole=whole: (read.append(i), whole(i))[1]
-        )
-        part.images(torch.arange(len(part)))
-        evidence_of(part)
-        assert read == list(range(len(part)))
-        read.clear()
 
 
 def test_the_mean_of_an_audit_changes_with_the_images_of_one_block(tmp_path):
@@ -189,55 +149,3 @@ def test_the_mean_of_an_audit_changes_with_the_images_of_one_block(tmp_path):
     row = int((other.predictions.ids == where).nonzero())
     expected = model(examples().read(torch.tensor([where])))
     assert torch.equal(other.predictions.logits[0, row], expected[0])
-
-
-def test_scores_of_a_model_and_data_are_refused(tmp_path, monkeypatch):
-    data = write_images(tmp_path / "data", ("test",))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pooled.py").write_text(POOLED)
-    command = ("score", "pooled.py:net", data / "test", "--order", "margin")
-    assert arcal(*command).code == 0
-    assert arcal(*command).code == 0
-    path = sorted((data / "test").rglob("*.webp"))[-1]
-    save(path, 4321, 1)
-    done = arcal(*command)
-    assert done.code == 2, done.stderr
-    assert "scores.parquet" in done.stderr
-
-
-def test_corrupted_images_are_kept_by_what_the_files_hold(tmp_path):
-    data = write_images(tmp_path / "data", ("test",))
-
-    def foggy():
-        part = Folder(data / "test", size=32)
-        return CorruptedImages(cache=tmp_path / "cache").part(part, "fog", 3)
-
-    first = foggy().images(torch.arange(24))
-    assert torch.equal(foggy().images(torch.arange(24)), first)
-    replace_all(data)
-    other = foggy().images(torch.arange(24))
-    assert not torch.equal(other, first)
-    part = Folder(data / "test", size=32)
-    assert torch.equal(other, CorruptedImages().part(part, "fog", 3).images(torch.arange(24)))
-
-
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1.0])
-def test_one_bit_of_the_corrupted_images_is_noticed(tmp_path, place):
-    part = Folder(write_images(tmp_path / "data", ("test",)) / "test", size=32)
-    cached = CorruptedImages(cache=tmp_path / "cache")
-    cached.part(part, "fog", 3).images(torch.arange(24))
-    (path,) = (tmp_path / "cache").glob("*.npy")
-    data = bytearray(path.read_bytes())
-    data[min(int(place * len(data)), len(data) - 1)] ^= 1
-    path.write_bytes(bytes(data))
-    with pytest.raises(ArcalError, match="is damaged: delete it and evaluate again"):
-        cached.part(part, "fog", 3).images(torch.arange(24))
-
-
-def test_a_missing_image_is_named(tmp_path):
-    part = Folder(write_images(tmp_path / "data", ("test",)) / "test", size=16)
-    part.path(3).unlink()
-    with pytest.raises(ArcalError, match=r"03.webp: the image cannot be read"):
-        part.images(torch.tensor([3]))
-    with pytest.raises(ArcalError, match=r"03.webp cannot be read"):
-        evidence_of(part)

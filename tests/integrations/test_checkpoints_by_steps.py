@@ -8,8 +8,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
 STEPS = 12
 """Of an epoch."""
-SETTINGS = [{}, {"alpha": "auto"}, {"vanilla": 2}, {"rescore": [2]}]
-EPOCHS = [1, 2]
+SETTINGS = [{"alpha": "auto"}, {"vanilla": 2}, {"rescore": [2]}]
+EPOCHS = [2]
 
 
 def same(one, other):
@@ -51,27 +51,3 @@ def test_lightning_makes_up_for_a_validation_that_was_still_to_come(epochs, sett
     path = tmp_path / f"step={epochs * STEPS}.ckpt"
     again, resumed, _ = fit(tmp_path / "resumed", 4, resume=path, settings=settings)
     same((resumed.loss, again), (whole.loss, module))
-
-
-def test_a_delayed_evaluation_is_not_made_up_for(tmp_path):
-    pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
-    pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
-    from transformers_run import trainer
-
-    often = {"save_strategy": "steps", "save_steps": STEPS, "eval_delay": 3}
-    trainer(tmp_path, 4, **often)[0].train()
-    resumed, _ = trainer(tmp_path / "resumed", 4, **often)
-    resumed.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{2 * STEPS}"))
-    assert resumed.smoothing.loss.epoch == 2
-
-
-def test_a_checkpoint_that_does_not_say_which_epochs_counted_is_taken_as_whole(tmp_path):
-    pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not installed")
-    from arcal.integrations.lightning import RobustSmoothing
-
-    state = RobustSmoothing(3, levels=1).state_dict()
-    assert not RobustSmoothing(3, levels=1).missed(0)
-    del state["validated"]
-    again = RobustSmoothing(3, levels=1)
-    again.load_state_dict(state)
-    assert not again.missed(5)

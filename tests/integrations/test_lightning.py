@@ -2,7 +2,6 @@
 # pyright: reportMissingImports=false
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,10 +14,8 @@ pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not in
 from lightning_run import Net, fit, loaders
 from pytorch_lightning import Trainer
 from toy import (
-    CLASSES,
     LEVELS,
     TRAIN,
-    Repeatable,
     train_data,
     validation_data,
     vanilla,
@@ -26,8 +23,6 @@ from toy import (
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.data import WithIds
-from arcal.integrations.lightning import RobustSmoothing, _weights
-from arcal.methods import method_named
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
@@ -54,14 +49,6 @@ def test_soft_labels_follow_the_whole_validation_set_once_an_epoch(whole):
     assert type(module.criterion) is nn.CrossEntropyLoss  # as it was
 
 
-def test_levels_are_cut_by_the_vanilla_model(whole):
-    _, _, smoothing, _ = whole
-    expected = levels_by(vanilla(), train_data())
-    assert smoothing.loss.train_levels.levels.tolist() == expected.tolist()
-    expected = levels_by(vanilla(), validation_data())
-    assert smoothing.loss.validation_levels.levels.tolist() == expected.tolist()
-
-
 def test_the_loss_is_that_of_the_soft_labels(tmp_path):
     """Each batch's by the formula, from the soft labels as they are then; with weights."""
     expected, weight = [], torch.tensor([1.0, 2.0, 0.5])
@@ -77,7 +64,7 @@ def test_the_loss_is_that_of_the_soft_labels(tmp_path):
 
     module, smoothing, _ = fit(tmp_path, 3, module=Watched(weight))
     assert smoothing.loss.soft_label.min() < 1
-    assert module.losses == pytest.approx(expected, rel=1e-6)
+    assert module.losses == pytest.approx(expected, rel=1e-5)
     assert [name for name in module.state_dict() if "criterion" in name] == ["criterion.weight"]
 
 
@@ -89,27 +76,6 @@ def test_neither_sanity_check_nor_further_validations_count(whole, trainer, tmp_
     assert again.loss.epoch == 4
     same = again.loss.soft_label.tolist() == smoothing.loss.soft_label.tolist()
     assert same == ("num_sanity_val_steps" in trainer)
-
-
-def test_validating_afterwards_changes_nothing(whole):
-    _, module, smoothing, _ = whole
-    before = smoothing.state_dict()
-    trainer = Trainer(logger=False, callbacks=[smoothing], enable_progress_bar=False)
-    trainer.validate(module, loaders()["val_dataloaders"], verbose=False)
-    after = smoothing.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_soft_labels_and_gaps_are_logged(whole):
-    folder, _, smoothing, _ = whole
-    lines = next(folder.rglob("metrics.csv")).read_text().splitlines()
-    rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
-    logged = [row for row in rows if row.get("robust_smoothing/soft_label_0")]
-    assert len(logged) == 4
-    for r in range(LEVELS):
-        expected = pytest.approx(float(smoothing.loss.soft_label[r]), abs=1e-6)
-        assert float(logged[-1][f"robust_smoothing/soft_label_{r}"]) == expected
-        assert f"robust_smoothing/gap_{r}" in logged[-1]
 
 
 def test_the_model_itself_ranks_after_some_epochs(tmp_path):
@@ -148,16 +114,6 @@ def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
     assert again.loss.soft_label.tolist() == smoothing.loss.soft_label.tolist()
     for w, expected in zip(resumed.parameters(), module.parameters(), strict=True):
         assert torch.equal(w, expected)
-
-
-def test_a_run_with_class_weights_continues(tmp_path):
-    weight = torch.tensor([1.0, 2.0, 0.5])
-    _, whole, _ = fit(tmp_path / "whole", 3, module=Net(weight))
-    fit(tmp_path, 2, module=Net(weight))
-    path = next((tmp_path / "lightning_logs").rglob("*.ckpt"))
-    _, again, _ = fit(tmp_path / "2", 3, module=Net(weight), resume=path)
-    assert again.loss.epoch == 3
-    assert again.loss.soft_label.tolist() == whole.loss.soft_label.tolist()
 
 
 def test_a_callback_used_again_forgets_the_training_before(tmp_path):
@@ -267,134 +223,8 @@ def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_vanilla_checkpoint_of_another_module_is_one_line(tmp_path):
-    torch.save(Net(torch.ones(3)).state_dict(), tmp_path / "weighted.ckpt")
-    with pytest.raises(
-        ArcalError, match=r'Unexpected.*"criterion.weight".*module itself'
-    ) as caught:
-        fit(tmp_path, settings={"vanilla": tmp_path / "weighted.ckpt"})
-    assert "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_that_fits_in_part_leaves_the_module_as_it_was(tmp_path):
-    module, other = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4)), nn.Linear(2, 3)
-    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    state = nn.Sequential(other, nn.Linear(3, 5)).state_dict()
-    torch.save(state, tmp_path / "other.ckpt")
-    with (
-        pytest.raises(ArcalError, match="no weights of a Sequential"),
-        _weights(module, tmp_path / "other.ckpt"),
-    ):
-        pass
-    for name, tensor in module.state_dict().items():
-        assert torch.equal(tensor, before[name])
-
-
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
-    state = RobustSmoothing(CLASSES, levels=4, vanilla=1).state_dict()
-    with pytest.raises(ArcalError, match="of Z = 3 and R = 4, not of 3 and 3"):
-        RobustSmoothing(CLASSES, levels=3, vanilla=1).load_state_dict(state)
-
-
 @pytest.mark.slow
 def test_two_processes_learn_from_all_and_continue_when_killed(tmp_path):
     """DDP with accumulation, in bf16: one run as it is, and one that is killed and continued."""
     program = Path(__file__).with_name("lightning_run.py")
     check_two_processes(program, tmp_path, epochs=4)
-
-
-class Images(Dataset):
-    """The toy's rows as images of 2 x 2."""
-
-    def __init__(self, data):
-        self.x, self.y = data.tensors
-        self.x = self.x.view(-1, 1, 2, 2)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, i: int):
-        return self.x[i], self.y[i]
-
-
-class OfImages(Net):
-    def forward(self, x):
-        return self.network(x.flatten(1))
-
-
-class Augmented(OfImages):
-    """Beside the loss of each step, that of a method of the same additions without soft labels."""
-
-    def __init__(self, added):
-        super().__init__()
-        self.added, self.expected = added, []
-
-    def training_step(self, batch, index):
-        callbacks = self.trainer.callbacks  # pyright: ignore
-        (smoothing,) = (one for one in callbacks if isinstance(one, RobustSmoothing))
-        torch.manual_seed(index)
-        (plain,) = method_named("vanilla", CLASSES, self.added).losses(self, *batch)
-        torch.manual_seed(index)
-        loss = smoothing.augmented_loss(self, *batch)
-        self.losses.append(float(loss.detach()))
-        self.expected.append(float(plain.detach()))
-        return loss
-
-
-def image_loaders() -> dict[str, Any]:
-    train, validation = WithIds(Images(train_data())), WithIds(Images(validation_data()))
-    return {
-        "train_dataloaders": DataLoader(train, 8, sampler=Repeatable(train)),
-        "val_dataloaders": DataLoader(validation, 8),
-    }
-
-
-class OfImagesVanilla(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.network = vanilla()
-
-    def forward(self, x):
-        return self.network(x.flatten(1))
-
-
-def fit_images(folder, added, module, epochs=2):
-    settings = {"vanilla": OfImagesVanilla(), "added": added}
-    smoothing = RobustSmoothing(CLASSES, levels=LEVELS, alpha=0.5, order="margin", **settings)
-    options: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False}
-    options |= {"logger": False, "enable_checkpointing": False, "callbacks": [smoothing]}
-    options |= {"default_root_dir": folder, "accelerator": "cpu", "max_epochs": epochs}
-    trainer = Trainer(**options)
-    torch.manual_seed(0)
-    trainer.fit(module, **image_loaders())
-    return module, smoothing
-
-
-@pytest.mark.parametrize(
-    "added", [{"augmix": 12.0}, {"mixup": 0.2}, {"regmixup": 20.0}, {"augmix": 0.0, "noise": 0.1}]
-)
-def test_additions_make_the_loss_of_the_methods(added, tmp_path):
-    """In the first epoch, in which all soft labels are 1."""
-    module, smoothing = fit_images(tmp_path, added, Augmented(added))
-    assert smoothing.loss.epoch == 2
-    assert module.losses[:12] == pytest.approx(module.expected[:12])
-
-
-def test_mixing_labels_by_hand_is_refused(tmp_path):
-    class ByHand(OfImages):
-        def training_step(self, batch, index):
-            _, x, y = batch
-            mixed = self(0.7 * x + 0.3 * x.flip(0))
-            return 0.7 * self.criterion(mixed, y) + 0.3 * self.criterion(mixed, y.flip(0))
-
-    class Flipped(OfImages):
-        def training_step(self, batch, index):
-            _, x, y = batch
-            return self.criterion(self(x), y.flip(0))
-
-    with pytest.raises(ArcalError, match="labels in another order, as mixup does"):
-        fit_images(tmp_path, None, Flipped())
-    with pytest.raises(
-        ArcalError, match=r"return smoothing\.augmented_loss\(self, ids, x, labels\)"
-    ):
-        fit_images(tmp_path, {"mixup": 0.2}, ByHand())

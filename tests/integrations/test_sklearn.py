@@ -5,20 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from arcal import ArcalError
-from arcal.calibration.posthoc import POSTHOC, Temperature
+from arcal.calibration.posthoc import POSTHOC
 from arcal.integrations.sklearn import CalibratedClassifier
 
 METHODS = [name for name in POSTHOC if name != "ebs"]
@@ -101,32 +99,6 @@ def test_a_fitted_classifier_stays_as_it_is():
     assert classifier.predict(others).tolist() == forest.predict(others).tolist()
 
 
-def test_zeros_of_a_forest_are_small_probabilities():
-    X, y = make_classification(3000, 20, n_informative=10, n_classes=12, flip_y=0.1, random_state=0)
-    forest = RandomForestClassifier(50, random_state=0).fit(X[:1000], y[:1000])
-    fit = CalibratedClassifier(FrozenEstimator(forest)).fit
-    classifier = fit(X[1000:2000], y[1000:2000])
-    theirs = CalibratedClassifierCV(FrozenEstimator(forest), method="temperature")
-    theirs.fit(X[1000:2000], y[1000:2000])  # to whom a 0 is 2e-16
-    others, labels = X[2000:], y[2000:]
-    p, q = classifier.predict_proba(others), theirs.predict_proba(others)
-    assert log_loss(labels, p) < log_loss(labels, q) - 0.05
-    whole = torch.from_numpy(forest.predict_proba(others))
-    least = torch.from_numpy(forest.predict_proba(X[1000:2000])).log()
-    mended = whole + (whole == 0) * min(least[least.isfinite()].min().exp().item() / 2, 0.005) / (
-        whole == 0
-    ).sum(1, keepdim=True).clamp(min=1)
-    assert classifier.calibrator_ is not None
-    T = classifier.calibrator_.get_buffer("T")
-    assert p == pytest.approx((mended.log() / T).softmax(1).numpy(), abs=1e-9)
-    # A row that does not count says nothing of what a 0 is
-    weights = np.ones(1001)
-    weights[-1] = 0
-    strange = np.r_[X[1000:2000], X[:1]]
-    again = fit(strange, np.r_[y[1000:2000], y[:1]], sample_weight=weights)
-    assert np.allclose(again.predict_proba(others), p, atol=1e-9)
-
-
 @pytest.mark.parametrize("missing", NAMES)
 def test_a_fitted_classifier_may_have_classes_that_no_row_is_of(missing):
     X, y, others, labels = rows()
@@ -138,38 +110,6 @@ def test_a_fitted_classifier_may_have_classes_that_no_row_is_of(missing):
     fewer = FrozenEstimator(GaussianNB().fit(X[y != missing], y[y != missing]))
     with pytest.raises(ArcalError, match=f"{missing} is not a class that the estimator"):
         CalibratedClassifier(fewer).fit(others, labels)
-
-
-def test_a_fitted_classifier_may_have_its_classes_in_any_order():
-    class Given(ClassifierMixin, BaseEstimator):
-        """One that is fitted already, whose probabilities are its inputs."""
-
-        classes_ = np.array(["b", "c", "a"])
-
-        def fit(self, X, y):
-            return self
-
-        def predict_proba(self, X):
-            return X
-
-    generator = np.random.default_rng(0)
-    p = generator.dirichlet(np.ones(3), size=300)
-    y = np.array([generator.choice(["b", "c", "a"], p=row) for row in p])
-    sharp = p**2 / (p**2).sum(axis=1, keepdims=True)
-    classifier = CalibratedClassifier(FrozenEstimator(Given())).fit(sharp, y)
-    assert isinstance(classifier.calibrator_, Temperature)
-    assert float(classifier.calibrator_.T) == pytest.approx(2, rel=0.3)
-
-
-def test_methods_are_chosen_by_a_grid():
-    X, y, *_ = rows()
-    search = GridSearchCV(
-        CalibratedClassifier(GaussianNB()),
-        {"method": ["temperature", "irm"]},
-        scoring="neg_log_loss",
-    ).fit(X, y)
-    assert search.best_params_["method"] in ("temperature", "irm")
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_what_cannot_be_calibrated_is_said():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from arcal import ArcalError, smooth_cross_entropy
+from arcal import smooth_cross_entropy
 from arcal.attacks import Adversarial
 from arcal.data import WithIds
 from arcal.integrations._smoother import Smoother
@@ -82,16 +82,3 @@ def test_mixtures_keep_the_soft_label_of_each_of_their_ids():
     expected = share * smooth_cross_entropy(logits, Y, epsilon[ids % 2])
     expected = expected + (1 - share) * smooth_cross_entropy(logits, Y[j], epsilon[j % 2])
     torch.testing.assert_close(loss, expected)
-
-
-@pytest.mark.parametrize(
-    ("added", "says"),
-    [
-        ({"perturbed": 0.5}, "perturbed takes two backward passes"),
-        ({"mixup": 0.2, "regmixup": 20.0}, "leave one out"),
-        ({"augmix": -1.0}, "augmix"),
-    ],
-)
-def test_what_cannot_be_added_is_refused(added, says):
-    with pytest.raises(ArcalError, match=says):
-        Smoother(2, vanilla=1, added=added)

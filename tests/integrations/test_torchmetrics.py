@@ -5,7 +5,6 @@ import json
 import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torchmetrics import MetricCollection
@@ -71,16 +70,6 @@ def test_edges_are_exact():
     assert float(metric.compute()) == pytest.approx((0.5 + 2 * 0.25 + 2 * 0.5) / 5)
 
 
-def test_a_batch_in_half_precision_and_an_empty_level():
-    p, labels, levels = predictions(torch.bfloat16)
-    metric = ECEByLevel(R + 1)
-    metric.update(p, labels, levels)
-    value = metric.compute()
-    assert value.dtype == torch.float64
-    assert value[:R].tolist() == pytest.approx(whole()["level"], abs=0.03)
-    assert value[R].isnan()
-
-
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")  # after load_state_dict
 @pytest.mark.parametrize("name", metrics())
 def test_they_are_copied_saved_and_collected(name):
@@ -97,33 +86,6 @@ def test_they_are_copied_saved_and_collected(name):
     assert set(collection.compute()) == {"ECE", "ClassWiseECE"}
     assert float(collection.compute()["ECE"]) == pytest.approx(whole()["ece"])
     assert float(collection.compute()["ClassWiseECE"]) == pytest.approx(whole()["class_wise"])
-
-
-@pytest.mark.parametrize("name", metrics())
-def test_they_draw(name):
-    from matplotlib.figure import Figure
-
-    metric, n = metrics()[name]
-    metric.update(*predictions()[:n])
-    figure, axes = metric.plot()
-    assert isinstance(figure, Figure)
-    heights = [bar.get_height() for bar in axes.patches]
-    if name == "ece":
-        filled = metric.count > 0
-        assert heights == pytest.approx((metric.correct_sums / metric.count)[filled].tolist())
-        assert f"{whole()['ece']:.4f}" in axes.get_title()
-    elif name == "class_wise":
-        assert np.mean(heights) == pytest.approx(whole()["class_wise"])
-    else:
-        assert heights == pytest.approx(whole()[name])
-    if name != "ece":  # the bars of levels and of classes, counted from 0
-        ticks = axes.get_xticks().tolist()
-        centres = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
-        assert centres == pytest.approx(range(len(heights)))
-        assert ticks == [round(tick) for tick in ticks]
-        assert ("0 the least robust" in axes.get_xlabel()) == (name != "class_wise")
-    other = Figure().subplots()
-    assert metric.plot(ax=other)[1] is other
 
 
 def test_bad_input_is_one_line():

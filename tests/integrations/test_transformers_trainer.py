@@ -2,7 +2,6 @@
 # pyright: reportMissingImports=false
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,14 +10,12 @@ from on_two_processes import check_two_processes
 pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
 pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
 
-from toy import CLASSES, LEVELS
-from transformers import BertConfig, BertForSequenceClassification, Trainer
-from transformers_run import TRAIN, VALIDATION, Check, Images, Net, over_confident, trainer
+from toy import LEVELS
+from transformers_run import TRAIN, VALIDATION, Images, Net, over_confident, trainer
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.attacks.any_model import as_model
-from arcal.integrations.transformers import RobustSmoothingTrainer, Smoothing
-from arcal.methods import method_named
+from arcal.integrations.transformers import RobustSmoothingTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
@@ -59,17 +56,6 @@ def test_soft_labels_follow_the_whole_validation_set_once_an_epoch(whole):
     assert (
         loss.validation_levels.levels.tolist() == levels_by(over_confident(), VALIDATION).tolist()
     )
-
-
-def test_soft_labels_and_gaps_are_logged_and_metrics_are_as_they_were(whole):
-    _, made, _ = whole
-    for r in range(LEVELS):
-        soft_labels = logged(made, f"robust_smoothing/soft_label_{r}")
-        assert len(soft_labels) == len(logged(made, f"robust_smoothing/gap_{r}")) == 3
-        assert soft_labels[-1] == float(made.smoothing.loss.soft_label[r])
-    with torch.no_grad():
-        right = made.model(VALIDATION.x).logits.argmax(1) == VALIDATION.y
-    assert logged(made, "eval_right")[-1] == pytest.approx(float(right.float().mean()))
 
 
 def test_evaluations_before_and_after_training_change_nothing(whole, tmp_path):
@@ -136,24 +122,6 @@ def test_the_model_itself_ranks_after_some_epochs(bf16, tmp_path):
     assert again.smoothing.loss.train_levels.levels.tolist() == levels_by(alone, TRAIN).tolist()
 
 
-def test_a_saved_vanilla_model_ranks_the_first_of_several_sets(tmp_path):
-    over_confident().save_pretrained(tmp_path / "vanilla")
-    sets = {"plain": VALIDATION, "other": Images(7, 3)}
-    made, _ = trainer(
-        tmp_path,
-        1,
-        settings={"vanilla": tmp_path / "vanilla", "plain": Images(96, 0)},
-        data={"eval_dataset": sets},
-    )
-    made.train()
-    assert made.smoothing.loss.epoch == 1
-    assert len(logged(made, "eval_other_loss")) == 1
-    assert (
-        made.smoothing.loss.train_levels.levels.tolist()
-        == levels_by(over_confident(), TRAIN).tolist()
-    )
-
-
 def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
     folder, made, _ = whole
     checkpoint = folder / "checkpoint-24"
@@ -164,87 +132,6 @@ def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
     assert loss.soft_label.tolist() == made.smoothing.loss.soft_label.tolist()
     for w, expected in zip(resumed.model.parameters(), made.model.parameters(), strict=True):
         assert torch.equal(w, expected)
-
-
-def test_settings_used_again_forget_the_training_before(whole, tmp_path):
-    _, made, _ = whole
-    before = made.smoothing.loss.soft_label.tolist()
-    again, _ = trainer(tmp_path)
-    again.smoothing = made.smoothing
-    again.train()
-    assert made.smoothing.loss.epoch == 3
-    assert made.smoothing.loss.soft_label.tolist() == before
-
-
-class Texts(torch.utils.data.Dataset):
-    """Two words that say the class, and an id."""
-
-    def __init__(self, N):
-        self.words = torch.randint(1, 9, (N, 3), generator=torch.Generator().manual_seed(N))
-
-    def __len__(self):
-        return len(self.words)
-
-    def __getitem__(self, i):
-        words = self.words[i]
-        mask = torch.tensor([1, 1, i % 2])
-        return {"input_ids": words * mask, "attention_mask": mask, "id": i + 100,
-                "labels": int(words[0] > 4)}  # fmt: skip
-
-
-def test_texts_are_ranked_by_an_attack_on_their_embeddings(tmp_path):
-    size: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
-    config = BertConfig(vocab_size=9, num_hidden_layers=1, max_position_embeddings=8, **size)
-    model = BertForSequenceClassification(config)
-    smoothing = Smoothing(2, vanilla=1, levels=2, alpha=0.5)
-    data = {"train_dataset": Texts(16), "eval_dataset": Texts(9)}
-    made, _ = trainer(tmp_path, 2, model=model, data=data, kind=Mixed)
-    made.smoothing = smoothing
-    made.callback_handler.callbacks = [
-        c for c in made.callback_handler.callbacks if not isinstance(c, Check)
-    ]
-    made.train()
-    assert smoothing.loss.epoch == 1
-    assert smoothing.loss.train_levels.ids.tolist() == list(range(100, 116))
-    assert smoothing.loss.train_levels.levels.bincount().tolist() == [8, 8]
-
-
-class Other(Trainer):
-    """Somebody's own Trainer."""
-
-    def __init__(self, *arguments, extra=None, **keywords):
-        super().__init__(*arguments, **keywords)
-        self.extra = extra
-
-
-class Mixed(RobustSmoothingTrainer, Other):
-    pass
-
-
-@pytest.mark.parametrize("added", [{"augmix": 12.0}, {"mixup": 0.2}, {"augmix": 0.0}])
-def test_what_is_added_changes_training_alone(added, tmp_path):
-    """At the first step all soft labels are 1: the loss is that of the plain method."""
-    made, _ = trainer(tmp_path, 2, settings={"added": added})
-    inputs = {"pixel_values": TRAIN.x[:8], "labels": TRAIN.y[:8], "id": torch.arange(8)}
-    method = method_named("vanilla", CLASSES, added)
-    made.model.train()
-    called: Any = lambda x: made.model(x).logits  # noqa: E731
-    losses = []
-    for loss_of in (
-        lambda: made.compute_loss(made.model, made._prepare_inputs(dict(inputs))),
-        lambda: next(method.losses(called, inputs["id"], TRAIN.x[:8], TRAIN.y[:8])),
-    ):
-        torch.manual_seed(0)
-        losses.append(float(loss_of()))
-    assert losses[0] == pytest.approx(losses[1])
-    plain = torch.nn.functional.cross_entropy(made.model(TRAIN.x[:8]).logits, TRAIN.y[:8])
-    assert losses[0] != pytest.approx(float(plain))
-    made.train()
-    assert made.smoothing.loss.epoch == 2
-    made.model.eval()
-    said = made.evaluate()["eval_loss"]
-    clean = torch.nn.functional.cross_entropy(made.model(VALIDATION.x).logits, VALIDATION.y)
-    assert said == pytest.approx(float(clean), rel=1e-4)
 
 
 class Own(RobustSmoothingTrainer):
@@ -272,14 +159,6 @@ def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):
     with pytest.raises(ArcalError, match=says) as caught:
         trainer(tmp_path, **arguments)[0].train()
     assert "\n" not in str(caught.value)
-
-
-def test_a_checkpoint_without_soft_labels_is_refused(tmp_path):
-    plain, _ = trainer(tmp_path / "plain", 1, kind=Trainer)
-    plain.train()
-    made, _ = trainer(tmp_path)
-    with pytest.raises(ArcalError, match="saved by another Trainer"):
-        made.train(resume_from_checkpoint=str(next((tmp_path / "plain").glob("checkpoint-*"))))
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from torch import nn
 
 
 class Recorder(nn.Module):
-    """A small network that keeps its inputs."""
+    """A small network that keeps its inputs, and whether it was in training mode."""
 
     def __init__(self, Z=4):
         super().__init__()
@@ -12,10 +12,11 @@ class Recorder(nn.Module):
         self.layers = nn.Sequential(
             nn.Flatten(), nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, Z)
         )
-        self.seen = []
+        self.seen, self.modes = [], []
 
     def forward(self, x):
         self.seen.append(x.detach().clone())
+        self.modes.append(self.training)
         return self.layers(x)
 
 

@@ -8,25 +8,13 @@ from arcal.methods import complete_settings, describe
 
 SHOWN = [
     ("vanilla", {}, "Vanilla", []),
-    ("vanilla", {"mixup": 0.2}, "Vanilla", ["mixup = 0.2"]),
-    ("label-smoothing", {}, "Label smoothing", ["ε = 0.05"]),
-    ("label-smoothing", {"epsilon": 0}, "Label smoothing", ["ε = 0"]),
     (
         "label-smoothing",
         {"epsilon": 0.1, "mixup": 0.4},
         "Label smoothing",
         ["ε = 0.1", "mixup = 0.4"],
     ),
-    ("focal", {}, "Focal loss", []),
     ("focal", {"gamma": 2.0}, "Focal loss", ["γ = 2"]),
-    (
-        "vanilla",
-        {"entropy": 0.1, "perturbed_by": "gradient", "perturbed": 0.5, "noise": 0.1},
-        "Vanilla",
-        ["noise = 0.1", "perturbed = 0.5", "of the distance by gradient", "entropy = 0.1"],
-    ),
-    ("adals", {}, "AdaLS", ["α = auto"]),
-    ("adals", {"alpha": 0.005}, "AdaLS", ["α = 0.005"]),
     (
         "adals",
         {"alpha": {0: 0.001, 60: 0.05}, "mixup": 0.2},
@@ -38,25 +26,6 @@ SHOWN = [
         {},
         "AR-AdaLS",
         ["R = 10", "α = auto", "update = own", "attack order", "by boundary-projection-quick"],
-    ),
-    (
-        "ar-adals",
-        {"alpha": 0.3, "R": 4, "order": "gradient"},
-        "AR-AdaLS",
-        ["R = 4", "α = 0.3", "update = own", "gradient order"],
-    ),
-    (
-        "ar-adals",
-        {"alpha": 0.2, "R": 4, "rescore": (0.3, 0.6), "attack": "carlini-wagner"},
-        "AR-AdaLS",
-        [
-            "R = 4",
-            "α = 0.2",
-            "update = own",
-            "attack order",
-            "by carlini-wagner",
-            "on the fly after 0.3 and 0.6",
-        ],
     ),
     (
         "ar-adals",

@@ -7,7 +7,7 @@ from scipy.stats import kstest
 from torch import nn
 
 from arcal.errors import ArcalError
-from arcal.methods import METHODS, AdaLS, complete_settings, method_named
+from arcal.methods import METHODS, AdaLS, method_named
 from arcal.smoothing import soften
 from arcal.training.run import Run
 
@@ -95,24 +95,6 @@ def test_shares_are_from_beta_and_partners_are_any():
     partners = torch.stack([j for _, j in mixtures if len(j)])
     counts = torch.stack([torch.bincount(column, minlength=B) for column in partners.T])
     assert counts.float().div(len(partners)).sub(1 / B).abs().max() < 0.05
-
-
-def test_the_global_generator_decides_the_draws():
-    method, model = method_named("vanilla", Z, {"mixup": 0.2}), Recorder()
-    losses = []
-    for seed in (1, 2, 1):
-        torch.manual_seed(seed)
-        losses.append(method.loss(model, IDS, torch.eye(B), LABELS).item())
-    assert losses[0] == losses[2] != losses[1]
-
-
-def test_without_mixup_nothing_changes():
-    assert complete_settings("vanilla", {"mixup": None}) == {}
-    assert "mixup" not in complete_settings("ar-adals", {})
-    model, before = Recorder(), torch.get_rng_state()
-    method_named("vanilla", Z, {}).loss(model, IDS, torch.eye(B), LABELS)
-    assert torch.equal(model.seen[0], torch.eye(B))
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_it_is_a_setting_of_a_run():

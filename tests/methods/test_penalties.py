@@ -15,9 +15,6 @@ EVERY = pytest.mark.parametrize(
     ("name", "settings"),
     [
         ("vanilla", {}),
-        ("label-smoothing", {"epsilon": 0.1}),
-        ("focal", {}),
-        ("adals", {}),
         ("ar-adals", {"R": 3, "order": "gradient"}),
     ],
 )
@@ -76,16 +73,6 @@ def test_both_penalties_are_added_once_to_a_mixed_batch(batch, network):
         logits = network()(model.seen[0])
         more = 0.1 * margin_penalty(logits, 0.5) - 0.2 * mean_entropy(logits)
         assert losses[1] == pytest.approx(losses[0] + more.item(), rel=1e-5)
-
-
-def test_they_are_in_float32_or_better_and_finite():
-    extreme = torch.tensor([[1000.0, 0.0, -1000.0]], requires_grad=True)
-    mean_entropy(extreme).backward()
-    assert extreme.grad is not None
-    assert extreme.grad.isfinite().all()
-    for logits in (LOGITS.bfloat16(), LOGITS.half()):
-        assert mean_entropy(logits).dtype == margin_penalty(logits, 1.0).dtype == torch.float32
-    assert mean_entropy(LOGITS.double()).dtype == torch.float64
 
 
 def test_a_masked_class_is_at_no_distance():

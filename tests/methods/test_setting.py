@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 
 from arcal.errors import ArcalError
-from arcal.methods import METHODS, Method, Setting
+from arcal.methods import Method, Setting
 from arcal.methods.setting import declared_by
 
 
@@ -59,17 +59,3 @@ def test_a_setting_without_a_default_is_refused():
 
     with pytest.raises(ArcalError, match="Lacking has a setting gamma without a default"):
         Lacking.settings()
-
-
-def test_every_setting_of_a_built_in_method_is_explained():
-    for kind in METHODS.loaded():
-        assert kind.title
-        assert kind.about
-        for setting in kind.settings():
-            assert setting.help, setting.name
-
-
-def test_built_in_methods_are_in_the_order_of_their_places():
-    places = [kind.place for kind in METHODS.loaded()]
-    assert places == sorted(places)
-    assert max(places) < Method.place

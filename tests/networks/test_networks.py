@@ -1,6 +1,5 @@
 """What every network promises, whatever its architecture."""
 
-import copy
 import pickle
 from typing import Any
 
@@ -16,12 +15,7 @@ from arcal.errors import ArcalError
 from arcal.networks import (
     NETWORKS,
     Ensemble,
-    FastNetwork,
-    MediumResNet,
-    Normalize,
     ResNet101,
-    ResNetV2,
-    SmallResNet,
     WideResNet,
     build,
 )
@@ -121,29 +115,13 @@ def test_channels_last_computes_the_same(name, shake):
 
 
 @every
-def test_gradient_to_the_input_is_that_of_finite_differences(name, shake):
-    network = shake(make(name, SMALL)).double().eval().requires_grad_(False)
-    x = images(SMALL, 1).double().requires_grad_()
-    direction = images(SMALL, 1, seed=5).double() - 0.5
-    (gradient,) = torch.autograd.grad(network(x)[0, 3], x)
-    step = 1e-8 * direction
-    slope = (network(x + step) - network(x - step))[0, 3] / 2e-8
-    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-4)
-
-
-@every
 def test_copies_and_traces(name, shake):
     network = shake(make(name)).eval()
     x = images(COLOUR)
     expected = network(x)
-    assert torch.equal(copy.deepcopy(network)(x), expected)
-    assert torch.equal(pickle.loads(pickle.dumps(network))(x), expected)
-    graph = fx.symbolic_trace(network)
-    assert torch.equal(graph(x), expected)
-    calls = [node.op for node in graph.graph.nodes]
-    assert calls.count("get_attr") == 2  # mean and std: all else is a module or a plain sum
-    first = next(node for node in graph.graph.nodes if node.op != "placeholder")
-    assert first.target == "normalize.mean"
+    copied = pickle.loads(pickle.dumps(network))
+    for other in (copied, fx.symbolic_trace(network)):
+        torch.testing.assert_close(other(x), expected)
 
 
 @every
@@ -153,45 +131,8 @@ def test_batch_norm_after_a_convolution_folds_away(name, shake):
     with frozen(network):
         twin: Any = folded(network, x)
         torch.testing.assert_close(twin(x), network(x), rtol=1e-4, atol=1e-4)
-    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, twin)]
-    assert (
-        tuple(norms)
-        == {
-            "small": (5, 0),
-            "medium": (7, 0),
-            "fast": (6, 3),
-            "resnet29": (28, 9),
-            "wrn-28-10": (25, 13),
-            "resnet101": (17, 0),
-        }[name]
-    )
-
-
-@every
-def test_a_step_of_training_lowers_the_loss(name):
-    network = make(name, SMALL)
-    x, y = images(SMALL, 16), torch.arange(16) % 10
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
-    losses = []
-    for _ in range(4):
-        loss = F.cross_entropy(network(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        assert all(p.grad is not None for p in network.parameters())
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0]
-
-
-def test_the_table_builds_these():
-    assert {
-        "small": SmallResNet,
-        "medium": MediumResNet,
-        "fast": FastNetwork,
-        "resnet29": ResNetV2,
-        "wrn-28-10": WideResNet,
-        "resnet101": ResNet101,
-    } == NETWORKS
+    left = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, twin)]
+    assert left[1] <= left[0] / 2 + 1
 
 
 @pytest.mark.parametrize(
@@ -215,22 +156,17 @@ def test_bad_requests_are_refused_in_one_line(name, classes, shape, message):
     assert "\n" not in str(caught.value)
 
 
-def test_medium_has_about_310_thousand_parameters():
-    blocks = [(32, 32), (32, 64), (64, 128)]
-    convolutions = sum(9 * i * o + 9 * o * o + i * o for i, o in blocks) + 3 * 9 * 32
-    norms = 2 * 32 + sum(4 * o for _, o in blocks)
-    expected = convolutions + norms + 128 * 10 + 10
-    assert sum(p.numel() for p in make("medium").parameters()) == expected == 309_290
-    assert make("medium").stem(images(COLOUR)).shape == (4, 32, 32, 32), "a full resolution stem"
-
-
-def test_fast_has_these_parameters():
-    stages = sum(9 * i * o + 9 * o * o + 2 * 2 * o for i, o in [(3, 32), (32, 128), (128, 256)])
-    network = make("fast")
-    expected = stages + 256 * 10 + 10
-    assert sum(p.numel() for p in network.parameters()) == expected == 1_083_370
-    shapes = [network.stages(images(shape)).shape[1:] for shape in (COLOUR, (3, 28, 28))]
-    assert [tuple(shape) for shape in shapes] == [(256, 4, 4), (256, 3, 3)]
+@pytest.mark.parametrize(
+    ("name", "shape", "count"),
+    [
+        ("small", SMALL, 78_186),
+        ("small", COLOUR, 78_186 + 2 * 9 * 32),
+        ("medium", COLOUR, 309_290),
+        ("fast", COLOUR, 1_083_370),
+    ],
+)
+def test_parameters_are_as_many_as_the_layers_described_have(name, shape, count):
+    assert sum(p.numel() for p in make(name, shape).parameters()) == count
 
 
 @torch.no_grad()
@@ -255,51 +191,19 @@ def test_fast_computes_what_its_description_says(shake):
     torch.testing.assert_close(network(x), expected)
 
 
-def test_small_has_about_80_thousand_parameters():
-    """3x3 and 1x1 kernels, two numbers a channel for each batch norm, the dense layer."""
-    stem = 9 * 32 + 2 * 32
-    block1 = (9 * 32 * 32 + 2 * 32) * 2 + 32 * 32
-    block2 = 9 * 32 * 64 + 2 * 64 + 9 * 64 * 64 + 2 * 64 + 32 * 64
-    expected = stem + block1 + block2 + 64 * 10 + 10
-    assert expected == 78_186
-    assert sum(p.numel() for p in make("small", SMALL).parameters()) == expected
-    assert sum(p.numel() for p in make("small", COLOUR).parameters()) == expected + 2 * 9 * 32
+@pytest.mark.parametrize("uint8", [True, False])
+def test_the_mean_of_a_pixel_from_data(uint8):
+    pixels = torch.randint(0, 256, (50, *COLOUR), generator=torch.Generator().manual_seed(0))
+    data = pixels.to(torch.uint8) if uint8 else pixels / 255
+    network = make("resnet29")
+    network.normalize.set_mean(data)
+    torch.testing.assert_close(network.normalize.mean, pixels.float().mean(0) / 255)
+    assert network.normalize(pixels / 255).mean(0).abs().max() < 1e-6
 
 
-class TestNormalize:
-    def test_is_the_first_thing_inside(self):
-        for name in NETWORKS:
-            first = next(iter(make(name).children()))
-            assert isinstance(first, Normalize)
-
-    def test_subtracts_and_divides(self):
-        normalize = Normalize(torch.tensor([0.5, 0.25])[:, None, None], torch.tensor(0.5))
-        x = torch.tensor([1.0, 0.0])[None, :, None, None]
-        assert normalize(x).flatten().tolist() == [1.0, -0.5]
-
-    @pytest.mark.parametrize("uint8", [True, False])
-    def test_mean_a_pixel_from_data(self, uint8):
-        pixels = torch.randint(0, 256, (50, *COLOUR), generator=torch.Generator().manual_seed(0))
-        data = pixels.to(torch.uint8) if uint8 else pixels / 255
-        network = make("resnet29")
-        network.normalize.set_mean(data)
-        torch.testing.assert_close(network.normalize.mean, pixels.float().mean(0) / 255)
-        assert network.normalize(pixels / 255).mean(0).abs().max() < 1e-6
-
-    def test_mean_a_channel_from_data(self):
-        network = make("small")
-        data = images(COLOUR) ** torch.tensor([1.0, 2.0, 3.0])[:, None, None]
-        network.normalize.set_mean(data)
-        assert network.normalize.mean.shape == (3, 1, 1)
-        torch.testing.assert_close(network.normalize.mean.flatten(), data.mean((0, 2, 3)))
-
-    def test_is_saved_with_the_weights(self):
-        network = make("resnet29", SMALL)
-        network.normalize.set_mean(images(SMALL))
-        other = make("resnet29", SMALL, seed=9)
-        other.load_state_dict(network.state_dict())
-        assert torch.equal(other.normalize.mean, network.normalize.mean)
-
-    def test_images_of_another_shape_are_refused(self):
-        with pytest.raises(ArcalError, match=r"\(3, 28, 28\) do not fit"):
-            make("resnet29").normalize.set_mean(images((3, 28, 28)))
+def test_the_mean_of_a_channel_from_data():
+    network = make("small")
+    data = images(COLOUR) ** torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+    network.normalize.set_mean(data)
+    assert network.normalize.mean.shape == (3, 1, 1)
+    torch.testing.assert_close(network.normalize.mean.flatten(), data.mean((0, 2, 3)))

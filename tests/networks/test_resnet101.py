@@ -77,12 +77,6 @@ def test_computes_what_the_original_describes(shake):
     torch.testing.assert_close(network(x), expected)
 
 
-def test_the_dense_layer_starts_small():
-    weight = resnet(blocks=(1, 1, 1, 1), width=8).resnet.fc.weight
-    assert weight.std().item() == pytest.approx(0.01, rel=0.02)
-    assert weight.abs().max() > 0.03  # a normal distribution that is not cut
-
-
 def test_weight_decay_is_on_all_but_batch_norm(whole):
     chosen = {id(p) for p in decayed(whole, "weights")}
     others = [p for p in whole.parameters() if id(p) not in chosen]

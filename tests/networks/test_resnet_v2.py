@@ -79,13 +79,6 @@ def test_parameter_count_is_keras():
     assert (len(layers(network, nn.Conv2d)), len(norms)) == (31, 28)
 
 
-def test_keras_conventions():
-    network = resnet29()
-    for norm in layers(network, nn.BatchNorm2d):
-        assert (norm.eps, norm.momentum) == (1e-3, pytest.approx(1 - 0.99))
-    assert all(c.bias is not None for c in layers(network, nn.Conv2d))
-
-
 def test_only_kernels_are_penalised():
     network = resnet29()
     group = {id(p) for p in decayed(network, "kernels")}
@@ -98,15 +91,6 @@ def test_only_kernels_are_penalised():
     assert len(decayed(network, "all")) == len(list(network.parameters()))
     with pytest.raises(ArcalError, match="'biases' is unknown"):
         decayed(network, "biases")  # pyright: ignore[reportArgumentType]
-
-
-def test_the_first_unit_of_the_first_stage_alone_skips_its_activation():
-    starts = [type(block.residual[0]) for block in resnet29().blocks]
-    assert starts == [nn.Conv2d] + [nn.BatchNorm2d] * 8
-
-
-def test_takes_larger_images():
-    assert resnet29((3, 48, 40))(torch.rand(2, 3, 48, 40)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("depth", [2, 28, 30])

@@ -4,8 +4,10 @@ Accuracy rises from 0.55 to 1 with robustness, and confidence is above it by `ga
 and 0 at the other. Runs differ in which images they get wrong, by a little.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
+import pytest
 import torch
 
 from arcal.auditing import (
@@ -19,12 +21,14 @@ from arcal.auditing import (
     out_of_distribution,
 )
 from arcal.auditing._subject import shared_levels
-from arcal.data import Data, InMemory
+from arcal.data import InMemory
+from arcal.paper.figures import Figures, rows_of
 from arcal.paper.item import Evaluated
 from arcal.paper.scales import Chosen, Sources, settings_of
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import CORRUPTIONS
 
+approx = partial(pytest.approx, rel=1e-5, abs=1e-6)  # figures have six significant digits
 N, Z, R = 400, 4, 10
 IDS = torch.arange(N)
 LABELS = IDS * 7 % Z
@@ -132,17 +136,35 @@ def images(N=2):
     return InMemory("a", ids, ids % 2, ("a", "b"), pixels)
 
 
+@dataclass(frozen=True, eq=False)
+class MadeUp(Evaluated):
+    """With the subjects that its figures are of."""
+
+    subjects: dict
+
+    def subject(self, variant):
+        return self.subjects[variant]
+
+
 def evaluated(by_setting, scale="cpu", **changes):
     """What items are made of: settings of a scale, by name, and their subjects by variant."""
-    settings = settings_of(scale, Sources())
-    data, chosen = Data("a", images(), images(), images()), Chosen(0.1, 0.2, 0.2)
+    settings, chosen = settings_of(scale, Sources()), Chosen(0.1, 0.2, 0.2)
     return {
-        name: Evaluated(replace(settings[name], **changes), data, chosen, subjects)
+        name: MadeUp(replace(settings[name], **changes), chosen, methods(subjects), subjects)
         for name, subjects in by_setting.items()
     }
+
+
+def methods(subjects):
+    """The figures of subjects by variant, by the variants' titles."""
+    return {v.title: Figures(rows_of(v, one, [0.4] * 9)) for v, one in subjects.items()}
 
 
 def given(settings, name, subjects):
     """The same with other subjects of some variants on a setting."""
     one = settings[name]
-    return {**settings, name: replace(one, subjects={**one.subjects, **subjects})}
+    figures = {**one.methods, **methods(subjects)}
+    return {
+        **settings,
+        name: replace(one, methods=figures, subjects={**one.subjects, **subjects}),
+    }

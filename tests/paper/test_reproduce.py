@@ -4,11 +4,11 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 
-import pyarrow.parquet as pq
 import pytest
 import torch
+from made_up import approx
 
-from arcal.auditing import CLEAN, Spread, on_set, shift_sets
+from arcal.auditing import shift_sets
 from arcal.calibration import variance
 from arcal.compute import Compute
 from arcal.errors import ArcalError
@@ -19,8 +19,9 @@ from arcal.paper import reproduce as module
 from arcal.paper.item import Item
 from arcal.paper.reproduce import Reproduction
 from arcal.paper.result import Cell, Claim, Result, Table, as_json
+from arcal.paper.rows import read_rows
 from arcal.paper.scales import Setting
-from arcal.paper.spreads import clean, clean_ensemble
+from arcal.paper.spreads import clean, clean_ensemble, shifted
 from arcal.paper.variants import AR_ADALS, LS, OF_ENSEMBLE, VANILLA
 from arcal.store import RunFolder, load_tensors
 from arcal.training.many import train_all
@@ -34,7 +35,7 @@ SHIFTED = shift_sets(SHIFT)
 
 
 def _make(evaluated):
-    vanilla, joint = (evaluated[NAME].subject(variant) for variant in (VANILLA, OF_ENSEMBLE))
+    vanilla, joint = (evaluated[NAME].figures(variant) for variant in (VANILLA, OF_ENSEMBLE))
     spreads = [clean_ensemble(subject, "ece") for subject in (vanilla, joint)]
     cells = [Cell("1.0", clean(vanilla, "ece")), *(Cell(None, spread) for spread in spreads)]
     claim = Claim("ImageNet is run", "imagenet-resnet101" in evaluated, "by its name")
@@ -106,8 +107,7 @@ def test_each_run_is_trained_once(results, reproduction, folder):
 
 
 def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
-    own = json.loads((folder / "out" / "own.json").read_text())
-    assert own["scale"] == "smoke"
+    own = as_json(results[2])
     (first, averaged, lockstep) = own["tables"][0]["rows"][0]["cells"]
     assert (first["paper"], len(first["values"])) == ("1.0", 2)
     assert len(averaged["values"]) == len(lockstep["values"]) == 1
@@ -120,9 +120,8 @@ def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
     assert "| [own](own.md) | ImageNet is run | **does not hold** |" in summary
     assert "2 seeds; chosen on validation, seed 0: epsilon 0." in summary
     assert [result["name"] for result in map(as_json, results)] == ["table1", "table5", "own"]
-    table = pq.read_table(folder / "out" / f"{NAME}.parquet")
-    assert json.loads(table.schema.metadata[b"arcal"])["about"] == "tiny images"
-    assert set(table["intensity"].to_pylist()) == {None, 1, 3}
+    rows = read_rows(folder / "out" / "figures.csv")
+    assert {row.get("intensity") for row in rows} == {None, "1", "3"}
 
 
 def test_two_commands_add_to_one_folder_in_turn(results, reproduction, monkeypatch):
@@ -137,7 +136,7 @@ def test_two_commands_add_to_one_folder_in_turn(results, reproduction, monkeypat
 
         return look
 
-    for name in ("write_table", "overview_page"):
+    for name in ("write_rows", "remade"):
         monkeypatch.setattr(module, name, looked(getattr(module, name)))
     reproduction.run()
     assert alone == [True, True]
@@ -177,10 +176,10 @@ def test_table_1_counts_sure_training_images(results, reproduction):
     for i, run in enumerate(runs):
         p = predict(run, data.test, "test").log_probabilities.exp()
         right = (p.argmax(1) == data.test.labels).double().mean()
-        assert accuracy.ours.values[i] == pytest.approx(right.item())
-        assert gap.ours.values[i] == pytest.approx((p.amax(1).mean() - right).item())
+        assert accuracy.ours.values[i] == approx(right.item())
+        assert gap.ours.values[i] == approx((p.amax(1).mean() - right).item())
         p = predict(run, data.train, "all-of-train").log_probabilities.exp().amax(1)
-        assert sure.ours.values[i] == pytest.approx((p > 0.99).double().mean().item())
+        assert sure.ours.values[i] == approx((p > 0.99).double().mean().item())
     assert attacked.ours is None, "levels were cut by the gradient"
 
 
@@ -194,15 +193,15 @@ def test_table_5_is_the_variance_of_the_runs_predictions(results, reproduction):
     variances = [variance(one) for one in p]
     cells = dict(main.rows)["AR-AdaLS (pre-compute)"]
     one, three = (each.all_classes for each in variances)
-    assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+    assert _shown(cells) == approx([one, three, (one + three) / 2])
     assert [cell.paper for cell in cells] == ["4.21", "5.06", "5.73", "6.66", "8.24", "5.98"]
     for table, reading in ((fixed, "fixed_class"), (own, "own_maximum")):
         cells = dict(table.rows)["AR-AdaLS (pre-compute)"]
         one, three = (getattr(each, reading) for each in variances)
-        assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+        assert _shown(cells) == approx([one, three, (one + three) / 2])
     cells = dict(churn.rows)["AR-AdaLS (pre-compute)"]
     one, three = ((a.argmax(1) != b.argmax(1)).double().mean().item() for a, b in p)
-    assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+    assert _shown(cells) == approx([one, three, (one + three) / 2])
     assert "1 of 19 types (gaussian_noise), intensities 1, 3" in results[1].notes[0]
     assert "ImageNet, ResNet-101: not run at this scale." in results[1].notes
 
@@ -217,32 +216,36 @@ def test_what_is_there_is_not_made_again(results, reproduction, folder):
     assert result.tables == results[0].tables
 
 
-SUMMARISED = (LS, LS.calibrated("temperature"), AR_ADALS)
+KEPT = (LS, LS.calibrated("temperature"), AR_ADALS)
 
 
-def _make_summarised(evaluated):
-    sets, rows = (CLEAN, *SHIFTED), []
-    for variant in SUMMARISED:
-        values = [on_set(evaluated[NAME].subject(variant), where, "ece") for where in sets]
-        cells = [Cell(None, Spread(tuple(one.tolist()))) for one in values]
-        rows.append((variant.title, cells))
-    return Result("kept", "", [], [Table("ECE", [where.name for where in sets], rows)])
+def _make_kept(evaluated):
+    rows = []
+    for variant in KEPT:
+        figures = evaluated[NAME].figures(variant)
+        rows.append(
+            (
+                variant.title,
+                [Cell(None, clean(figures, "ece")), Cell(None, shifted(figures, "ece"))],
+            )
+        )
+    return Result("kept", "", [], [Table("ECE", ["clean", "shifted"], rows)])
 
 
-def test_what_has_a_summary_is_not_trained_again(reproduction, results, folder):
-    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
-    first = replace(reproduction, items=[item], out=folder / "a", summaries=folder / "keep")
+def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
+    item = Item("kept", (NAME,), KEPT, _make_kept, shift=True, from_kept=True)
+    first = replace(reproduction, items=[item], out=folder / "a", kept=folder / "keep")
     (before,) = first.run()
     assert len(list((folder / "keep").iterdir())) == 4, "two methods of two seeds"
-    whole = replace(first, summaries=None, out=folder / "b").run()
+    whole = replace(first, kept=None, out=folder / "b").run()
     assert whole == [before]
 
     ((_, progress, _),) = first.status()
-    assert sorted(one.folder.name[:-12] for one in progress if one.has_summary) == [
+    assert sorted(one.folder.name[:-12] for one in progress if one.kept) == [
         *("ar-adals-s0-", "ar-adals-s1-", "label-smoothing-s1-")
     ], "label-smoothing-s0 is of the grid as well"
 
-    def train(runs):  # all that is left is the grid of epsilon, of which no summary tells
+    def train(runs):  # all that is left is the grid of epsilon, of which nothing is kept
         assert {(run.method, run.seeds) for run in runs} <= {("label-smoothing", (0,))}
         return train_all(runs, folder / "elsewhere")
 
@@ -251,7 +254,7 @@ def test_what_has_a_summary_is_not_trained_again(reproduction, results, folder):
 
 
 def test_without_workers_a_run_is_kept_before_the_next_is_trained(reproduction, results, folder):
-    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
+    item = Item("kept", (NAME,), KEPT, _make_kept, shift=True, from_kept=True)
 
     def train(runs):
         if any(run.method == "ar-adals" for run in runs):
@@ -262,13 +265,13 @@ def test_without_workers_a_run_is_kept_before_the_next_is_trained(reproduction, 
     for workers, named in ((1, ["label-smoothing-s0"]), (2, [])):
         to = folder / f"kept-{workers}"
         with pytest.raises(KeyboardInterrupt):
-            replace(stopped, summaries=to, compute=Compute(workers=workers)).run()
+            replace(stopped, kept=to, compute=Compute(workers=workers)).run()
         assert [path.name.rpartition("-")[0] for path in to.glob("*")] == named
 
 
 def test_machines_share_a_plan_by_naming_its_runs(reproduction, results, folder):
-    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
-    whole = replace(reproduction, items=[item], out=folder / "e", summaries=folder / "shared")
+    item = Item("kept", (NAME,), KEPT, _make_kept, shift=True, from_kept=True)
+    whole = replace(reproduction, items=[item], out=folder / "e", kept=folder / "shared")
     names = [run.name for run in whole.keep(["ar-adals-s0"])]
     assert [name.rpartition("-")[0] for name in names] == ["ar-adals-s0"]
     assert [path.stem for path in (folder / "shared").iterdir()] == names
@@ -280,17 +283,17 @@ def test_machines_share_a_plan_by_naming_its_runs(reproduction, results, folder)
         return train_all(runs, folder / "runs")
 
     (result,) = replace(whole, train=train).run()
-    assert len(result.tables[0].rows) == len(SUMMARISED)
+    assert len(result.tables[0].rows) == len(KEPT)
 
     with pytest.raises(ArcalError, match="no run of this plan is called 'mixup'"):
         whole.keep(["ar-adals-s0", "mixup"])
     with pytest.raises(ArcalError, match="name a folder with --keep"):
-        replace(whole, summaries=None).keep(["ar-adals-s0"])
+        replace(whole, kept=None).keep(["ar-adals-s0"])
 
 
-def test_what_needs_more_than_summaries_is_refused_first(reproduction, folder):
+def test_what_needs_more_than_is_kept_is_refused_first(reproduction, folder):
     items = [ITEMS["table1"], ITEMS["headline"]]
-    needy = replace(reproduction, items=items, summaries=folder / "keep")
+    needy = replace(reproduction, items=items, kept=folder / "keep")
     for act in (needy.run, needy.status):
         with pytest.raises(ArcalError, match="table1 cannot be made from what --keep"):
             act()

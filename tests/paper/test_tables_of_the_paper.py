@@ -11,17 +11,19 @@ from made_up import (
     SEEDS,
     WIDE,
     N,
+    approx,
     changed,
     evaluated,
     every_run,
-    images,
     lockstep,
+    methods,
     shifts,
     subject,
 )
 
 from arcal.auditing import CLEAN, INTENSITIES, STABILITY
 from arcal.paper import ITEMS, table1, table2, table3, table4, table5
+from arcal.paper.figures import Figures, rows_of
 from arcal.paper.item import shift_words
 from arcal.paper.result import as_json, as_markdown
 from arcal.paper.scales import Sources, settings_of
@@ -39,8 +41,6 @@ from arcal.paper.variants import (
     RANDOM,
     VANILLA,
 )
-from arcal.store import RunFolder, save_tensors
-from arcal.training.saved_run import fingerprint_of
 
 SHIFTED = shifts("fog 1", "fog 3", "spatter 3")
 SETS = (CLEAN, *SHIFTED)
@@ -101,28 +101,19 @@ def test_the_papers_numbers_are_as_printed(shared):
 
 
 @pytest.fixture
-def vanilla(subjects, tmp_path):
-    """Table 1's evaluated setting; seed s is sure of 9 - s of 10 training images, by its files.
+def vanilla(subjects):
+    """Table 1's evaluated setting; seed s is sure of 9 - s of 10 training images.
 
     Of seed s the attack failed on s + 1 images.
     """
-    train, folders = images(10), {}
-    for seed, run in enumerate(subjects[VANILLA].provenance):
-        folder = folders[run.name] = RunFolder(tmp_path / run.name)
-        folder.path.mkdir()
-        folder.checkpoint.write_bytes(bytes([seed]))
-        p = torch.full((10, 1), 0.98)
-        p[: 9 - seed] = 0.995
-        logits = torch.cat([p, 1 - p], dim=1).log()[None]
-        tensors = {"ids": train.ids, "labels": train.labels, "logits": logits}
-        about = {"data": train.fingerprint(), "model": fingerprint_of(folder)}
-        save_tensors(folder.predictions("train-every-1"), tensors, **about)
     attacked = [
         replace(run, success=torch.arange(N) > seed)
         for seed, run in enumerate(subjects[VANILLA].robustness)
     ]
-    one = evaluated({RESNET: {VANILLA: replace(subjects[VANILLA], robustness=attacked)}})[RESNET]
-    return replace(one, data=replace(one.data, train=train), folders=folders)
+    subject = replace(subjects[VANILLA], robustness=attacked)
+    one = evaluated({RESNET: {VANILLA: subject}})[RESNET]
+    rows = rows_of(VANILLA, subject, [0.9, 0.8, 0.7])
+    return replace(one, methods={"Vanilla": Figures(rows)})
 
 
 def test_table_1_is_of_vanilla(vanilla):
@@ -134,10 +125,10 @@ def test_table_1_is_of_vanilla(vanilla):
         "91.4",
     )
     runs = vanilla.subject(VANILLA).measures[CLEAN].runs
-    assert values_of(accuracy) == tuple(run["accuracy"] for run in runs)
-    assert values_of(gap) == tuple(run["gap"] for run in runs)
+    assert values_of(accuracy) == approx([run["accuracy"] for run in runs])
+    assert values_of(gap) == approx([run["gap"] for run in runs])
     assert attacked.text == f"{100 - 200 / N:.2f} ± {100 * stdev([1, 2, 3]) / N:.2f}"
-    assert values_of(sure) == pytest.approx((0.9, 0.8, 0.7))
+    assert values_of(sure) == approx((0.9, 0.8, 0.7))
     assert holds(result, "Vanilla is right on at least 91.4 %") is None, (
         "another network, fewer images"
     )
@@ -152,10 +143,15 @@ def test_table_1_is_of_vanilla(vanilla):
 def test_table_1_compares_accuracy_of_the_papers_own_network(vanilla, accuracy, reached):
     one = vanilla.subject(VANILLA)
     robustness = [replace(run, success=torch.ones(N).bool()) for run in one.robustness]
-    one = replace(changed(one, every_run(accuracy=accuracy, gap=-0.01)), robustness=robustness)
+    one = replace(
+        changed(one, every_run(accuracy=accuracy, confidence=accuracy - 0.01)),
+        robustness=robustness,
+    )
     whole = settings_of("paper", Sources())[RESNET].run
     setting = replace(vanilla.setting, run=whole)
-    result = table1.ITEM.make({RESNET: replace(vanilla, setting=setting, subjects={VANILLA: one})})
+    result = table1.ITEM.make(
+        {RESNET: replace(vanilla, setting=setting, methods=methods({VANILLA: one}))}
+    )
     assert holds(result, "Vanilla is right on at least 91.4 %") is reached
     assert holds(result, "over-confident") is False
     assert holds(result, "The attack always") is True
@@ -193,15 +189,15 @@ def test_table_3_is_the_mean_over_corrupted_sets(subjects):
         [over(scaled, "gap", seed) for seed in SEEDS],
     ]
     for cell, values in zip(cells, expected, strict=True):
-        assert values_of(cell) == pytest.approx(values)
+        assert values_of(cell) == approx(values)
         assert cell.text == f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}"
     assert [cell.paper for cell in cells] == ["10.1±0.4", None, None, None, None]
     averaged = mean(ls.measures[where].ensemble["ece"] for where in SHIFTED)
     (first, *_) = cells_of(together, "Ensemble of Label Smoothing")
-    assert (first.paper, values_of(first)) == ("4.6", pytest.approx((averaged,)))
+    assert (first.paper, values_of(first)) == ("4.6", approx((averaged,)))
     (first, *_) = cells_of(together, "AR-AdaLS of Ensemble")
     joint = over(subjects[OF_ENSEMBLE], "ece")
-    assert (first.paper, values_of(first)) == ("4.4", pytest.approx((joint,)))
+    assert (first.paper, values_of(first)) == ("4.4", approx((joint,)))
     assert cells_of(single, "AR-AdaLS, random order")[0].paper is None
 
 
@@ -226,7 +222,9 @@ def test_a_single_ar_adals_is_comparable_within_its_deviation(subjects):
     ours = [over(subjects[AR_ADALS], "ece", seed) for seed in SEEDS]
     for below, held in ((0.9, True), (1.1, False)):
         figures = {"ece": mean(ours) - below * stdev(ours), "gap": 0.0}
-        vanilla = changed(subjects[VANILLA], lambda one, f=figures: replace(one, ensemble=f))
+        vanilla = changed(
+            subjects[VANILLA], lambda one, f=figures: replace(one, ensemble={**one.ensemble, **f})
+        )
         result = table3.ITEM.make(evaluated({RESNET: subjects | {VANILLA: vanilla}}))
         assert holds(result, "A single AR-AdaLS is comparable") is held
 
@@ -265,7 +263,7 @@ def test_table_4_is_clean_and_corrupted(subjects):
         for measure in ("accuracy", "ece")
         for sets in ([CLEAN], SHIFTED)
     ]
-    assert [values_of(cell)[1] for cell in cells] == pytest.approx(expected)
+    assert [values_of(cell)[1] for cell in cells] == approx(expected)
     fly, before = "AR-AdaLS (on-the-fly) has", "AR-AdaLS (pre-compute) has"
     assert holds(result, fly, "than AR-AdaLS (pre-compute) under shift", "CIFAR-100") is True
     assert holds(result, before, "than Label Smoothing (CIFAR-10,") is True
@@ -282,7 +280,7 @@ def test_table_5_is_by_intensity(subjects):
         cells = cells_of(table, "Label Smoothing")
         one, three, other = (subjects[LS].measures[s].stability[measure] for s in SHIFTED)
         means = [None if cell.ours is None else cell.ours.mean for cell in cells]
-        assert [means[0], means[2], means[5]] == pytest.approx(
+        assert [means[0], means[2], means[5]] == approx(
             [one, (three + other) / 2, (one + three + other) / 3]
         )
         assert means[1] is means[3] is means[4] is None
@@ -340,4 +338,5 @@ ALL_FIVE = shifts(*(f"{type} {i}" for type in ("fog", "snow") for i in INTENSITI
 def test_what_was_evaluated_is_read_from_the_subject(subjects, sets, words):
     one = subjects[VANILLA]
     measures = dict.fromkeys((CLEAN, *sets), one.measures[CLEAN])
-    assert shift_words(replace(one, measures=measures)) == words
+    figures = methods({VANILLA: replace(one, measures=measures)})["Vanilla"]
+    assert shift_words(figures) == words

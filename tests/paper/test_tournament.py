@@ -5,7 +5,7 @@ from statistics import mean
 
 import pytest
 import torch
-from made_up import SEEDS, changed, evaluated, shifts, subject
+from made_up import SEEDS, approx, changed, evaluated, shifts, subject
 
 from arcal.auditing import CLEAN
 from arcal.paper import headline, tournament
@@ -46,8 +46,8 @@ def test_the_extra_types_stand_apart(subjects):
     standard, extra = row[4].ours, row[5].ours
     assert standard
     assert extra
-    assert standard.values == pytest.approx(expected)
-    assert extra.values == pytest.approx([run["ece"] for run in runs[SPATTER].runs])
+    assert standard.values == approx(expected)
+    assert extra.values == approx([run["ece"] for run in runs[SPATTER].runs])
 
 
 def test_each_is_held_against_vanilla_and_augmix_with_the_same_step(subjects):

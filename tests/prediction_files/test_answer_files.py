@@ -10,7 +10,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.audits import Audit, NamedPredictions, Uses, open_predictions, read_earlier
+from arcal.audits import Audit, NamedPredictions, Uses, open_predictions
 from arcal.cli import main
 from arcal.errors import ArcalError
 from arcal.prediction_files import ColumnNames, read_predictions
@@ -68,16 +68,6 @@ def test_a_confidence_and_what_was_right_are_read(tmp_path, name, text):
     assert saved.names == ("a", "b", "c", "d")
     assert saved.predictions.confidence.tolist() == pytest.approx([c for _, c, _ in ROWS])
     assert saved.predictions.correct.tolist() == [right for *_, right in ROWS]
-
-
-def test_parquet_and_npz_say_the_same(tmp_path):
-    ids, c, right = (list(column) for column in zip(*ROWS, strict=True))
-    pq.write_table(pa.table({"id": ids, "confidence": c, "correct": right}), tmp_path / "a.parquet")
-    np.savez(tmp_path / "a.npz", ids=ids, confidence=c, correct=right)
-    for name in ("a.parquet", "a.npz"):
-        saved = read_predictions(tmp_path / name)
-        assert saved.names == tuple(ids)
-        assert saved.predictions.correct.tolist() == right
 
 
 def test_probabilities_of_every_class_come_first(tmp_path):
@@ -150,21 +140,6 @@ def test_two_systems_on_the_same_questions_are_compared(tmp_path):
     assert f"AURC lower by {-apart.aurc.value:.4f}" in audit.markdown()
 
 
-def test_an_earlier_audit_of_the_same_answers_is_noticed(tmp_path):
-    path = many(tmp_path / "one.csv")
-    models = tuple(open_predictions([NamedPredictions(str(path), "one")]))
-    earlier = read_earlier(Audit("one.csv", models).save(tmp_path / "june"))
-    (since,) = Audit("one.csv", models, against=earlier).changes
-    assert since is not None
-    assert since.same_inputs
-    assert since.figures["accuracy"].by.value == 0
-    path = many(tmp_path / "b.csv", seed=1)
-    others = tuple(open_predictions([NamedPredictions(str(path), "one")]))
-    (since,) = Audit("b.csv", others, against=earlier).changes
-    assert since is not None
-    assert not since.same_inputs
-
-
 def test_new_confidences_are_calibrated_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     many(tmp_path / "answers.csv")
@@ -223,14 +198,6 @@ def test_json_lines_are_written_as_they_were_read(tmp_path, monkeypatch):
             "confidence,predicted,label" + "\n.9,Paris,Paris." * 30,
             "no value of predicted is one of label, such as 'Paris' and 'Paris.' in row 0: write",
         ),
-        (
-            "confidence,correct,predicted,label\n.9,1,Paris,the city of Paris\n.8,0,Rome,Rome ",
-            "correct says that row 1 is wrong, where predicted and label are both 'Rome': correct",
-        ),
-        (
-            "confidence,correct,predicted,label\n.9,1,3,3\n.8,0,4,4",
-            "correct says that row 1 is wrong, where predicted and label are both '4': correct",
-        ),
     ],
 )
 def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
@@ -238,65 +205,6 @@ def test_what_is_no_file_of_answers_is_refused_in_a_line(tmp_path, text, line):
         read_predictions(written(tmp_path / "mine.csv", text))
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)
-
-
-def test_several_columns_are_shown_line_by_line(tmp_path):
-    rows = "id,confidence,correct,question,answer\na,0.9,1,Who?,Me\nb,0.8,0,When?,"
-    path = written(tmp_path / "mine.csv", rows)
-    uses = Uses(text=["question", "answer"])
-    (audited,) = open_predictions([NamedPredictions(str(path), "mine")], uses)
-    assert audited.texts == ("question: Who?\nanswer: Me", "question: When?")
-
-
-def test_new_answers_need_a_confidence_alone(tmp_path):
-    path = written(tmp_path / "new.csv", "id,verbal,correct\nx,0.9,1")
-    with pytest.raises(ArcalError, match="there is correct, but no confidence"):
-        read_predictions(path, labelled=False)
-    np.savez(tmp_path / "new.npz", sureness=[0.5])
-    with pytest.raises(ArcalError, match="name it `confidence`"):
-        read_predictions(tmp_path / "new.npz")
-
-
-def calibrates(monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", *arguments])
-    try:
-        main()
-    except SystemExit as stop:
-        return stop.code
-    return 0
-
-
-def test_how_many_unlabelled_answers_are_right(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    many(tmp_path / "answers.csv")
-    written(tmp_path / "may.csv", "sure\n" + "\n".join(["0.9", "0.8", "0.2"] * 40))
-    written(tmp_path / "june.csv", "sure\n" + "\n".join(["0.9", "0.3", "0.2"] * 40))
-    (tmp_path / "answers.csv").write_text(
-        (tmp_path / "answers.csv").read_text().replace("confidence", "sure")
-    )
-    days = ("--unlabelled", "may.csv", "june.csv", "--confidence", "sure")
-    assert calibrates(monkeypatch, *days) == 0
-    words = " ".join(capsys.readouterr().out.split())
-    assert "may.csv, 120 unlabelled answers: about" in words
-    assert "june.csv, 120 unlabelled answers:" in words
-    written_files = {path.name for path in (tmp_path / "calibrated").iterdir()}
-    assert written_files <= {"calibration.json", "calibrator.safetensors"}
-    figures = json.loads((tmp_path / "calibrated/calibration.json").read_text())["unlabelled"]
-    assert figures["may.csv"]["accuracy"] >= figures["june.csv"]["accuracy"]
-    assert figures["may.csv"]["T"] is None
-    assert calibrates(monkeypatch, *days, "--fail-if", "unlabelled.may.csv.accuracy<1") == 1
-    assert calibrates(monkeypatch, *days, "--fail-if", "unlabelled.may.csv.T<1") == 2
-
-
-@pytest.mark.parametrize("flag", ["--unlabelled", "--apply"])
-def test_a_confidence_alone_is_not_what_probabilities_were(tmp_path, monkeypatch, capsys, flag):
-    monkeypatch.chdir(tmp_path)
-    rows = [f"{p:.2f},{int(p > 0.6)}" for p in np.linspace(0.05, 0.95, 60)]
-    written(tmp_path / "answers.csv", "probability,label\n" + "\n".join(rows))
-    written(tmp_path / "may.csv", "confidence\n" + "\n".join(["0.9", "0.8", "0.2"] * 40))
-    assert calibrates(monkeypatch, flag, "may.csv") == 2
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert f"{flag} may.csv has a confidence alone, and answers.csv the probabilities" in line
 
 
 @pytest.mark.parametrize(
@@ -317,22 +225,6 @@ def test_a_confidence_and_what_was_right_may_be_called_otherwise(tmp_path, text,
     assert said.correct.tolist() == [right for *_, right in ROWS]
 
 
-def test_two_confidences_of_one_file_are_audited_one_after_another(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    rows = [f"{i},{i / 100},{1 - i / 100},{i % 2}" for i in range(1, 100)]
-    written(tmp_path / "mine.csv", "\n".join(["id,asked,sampled,right", *rows]))
-    means = []
-    for name in ("asked", "sampled"):
-        monkeypatch.setattr(
-            "sys.argv",
-            ["arcal", "audit", "mine.csv", "--confidence", name, "--label", "right", "--json"],
-        )
-        main()
-        (model,) = json.loads(capsys.readouterr().out)["models"]
-        means.append(model["overall"]["confidence"])
-    assert sum(means) == pytest.approx(1)
-
-
 @pytest.mark.parametrize(
     ("more", "line"),
     [
@@ -349,19 +241,6 @@ def test_what_is_named_and_not_there_is_said(tmp_path, more, line):
     assert line in str(refused.value)
 
 
-def test_a_confidence_is_called_the_same_where_it_is_calibrated(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = many(tmp_path / "answers.csv").read_text().replace('"confidence"', '"sure"', 1)
-    written(tmp_path / "answers.csv", text)
-    written(tmp_path / "new.csv", "id,sure\nx,0.9\ny,0.3")
-    named = ["--confidence", "sure", "--apply", "new.csv"]
-    monkeypatch.setattr("sys.argv", ["arcal", "calibrate", "answers.csv", *named])
-    main()
-    rows = csv.read_csv("calibrated/calibrated.csv").to_pylist()
-    assert [row["id"] for row in rows] == ["x", "y"]
-    assert rows[0]["confidence"] > rows[1]["confidence"]
-
-
 def test_capitals_alone_make_no_wrong_answer_without_a_word(tmp_path):
     head = "confidence,predicted,label\n"
     path = written(tmp_path / "mine.csv", head + ".9,cat ,cat\n.8,Dog,dog")
@@ -371,37 +250,6 @@ def test_capitals_alone_make_no_wrong_answer_without_a_word(tmp_path):
     assert read_predictions(blanks).predictions.correct.tolist() == [True, False]
     letters = written(tmp_path / "letters.csv", head + ".9,A,a\n.8,A,A\n.7,a,a")
     assert read_predictions(letters).predictions.correct.tolist() == [False, True, True]
-
-
-def test_a_few_answers_may_all_be_wrong(tmp_path):
-    text = "confidence,predicted,label" + "\n.9,Paris,Rome" * 29
-    saved = read_predictions(written(tmp_path / "a.csv", text))
-    assert not saved.predictions.correct.any()
-
-
-def test_an_accent_may_be_a_character_of_its_own(tmp_path):
-    text = "confidence,predicted,label\n.75,caf\u00e9,cafe\u0301\n.5,caf\u00e9,cafe\n"
-    saved = read_predictions(written(tmp_path / "a.csv", text))
-    assert saved.predictions.correct.tolist() == [True, False]
-
-
-@pytest.mark.parametrize("sure", ["score", "probability"])
-@pytest.mark.parametrize(
-    ("labels", "otherwise"),
-    [
-        (("cat", "dog", "fox"), "give every class a column"),
-        (("0", "1", "2"), "give every class a column"),
-        (("ham", "spam"), "put its class into its name, such as probability_spam"),
-    ],
-)
-def test_one_number_beside_a_prediction_may_be_its_confidence(tmp_path, sure, labels, otherwise):
-    rows = "".join(f"{one},{one},0.4\n" for one in labels)
-    path = written(tmp_path / "a.csv", f"label,prediction,{sure}\n{rows}")
-    with pytest.raises(ArcalError) as refused:
-        read_predictions(path)
-    said = f"if it is the confidence in prediction, say --confidence {sure}; otherwise {otherwise}"
-    assert said in str(refused.value)
-    assert read_predictions(path, ColumnNames(confidence=sure)).predictions.correct.all()
 
 
 def test_true_classes_beside_a_confidence_need_the_predicted_ones(tmp_path):
@@ -414,17 +262,18 @@ def test_true_classes_beside_a_confidence_need_the_predicted_ones(tmp_path):
     assert (predictions.predicted == predictions.labels).tolist() == [True, False]
 
 
-def test_a_blank_label_is_not_a_wrong_answer(tmp_path):
-    file = written(tmp_path / "a.csv", "confidence,predicted,label\n0.9,cat,cat\n0.8,dog,\n")
-    with pytest.raises(ArcalError, match="label is blank in row 1: fill it in or drop the row"):
-        read_predictions(file)
-    text = "confidence,predicted,label\n0.9,,\n0.8,dog,\n0.9,cat,cat\n"  # some have no answer
-    correct = read_predictions(written(file, text)).predictions.correct
-    assert correct.tolist() == [True, False, True]
-
-
 def test_labels_counted_from_another_number_are_refused(tmp_path):
     rows = [f"0.9,{i % 3},{i % 3 + (i > 5)}" for i in range(40)]
     file = written(tmp_path / "a.csv", "\n".join(["confidence,predicted,label", *rows]))
     with pytest.raises(ArcalError, match="label is predicted plus 1 in 34 of 40 rows"):
         read_predictions(file)
+
+
+def test_parquet_and_npz_say_the_same(tmp_path):
+    ids, c, right = (list(column) for column in zip(*ROWS, strict=True))
+    pq.write_table(pa.table({"id": ids, "confidence": c, "correct": right}), tmp_path / "a.parquet")
+    np.savez(tmp_path / "a.npz", ids=ids, confidence=c, correct=right)
+    for name in ("a.parquet", "a.npz"):
+        saved = read_predictions(tmp_path / name)
+        assert saved.names == tuple(ids)
+        assert saved.predictions.correct.tolist() == right

@@ -1,7 +1,5 @@
 """Outputs whose columns have any names, which the user gives."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,35 +59,8 @@ def test_several_name_the_classes_in_their_order():
 def test_no_other_column_is_an_output_and_these_are_nothing_else():
     path = write("label,probability,weight,id", Y, 1 - P, (1 - P).round(3), P)
     saved = read_predictions(path, ColumnNames(probabilities=["weight", "id"]))
-    assert (saved.unused, saved.weights, saved.has_ids) == (("probability",), None, False)
+    assert (saved.unused, saved.weights) == (("probability",), None)
     assert saved.classes == ("weight", "id")
-
-
-def test_a_column_of_objects_or_lists_may_be_called_anything():
-    rows = [
-        {"label": "xy"[y], "out": {"x": 1 - p, "y": p}} for p, y in zip(P, Y.tolist(), strict=True)
-    ]
-    Path("a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    out = ColumnNames(probabilities=["out"])
-    assert read_predictions(Path("a.jsonl"), out).classes == ("x", "y")
-    rows = [{"label": y, "out": [1 - p, p]} for p, y in zip(P, Y.tolist(), strict=True)]
-    Path("b.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    saved = read_predictions(Path("b.jsonl"), replace(out, classes=["x", "y"]))
-    assert saved.classes == ("x", "y")
-
-
-def test_arrays_are_named_as_columns_are():
-    labels = np.array(["a", "b"])[Y]
-    np.savez("a.npz", s_a=1 - P, s_b=P, both=np.stack([1 - P, P], 1), labels=labels, logits=P)
-    path = Path("a.npz")
-    saved = read_predictions(path, ColumnNames(probabilities=["s_a", "s_b"]))
-    assert (saved.classes, saved.unused) == (("a", "b"), ("both", "logits"))
-    both = ColumnNames(probabilities=["both"], classes=["a", "b"])
-    assert read_predictions(path, both).classes == ("a", "b")
-    with pytest.raises(ArcalError, match=r"--probabilities both: it has shape \(60, 2\)"):
-        read_predictions(path, ColumnNames(probabilities=["s_a", "both"]))
-    with pytest.raises(ArcalError, match="nothing is called s_c"):
-        read_predictions(path, ColumnNames(probabilities=["s_c"]))
 
 
 @pytest.mark.parametrize(
@@ -103,23 +74,6 @@ def test_one_column_that_may_be_of_any_class_is_refused(labels, says):
     with pytest.raises(ArcalError) as error:
         read_predictions(write("label,p", labels, P), ColumnNames(probabilities=["p"]))
     assert says in str(error.value)
-
-
-def test_commands_read_them_and_apply_what_they_learned():
-    write("target,p,age", np.array(["no", "yes"])[Y], P, np.arange(N))
-    write("p,name", P, np.arange(N), name="next.csv")
-    how = "--label", "target", "--probabilities", "p", "--classes", "no", "yes"
-    done = run_arcal("audit", "mine.csv", *how, "--json")
-    assert done.code == 0, done.stderr
-    assert json.loads(done.stdout)["models"][0]["facts"]["Outputs"] == "p"
-    assert "not used: age" in done.stderr
-    done = run_arcal("calibrate", "mine.csv", *how, "--apply", "next.csv")
-    assert done.code == 0, done.stderr
-    assert "next.csv: columns not used: name" in done.stderr
-    said = run_arcal("audit", "mine.csv", "--label", "target").line
-    assert "name those of lists or of a single column by --classes" in said
-    write("target,q", np.array(["no", "yes"])[Y], P)
-    assert "with --probabilities" in run_arcal("audit", "mine.csv", "--label", "target").line
 
 
 def test_a_probability_of_class_1_that_is_called_a_confidence_is_doubted():

@@ -62,11 +62,3 @@ def test_unlabelled_columns_are_of_the_classes_that_they_say(tmp_path, capsys, h
     ]
     assert saved.classes == classes
     assert capsys.readouterr().err == ""
-
-
-def test_the_order_of_classes_that_only_the_applied_file_names_is_said(tmp_path, capsys):
-    path = tmp_path / "new.csv"
-    path.write_text("probabilities_ill,probabilities_well\n0.75,0.25\n")
-    predictions_like("--apply", path, Labelled("mine.csv", ("0", "1")), ColumnNames())
-    said = "new.csv has the classes ill, well, which are taken for 0, 1 of mine.csv in this order"
-    assert said in capsys.readouterr().err

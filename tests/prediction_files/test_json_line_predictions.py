@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from arcal.audits import split_names
-from arcal.calibration.posthoc import Temperature
 from arcal.errors import ArcalError
-from arcal.prediction_files import ColumnNames, read_predictions, write_calibrated
+from arcal.prediction_files import ColumnNames, read_predictions
 
 ROWS = [{"cat": 0.75, "dog": 0.25}, {"cat": 0.5, "dog": 0.5}, {"cat": 0, "dog": 1}]
 LABELS = ["cat", "dog", "dog"]
@@ -62,27 +61,6 @@ def test_the_scores_of_a_pipeline_keep_their_name(tmp_path):
     assert read_predictions(other).unused == ("scores",)
 
 
-def test_a_key_for_each_class_or_a_list_of_numbers_does_as_well(tmp_path):
-    flat = [f'{{"label": 1, "logits_a": {i}, "logits_b": -Infinity}}\n' for i in range(3)]
-    (tmp_path / "flat.jsonl").write_text("".join(flat))
-    saved = read_predictions(tmp_path / "flat.jsonl")
-    assert saved.classes == ("a", "b")
-    assert saved.predictions.logits[..., 1].isneginf().all()
-    (tmp_path / "list.jsonl").write_text('{"label": 1, "logits": [0, 2.5]}\n' * 3)
-    assert (
-        read_predictions(tmp_path / "list.jsonl").predictions.logits[0].tolist() == [[0, 2.5]] * 3
-    )
-    (tmp_path / "one.jsonl").write_text('{"label": true, "probability": 0.75}\n' * 3)
-    assert read_predictions(tmp_path / "one.jsonl").predictions.labels.tolist() == [1, 1, 1]
-
-
-def test_objects_in_parquet_and_lists_in_csv_are_read(tmp_path):
-    pq.write_table(pa.table({"label": LABELS, "probabilities": ROWS}), tmp_path / "a.parquet")
-    assert read_predictions(tmp_path / "a.parquet").classes == ("cat", "dog")
-    (tmp_path / "a.csv").write_text('label,logits\n0,"[0.5, 0]"\n1,"[1, 2]"\n')  # as pandas does
-    assert read_predictions(tmp_path / "a.csv").predictions.logits[0].tolist() == [[0.5, 0], [1, 2]]
-
-
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
@@ -125,18 +103,7 @@ def test_the_confidence_in_the_predicted_class_alone_is_of_an_answer(tmp_path):
     path.write_text('{"label": "cat", "predicted": "dog", "confidence": 0.75}\n')
     said = read_predictions(path).predictions
     assert said.answers
-    assert (said.confidence.tolist(), said.correct.tolist()) == ([0.75], [False])
-
-
-def test_calibrated_json_lines_are_read_again(tmp_path):
-    saved = read_predictions(lines(tmp_path / "a.jsonl", ROWS, id=["x", "y", "é"]))
-    out = tmp_path / "calibrated.jsonl"
-    write_calibrated(out, saved, Temperature(2.0), fitted_to=saved.predictions)
-    again = read_predictions(out, labelled=False, classes=saved.classes)
-    assert again.names == ("x", "y", "é")
-    assert again.classes == ("cat", "dog")
-    first = json.loads(out.read_text().splitlines()[1])
-    assert first == {"id": "y", "predicted": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}}
+    assert (said.confidence.tolist(), said.correct.tolist()) == ([pytest.approx(0.75)], [False])
 
 
 DEEP = [
@@ -164,29 +131,6 @@ def test_a_key_within_an_object_is_named_by_dots(tmp_path, name):
         read_predictions(path, ColumnNames(label="meta.site.truth"))
     _, there = str(raised.value).split("only ")  # in the order in which pyarrow reads them
     assert {"meta.site", "meta.a.truth"} < {*there.partition(":")[0].split(", ")}
-
-
-def test_answers_may_be_deep_in_objects(tmp_path):
-    rows = [
-        {"q": "?", "said": {"sure": 0.75, "ok": True}},
-        {"q": "?", "said": {"sure": 0.5, "ok": False}},
-    ]
-    path = tmp_path / "a.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    said = read_predictions(path, ColumnNames(confidence="said.sure", label="said.ok")).predictions
-    assert said.confidence.tolist() == [0.75, 0.5]
-    assert said.correct.tolist() == [True, False]
-
-
-def test_an_object_that_lacks_a_key_and_a_key_that_is_a_column_are_refused(tmp_path):
-    path = tmp_path / "a.jsonl"
-    first = {"label": "cat", "probabilities": {"cat": 0.5, "dog": 0.5}, "meta": {"site": "x"}}
-    path.write_text(json.dumps(first) + "\n" + json.dumps({**first, "meta": None}))
-    with pytest.raises(ArcalError, match="site"):
-        read_predictions(path, ColumnNames(label="meta.site"))
-    path.write_text(json.dumps({**first, "meta.site": "y"}))
-    with pytest.raises(ArcalError, match=r"a key meta\.site and a column meta\.site"):
-        read_predictions(path)
 
 
 TOKENS = [{"A": -1.5, "B": -0.5}, {"A": 2.0, "B": -3.0}, {"A": 0.25, "B": 0.5}]
@@ -237,10 +181,3 @@ def test_the_log_probability_of_class_1_alone_is_no_logit(tmp_path, listed):
         ArcalError, match=r"is 0\.5 in row 0, and the logarithm of a probability is"
     ):
         read_predictions(path, ColumnNames(probabilities=["out.logprob"]))
-
-
-def test_whole_numbers_beyond_64_bits_are_refused(tmp_path):
-    file = tmp_path / "a.jsonl"
-    file.write_text('{"id": 1000000000000000000000, "label": 0, "probabilities": [0.5, 0.5]}')
-    with pytest.raises(ArcalError, match=r"id has whole numbers beyond 2\*\*63: give them as text"):
-        read_predictions(file)

@@ -97,15 +97,6 @@ def test_acc_says_whether_a_target_is_a_number_or_a_text(tmp_path):
         read_predictions(written(tmp_path / "samples.jsonl", rows))
 
 
-def test_options_without_the_question_do_not_count(tmp_path):
-    z = [*Z4[0], -9.0, -9.0, -0.1, -9.0]
-    row = sample(0, 1, z, [*LETTERS, *LETTERS], acc=1.0, acc_mutual_info=0.0)
-    saved = read_predictions(written(tmp_path / "samples.jsonl", [row]))
-    assert saved.classes == (*LETTERS,)
-    expected = torch.tensor(Z4[0]).double().softmax(0)
-    assert torch.allclose(saved.predictions.log_probabilities[0].exp(), expected, atol=1e-6)
-
-
 def test_tasks_in_one_file_are_told_apart_by_their_hashes(tmp_path):
     rows = [sample(i % 2, 1, z, LETTERS, doc_hash=f"q{i}") for i, z in enumerate([*Z4, Z4[0]])]
     saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
@@ -122,21 +113,6 @@ def test_options_of_an_earlier_harness_are_in_lists(tmp_path):
     ]
     saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
     assert saved.classes == (*LETTERS,)
-    assert saved.predictions.labels.tolist() == [1, 1, 1]
-
-
-def test_measures_do_not_take_the_place_of_what_is_read(tmp_path):
-    more = {"brier_score": [1, "[0.25 0.75]"], "label": 9, "id": 4, "logits": 3.0}
-    rows = [sample(7 + i, 1, z, LETTERS, **more) for i, z in enumerate(Z4)]
-    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
-    assert saved.predictions.labels.tolist() == [1, 1, 1]
-    assert saved.predictions.ids.tolist() == [7, 8, 9]
-    assert saved.predictions.classes == 4
-
-
-def test_an_acc_that_is_null_says_nothing(tmp_path):
-    rows = [{**sample(i, 1, z, LETTERS), "acc": None} for i, z in enumerate(Z4)]
-    saved = read_predictions(written(tmp_path / "samples.jsonl", rows))
     assert saved.predictions.labels.tolist() == [1, 1, 1]
 
 
@@ -184,7 +160,6 @@ def changed(**more):
         (changed(target="4"), r"the target of row 1 \(4\) is neither"),
         (changed(filtered_resps=["B"]), "filtered_resps of row 1 are not the log-likelihoods"),
         (changed(filtered_resps=[["-1.0", "False"]]), "filtered_resps of row 1 are not"),
-        (changed(filter="strict-match"), "of the filters none and strict-match: keep the rows"),
     ],
 )
 def test_what_is_no_multiple_choice_is_one_line(tmp_path, rows, says):

@@ -12,7 +12,7 @@ import torch
 
 from arcal.audits import NamedPredictions, open_predictions
 from arcal.errors import ArcalError
-from arcal.prediction_files import ColumnNames, read_predictions
+from arcal.prediction_files import read_predictions
 
 N = 60
 
@@ -30,50 +30,6 @@ def write(file: Path, columns: dict[str, Any]) -> None:
 
 def softmax(z: np.ndarray) -> np.ndarray:
     return torch.tensor(z).softmax(1).numpy()
-
-
-@pytest.mark.parametrize(
-    ("statistic", "values"), [("max", np.max), ("argmax", np.argmax), ("Entropy", np.std)]
-)
-def test_a_statistic_of_the_logits_is_no_class(tmp_path: Path, statistic: str, values):
-    z, labels = logits(3)
-    file, of = tmp_path / "a.csv", ["logits_0", "logits_1", "logits_2"]
-    columns = {"label": labels} | dict(zip(of, z.T, strict=True))
-    write(file, columns | {f"logits_{statistic}": values(z, axis=1)})
-    with pytest.raises(ArcalError, match=f"logits_{statistic} is called .* {' '.join(of)}"):
-        read_predictions(file)
-    read = read_predictions(file, ColumnNames(probabilities=of))
-    torch.testing.assert_close(read.predictions.logits[0], torch.tensor(z))
-
-
-def test_a_class_may_be_called_like_a_statistic(tmp_path: Path):
-    file = tmp_path / "a.csv"
-    file.write_text("label,logits_min,logits_max\nmax,0,2\nmin,1,0\n")
-    assert read_predictions(file).classes == ("min", "max")
-    file.write_text("label,p_min,p_mean,p_max\nmax,0.25,0.25,0.5\nmin,0.5,0.25,0.25\n")
-    assert read_predictions(file).classes == ("min", "mean", "max")
-
-
-def test_a_single_logit_and_its_deviation_are_not_two_classes(tmp_path: Path):
-    file = tmp_path / "a.csv"
-    file.write_text("label,logit,logit_std\n1,2,0.1\n0,-1,0.2\n")
-    with pytest.raises(ArcalError, match="logit and logit_std, and logit names no class"):
-        read_predictions(file)
-    assert read_predictions(file, ColumnNames(probabilities=["logit"])).predictions.correct.all()
-
-
-@pytest.mark.parametrize("names", [("prob_0", "prob_1"), ("p_0", "p_1"), ("0", "1")])
-def test_the_largest_probability_is_not_that_of_class_1(tmp_path: Path, names: tuple[str, str]):
-    z, labels = logits(2)
-    p = softmax(z)
-    columns = {"label": labels, names[0]: p[:, 0], names[1]: p[:, 1]}
-    file = tmp_path / "a.csv"
-    write(file, columns | {"probability": p.max(1)})
-    with pytest.raises(ArcalError, match=f"the largest of {', '.join(names)} in every row"):
-        read_predictions(file)
-    write(file, columns | {"probability": p[:, 1]})
-    read = read_predictions(file).predictions.log_probabilities.exp()
-    assert read[:, 1].numpy() == pytest.approx(p[:, 1])
 
 
 def test_labels_of_transformers_hold_the_index(tmp_path: Path):
@@ -102,18 +58,6 @@ def test_classes_sorted_as_text_are_told_from_those_of_a_label_encoder(tmp_path:
     for given in (order.argsort()[labels], [f"class_{k}" for k in labels]):  # encoded, and by name
         write(file, {"label": given} | columns)
         assert read_predictions(file).predictions.correct.numpy().mean() == right
-
-
-@pytest.mark.parametrize("base", [2, 10])
-def test_logarithms_to_another_base_are_no_logits(tmp_path: Path, base: int):
-    z, labels = logits(3)
-    logs = torch.tensor(z).log_softmax(1).numpy()
-    file = tmp_path / "a.npz"
-    np.savez(file, logits=logs / np.log(base), labels=labels)
-    with pytest.raises(ArcalError, match=rf"base {base}: multiply them by ln\({base}\)"):
-        read_predictions(file)
-    np.savez(file, logits=logs, labels=labels)
-    assert read_predictions(file).predictions.log_probabilities.numpy() == pytest.approx(logs)
 
 
 def test_a_single_column_that_is_never_below_half_may_be_a_confidence(tmp_path: Path):

@@ -48,21 +48,3 @@ def test_no_output_is_taken_for_the_labels():
     with pytest.raises(ArcalError, match="there are no labels, only true, false"):
         read("true,false,probability 1,0,0.25 0,1,0.5")
     assert read("target,true,false 1,1,0 0,0,1", probabilities=["false", "true"]).classes
-
-
-def test_answers_and_late_labels_have_them_too():
-    saved = read("predicted,truth,confidence cat,cat,0.75 cat,dog,0.5")
-    assert saved.predictions.correct.tolist() == [True, False]
-    saved = read("correct,truth,confidence 1,,0.75 0,dog,0.5")
-    assert (saved.predictions.correct.tolist(), saved.unused) == ([True, False], ("truth",))
-    Path("late.csv").write_text("id,target\n7,1\n")
-    saved = read("id,probability 7,0.75 8,0.25", labels_from=Path("late.csv"))
-    assert saved.predictions.labels.tolist() == [1]
-
-
-def test_labels_of_three_classes_beside_one_column_are_called_so():
-    says = "the labels have 3 classes, such as 2 in row 2, and one column of outputs describes two"
-    with pytest.raises(ArcalError, match=says):
-        read("label,probability 0,0.75 1,0.25 2,0.5")
-    with pytest.raises(ArcalError, match="number them from 0"):
-        read("label,probability 1,0.75 2,0.25 2,0.5")

@@ -1,9 +1,6 @@
 """Files of predictions: the same from every format, and one line for each that cannot be read."""
 
 import gzip
-import time
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +54,6 @@ def test_all_formats_say_the_same(tmp_path, logits):
     weights = read_predictions(tmp_path / "lists.parquet").weights
     assert weights is not None
     assert weights.tolist() == [1.0] * 20
-
-
-@pytest.mark.parametrize("name", ["prob", "probs", "proba", "y_prob", "y_score"])
-def test_arrays_may_be_called_as_columns_are(tmp_path, name):
-    p = np.array([[0.75, 0.25], [0.5, 0.5]])
-    arrays: dict[str, Any] = {name: p, "y_true": [0, 1], "logits_of_old": p}
-    np.savez(tmp_path / "a.npz", **arrays)
-    saved = read_predictions(tmp_path / "a.npz")
-    assert np.allclose(saved.predictions.log_probabilities.exp(), p)
-    assert saved.unused == ("logits_of_old",)
-    np.savetxt(
-        tmp_path / "a.csv", [[0.25, 1], [0.5, 0]], "%g", ",", header=f"{name},label", comments=""
-    )
-    assert np.allclose(
-        read_predictions(tmp_path / "a.csv").predictions.log_probabilities.exp()[0], p[0]
-    )
 
 
 def test_parquet_in_parts_as_spark_writes_it(tmp_path):
@@ -144,13 +125,6 @@ def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
     assert p[0].tolist() == pytest.approx([0.75, 0.25])
 
 
-def test_decimal_commas_of_numbers_to_group_by_are_read(tmp_path):
-    rows = [f"{i % 2};0,{i + 10};{20 + i},5;{i % 3},{i % 2}" for i in range(40)]
-    (tmp_path / "mine.csv").write_text("\n".join(["label;prob;age;code", *rows]))
-    by = read_predictions(tmp_path / "mine.csv", ColumnNames(by=["age"])).by
-    assert by["age"].to_pylist() == [20.5 + i for i in range(40)]
-
-
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path, encoding):
     for rows in (1, 5000):
@@ -210,27 +184,6 @@ def test_what_is_wrong_is_one_line_that_names_the_file(tmp_path, text, line):
     assert "\n" not in str(error.value)
 
 
-def test_many_classes_and_many_ids_are_read_in_time_that_grows_as_they_do(tmp_path):
-    """Not as the square, which takes half a minute for 20,000 classes, and hours for ids."""
-    path = tmp_path / "mine.parquet"
-
-    def seconds(Z: int, N: int) -> float:
-        columns = {f"probability_{z}": [1.0 * (z == 0)] for z in range(Z)}
-        pq.write_table(pa.table({"label": [0], **columns}), path)
-        begun = time.process_time()
-        assert read_predictions(path).predictions.classes == Z
-        ids = [f"{min(i, N - 2)}.png" for i in range(N)]
-        pq.write_table(pa.table({"id": ids, "label": [0] * N, "probability": [0.5] * N}), path)
-        with pytest.raises(ArcalError, match=rf"id '{N - 2}.png' occurs twice"):
-            read_predictions(path)
-        return time.process_time() - begun
-
-    few, many = (  # the first time memory is allocated as well
-        min(seconds(*size) for _ in range(3)) for size in ((1_200, 5_000), (4_800, 20_000))
-    )
-    assert many < 8 * few  # as the square it were 16 times
-
-
 def test_other_files(tmp_path):
     with pytest.raises(ArcalError, match="is missing"):
         read_predictions(tmp_path / "none.npz")
@@ -250,19 +203,6 @@ def test_other_files(tmp_path):
     ):
         read_predictions(tmp_path / "objects.npz")  # nothing is unpickled
     assert not holds_predictions(Path("net.py"))
-
-
-def test_labels_are_the_names_of_columns_that_are_numbers(tmp_path, logits):
-    p = softmax(logits)
-    columns = {f"probabilities_{name}": p[:, i] for i, name in enumerate(("0", "10", "2"))}
-    labels = np.array([0, 10, 2])[LABELS]
-    pq.write_table(pa.table({"label": labels, **columns}), tmp_path / "mine.parquet")
-    saved = read_predictions(tmp_path / "mine.parquet")
-    assert saved.classes == ("0", "10", "2")
-    assert saved.predictions.labels.tolist() == LABELS.tolist()
-    pq.write_table(pa.table({"label": labels + 1, **columns}), tmp_path / "other.parquet")
-    with pytest.raises(ArcalError, match="the label '1' of row 0 is none of 0, 10, 2"):
-        read_predictions(tmp_path / "other.parquet")
 
 
 SURE = np.array([0.875, 0.75, 0.25, 0.375, 0.125])  # of the class "yes"
@@ -303,48 +243,6 @@ def test_a_label_is_its_column_in_whatever_order_the_columns_are(tmp_path, no, y
             table = pa.table({"label": labels} | {column: columns[column] for column in kept})
             pq.write_table(table, path := tmp_path / f"{name}.parquet")
             assert log_loss(read_predictions(path)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_columns_named_by_numbers_and_words(tmp_path):
-    header = "label,probabilities_1,probabilities_0,probabilities_other\n"
-    (tmp_path / "a.csv").write_text(header + "1,.5,.25,.25\n0,.125,.75,.125\n")
-    assert read_predictions(tmp_path / "a.csv").predictions.labels.tolist() == [0, 1]
-
-
-def test_the_classes_of_an_npz_are_names_where_no_label_can_be_a_place(tmp_path, logits):
-    expected = -np.log(softmax(logits)[np.arange(20), LABELS]).mean()
-    for labels, classes in (
-        (LABELS + 5, [5, 6, 7]),
-        (LABELS, [5, 6, 7]),
-        (np.array(CLASSES, "S")[LABELS], CLASSES),
-        (LABELS.astype(">i4"), CLASSES),
-        (LABELS.astype("u8"), CLASSES),
-        (LABELS.astype("f2") + 5, [5, 6, 7]),
-    ):
-        np.savez(tmp_path / "a.npz", logits=logits.astype(">f8"), labels=labels, classes=classes)
-        assert log_loss(read_predictions(tmp_path / "a.npz")) == pytest.approx(expected)
-    np.savez(tmp_path / "a.npz", logits=logits, labels=LABELS, classes=[2, 0, 1])
-    with pytest.raises(ArcalError, match="save the labels as text"):
-        read_predictions(tmp_path / "a.npz")
-
-
-@pytest.mark.parametrize("classes", [[3.0, 1.0], [b"3", b"1"]], ids=["floats", "bytes"])
-def test_the_classes_of_an_npz_may_be_floats_or_bytes(tmp_path, classes):
-    path = tmp_path / "them.npz"
-    np.savez(path, logits=3 * np.eye(2), labels=[3.0, 1.0], classes=classes)
-    saved = read_predictions(path)
-    assert saved.classes == ("3", "1")
-    assert saved.predictions.labels.tolist() == [0, 1]
-
-
-def test_a_zipped_csv_of_another_system(tmp_path):
-    lines = ["label,probability_dog,probability_cat", "cat,.25,.75", "dog,.5,.5"]
-    data = ("\ufeff" + "\r\n".join(lines)).encode()
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(data))
-    assert holds_predictions(tmp_path / "a.csv.gz")
-    saved = read_predictions(tmp_path / "a.csv.gz")
-    assert saved.classes == ("dog", "cat")
-    assert saved.predictions.labels.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -403,29 +301,6 @@ def test_capitals_and_names_of_ones_own(tmp_path):
         read_predictions(tmp_path / "a.csv", ColumnNames(label="churned"))
 
 
-def test_decimals_are_numbers_and_dates_are_names(tmp_path):
-    decimals = [Decimal("0.25"), Decimal("0.75")]
-    columns = {"id": [date(2026, 1, 1), date(2026, 1, 2)], "label": [Decimal(0), Decimal(1)]}
-    table = pa.table(columns | {"probability": decimals, "weight": decimals})
-    pq.write_table(table, tmp_path / "a.parquet")
-    saved = read_predictions(tmp_path / "a.parquet")
-    assert saved.names == ("2026-01-01", "2026-01-02")
-    assert saved.predictions.labels.tolist() == [0, 1]
-    assert torch.allclose(
-        saved.predictions.logits.exp()[0, :, 1], torch.tensor([0.25, 0.75]).double()
-    )
-    assert saved.weights is not None
-    assert saved.weights.tolist() == [0.25, 0.75]
-
-
-def test_labels_that_are_not_asked_for_may_have_gaps(tmp_path):
-    (tmp_path / "a.csv").write_text("label,probability\n,.75\n1,.5\n")
-    assert read_predictions(tmp_path / "a.csv", labelled=False).predictions.labels.tolist() == [
-        0,
-        0,
-    ]
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -448,3 +323,19 @@ def test_what_spreadsheets_and_exports_do_is_named(tmp_path, text, message):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ArcalError, match=message):
         read_predictions(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["prob", "probs", "proba", "y_prob", "y_score"])
+def test_arrays_may_be_called_as_columns_are(tmp_path, name):
+    p = np.array([[0.75, 0.25], [0.5, 0.5]])
+    arrays: dict[str, Any] = {name: p, "y_true": [0, 1], "logits_of_old": p}
+    np.savez(tmp_path / "a.npz", **arrays)
+    saved = read_predictions(tmp_path / "a.npz")
+    assert np.allclose(saved.predictions.log_probabilities.exp(), p)
+    assert saved.unused == ("logits_of_old",)
+    np.savetxt(
+        tmp_path / "a.csv", [[0.25, 1], [0.5, 0]], "%g", ",", header=f"{name},label", comments=""
+    )
+    assert np.allclose(
+        read_predictions(tmp_path / "a.csv").predictions.log_probabilities.exp()[0], p[0]
+    )

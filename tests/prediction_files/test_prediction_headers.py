@@ -36,23 +36,3 @@ def test_a_table_without_a_header_is_said_to_have_none(tmp_path, text, line):
         assert said.endswith(
             "such as label, probability" + "_cat, probability_dog" * (line[1] != "1")
         )
-
-
-def test_classes_that_are_fractions_are_a_header(tmp_path):
-    path = tmp_path / "mine.csv"
-    path.write_text("0.25,0.75,truth\n0.5,0.5,0.25\n0.125,0.875,0.75\n")
-    assert read_predictions(path, ColumnNames(label="truth")).classes == ("0.25", "0.75")
-    path.write_text("0.25,0.75\n0.5,0.5\n0.125,0.875\n")
-    for classes in (("0.25", "0.75"), ()):
-        saved = read_predictions(path, labelled=False, classes=classes)
-        assert saved.classes == ("0.25", "0.75")
-
-
-def test_an_empty_name_is_seen(tmp_path):
-    path = tmp_path / "mine.csv"
-    path.write_text(",x,y_pred\n0,1,0\n1,0,0\n")
-    with pytest.raises(ArcalError, match=r"only \(no name\), x, y_pred: y_pred does not say how"):
-        read_predictions(path)
-    path.write_text(",x,probability\n0,1,0.75\n1,0,0.25\n")
-    with pytest.raises(ArcalError, match=r"no labels, only \(no name\), x, probability: name them"):
-        read_predictions(path)

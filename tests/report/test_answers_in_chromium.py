@@ -46,23 +46,6 @@ def test_wrong_answers_come_first_with_their_questions(reader):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_nothing_of_classes_is_shown(reader):
-    page = reader.open(given()[1])
-    for id in ("classes", "mistakes", "positive"):
-        assert page.locator(f"#{id}").count() == 0
-    assert page.get_by_label("Predicted").count() == page.get_by_label("Label").count() == 0
-
-
-def test_nothing_is_called_an_input(reader):
-    page = reader.open(given()[1])
-    page.get_by_role("button", name="Wrong, and sure: as a table").click()
-    page.locator(".list button").first.click()
-    expect(page.get_by_role("dialog")).to_contain_text("Answer ")
-    assert not re.search(r"\binputs?\b", page.inner_text("body"), re.IGNORECASE)
-    said = page.locator("[aria-label]").evaluate_all("all => all.map(one => one.ariaLabel)")
-    assert not [one for one in said if re.search(r"\binputs?\b", one, re.IGNORECASE)]
-
-
 def test_a_bar_counts_the_answers_of_its_confidence_and_who_is_right(reader):
     models, of = given()
     page = reader.open(of)

@@ -11,17 +11,13 @@ from rich.console import Console
 
 from arcal.auditing import (
     Audited,
-    Candidate,
-    Choice,
     Estimate,
     Grouping,
-    acting,
     as_predictions,
     choose_calibrator,
-    out_of_distribution,
 )
 from arcal.report.audited import Finding, headline
-from arcal.report.audited._amounts import ece, number, points, signed
+from arcal.report.audited._amounts import ece, number, points
 from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
     acts_above,
@@ -31,7 +27,7 @@ from arcal.report.audited._words import (
     stands_out,
     summary,
 )
-from arcal.report.terminal import print_choice, sentences
+from arcal.report.terminal import print_choice
 from arcal.robustness import Robustness
 
 
@@ -63,74 +59,6 @@ def sure(N: int, T: float) -> Audited:
     z = 3 * torch.randn(N, 3, generator=generator, dtype=torch.float64)
     labels = (z / T).softmax(1).multinomial(1, generator=generator)[:, 0]
     return Audited("mine", as_predictions(logits=z, labels=labels), ("a", "b", "c"))
-
-
-def test_the_top_of_a_page_says_when_it_may_act_alone_and_what_would_help():
-    one, other = sure(1000, 3.0), sure(1000, 1.0)
-    object.__setattr__(other, "name", "other")
-    said = notes([Finding(one), Finding(other)])
-    doing = [line for line in said if line.startswith(("mine: ", "other: "))]
-    assert doing == [
-        f"{model.name}: {line}"
-        for model in (one, other)
-        for line in (acts_above(model), advice(model))
-        if line is not None
-    ]
-    assert len(doing) > 2
-    assert not set(doing) & set(notes([Finding(one), Finding(other)], advise=False))
-    acts, helps = notes([Finding(other)])[0], notes([Finding(one)])[0]  # alone, without its name
-    assert acts == f"R{str(acts_above(other))[1:]}."
-    assert helps == f"T{advice(one)[1:]}."
-    few = sure(3, 1.0)
-    assert not any("calibrate`" in line for line in notes([Finding(few)])), "it has its own line"
-
-
-def test_what_would_mend_it_says_of_which_inputs():
-    halves = advice(sure(1000, 3.0))
-    assert (
-        "scaling, fitted on one half of the inputs, brings the ECE of the other 500 from" in halves
-    )
-    assert halves.endswith(": see `arcal calibrate`")
-    predictions = sure(1000, 3.0).predictions
-    whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
-    assert "scaling brings the ECE from" in advice(whole)
-    assert advice(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
-
-
-def test_a_calibrator_that_can_change_predictions_is_named_if_it_is_better():
-    """One class is much too probable, as after class weights: no temperature mends that."""
-    z = torch.randn(4000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    drawn = torch.rand(4000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    labels = (drawn < (z - 3).sigmoid()).long()
-    two = as_predictions(logits=torch.stack([torch.zeros_like(z), z], 1), labels=labels)
-    said = advice(Audited("mine", two, ("no", "yes")))
-    assert "irova-ts, which can change predictions, lowers the log-loss from" in said
-    assert "leave it as it is" not in said
-    shown = Audited("mine", two, ("no", "yes")).posthoc.outcomes["irova-ts"].nll
-    assert f"from {shown.before.value:.4f} to {shown.after.value:.4f}" in said
-
-
-def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
-    some = sure(1000, 1.4)
-    assert some.overall.gap.sign > 0
-    object.__setattr__(
-        some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None)
-    )  # nothing helps
-    assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in advice(some)
-    refused = {"temperature": "it needs magic", "ets": "so does this"}
-    object.__setattr__(some, "posthoc", replace(some.posthoc, refused=refused))
-    assert advice(some) == "no calibrator could be fitted (temperature: it needs magic)"
-
-
-def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
-    """Right on 80 % where it is 95 % sure, and on 75 % where it is 60 % sure: the gap is 0."""
-    p = torch.tensor([0.95, 0.6]).repeat_interleave(1000)
-    labels = (torch.arange(2000) % 20 < torch.tensor([4, 5]).repeat_interleave(1000)).long()
-    both = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
-    some = Audited("mine", both, ("no", "yes"))
-    assert some.overall.gap.sign == 0 < some.overall.ece.sign
-    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None))
-    assert "leave it as it is" not in advice(some)
 
 
 def test_a_group_with_a_verdict_is_named_before_one_that_may_be_chance():
@@ -184,48 +112,6 @@ def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
     assert f"lowers the log-loss of the other 250, and leaves the ECE at {after}" in advice(model)
 
 
-def test_one_input_is_no_inputs():
-    one = Audited("mine", as_predictions(probabilities=[[0.75, 0.25]], labels=[0]), ("a", "b"))
-    assert headline(one).startswith("mine is right on 100.0 % of 1 input, with a mean")
-
-
-def test_a_terminal_names_the_data_once_and_says_what_to_look_at():
-    some = sure(400, 3.0)
-    assert "\n  ECE " in summary([Finding(some)], "mine")
-    assert "\n  on theirs: ECE " in summary([Finding(some)], "theirs")
-    wrong = int((~some.predictions.correct).sum())
-    assert f"\n  {wrong} mistakes to look at, the most suspect" in summary([Finding(some)], "mine")
-    labels = some.predictions.predicted
-    right = Audited(
-        "mine", as_predictions(logits=some.predictions.logits[0], labels=labels), some.classes
-    )
-    assert "mistake" not in summary([Finding(right)], "mine")
-    other = out_of_distribution("roads", [some.predictions], [right.predictions])
-    line = "its confidence tells these inputs from roads with an AUROC of 0.500 (0.5 is chance)"
-    assert line in stands_out(replace(some, other=[other]))
-
-
-def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
-    some = Estimate(0.3, 0.2, 0.4, 100)
-    before = Candidate("none", True, *[some] * 6)
-    refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
-    acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
-    lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
-    assert lines.pop(1) == "the ECE is 30.00 points, more than chance explains"
-    worse = replace(before, name="temperature", ece=Estimate(0.35, 0.3, 0.4, 100))
-    chosen = Choice(100, before, {"temperature": worse}, {}, "temperature", "it helps", acts)
-    # it is the ECE that chance does not explain: of its rise nothing is shown
-    risen = "calibrated, the ECE is 35.00 points, more than chance explains; it was 30.00 before"
-    assert risen in sentences(chosen)
-    assert sentences(replace(chosen, before=worse))[2] == (
-        "calibrated, the ECE is still 35.00 points, more than chance explains"
-    )
-    calibrated = replace(before, ece=Estimate(0.3, 0.0, 0.4, 100))
-    assert sentences(Choice(100, calibrated, {}, refused, None, "nothing helps", acts)) == lines
-    assert lines[1].startswith("uncalibrated: right on at least 90 % where it is 95.3 % confident")
-    assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
-
-
 def test_a_model_whose_classes_seem_mixed_up_is_not_told_to_calibrate():
     model = sure(1000, 3.0)
     swapped = as_predictions(
@@ -234,28 +120,6 @@ def test_a_model_whose_classes_seem_mixed_up_is_not_told_to_calibrate():
     mixed = Audited("mine", swapped, ("a", "b", "c"))
     assert "settle the doubt above before you calibrate" in summary([Finding(mixed)], "data")
     assert "settle" not in summary([Finding(model)], "data")
-
-
-def test_weights_are_said_where_the_figures_are():
-    said = as_predictions(probabilities=[[0.75, 0.25]] * 40, labels=[0] * 39 + [1])
-    weights = torch.tensor([3.0] * 10 + [1.0] * 30)
-    line = "every figure counts inputs by their weights: the 40 are worth 30 of equal weight"
-    weighted, plain = (Audited("a", said, ("0", "1"), weights=one) for one in (weights, None))
-    assert doubts(weighted) == [line]
-    assert doubts(plain) == []
-    other = Audited("b", said, ("0", "1"), weights=weights)
-    assert notes([Finding(weighted), Finding(other)])[:2] == [f"a: {line}", f"b: {line}"]
-
-
-def test_an_interval_without_0_does_not_seem_to_begin_there():
-    assert points(Estimate(0.017, low=0.0004, high=0.04, n=400)) == "1.7 points [0.04, 4.0]"
-    assert points(Estimate(-0.017, low=-0.04, high=-0.0004, n=400)) == "1.7 points [0.04, 4.0]"
-    assert points(Estimate(0.017, low=0.01, high=0.04, n=400)) == "1.7 points [1.0, 4.0]"
-
-
-def test_an_interval_around_0_does_not_seem_to_end_there():
-    assert signed(Estimate(0.017, low=-0.0004, high=0.033, n=400)) == "+1.7 points [-0.04, +3.3]"
-    assert signed(Estimate(-0.017, low=-0.05, high=0.0, n=400)) == "-1.7 points [-5.0, +0.0]"
 
 
 def test_what_is_not_0_or_all_does_not_seem_to_be():
@@ -270,10 +134,6 @@ def test_what_is_not_0_or_all_does_not_seem_to_be():
     change = Estimate(-0.00003, low=-0.00005, high=-0.00001, n=1)
     assert number(change, "+") == "-0.000030 [-0.000050, -0.000010]"
     assert number(Estimate(0.5, low=0.0, high=1e-9, n=1)) == "0.5000 [0.0000, 0.0000]"
-
-
-def test_a_calibration_error_is_in_points_as_a_gap_is():
-    assert ece(Estimate(0.0232, low=0.0, high=0.0386, n=400)) == "2.3 points [0.0, 3.9]"
 
 
 @pytest.mark.parametrize(("columns", "intervals"), [(80, 2), (120, 3)])
@@ -311,29 +171,12 @@ def test_the_first_threshold_above_the_accuracy_is_named_and_rounded_up():
     assert acts_above(few) is None  # right on all, and too few to show more
 
 
-def test_chance_is_suspected_of_inputs_counted_alike():
-    """A few heavy ones, all wrong, made it right on 0 %, not clearly more than chance."""
-    labels = torch.arange(300) % 2
-    wrong = torch.arange(300) < 4
-    said = as_predictions(logits=3.0 * torch.eye(2)[labels ^ wrong.long()], labels=labels)
-    model = Audited("a", said, ("0", "1"), weights=torch.where(wrong, 1000.0, 1.0))
-    assert model.overall.accuracy.value < 0.1
-    assert [line for line in doubts(model) if "chance" in line] == []
-
-
 def rare(p: tuple[float, float], positives: tuple[int, int], names=("no", "fraud")) -> Audited:
     """Two thousand inputs each with these probabilities of the second class, so many are of it."""
     probabilities = torch.tensor(p, dtype=torch.float64).repeat_interleave(2000)
     labels = torch.cat([(torch.arange(2000) < n).long() for n in positives])
     both = torch.stack([1 - probabilities, probabilities], dim=1)
     return Audited("mine", as_predictions(probabilities=both, labels=labels), names)
-
-
-def test_no_threshold_is_named_that_the_most_frequent_class_alone_would_reach():
-    sure = rare((0.01, 0.8), (0, 1600))  # one class is right on 60 %, the model on 90 %
-    assert "right on at least 95 % where it is 99" in (acts_above(sure) or "")
-    false = rare((0.004, 0.7), (8, 100))  # right on 52.3 %, and always no on 97.3 %
-    assert "right on at least 99 % where it is" in (acts_above(false) or "")
 
 
 def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
@@ -367,22 +210,3 @@ def test_a_model_that_is_right_as_often_as_its_most_frequent_class_is_said_to_be
     assert any("always saying no would be right on 74.1 %" in said for said in stands_out(few))
     less = rare((0.01, 0.505), (20, 900))  # right on 100 fewer
     assert any(said.endswith("77.0 %: its accuracy is lower") for said in stands_out(less))
-
-
-def test_classes_that_are_never_predicted_are_named():
-    """Of seven classes a model knows some; of each there are ten inputs, of class 6 nine."""
-    labels = torch.arange(7).repeat_interleave(10)[:-1]
-
-    def lines(known: int) -> list[str]:
-        z = torch.eye(7)[labels % known] * 3
-        model = Audited("mine", as_predictions(logits=z, labels=labels), tuple("abcdefg"))
-        return [line for line in stands_out(model) if "never" in line]
-
-    assert lines(7) == []
-    assert lines(6) == []  # of which there are fewer than ten
-    assert lines(5) == ["it never predicts f (10 inputs)"]
-    assert lines(4) == ["it never predicts e (10 inputs) or f (10 inputs)"]
-    assert lines(2) == [
-        "it never predicts 4 of the 7 classes, such as c (10 inputs), d (10 inputs) and "
-        "e (10 inputs)"
-    ]

@@ -93,17 +93,6 @@ def _index(words: str, payload) -> int:
     return payload["data"]["classes"].index(words.removeprefix("Predicted ").split(",")[0])
 
 
-def test_shift_narrows_what_was_chosen_before(reader):
-    payload = make_payload()
-    inputs = payload["models"][0]["inputs"]
-    page = reader.open(payload)
-    page.locator("#levels .mark").first.click()
-    page.locator("#reliability .mark").last.click(modifiers=["Shift"])
-    low = payload["models"][0]["reliability"][-1]["low"]
-    both = (numbers(inputs["level"]) == 0) & (numbers(inputs["confidence"]) > low)
-    assert selected(page) == both.sum()
-
-
 def test_a_corruption_shows_what_was_right_and_no_longer_is(reader):
     payload = make_payload()
     one = payload["models"][0]
@@ -172,33 +161,6 @@ def test_one_input_opened_and_left_by_the_keyboard(reader):
     expect(dialog).to_have_count(0)
 
 
-def test_an_input_that_is_closed_leaves_no_step_behind(reader):
-    page = reader.open(make_payload(), "#sort=id")
-    for _ in range(3):
-        page.locator(".list button").nth(3).click()
-        expect(page).to_have_url(re.compile("input="))
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("Escape")
-        expect(page).not_to_have_url(re.compile("input="))
-    page.wait_for_timeout(200)
-    assert page.evaluate("history.state") is None
-    page.go_back()
-    assert page.url == "about:blank"  # where it came from
-
-
-def test_the_pictures_of_an_input_are_its_own(reader):
-    payload = make_payload(40)
-    page = reader.open(payload, "#sort=id&input=107")
-    page.wait_for_timeout(300)
-    read = """canvas => Array.from(canvas.getContext("2d").getImageData(0, 0, 16, 16).data)"""
-    drawn = np.array(page.locator("dialog figure canvas").first.evaluate(read)).reshape(16, 16, 4)
-    images = np.random.default_rng(0)
-    images.integers(0, 4, 40)
-    true = images.integers(0, 256, (40, 3, 16, 16), dtype=np.uint8).transpose(0, 2, 3, 1)
-    errors = np.abs(true.astype(int) - drawn[..., :3]).mean(axis=(1, 2, 3))
-    assert errors.argmin() == 7
-
-
 def test_export_holds_exactly_what_is_filtered(reader):
     payload = make_payload(classes=("cat", "=dog", 'a "fox", red'), R=10)
     inputs = payload["models"][0]["inputs"]
@@ -215,13 +177,6 @@ def test_export_holds_exactly_what_is_filtered(reader):
     assert [row["predicted"] for row in rows] == names[
         numbers(inputs["predicted"])[chosen]
     ].tolist()
-
-
-def test_the_axis_of_other_data_is_in_the_unit_of_its_figures(reader):
-    page = reader.open(make_payload())
-    ticks = [float(tick) for tick in page.locator("#other .axis text").all_text_contents()]
-    assert 0.5 <= ticks[0] < ticks[-1] == 1
-    assert page.locator("#other .line .figures").last.inner_text() == "0.900"
 
 
 def test_two_models_side_by_side(reader):
@@ -243,15 +198,6 @@ def test_two_models_side_by_side(reader):
     row = int(page.locator(".list [data-row]").first.get_attribute("data-row"))
     assert abs(_apart(payload)[row] - apart.max()) < 1e-3
     assert "with=2" in page.url
-
-
-def test_before_and_after_calibration_side_by_side(reader):
-    payload = make_payload()
-    page = reader.open(payload)
-    page.locator("#compare select").select_option(index=1)
-    counts = [int(n) for n in page.locator(".quadrant b").all_text_contents()]
-    assert sum(counts) == 150  # the half that the calibrator was not fitted on
-    assert counts[1] == counts[2] == 0
 
 
 def _apart(payload) -> np.ndarray:
@@ -308,12 +254,6 @@ def test_hostile_names_are_shown_and_do_nothing(reader, tmp_path, size, theme):
     assert (min(map(int, re.findall(r"\d+", background)[:3])) > 200) == (theme == "light")
 
 
-def test_the_theme_can_be_switched(reader):
-    page = reader.open(make_payload(20))
-    page.locator(".theme select").select_option("dark")
-    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
-
-
 @pytest.mark.parametrize(
     "payload",
     [
@@ -365,52 +305,6 @@ def test_axe_finds_nothing(reader, size, theme):
     assert not axe.run(page).response["violations"]
 
 
-def test_a_tie_is_rounded_as_in_the_sentences(reader):
-    """0.7725 is exactly between two tenths of a per cent: Python says 77.2."""
-    payload = make_payload()
-    for value in (0.7725, 0.7735, 0.12345, 0.5, 0.0625):
-        payload["models"][0]["overall"]["accuracy"]["value"] = value
-        page = reader.open(payload)
-        shown = page.locator(".reading b").first.inner_text().replace("\u00a0", " ")
-        assert shown == f"{100 * value:.1f} %"
-
-
-def test_a_sample_of_the_inputs_says_that_it_is_one(reader):
-    payload = make_payload(N=200)
-    payload["data"]["n"] = payload["models"][0]["overall"]["n"] = 1_000_000
-    payload["listed"] = "They are drawn at random."
-    page = reader.open(payload)
-    words = page.locator(".first-page").inner_text()
-    assert "cover all 1,000,000 inputs; 200 of them are listed" in words
-    assert words.endswith("They are drawn at random.")
-    page.locator("#levels .mark").first.click()
-    expect(page.locator("#levels .chosen .summary").first).to_contain_text("of those listed")
-
-
-def test_inputs_that_the_calibrators_saw_come_last_by_disagreement(reader):
-    payload = make_payload()
-    fitted = np.isnan(numbers(payload["models"][0]["inputs"]["calibrated_confidence"]))
-    page = reader.open(payload, "#with=calibrated&sort=disagreement-down")
-    first = page.locator(".list [data-row]").first
-    assert not fitted[int(first.get_attribute("data-row"))]
-    assert "apart " in first.inner_text()
-    page.locator(".list button").first.focus()
-    page.keyboard.press("End")
-    last = page.locator(f".list [data-place='{len(fitted) - 1}'] [data-row]")
-    expect(last).to_contain_text("used to fit")
-
-
-def test_print_leaves_out_what_is_for_clicking(reader):
-    page = reader.open(make_payload())
-    page.emulate_media(media="print")
-    expect(page.locator(".bar-top")).to_be_hidden()
-    expect(page.locator("#reliability svg")).to_be_visible()
-    expect(page.locator(".list")).to_have_css("break-inside", "avoid")  # its rows would overlap
-
-
-def test_ten_thousand_images_are_usable_soon(reader):
-    """Two seconds on two idle cores, by the benchmark; here is room for busy ones."""
+def test_of_ten_thousand_images_only_those_on_the_screen_are_drawn(reader):
     page = reader.open(make_payload(10_000))
-    usable = page.evaluate("performance.getEntriesByName('arcal-usable')[0].startTime")
-    assert usable < 10_000
-    assert page.locator(".list .item").count() < 200  # of which only those on the screen are drawn
+    assert 0 < page.locator(".list .item").count() < 200

@@ -12,7 +12,6 @@ from explorer_payload import make_payload
 from test_explorer import numbers
 
 from arcal.auditing._estimate import accuracy_from
-from arcal.calibration import clopper_pearson
 from arcal.calibration.clusters import Clusters
 from arcal.calibration.weighted import effective_of
 from arcal.report.explorer import column
@@ -21,55 +20,9 @@ __all__ = ["browser", "reader"]
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = [1280, 1000, 375]
-CUT = """elements => elements.filter(e => e.scrollWidth > e.clientWidth + 1
-    || e.scrollHeight > e.clientHeight + 1).map(e => e.textContent)"""
-"""The texts that do not fit where they are."""
-
 
 def summary(page) -> str:
     return page.locator(".selection .summary").first.inner_text().replace("\u00a0", " ")
-
-
-def without_cells(payload, classes: int, many: range):
-    """The payload with so many classes, of which only some have inputs enough for a verdict."""
-    one = payload["models"][0]
-    for z in range(classes):
-        group = one["classes"][z]
-        few = z not in many
-        group |= {"n": 3 if few else 100, "few": few, "verdict": "too few" if few else "not shown"}
-        group["gap"] = {"value": 0.01 * z, "low": 0.01 * z - 0.1, "high": 0.01 * z + 0.1, "n": 100}
-    one["cells"] = []
-    return payload
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_titles_of_facts_are_on_one_line(reader, width):
-    payload = make_payload(20)
-    payload["data"]["facts"] = {"Columns": "a name of a column, " * 40, "Normalisation": "none"}
-    payload["models"][0]["facts"] = {"Network": "a_long_name_without_a_space" * 5}
-    page = reader.open(payload, size=(width, 800))
-    titles = page.locator("footer dt")
-    assert titles.count() == 5
-    heights = titles.evaluate_all(
-        "all => all.map(e => { const r = document.createRange(); r.selectNodeContents(e);"
-        " return r.getClientRects().length })"
-    )
-    assert set(heights) == {1}
-
-
-def test_the_whole_list_says_what_the_headline_says(reader):
-    payload = make_payload()
-    overall = payload["models"][0]["overall"]
-    overall["gap"] = {"value": 0.0166, "low": -0.0004, "high": 0.0331, "n": 300}
-    page = reader.open(payload)
-    assert summary(page).endswith("no gap beyond chance (+1.7 points, −0.04 to 3.3)")
-    overall["gap"] |= {"low": 0.0004}
-    page = reader.open(payload)
-    assert summary(page).endswith("over-confident by 1.7 points (0.04 to 3.3)")
-    overall["gap"] = {"value": -0.1, "low": -0.13, "high": -0.07, "n": 300}
-    page = reader.open(payload)
-    assert summary(page).endswith("under-confident by 10.0 points (7.0 to 13.0)")
 
 
 @pytest.mark.parametrize(("weighted", "clustered"), [(False, False), (True, False), (True, True)])
@@ -106,129 +59,6 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(
     assert (words if low * high > 0 else "no gap beyond chance") in summary(page)
 
 
-def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader):
-    payload = make_payload(10)
-    assert "too few inputs to say more" in summary(reader.open(payload))
-    bins = payload["models"][0]["reliability"]
-    low, high = clopper_pearson(torch.tensor([80]), torch.tensor([100]))
-    bins[-1] |= {
-        "count": 100, "accuracy": 0.8, "confidence": 0.85,
-        "accuracy_low": float(low), "accuracy_high": float(high), "verdict": "not shown",
-    }  # fmt: skip
-    page = reader.open(payload)
-    bar = page.locator("#reliability .mark").last
-    assert "no gap beyond chance (+5.0 points" in bar.get_attribute("aria-label")
-    bins[-1]["confidence"] = 0.89  # beyond this interval, and not beyond that of 15 ranges
-    words = reader.open(payload).locator("#reliability .mark").last.get_attribute("aria-label")
-    assert "over-confident by 9.0 points" in words
-    assert words.endswith("which may be chance, given the number of ranges")
-
-
-@pytest.mark.parametrize("models", [1, 2])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_figures_in_points_have_their_unit(reader, width, models):
-    payload = make_payload(60, models=models)
-    payload["models"][0]["overall"]["gap"]["value"] = -0.123
-    page = reader.open(payload, size=(width, 800))
-    assert not page.locator(".reading b").evaluate_all(
-        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
-    )
-    units = {
-        reading.locator(".what").inner_text(): "points" in reading.locator("b").inner_text()
-        for reading in page.locator(".reading").all()
-    }
-    assert {name for name, points in units.items() if points} == {"Gap", "ECE", "Smooth ECE"}
-
-
-@pytest.mark.parametrize("kind", ["predictions", "texts", "table"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_rows_without_pictures_show_class_and_confidence_whole(reader, kind, width):
-    payload = make_payload(100, classes=("benign", "malignant"), kind=kind)
-    page = reader.open(payload, size=(width, 800))
-    cells = page.locator(".line-input :is(.said, .class, .is)")
-    assert cells.count() > 20
-    assert not cells.evaluate_all(CUT)
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_chosen_order_is_readable(reader, width):
-    page = reader.open(make_payload(100), size=(width, 800))
-    if width == 375:
-        page.get_by_text("Filters and order").click()
-    order = page.locator(".filter-bar").get_by_label("Order", exact=True)
-    for key in ("suspect", "disagreement"):
-        if key in order.locator("option").evaluate_all("all => all.map(o => o.value)"):
-            order.select_option(key)
-        shown, needed = order.evaluate(
-            """e => { const copy = document.createElement('select');
-                copy.append(e.selectedOptions[0].cloneNode(true));
-                copy.style.cssText = 'width:max-content;font-size:14px'; document.body.append(copy);
-                const needed = copy.offsetWidth; copy.remove(); return [e.offsetWidth, needed] }"""
-        )
-        assert shown >= needed
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_names_of_corruptions_are_whole(reader, width):
-    payload = make_payload(100)
-    shift = payload["models"][0]["shift"]
-    for one, type in zip(shift, ("gaussian_noise", "jpeg_compression"), strict=True):
-        one["type"] = type
-    page = reader.open(payload, size=(width, 800))
-    names = page.locator("#shift .row:not(.head) .name > span")
-    assert names.all_inner_texts() == ["Gaussian noise 3", "JPEG compression 3"]
-    assert not names.evaluate_all(CUT)
-
-
-def test_where_most_classes_are_too_few_only_the_others_are_listed_at_first(reader):
-    payload = make_payload(200, classes=[f"class {z}" for z in range(40)], kind="predictions")
-    page = reader.open(without_cells(payload, 40, range(5, 8)))
-    rows = page.locator("#classes .row:not(.head)")
-    words = "37 of the 40 predicted classes have too few inputs for a verdict. The other 3 are"
-    assert words in page.locator("#classes").inner_text()
-    assert rows.count() == 3
-    page.get_by_role("button", name="Show those with too few").click()
-    assert rows.count() == 20
-    assert ": they are pale." in page.locator("#classes").inner_text()
-    page = reader.open(without_cells(payload, 40, range(0)))
-    assert "All 40 predicted classes have too few" in page.locator("#classes").inner_text()
-    assert page.locator("#classes .row").count() == 0
-
-
-def test_the_orders_of_the_classes_are_what_they_are_called(reader):
-    """The widest gap is the least certain one."""
-    payload = without_cells(make_payload(300), 4, range(4))
-    gaps = [(0.021, 0.020, 0.022), (0.031, 0.001, 0.061), (-0.5, -0.9, 0.1), (0.0, -0.1, 0.1)]
-    for group, (value, low, high) in zip(payload["models"][0]["classes"], gaps, strict=True):
-        group["gap"] |= {"value": value, "low": low, "high": high}
-    page = reader.open(payload)
-    names = page.locator("#classes .row:not(.head) .name")
-    order = page.get_by_label("Order of the classes")
-    chosen = order.locator("option:checked")
-    assert (chosen.inner_text(), names.all_inner_texts()[:2]) == (
-        "most certain gap first", ["cat", "dog"],
-    )  # fmt: skip
-    order.select_option("largest gap first")
-    assert names.all_inner_texts() == ["frog", "dog", "cat", "ship"]
-
-
-def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
-    payload = make_payload()
-    page = reader.open(payload)
-    assert "None that keeps" not in page.locator("#calibrations").inner_text()
-    for one in payload["models"][0]["calibrations"]:
-        one["recommended"] = False
-    payload["models"][0]["levels"][0]["few"] = True
-    page = reader.open(payload)
-    words = page.locator("#calibrations .words").inner_text()
-    assert words.rstrip().split(". ", 1)[0].endswith("intervals")
-    assert "None that keeps every prediction lowers the log-loss of these inputs" in words
-    for id in ("reliability", "levels"):
-        pale = page.locator(f"#{id} .few").count() > 0
-        assert ("A pale bar" in page.locator(f"#{id} .words").inner_text()) == pale
-    assert page.locator("#levels .few").count() == 1
-
-
 def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     payload = make_payload(models=2)
     payload["models"][0]["norm"] = "linf"
@@ -254,19 +84,6 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     expect(page.locator("#robust tbody tr").last.locator("th")).to_have_text("1.20")
 
 
-def test_inputs_on_which_the_attack_failed_are_said_beside_robust_accuracy(reader):
-    for n, says in ((1234, "1,234 inputs"), (1, "1 input"), (0, None)):
-        (payload := make_payload())["models"][0]["without_distance"] = n
-        said = reader.open(payload).locator("#robust .words").inner_text()
-        assert (f"failed on {says} that the" in said) == ("failed" in said) == (n > 0)
-
-
-def test_without_distances_there_is_no_robust_accuracy(reader):
-    page = reader.open(make_payload(R=None, kind="predictions"))
-    expect(page.locator("#reliability")).to_have_count(1)
-    expect(page.locator("#robust")).to_have_count(0)
-
-
 def test_accuracy_by_coverage_is_read_from_its_curve_and_its_thresholds(reader):
     payload = make_payload(models=2)
     curve = payload["models"][0]["acting"]["curve"]
@@ -289,33 +106,6 @@ def test_accuracy_by_coverage_is_read_from_its_curve_and_its_thresholds(reader):
     page.get_by_label("If it only acts when it is sure: as a table").click()
     expect(page.locator("#acting tbody tr")).to_have_count(4)  # every fifth of 20
     expect(page.locator("#acting tbody tr").last.locator("th")).to_have_text("100.0\u00a0%")
-
-
-def test_the_labels_of_an_axis_are_apart_on_a_phone(reader):
-    payload = make_payload(R=None)
-    for one in payload["models"][0]["classes"]:
-        one |= {"few": False, "gap": {"value": -0.8, "low": -1.0, "high": 0.15}}
-    page = reader.open(payload, size=(390, 844))
-    labels = page.locator("#classes .track.axis text").all()
-    boxes = [label.bounding_box() for label in labels]
-    assert len(boxes) >= 3
-    ends = [box["x"] + box["width"] for box in boxes]
-    assert all(end + 2 < box["x"] for end, box in zip(ends, boxes[1:], strict=False))
-
-
-def test_a_bar_says_of_its_inputs_what_they_say_when_it_is_chosen(reader):
-    """Of 40 inputs that are half sure, a verdict would say too much."""
-    payload = make_payload(900, classes=("cat", "dog"), R=None, kind="predictions")
-    page = reader.open(payload)
-    said = set()
-    for bar in page.locator("#reliability .mark").all():
-        words = bar.get_attribute("aria-label").rpartition("mean confidence")[2]
-        words = words.removesuffix(", which may be chance, given the number of ranges")
-        bar.click()
-        chosen = page.locator("#reliability .chosen .summary").first.inner_text()
-        assert re.split("[:,] ", words, maxsplit=1)[1] == chosen.rpartition(": ")[2]
-        said.add("too few" in words)
-    assert said == {True, False}
 
 
 def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
@@ -351,62 +141,3 @@ def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
     with Path(download.value.path()).open(newline="") as file:
         weights = {int(row["id"]): float(row["weight"]) for row in csv.DictReader(file)}
     assert list(weights.values()) == pytest.approx([w[i - 100] for i in weights], rel=1e-6)
-
-
-def test_a_small_negative_number_has_the_same_sign_twice(reader):
-    payload = make_payload(60)
-    payload["models"][0]["calibrations"][0]["nll_difference"] |= {"value": -5.2e-6, "low": -0.03}
-    page = reader.open(payload)
-    calibrator = page.locator("#calibrations [data-mark]").first
-    assert "by −5\u00a0×\u00a010⁻⁶ (−0.030" in calibrator.get_attribute("aria-label")
-
-
-def test_what_is_counted_among_the_listed_inputs_says_so(reader):
-    payload = make_payload(200, models=2)
-    payload["listed"] = "They are drawn at random."
-    page = reader.open(payload, "#with=2")
-    for figure in ("mistakes", "compare"):
-        words = page.locator(f"#{figure} .words").inner_text()
-        assert "among the 200 inputs that are listed" in words
-    expect(page.locator("#levels .legend")).to_contain_text("that are listed")
-
-
-def test_a_number_is_on_one_line_with_its_sign_of_per_cent(reader):
-    payload = make_payload(60)
-    payload["sentence"] = "It is right on 88.7 % of 60 inputs."
-    payload["notes"] = ["Intervals are 95 %."]
-    page = reader.open(payload)
-    for place in ("h1", ".notes"):
-        assert " %" not in page.locator(place).text_content()
-    assert "88.7\u00a0%" in page.locator("h1").text_content()
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_both_names_of_a_mistake_are_seen_however_long(reader, width):
-    long = "a class whose name is as long as eighty characters, as those of taxonomies are"
-    payload = make_payload(200, classes=(f"1 {long}", f"2 {long}", f"3 {long}"))
-    page = reader.open(payload, size=(width, 800))
-    row = page.locator("#mistakes .row:not(.head)").first
-    box = row.locator(".name").bounding_box()
-    names = row.locator(".name > span > span")
-    assert names.count() == 2
-    for name in names.all():
-        inside = name.bounding_box()
-        assert inside["height"] > 10
-        assert inside["y"] + inside["height"] <= box["y"] + box["height"] + 1
-
-
-def test_one_input_is_described_in_whole_words_and_one_figure(reader):
-    payload = make_payload(300)
-    one = payload["models"][0]
-    one["shift"][1]["type"] = "gaussian_noise"
-    one["inputs"]["confidence"] = column(np.full(300, 0.50951), "float32")
-    page = reader.open(payload, "#shift=1&sort=id&input=399", size=(375, 800))
-    caption = page.locator("dialog figcaption").first  # its perturbation is not in the page
-    assert caption.evaluate("e => e.getClientRects()[0].height") < 30
-    assert "51.0" in page.locator(".opened header").inner_text()
-    cell = page.locator(".probabilities tbody tr").first.locator("td").first
-    assert "51.0" in cell.inner_text()
-    assert "Under Gaussian noise 3" in page.locator(".opened .facts").inner_text()
-    page.keyboard.press("Escape")
-    assert "wrong under Gaussian noise 3" in page.locator(".chips").inner_text()

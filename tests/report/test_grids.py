@@ -6,7 +6,6 @@ import pytest
 
 from arcal.auditing import CLEAN, Spread, shift_sets
 from arcal.report.comparison_tables import (
-    calibration_errors,
     ensembles,
     out_of_distribution,
     stability,
@@ -15,7 +14,6 @@ from arcal.report.comparison_tables import (
 )
 from arcal.report.names import compare
 from arcal.report.tables import ECE
-from made_up_subjects import with_figures
 
 SETS = shift_sets(["fog-1", "fog-3", "snow-3", "spatter-3"])
 FOG_1, FOG_3 = SETS[:2]
@@ -75,29 +73,6 @@ def test_the_table_under_shift(compared, subjects):
         assert leading(single, column) == [row[column] == lowest for row in values]
 
 
-def test_every_calibration_error_that_was_computed_is_shown(compared, subjects, maker):
-    interval = {"ece_low": (0.01,) * 3, "ece_high": (0.5,) * 3}
-    table = calibration_errors(compare([with_figures(subjects[0], CLEAN, **interval)], 4, maker.Z))
-    assert [column.title for column in table.columns][:3] == ["ECE", "95 % from", "to"]
-    ((row,),) = [part.rows for part in table.parts]
-    assert texts(row)[1:3] == ["1.00 ± 0.00", "50.00 ± 0.00"]
-    mean = Spread(tuple(run["ece_equal_mass"] for run in subjects[0].measures[CLEAN].runs))
-    assert texts(row)[3] == ECE.show_spread(mean)
-    (rows,) = [part.rows for part in calibration_errors(compared).parts]
-    assert len(rows[0].cells) == 5, "without its interval"
-    assert any(leading(rows, 3))
-    assert not any(leading(rows, 4)), "what chance gives is no contest"
-
-
-def test_one_corrupted_set_has_no_mean(maker):
-    table = some(under_shift(compare([maker.subject(sets=[FOG_3])], 10, maker.Z)))
-    assert [(column.title, column.words) for column in table.columns] == [
-        ("Clean", ""),
-        ("Intensity 3", "1 type"),
-    ]
-    assert under_shift(compare([maker.subject()], 10, maker.Z)) is None
-
-
 def test_the_tables_of_stability(compared, subjects):
     table = some(stability(compared))
     assert [len(part.rows) for part in table.parts] == [2] * 4, "one run has no variance"
@@ -128,13 +103,3 @@ def test_the_tables_of_ensembles_and_other_data(compared, subjects):
     ]
     means = [float(texts(row)[1].split()[0]) for row in single]
     assert leading(single, 1) == [value == max(means) for value in means]
-
-
-def test_one_run_has_no_ensemble_and_no_stability(maker):
-    compared = compare([maker.subject(seeds=(0,), sets=SETS)], 10, maker.Z)
-    assert stability(compared) is None
-    assert ensembles(compared) is None
-    assert [part.title for part in some(under_shift(compared)).parts] == [
-        "ECE, ×10⁻² ↓: single runs",
-        "Accuracy, % ↑: single runs",
-    ]

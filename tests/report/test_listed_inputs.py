@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_explorer import numbers
 
-from arcal.auditing import Audited, Perturbed, as_answers, as_predictions
+from arcal.auditing import Audited, Perturbed, as_predictions
 from arcal.data import InMemory
 from arcal.report.audited import Finding, Shown, _payload, as_json, payload
 from arcal.robustness import Robustness
@@ -65,25 +65,6 @@ def test_ids_that_a_page_would_round_are_shown_as_names(model):
         assert page["inputs"]["name"] == names
 
 
-def test_all_of_few_are_listed(model):
-    page = drawn(model)
-    assert page["listed"] is None
-    assert numbers(page["inputs"]["id"]).tolist() == model.predictions.ids.tolist()
-
-
-def test_which_inputs_are_listed_is_said_as_it_is(model, few):
-    labels = "They are the 20 labels that each model contradicts the most"
-    fragile = ", the 20 least robust inputs that it is right on"
-    assert drawn(model)["listed"] == f"{labels}{fragile}, and others drawn at random."
-    unranked = replace(model, robustness=None, perturbed=None)
-    assert drawn(unranked)["listed"] == f"{labels}, and others drawn at random."
-    said = as_answers(
-        confidence=torch.linspace(0.1, 0.9, N), correct=model.predictions.ids % 2 == 0
-    )
-    answers = Audited("mine", said, ("right", "wrong"), calibrators=False)
-    assert drawn(answers)["listed"].startswith("They are the 20 wrong answers with the highest")
-
-
 def test_the_figures_are_of_all_and_the_rows_of_a_sample(model, few):
     page = drawn(model)
     assert page["data"]["n"] == page["models"][0]["overall"]["n"] == N
@@ -131,14 +112,6 @@ def test_a_page_is_written_though_no_perturbed_image_is_listed(model, few, monke
     findings = as_json([Finding(changed)], "pets", None, {}, "images")
     (one,) = payload(findings, [changed], Shown(ids, part=part))["models"]
     assert one["perturbations"] is None
-
-
-def test_the_rest_is_a_random_sample(model, few):
-    """As many of each third of the ids as chance gives: 300 of 900, five deviations either way."""
-    ids = numbers(drawn(model)["inputs"]["id"])
-    edges = np.quantile(model.predictions.ids.numpy(), [1 / 3, 2 / 3])
-    counts = np.bincount(np.searchsorted(edges, ids), minlength=3)
-    assert (abs(counts - 100) < 5 * (300 * 2 / 9) ** 0.5).all()
 
 
 @pytest.mark.parametrize("sure", [0.6, 0.8, 2 / 3])

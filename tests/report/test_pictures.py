@@ -1,22 +1,15 @@
 """What the pictures show, read off their artists; rendered is only what has to be measured."""
 
 import dataclasses
-import math
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.patches import PathPatch, StepPatch
-from matplotlib.text import Text
+from matplotlib.patches import PathPatch
 
-from arcal.auditing import CLEAN, accuracy_interval, reliability, shift_sets
+from arcal.auditing import accuracy_interval, reliability, shift_sets
 from arcal.report import pictures, reliability_pictures
 from arcal.report.names import compare
-from arcal.report.numbers import as_json
-from arcal.report.plots import STYLE
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
 TYPES = ("fog", "snow", "frost", "contrast", "pixelate")
@@ -71,20 +64,6 @@ def test_figure_1_shows_the_reference_by_level(compared):
     assert shown["variance over the runs"] == pytest.approx(levels.variance.numpy())
 
 
-@pytest.mark.parametrize("columns", [2, 3])
-def test_titles_side_by_side_do_not_touch(compared, columns):
-    long = "Fashion-MNIST of six classes, small network"
-    shown = {f"{long} {n}": compared.subjects[0].levels for n in range(columns)}
-    with mpl.rc_context(STYLE):
-        figure = pictures.by_level(shown)
-        FigureCanvasAgg(figure).draw()
-        drawn = figure.findobj(lambda one: isinstance(one, Text) and "six" in one.get_text())
-        boxes = [one.get_window_extent() for one in drawn]
-    assert len(boxes) == columns
-    ends = [*(box.x0 for box in boxes[1:]), figure.bbox.x1]
-    assert all(box.x1 + 5 < end for box, end in zip(boxes, ends, strict=True))
-
-
 def test_figure_2_shows_the_others_and_the_ece_and_variance_of_all(compared):
     figure = pictures.figure_2(compared)
     assert titles(figure) == [
@@ -99,43 +78,6 @@ def test_figure_2_shows_the_others_and_the_ece_and_variance_of_all(compared):
     expected = compared.subjects[1].levels
     assert errorbars(ece)["AR-AdaLS"] == pytest.approx(expected.ece.mean(dim=0).numpy())
     assert errorbars(variance)["AR-AdaLS"] == pytest.approx(expected.variance.numpy())
-
-
-def test_more_panels_than_letters_have_two(single):
-    many = dataclasses.replace(single, subjects=[single.subjects[0]] * 27)
-    letters = [title.partition(")")[0] for title in titles(pictures.figure_2(many))]
-    assert letters[0] == "(a"
-    assert letters[25:28] == ["(z", "(aa", "(ab"]
-
-
-def test_soft_labels_are_drawn_by_level_of_those_that_adapt_them(compared, subjects):
-    (panel,) = [axes for axes in pictures.soft_labels(compared).axes if axes.get_title()]
-    assert panel.get_title() == "AR-AdaLS"
-    drawn = np.stack([line.get_ydata() for line in panel.lines])
-    assert drawn == pytest.approx(subjects[1].soft_labels.T.numpy())
-
-
-def test_the_make_up_of_levels(compared):
-    heat, shares = pictures.make_up(compared, CLASSES).axes[:2]
-    levels = compared.subjects[0].levels
-    assert np.asarray(heat.images[0].get_array()) == pytest.approx(
-        100 * levels.class_share.T.numpy()
-    )
-    assert [label.get_text() for label in heat.get_yticklabels()] == list(CLASSES)
-    expected = 100 * levels.misclassified.mean(dim=0).numpy()
-    assert errorbars(shares)["Vanilla"] == pytest.approx(expected)
-
-
-def test_levels_without_errors_are_drawn(maker):
-    subject = maker.subject(seeds=(0,))
-    (predictions,), (scores,) = subject.clean, subject.robustness
-    right = dataclasses.replace(predictions, labels=scores.predicted)
-    compared = compare([dataclasses.replace(subject, predictions={CLEAN: [right]})], 2, maker.Z)
-    levels = as_json(compared.subjects[0])["levels"]
-    assert levels["share_of_misclassified"] == [[None, None]]
-    assert torch.tensor(levels["accuracy"]).min() == 1
-    _, shares = pictures.make_up(compared, CLASSES).axes[:2]
-    assert not shares.containers
 
 
 def boxes(axes):
@@ -164,21 +106,6 @@ def test_a_box_is_the_quartiles_of_means_over_runs_and_whiskers_are_the_ends(com
     assert together[3] == pytest.approx(np.percentile(averaged, [25, 75]))
 
 
-def test_the_variance_is_of_methods_with_several_runs(compared, subjects):
-    (axes,) = pictures.variance(compared).axes
-    vanilla = subjects[0].measures
-    by_type = [vanilla[SETS[type, 5]].stability["variance_all_classes"] for type in TYPES]
-    assert boxes(axes)[1] == pytest.approx(np.percentile(by_type, [25, 75]))
-    assert len(boxes(axes)) == 4
-    (clean, _) = [np.asarray(line.get_ydata()) for line in axes.lines if line.get_marker() == "o"]
-    assert clean.tolist() == [vanilla[CLEAN].stability["variance_all_classes"]]
-
-
-def test_under_shift_single_runs_only_have_two_panels(single):
-    figure = pictures.shift(single)
-    assert [axes.get_title() for axes in figure.axes] == ["Accuracy", "ECE"]
-
-
 def test_in_reliability_diagrams_single_and_ensemble_stand_side_by_side(compared, subjects):
     figure = reliability_pictures.reliability(compared)
     assert titles(figure) == [
@@ -199,37 +126,3 @@ def test_in_reliability_diagrams_single_and_ensemble_stand_side_by_side(compared
         if segment[0][0] == pytest.approx((k + 0.5) / 15)
     ]
     assert drawn[:, 1] == pytest.approx([float(low[k]), float(high[k])])
-
-
-def test_in_reliability_diagrams_single_runs_stand_beside_each_other(single):
-    assert titles(reliability_pictures.reliability(single)) == ["Vanilla\nseed 0", "AdaLS\nseed 0"]
-
-
-def test_confidence_and_accuracy_of_single_runs_and_ensembles(compared, subjects):
-    (axes,) = reliability_pictures.ensembles(compared).axes
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    expected = ["Vanilla: single", "ensemble", "AR-AdaLS: single", "ensemble"]
-    assert labels == expected, "one run has no ensemble"
-    squares = [np.asarray(line.get_xdata())[0] for line in axes.lines if line.get_marker() == "s"]
-    clean = subjects[0].measures[CLEAN]
-    mean = np.mean([run["confidence"] for run in clean.runs])
-    assert squares[:2] == pytest.approx([mean, clean.ensemble["confidence"]])
-
-
-def test_histograms_of_entropy_are_means_over_runs_and_share_their_axes(compared, subjects, maker):
-    figure = pictures.entropy(compared, 1, maker.Z)
-    assert titles(figure) == ["Vanilla", "AR-AdaLS", "Label smoothing"]
-    drawn = [
-        [patch.get_data() for patch in axes.patches if isinstance(patch, StepPatch)]
-        for axes in visible(figure)
-    ]
-    inside, outside = drawn[0]
-    other = subjects[0].ood[1]
-    assert inside[0] == pytest.approx(100 * other.inside.mean(dim=0).numpy())
-    assert outside[0] == pytest.approx(100 * other.outside.mean(dim=0).numpy())
-    assert outside[0].sum() == pytest.approx(100)
-    assert (outside[1][0], outside[1][-1]) == (0, pytest.approx(math.log(maker.Z)))
-    tallest = max(stairs[0].max() for both in drawn for stairs in both)
-    for axes in visible(figure):
-        assert axes.get_ylim()[1] > tallest
-    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "second"

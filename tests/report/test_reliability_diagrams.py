@@ -21,17 +21,11 @@ RUNS = [run() for _ in range(3)]
 @pytest.mark.parametrize(
     ("ending", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")]
 )
-def test_a_file_is_the_same_each_time(ending, begins, tmp_path):
-    written = [
-        write_reliability(tmp_path / f"{name}.{ending}", {"plain": RUNS, "mine $5": RUNS[0]})
-        for name in "ab"
-    ]
-    first, second = (path.read_bytes() for path in written)
-    assert first == second
-    assert first.startswith(begins)
-    if ending == "svg":
-        assert b"mine $5" in first
-        assert b"% of inputs" in first
+def test_a_file_has_the_format_of_its_name(ending, begins, tmp_path):
+    runs = {"plain": RUNS, "mine $5": RUNS[0]}
+    written = write_reliability(tmp_path / f"a.{ending}", runs).read_bytes()
+    assert written.startswith(begins)
+    assert ending != "svg" or b"mine $5" in written
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
 """What subjects and sets are called, and that no two subjects look alike."""
 
-import pytest
-
-from arcal.auditing import CLEAN, OVER_SHIFT, EvaluationSet, Method, Subject, shift_sets
-from arcal.calibration.posthoc import POSTHOC
-from arcal.report.names import name_subjects, set_title, set_titles, where_words
+from arcal.auditing import Method, Subject
+from arcal.report.names import name_subjects
 
 VANILLA = Method("vanilla")
 SMOOTHING = Method("label-smoothing", {"epsilon": 0.1})
@@ -23,30 +20,12 @@ def named(*methods):
     )
 
 
-def test_settings_are_put_into_words():
-    vanilla, smoothing, adaptive = named(VANILLA, SMOOTHING, ADAPTIVE)
-    assert vanilla.title == vanilla.short == "Vanilla"
-    assert smoothing.title == "Label smoothing, ε = 0.1"
-    assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, gradient order"
-    assert (smoothing.short, adaptive.short) == ("Label smoothing", "AR-AdaLS")
-    assert all(name.about for name in (vanilla, smoothing, adaptive))
-
-
 def test_short_names_tell_methods_of_one_kind_apart():
     orders = ("gradient", "random")
     names = named(*(Method("ar-adals", {"alpha": 0.3, "order": order}) for order in orders))
     assert [name.short for name in names] == ["AR-AdaLS, gradient order", "AR-AdaLS, random order"]
     assert names[0].on_lines == "AR-AdaLS\ngradient order"
     assert named("trees, deep")[0].on_lines == "trees, deep", "a model's own name stays whole"
-
-
-def test_an_ensemble_has_its_members():
-    (name,) = named(Method("vanilla", members=3))
-    assert name.title == "Vanilla, 3 members"
-    several = named(VANILLA, Method("ar-adals", {"alpha": 0.3, "R": 10}, members=2))
-    assert [name.short for name in several] == ["Vanilla", "AR-AdaLS, 2 members"]
-    both = named(*(Method(method, members=3) for method in ("vanilla", "ccat")))
-    assert [name.short for name in both] == ["Vanilla", "CCAT"], "which all have"
 
 
 def test_what_else_tells_runs_apart_stands_with_the_settings():
@@ -94,24 +73,6 @@ def test_a_post_hoc_method_is_a_kind_of_its_own():
     assert (alone.mark.colour, alone.mark.marker) == (names[1].mark.colour, names[1].mark.marker)
 
 
-def test_every_post_hoc_method_has_a_name_and_a_line():
-    names = named(*(Method("vanilla", posthoc=name) for name in POSTHOC))
-    assert len({name.kind for name in names}) == len({name.about for name in names}) == len(POSTHOC)
-    assert not any(name.kind.endswith(f"+ {key}") for name, key in zip(names, POSTHOC, strict=True))
-
-
-def test_what_has_no_method_is_shown_under_its_own_name():
-    (name,) = named("my <b>&, (method) + 1")
-    assert name.title == name.short == name.kind == name.label == "my <b>&, (method) + 1"
-    assert (name.settings, name.about) == ("", "")
-
-
-def test_a_method_that_is_not_registered_is_shown_under_its_own_name():
-    (name,) = named(Method("mine", {"gamma": 2.0}))
-    assert (name.kind, name.label, name.short) == ("mine", "mine (gamma 2.0)", "mine")
-    assert name.title == "mine, gamma = 2"
-
-
 def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():
     def look(name):
         return name.mark.colour, name.mark.marker
@@ -122,36 +83,3 @@ def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():
     assert len(set(map(look, named(VANILLA, SMOOTHING, ADAPTIVE, *others)))) == 8
     assert len(set(map(look, named(*(Method("mine", {"a": i}) for i in range(30)))))) == 30
     assert len(set(map(look, named("mine", "yours", "vanilla")))) == 3
-
-
-@pytest.mark.parametrize(
-    ("where", "title", "words"),
-    [
-        (CLEAN, "Clean test set", "on the clean test set"),
-        (EvaluationSet("validation"), "Clean validation set", "on the clean validation set"),
-        (
-            EvaluationSet(corruption="gaussian_noise", intensity=3),
-            "Gaussian noise of intensity 3",
-            "under Gaussian noise of intensity 3",
-        ),
-        (
-            EvaluationSet(corruption="jpeg_compression", intensity=1),
-            "JPEG compression of intensity 1",
-            "under JPEG compression of intensity 1",
-        ),
-        (
-            EvaluationSet("validation", "fog", 5),
-            "Fog of intensity 5 (validation set)",
-            "under fog of intensity 5 (validation set)",
-        ),
-    ],
-)
-def test_sets_in_words(where, title, words):
-    assert set_title(where) == title
-    assert where_words(where, [where]) == words
-
-
-def test_the_mean_over_shift_says_of_how_many_sets():
-    sets = [CLEAN, OVER_SHIFT, *shift_sets(["fog-1", "snow-1"]), EvaluationSet("validation")]
-    assert set_titles(sets)[OVER_SHIFT] == "Mean over the 2 corrupted test sets"
-    assert where_words(OVER_SHIFT, sets) == "on average over the 2 corrupted test sets"

@@ -49,29 +49,6 @@ def test_the_clean_set_comes_first_and_then_the_mean_over_corrupted_test_sets():
     assert set_titles(list(rows))[OVER_SHIFT] == "Mean over the 2 corrupted test sets"
 
 
-def test_one_corrupted_set_has_no_mean():
-    assert list(measures_by_set(subject({CLEAN: {}, FOG: {}}))) == [CLEAN, FOG]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "text"),
-    [
-        (ACCURACY, 0.91234, "91.23"),
-        (GAP, 0.05, "+5.00"),
-        (GAP, -0.05, "−5.00"),
-        (GAP, -0.00001, "0.00"),
-        (NLL, 0.5, "0.500"),
-    ],
-)
-def test_values_as_shown(column, value, text):
-    assert column.show(value) == text
-
-
-def test_spreads_as_shown():
-    assert ECE.show_spread(Spread((0.02, 0.04))) == "3.00 ± 1.41"
-    assert ECE.show_spread(Spread((0.02,))) == "2.00"
-
-
 def test_a_lead_is_paired_by_seed():
     low, high = Spread((0.01, 0.05, 0.02)), Spread((0.04, 0.03, 0.06))
     seeds = [[(0,), (1,), (2,)], [(1,), (0,), (2,)]]
@@ -81,15 +58,6 @@ def test_a_lead_is_paired_by_seed():
     assert lead(ECE, [low, high], other) == Lead((0,), 1, 1, 1)
     assert paired(seeds) == [(0,), (1,), (2,)]
     assert paired(other) == [(2,)]
-
-
-def test_a_lead_knows_where_each_measure_is_best():
-    seeds = [[(0,)], [(0,)]]
-    assert lead(ACCURACY, [Spread((0.9,)), Spread((0.8,))], seeds).best == (0,)
-    assert lead(ECE, [Spread((0.9,)), Spread((0.8,))], seeds).best == (1,)
-    assert lead(GAP, [Spread((-0.3,)), Spread((0.2,))], seeds).best == (1,)
-    assert lead(ECE, [Spread((0.9,)), Spread((0.9,))], seeds) == Lead((0, 1), None, 0, 0)
-    assert lead(ECE, [Spread((0.9,))], seeds[:1]) == Lead((0,), None, 0, 0)
 
 
 def test_the_best_rows_are_marked_together_and_none_if_all_tie():

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from arcal.auditing import CLEAN, Predictions, Spread, Subject, shift_sets
-from arcal.report.tables import COLUMNS, ECE, SEPARATION, measures_by_set, separations
+from arcal.report.tables import ECE
 from arcal.report.terminal import as_records, print_table
 from made_up_subjects import with_figures
 
@@ -51,42 +51,6 @@ def test_the_table_fits_and_shows_names_as_they_are(maker):
     assert ECE.show_spread(Spread(tuple(run["ece"] for run in vanilla))) in text
 
 
-def test_a_narrow_terminal_cuts_no_number(maker):
-    subjects = [maker.subject(), maker.subject("ar-adals", {"R": 5}, gap=0.1)]
-    text = printed(subjects, width=50)
-    for subject in subjects:
-        rows = measures_by_set(subject)[CLEAN]
-        assert all(column.show_spread(rows[column.measure]) in text for column in COLUMNS)
-    assert all(f"{column.unit} {column.best}" in text for column in COLUMNS)
-
-
-def test_a_terminal_of_80_columns_wraps_no_line_and_cuts_no_word(maker):
-    subjects = [maker.subject("label-smoothing", {"epsilon": e}) for e in (0.02, 0.05)]
-    text = printed(subjects, force_terminal=True, color_system=None)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "smoothing, " in text
-    assert "…" not in text
-    assert text.endswith("a wider terminal shows Brier and AURC as well\n")
-    wide = printed(subjects)
-    assert "Label smoothing, ε = 0.02 " in wide.partition("Clean test set")[2]
-    assert "AURC" in wide
-    assert "a wider terminal" not in wide
-
-
-def test_other_data_have_a_table_and_records_of_their_own(maker):
-    subjects = [
-        maker.subject(ood=["other"]),
-        maker.subject("ar-adals", {"R": 5}, gap=0.1, ood=["other"]),
-    ]
-    records = [record for record in as_records(subjects) if record["set"] == "other"]
-    assert len(records) == 6
-    assert records[4]["auroc_entropy"] == subjects[1].ood[0].runs[1].auroc_entropy
-    _, _, table = printed(subjects).partition("Test images told from other")
-    for subject in subjects:
-        rows = separations(subject.ood[0].runs)
-        assert all(column.show_spread(rows[column.measure]) in table for column in SEPARATION)
-
-
 def test_a_classifier_of_which_only_predictions_are_known():
     labels = torch.arange(4) % 2
     sure = Predictions(torch.arange(4), labels, 4 * torch.eye(2)[1 - labels][None])
@@ -96,9 +60,3 @@ def test_a_classifier_of_which_only_predictions_are_known():
     assert "0.00" in text
     (record,) = as_records([subject])
     assert (record["method"], record["seeds"], record["accuracy"]) == ("mine", [0], 0.0)
-
-
-def test_lines_in_a_file_end_without_blanks(maker):
-    lines = printed([maker.subject(ood=["set [v2]"])]).splitlines()
-    assert any("Method" in line for line in lines)
-    assert lines == [line.rstrip() for line in lines]

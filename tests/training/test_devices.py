@@ -1,6 +1,5 @@
 """Two devices share a run: what is exact, what is alike, and what is refused."""
 
-import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -11,11 +10,9 @@ import torch
 
 from arcal.compute import Compute
 from arcal.compute.fabric import _only_the_version_of
-from arcal.errors import ArcalError
 from arcal.store import load_tensors
 from arcal.training import train
 from arcal.training._fit import _Loop
-from arcal.training.begun import check_devices
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
@@ -36,18 +33,6 @@ def run(devices, **options):
     )
 
 
-def test_devices_are_part_of_the_configuration():
-    data = run(1).load()
-    assert run(1).path("runs", data) != run(2).path("runs", data)
-    assert "devices" not in run(1).config(data)
-
-
-@pytest.mark.parametrize(("devices", "words"), [(3, "cannot be shared by 3"), (0, "0 devices")])
-def test_what_cannot_be_shared_is_refused(devices, words):
-    with pytest.raises(ArcalError, match=words):
-        run(devices)
-
-
 @pytest.mark.slow
 def test_two_devices_train_a_run_and_again_to_the_same_bits(tmp_path):
     two = train(run(2), tmp_path)
@@ -60,19 +45,6 @@ def test_two_devices_train_a_run_and_again_to_the_same_bits(tmp_path):
     again = train(run(2), tmp_path / "again")
     x = torch.rand(3, 1, 28, 28)
     assert torch.equal(model_of(two)(x), model_of(again)(x))
-
-
-def test_what_is_unfinished_on_other_devices_is_not_begun_anew(tmp_path):
-    data = run(2).load()
-    folder = run(2).folder(tmp_path, data)
-    check_devices(run(1), tmp_path, data)  # nothing is done yet
-    folder.log_epochs([{"epoch": 1}])
-    with pytest.raises(ArcalError, match=r"is this run on 2 devices, 1 of 2 epochs done: give --d"):
-        check_devices(run(1), tmp_path, data)
-    check_devices(run(2), tmp_path, data)
-    check_devices(replace(run(1), threads=2), tmp_path, data)
-    run(1).folder(tmp_path, data).log_epochs([{"epoch": 1}])
-    check_devices(run(1), tmp_path, data)  # it has been begun already
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +127,3 @@ def test_a_package_that_is_asked_for_its_version_is_imported_afterwards(monkeypa
     before = sys.modules["torch"]
     with _only_the_version_of("torch"):
         assert sys.modules["torch"] is before
-
-
-@pytest.mark.slow
-def test_fabric_comes_without_torchmetrics():
-    code = (
-        "import sys, arcal.compute.device; print('torchmetrics' in sys.modules)\n"
-        "from lightning_fabric.utilities import imports\n"
-        "print(imports._TORCHMETRICS_GREATER_EQUAL_1_0_0)\n"
-        "import torchmetrics; print(torchmetrics.MeanMetric.__name__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["False", "True", "MeanMetric"], done.stderr

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from arcal.compute.fabric import Fabric
 from arcal.data import Folder, as_input
 from arcal.errors import ArcalError
-from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
+from arcal.methods import AdaLS, ARAdaLS, Vanilla
 from arcal.networks import build
 from arcal.ranks import levels
 from arcal.store import RunFolder, load_tensors
@@ -25,6 +25,8 @@ from arcal.training._sharing import BatchesShared
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
 from launching import on_two_processes
+
+pytestmark = pytest.mark.processor
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
 
@@ -64,25 +66,6 @@ def without_time(records):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
-def test_training_on_a_cpu_leaves_the_generators_of_gpus(data, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("it was seeded"))
-    method = Vanilla(4).add(regmixup=20.0)
-    run(data, method, recipe=replace(RECIPE, epochs=1), dropout=True)
-
-
-def test_members_apart_on_one_process_are_trained_as_ever(data):
-    recipe = replace(RECIPE, epochs=1)
-    together, apart = (run(data, Vanilla(4), (0, 1), recipe, apart=a)[0] for a in (False, True))
-    assert_same(together, apart)
-
-
-def test_no_gradients_are_left(data):
-    trained = members()
-    fabric = Fabric(accelerator="cpu", devices=1)
-    fit(trained, Vanilla(4), RECIPE.shortened(1), data.train, data.validation, fabric=fabric)
-    assert all(parameter.grad is None for parameter in trained[0].model.parameters())
-
-
 def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(data):
     before = torch.get_rng_state()
     first, records = run(data, AdaLS(4, alpha=0.5), dropout=True)
@@ -98,7 +81,8 @@ def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(data):
 
 def test_a_core_s_share_of_the_batch_is_what_batch_norm_sees(data):
     """The loop by hand: gradients of 20, 20 and 8 of a batch add up to that of its mean loss."""
-    recipe = replace(RECIPE, epochs=1, batch_size=48, core_batch=20, augmentation="none")
+    sgd = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would magnify what kernels round
+    recipe = replace(RECIPE, epochs=1, batch_size=48, core_batch=20, augmentation="none", **sgd)
     ((ours,), _) = run(data, Vanilla(4), recipe=recipe)
     model: Any = members()[0].model.to(memory_format=torch.channels_last)
     optimizer = recipe.optimizer_for(model)
@@ -137,14 +121,6 @@ def test_running_statistics_move_once_a_step_however_many_cores_share_it(data):
     torch.testing.assert_close(found[1], found[0])
 
 
-def test_an_image_alone_in_its_batch_is_said_in_one_line(data):
-    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 4))
-    few = data.train.subset(data.train.ids[:33])
-    fabric = Fabric(accelerator="cpu", devices=1)
-    with pytest.raises(ArcalError, match=r"1 image at once is too few .* with --images"):
-        fit([Member(model, 0)], Vanilla(4), RECIPE, few, data.validation, fabric=fabric)
-
-
 def test_a_folder_is_cropped_as_it_is_read(tmp_path):
     """Each epoch otherwise, and alike however many processes read it."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 40, 50, 3), np.uint8)
@@ -167,23 +143,6 @@ def test_a_folder_is_cropped_as_it_is_read(tmp_path):
         expected = part.at_random(draw(0, "augmentation", epoch)).images(part.ids)
         torch.testing.assert_close(x, as_input(expected, "cpu"))
     assert not torch.equal(*seen)
-
-
-def test_it_learns(data):
-    _, records = run(data, Vanilla(4), recipe=replace(RECIPE, augmentation="none"))
-    assert records[-1]["loss"] < 0.5 * records[0]["loss"]
-    assert records[-1]["accuracy"] > 0.35, "four classes, 51 images"
-
-
-def test_it_learns_where_torch_makes_new_parameters_of_those_moved(data):
-    """As of devices that extend torch."""
-    expected, _ = run(data, Vanilla(4))
-    torch.__future__.set_overwrite_module_params_on_conversion(True)
-    try:
-        states, _ = run(data, Vanilla(4))
-    finally:
-        torch.__future__.set_overwrite_module_params_on_conversion(False)
-    assert_same(states, expected)
 
 
 class KilledError(Exception):
@@ -233,18 +192,6 @@ def test_lockstep_members_share_labels_and_average_probabilities(data):
     assert records[-1]["gap"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_lockstep_members_of_a_method_that_learns_nothing_are_single_models(data):
-    together, _ = run(data, Vanilla(4), (0, 1))
-    assert_same(together, [run(data, Vanilla(4), (seed,))[0][0] for seed in (0, 1)])
-
-
-def test_label_smoothing_of_zero_is_vanilla(data):
-    plain, _ = run(data, Vanilla(4))
-    smoothed, _ = run(data, LabelSmoothing(4, epsilon=0.0))
-    for name in plain[0]:
-        torch.testing.assert_close(plain[0][name], smoothed[0][name], rtol=1e-3, atol=1e-4)
-
-
 def test_rescoring_recuts_the_levels_and_survives_a_restart(data, tmp_path):
     asked = []
 
@@ -281,23 +228,6 @@ def test_a_diverging_run_says_so(data):
         run(data, Vanilla(4), recipe=replace(RECIPE, learning_rate=1e30))
 
 
-def test_a_network_that_gives_no_gradient_says_so(data):
-    class Detached(nn.Linear):
-        def forward(self, input):
-            return super().forward(input.flatten(1)).detach()
-
-    member = Member(Detached(data.train.images(torch.arange(1)).numel(), 4), 0)
-    with pytest.raises(ArcalError, match="the loss has no gradient: the network must not detach"):
-        fit(
-            [member],
-            Vanilla(4),
-            RECIPE,
-            data.train,
-            data.validation,
-            fabric=Fabric(accelerator="cpu", devices=1),
-        )
-
-
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     """Of the same network, so that nothing else would tell."""
     folders = [RunFolder.create(tmp_path, f"s{seed}", {"seed": seed}) for seed in (0, 1)]
@@ -326,11 +256,15 @@ def test_every_process_has_as_many_images_of_however_few(N):
     assert set(dealt.tolist()) == set(order.tolist())
 
 
+@pytest.mark.slow
 def test_processes_compute_the_same_soft_labels_as_one(tmp_path):
     from two_processes import validated
 
     on_two_processes(Path(__file__).with_name("two_processes.py"), tmp_path)
     two = [json.loads((tmp_path / str(rank)).read_text()) for rank in range(2)]
     alone = json.loads(json.dumps(validated(Fabric(accelerator="cpu", devices=1))))
-    assert two[0][0] == alone[0], "identical predictions must give identical measures and labels"
     assert two[0] == two[1], "after an epoch of training all processes must agree"
+    for measures, expected in zip(two[0][0], alone[0], strict=True):  # of batches of other shapes
+        assert measures.keys() == expected.keys()
+        for name, value in measures.items():
+            assert value == pytest.approx(expected[name], abs=1e-5), name

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from arcal.compute.launcher import Launcher
-from arcal.errors import ArcalError
-from command_line import arcal
 from launching import finish, free_port, on_one_machine, start, torchrun
 
 SIZE = ["--images", "400", "--validation", "100", "--epochs", "2", "--quiet"]
@@ -57,43 +55,6 @@ def test_two_machines_give_the_same_bits(tmp_path, alone):
     assert bits(tmp_path) == alone
     assert len(said) == 1
     assert not silence
-
-
-@pytest.mark.slow
-def test_srun_gives_the_same_bits(tmp_path, alone):
-    """With the variables that SLURM sets; there is no SLURM here."""
-    said = by_srun("train", *SIZE, *LEVELS, "--devices", 2, "--runs", tmp_path)
-    assert bits(tmp_path) == alone
-    assert len(said) == 1
-
-
-def by_srun(*command):
-    """What the first of two processes says that have the variables of `srun`."""
-    job = {"SLURM_JOB_ID": "7001", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1"}
-    job |= {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "MASTER_PORT": str(free_port())}
-    job |= {"SLURM_NNODES": "1", "SLURM_STEP_NUM_NODES": "1", "SLURM_NODEID": "0"}
-    of_srun = [sys.executable, "-m", "arcal", *command]
-    tasks = [
-        start(of_srun, **job, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)) for rank in range(2)
-    ]
-    (first, said), (second, silence) = map(finish, tasks)
-    assert (first, second) == (0, 0), said + silence
-    assert not silence
-    return said
-
-
-@pytest.mark.slow
-def test_members_of_an_ensemble_end_in_the_bits_of_one_process(tmp_path):
-    ensemble = ["train", *SIZE, *LEVELS, "--ensemble", "--seeds", 0, 1, 2, "--devices"]
-    one, by_torchrun = [sys.executable, "-m", "arcal", *ensemble, 1], [*on_one_machine(), *ensemble]
-    assert finish(start([*one, "--runs", tmp_path / "one"]))[0] == 0
-    code, said = finish(start([*by_torchrun, 2, "--runs", tmp_path / "torchrun"]))
-    assert code == 0, said
-    by_srun(*ensemble, 2, "--runs", tmp_path / "srun")
-    whole = bits(tmp_path / "one")
-    assert len(whole) == 4, "three vanilla runs and the ensemble"
-    assert bits(tmp_path / "torchrun") == whole
-    assert bits(tmp_path / "srun") == whole
 
 
 def long(folder, *launch):
@@ -151,50 +112,14 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
     assert bits(tmp_path) == whole
 
 
-@linux
-@pytest.mark.slow
-def test_an_elastic_restart_goes_on(tmp_path, whole):
-    again = torchrun("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
-    process = start(long(tmp_path, *again), TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1")
-    os.kill(ranks(process)[1], signal.SIGKILL)
-    code, said = finish(process)
-    assert code == 0, said
-    assert bits(tmp_path) == whole
-
-
-def test_a_restart_that_would_meet_the_earlier_processes_is_refused():
-    launcher = Launcher("torchrun", 1, 2, 2, 1)
-    shared = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    with pytest.raises(ArcalError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or run"):
-        launcher.check_restart(shared)
-    launcher.check_restart(shared | {"TORCHELASTIC_RESTART_COUNT": "0"})
-    launcher.check_restart(shared | {"TORCHELASTIC_USE_AGENT_STORE": "False"})
-
-
-@linux
-@pytest.mark.slow
-def test_ranks_end_with_torchrun(tmp_path):
-    process = start(long(tmp_path))
-    both = ranks(process)
-    process.kill()
-    process.communicate()
-    all_end(both)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         (["train"], "torchrun started 2 processes on 1 machine, and not 1 process on 1 machine"),
-        (["train", "--devices", "2", "--nodes", "2"], "give --devices 2 --nodes 1"),
-        (["train", "--devices", "2", "--nope"], "there is no option --nope"),
-        (["train", "--devices", "2", "--workers", "2"], "2 devices for each of several runs"),
         (["score", "there/is/none"], "there/is/none is not a run folder: there is no such folder"),
-        (["score", ".", "--devices", "4"], "give --devices 2 --nodes 1"),
-        (["evaluate", ".", "--nodes", "2"], "give --devices 2 --nodes 1"),
-        (["evaluate", ".", "--workers", "2"], "2 devices share the sets already"),
         (["audit", "a.py:net", "there/is/none", "--ray", "local"], "leave --ray out"),
-        (["plan", "train"], "start this command once, without it"),
+        (["demo"], "start this command once, without it"),
     ],
 )
 def test_what_does_not_fit_is_one_line(command, words):
@@ -202,10 +127,6 @@ def test_what_does_not_fit_is_one_line(command, words):
     assert code != 0
     (line,) = said
     assert words in line
-
-
-def test_machines_without_a_launcher_are_told_how_to_start_one(tmp_path):
-    assert "torchrun --nnodes 2" in arcal("train", "--nodes", 2, "--runs", tmp_path).line
 
 
 @pytest.mark.parametrize(
@@ -221,10 +142,3 @@ def test_machines_without_a_launcher_are_told_how_to_start_one(tmp_path):
 )
 def test_launchers_are_known_by_what_they_set(values, expected):
     assert Launcher.from_environment(values) == expected
-
-
-def test_the_line_says_what_to_give():
-    launcher = Launcher("srun", 5, 8, 4, 2)
-    launcher.check(4, 2)
-    with pytest.raises(ArcalError, match=r"^srun started 4 processes on each of 2 machines, and "):
-        launcher.check(8, 1)

@@ -1,6 +1,5 @@
 """Networks that somebody else wrote: told of the data, drawn by the seed, checked before use."""
 
-import os
 import sys
 
 import pytest
@@ -9,7 +8,6 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from arcal.classifiers import named_in_code
 from arcal.errors import ArcalError
 from arcal.training.network_source import NetworkSource
 
@@ -158,17 +156,6 @@ def test_the_digest_has_what_the_file_imports_from_beside_it(tmp_path):
     assert source.digest() != before
 
 
-def test_the_digest_of_code_in_a_package_that_fails_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "broken_package").mkdir()
-    (tmp_path / "broken_package" / "__init__.py").write_text("\n1 / 0\n")
-    with pytest.raises(ArcalError, match=r"__init__.py:2: ZeroDivisionError") as caught:
-        NetworkSource("broken_package.nets:make").digest()
-    assert "\n" not in str(caught.value)
-    with pytest.raises(ArcalError, match="is not a path"):
-        NetworkSource("~nobody_of_this_name/nets.py:make").digest()
-
-
 def test_torchvisions_networks_normalise_and_start_from_weights(tmp_path):
     theirs = models.get_model("shufflenet_v2_x0_5", weights=None, num_classes=7)
     save_file(theirs.state_dict(), tmp_path / "seven.safetensors")
@@ -221,29 +208,3 @@ def test_timms_networks_take_any_number_of_channels_and_classes(channels):
     if channels == 1:
         mean, std = mean.mean(), std.mean()
     torch.testing.assert_close(network(x), inner((x - mean) / std))
-
-
-def test_a_tag_of_timms_has_its_own_normalisation():
-    """It is that which the weights that a training starts from were trained with."""
-    timm = pytest.importorskip(
-        "timm", reason="timm is not installed: make test-all installs it", exc_type=ImportError
-    )
-    tags = "resnet18d", "resnet18d.ra4_e3600_r224_in1k"
-    configs = [timm.get_pretrained_cfg(tag) for tag in tags]
-    assert configs[0].mean != configs[1].mean
-    for tag, config in zip(tags, configs, strict=True):
-        network = NetworkSource(f"timm:{tag}").build(classes=2, shape=SHAPE, seed=0)
-        mean = network.state_dict()["normalize.mean"].flatten()
-        assert mean.tolist() == pytest.approx(config.mean)
-    with pytest.raises(ArcalError, match=r"timm has no configuration resnet18d\.none: "):
-        NetworkSource("timm:resnet18d.none").build(classes=2, shape=SHAPE, seed=0)
-
-
-def test_a_file_that_is_changed_within_a_second_is_run_as_it_is_now(tmp_path, monkeypatch):
-    """Python's compiled copy goes by the size of the file, and by whole seconds."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    path = tmp_path / "quickly.py"
-    for value in (1, 2):
-        path.write_bytes(b"value = %d\n" % value)
-        os.utime(path, (1e9, 1e9))
-        assert named_in_code(f"{path}:value").value == value

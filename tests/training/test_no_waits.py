@@ -21,16 +21,13 @@ from pretended_device import DEVICE, Pretended
 BATCH = 16
 METHODS = [
     ("vanilla", {}),
-    ("label-smoothing", {}),
     ("adals", {}),
     ("ar-adals", {}),
     ("focal", {}),
     ("vanilla", {"mixup": 0.2}),
-    ("vanilla", {"noise": 0.1}),
     ("vanilla", {"augmix": 12}),
     ("vanilla", {"regmixup": 20}),
     ("vanilla", {"perturbed": 0.1}),
-    ("vanilla", {"entropy": 0.1, "mbls": 6}),
 ]
 
 
@@ -74,11 +71,6 @@ def test_a_step_waits_for_nothing(name, settings, monkeypatch):
 def test_no_network_waits(network, monkeypatch):
     few, many = (waits_of("vanilla", {}, steps, monkeypatch, network) for steps in (1, 2))
     assert few == many
-
-
-def test_ccat_waits_once_a_step_to_see_that_its_images_are_in_bounds(monkeypatch):
-    few, many = (waits_of("ccat", {}, steps, monkeypatch) for steps in (1, 4))
-    assert many - few == 3
 
 
 def test_what_waits_is_counted():

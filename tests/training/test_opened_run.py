@@ -10,6 +10,8 @@ from arcal.training import RECIPES, Run, train
 from arcal.training.opened_run import open_model
 from arcal.training.saved_run import models_of
 
+pytestmark = pytest.mark.processor
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

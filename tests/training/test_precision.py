@@ -16,7 +16,8 @@ from arcal.networks import build
 from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run
+
+pytestmark = pytest.mark.processor
 
 RECIPE = replace(RECIPES["demo"].shortened(1), batch_size=32)
 
@@ -90,17 +91,6 @@ def test_every_other_layer_computes_the_same_bits(layer):
         assert torch.equal(layer(x), expected)
 
 
-def test_the_sum_of_a_residual_block_is_not_rounded():
-    network: Any = build("resnet29", classes=10, shape=(3, 32, 32), generator=draw(0, "init"))
-    sums = []
-    for block in network.blocks:
-        block.register_forward_hook(lambda block, x, y: sums.append(y))
-    fabric = fabric_on("cpu", "bf16-mixed")
-    logits = fabric.setup(network)(torch.rand(4, 3, 32, 32))
-    assert {y.dtype for y in [logits, *sums]} == {torch.float32}
-    assert not any(torch.equal(y, y.bfloat16().float()) for y in sums)
-
-
 def test_training_rounds_and_validation_does_not(data):
     rounded = {True: [], False: []}  # by whether the network was in training
 
@@ -141,14 +131,3 @@ def test_a_linear_schedule_moves_with_every_batch(data):
     for name, expected in model.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], expected, rtol=1e-3, atol=1e-4)
     assert [record["rate"] for record in records] == [0.1, 0]
-
-
-def test_what_came_later_leaves_the_configuration_of_older_runs_alone(data):
-    config = Run().config(data)
-    assert config["format"] == 1
-    assert not {"schedule", "core_batch"} & set(config["recipe"])
-    linear = Run(recipe=replace(RECIPE, steps=(), schedule="linear")).config(data)
-    assert linear["recipe"]["schedule"] == "linear"
-    half = Run(recipe=replace(RECIPES["small"], precision="bf16-mixed")).config(data)
-    assert half["format"] == 2, "autocast's bf16 is not this one"
-    assert half["recipe"] | {"precision": "32-true"} == config["recipe"]

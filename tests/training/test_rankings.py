@@ -10,7 +10,7 @@ from arcal.store import RunFolder
 from arcal.training import rankings
 from arcal.training._train import train
 from arcal.training.many import train_all
-from arcal.training.rankings import bases_of, for_distances, for_levels, shares
+from arcal.training.rankings import bases_of, shares
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.scoring import score_file
@@ -56,30 +56,6 @@ def test_shares_in_any_order_leave_nothing_to_score(run, order, tmp_path, monkey
     train_all([run], tmp_path / "shares")
     assert not list((tmp_path / "shares").rglob("*.shards"))
     assert files_of(tmp_path / "shares") == files_of(tmp_path / "whole")
-
-
-def test_a_share_of_what_is_merged_is_nothing(run, tmp_path):
-    (folder,) = train_all([run], tmp_path)
-    before = files_of(tmp_path)
-    for piece in shares([run], lambda run: run.load(), tmp_path, Compute()):
-        piece()
-    train_all([replace(run, settings=run.settings | {"alpha": 0.4})], tmp_path)
-    assert not list(tmp_path.rglob("*.shards"))
-    after = files_of(tmp_path)
-    assert {name: after[name] for name in before} == before
-    assert folder.epochs_done() == 1
-
-
-def test_what_runs_are_ranked_by(run):
-    plain = replace(run, method="vanilla", settings={})
-    assert (bases_of(plain), for_levels(plain), for_distances(plain)) == ([], [], [])
-    own = replace(plain, settings={"perturbed": 0.5, "perturbed_by": "attack"})
-    assert [base.seeds for base in bases_of(own)] == [(0,)]
-    assert for_levels(own) == []
-    (ranking,) = for_distances(own)
-    assert (ranking.part, ranking.order) == ("train", "attack")
-    assert ranking.attacked() is not None
-    assert [one.part for one in for_levels(run)] == ["train", "validation"]
 
 
 def test_a_share_needs_a_trained_run(run, tmp_path):

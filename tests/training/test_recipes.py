@@ -4,14 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from arcal.errors import ArcalError
-from arcal.networks import build
-from arcal.training.draws import draw
-from arcal.training.recipes import RECIPES, recipe_named
+from arcal.training.recipes import RECIPES
 
 
 def test_resnet29_is_appendix_a1():
@@ -19,16 +16,6 @@ def test_resnet29_is_appendix_a1():
     assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (200, 256, "adam")
     rates = [recipe.rate(e) for e in (0, 79, 80, 119, 120, 159, 160, 179, 180, 199)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6, 1e-6, 0.5e-6, 0.5e-6])
-
-
-def test_wrn_is_the_script():
-    """8 cores of 64 images, and 0.1 for every 128 images."""
-    recipe = RECIPES["wrn-28-10"]
-    assert (recipe.epochs, recipe.optimizer) == (200, "sgd")
-    assert (recipe.batch_size, recipe.core_batch) == (8 * 64, 64)
-    assert recipe.rate(0.25) == pytest.approx(0.25 * 0.1 * 512 / 128)
-    rates = [recipe.rate(e) for e in (1, 59, 60, 120, 160, 199)]
-    assert rates == pytest.approx([0.4, 0.4, 0.08, 0.016, 0.0032, 0.0032])
 
 
 def test_imagenet_is_appendix_a3_and_the_script():
@@ -73,42 +60,18 @@ def test_a_kernel_that_is_made_of_others_decays_as_one(name, norm):
     assert _decayed(RECIPES[name], normed) == {n for n, whole in parts.items() if whole in decayed}
 
 
-@pytest.mark.parametrize("name", ["fast", "imagenet"])
-def test_a_kernel_that_layers_share_takes_one_step_at_a_time(name):
-    model: Any = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1))
-    model[1].weight = model[0].weight
-    every = [p for g in RECIPES[name].optimizer_for(model).param_groups for p in g["params"]]
-    assert sorted(map(id, every)) == sorted(map(id, model.parameters()))
-
-
 def _decayed(recipe, model):
     groups = recipe.optimizer_for(model).param_groups
     chosen = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
     return {name for name, p in model.named_parameters() if id(p) in chosen}
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_takes_a_step(name):
-    model: Any = build("small", classes=3, shape=(1, 28, 28), generator=draw(0, "init"))
-    optimizer = recipe_named(name).optimizer_for(model)
-    before = model.classifier.weight.clone()
-    model(torch.rand(4, 1, 28, 28)).logsumexp(1).sum().backward()
-    optimizer.step()
-    assert not torch.equal(model.classifier.weight, before)
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"optimizer": "adamw"}, "optimizer 'adamw' is unknown: choose from adam, sgd"),
-        ({"decayed": "some"}, "decayed 'some' is unknown"),
-        ({"augmentation": "blur"}, "augmentation 'blur' is unknown: choose from none"),
-        ({"precision": "16"}, "precision '16' is unknown"),
         ({"core_batch": 0}, "0 at a time"),
-        ({"batch_size": 0}, "a batch of 0: at least 1"),
         ({"learning_rate": -1.0}, "learning rate -1.0"),
-        ({"learning_rate": float("inf")}, "learning rate inf"),
-        ({"weight_decay": float("inf")}, "weight decay inf"),
         ({"learning_rate": 1e39}, "give finite numbers"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown: choose from steps, linear"),
@@ -116,20 +79,11 @@ def test_every_recipe_takes_a_step(name):
         ({"schedule": "linear", "steps": (), "warmup": 16}, "a warm-up shorter than"),
         ({"steps": ((14, 0.01), (11, 0.1))}, "in the order of their epochs"),
         ({"steps": ((11, -0.1),)}, "factors of 0 or more"),
-        ({"steps": ((11, float("nan")),)}, "factors of 0 or more"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(change, says):
     with pytest.raises(ArcalError, match=says):
         replace(RECIPES["demo"], **change)
-
-
-def test_shortened_keeps_proportions():
-    short = RECIPES["resnet29"].shortened(20)
-    assert short.steps == ((8, 1e-1), (12, 1e-2), (16, 1e-3), (18, 0.5e-3))
-    assert RECIPES["resnet29"].shortened(1).rate(0) == 1e-3
-    with pytest.raises(ArcalError, match="recipe 'x' is unknown"):
-        recipe_named("x")
 
 
 def test_a_linear_schedule_rises_and_falls_on_straight_lines():
@@ -144,26 +98,3 @@ def test_a_linear_schedule_rises_and_falls_on_straight_lines():
     assert (short.epochs, short.warmup) == (2, 1)
     assert [short.rate(done) for done in (0.5, 1, 1.5)] == pytest.approx([0.2, 0.4, 0.2])
     assert recipe.shortened(1).rate(0) == 0.4
-
-
-def test_a_linear_schedule_is_torch_s_a_step_ahead():
-    """Of 5 batches an epoch, without a warm-up: torch's first step has the whole rate."""
-    recipe = replace(RECIPES["demo"], epochs=4, learning_rate=0.4, steps=(), schedule="linear")
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
-    linear = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=20)
-    rates = []
-    for _ in range(20):
-        optimizer.step()
-        linear.step()
-        rates += linear.get_last_lr()
-    assert [recipe.rate(step / 5) for step in range(1, 21)] == pytest.approx(rates, abs=1e-12)
-
-
-@pytest.mark.parametrize("images", [1, 7, 8, 9, 15, 16, 17, 33])
-@pytest.mark.parametrize(("batch", "core", "devices"), [(8, None, 1), (8, 3, 1), (8, None, 2)])
-def test_the_fewest_images_at_once(images, batch, core, devices):
-    """By splitting as the loop does."""
-    recipe = replace(RECIPES["demo"], batch_size=batch, core_batch=core)
-    mine = torch.arange(-(-images // devices))
-    sizes = {len(x) for b in mine.split(batch // devices) for x in b.split(core or batch)}
-    assert recipe.fewest(images, devices) == min(sizes)

@@ -1,11 +1,5 @@
 """A kill in the middle of a re-scoring loses a shard: not the epoch before it, nor other shards."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
 import torch
 from test_fit import RECIPE, levelled, run
@@ -89,35 +83,3 @@ def test_shards_of_something_else_are_done_again(data, tmp_path, spoil):
     train(data, folder, rest)
     assert rest.done == [every.done[0], *every.done[2:]]
     assert folder.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
-
-
-def command(folder, devices):
-    size = ["--images", 600, "--validation", 60, "--epochs", 2, "--rescore", 1]
-    levels = ["--method", "ar-adals", "--order", "attack", "--levels", 2, "--alpha", 0.1]
-    options = ["--devices", devices, "--runs", folder, "-v"]
-    return [sys.executable, "-m", "arcal", "train", *map(str, [*size, *levels, *options])]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("devices", [1, 2])
-def test_a_killed_rescoring_goes_on(tmp_path, devices):
-    process = subprocess.Popen(
-        command(tmp_path / "cut", devices), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 300
-    while not (shards := list(tmp_path.glob("cut/*/rescoring/train/0*.safetensors"))):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    (folder,) = {path.parents[2] for path in shards}
-    assert load_header(folder / "checkpoint.safetensors")["unscored"]
-    done = subprocess.run(command(tmp_path / "cut", devices), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    if devices == 1:
-        assert "images of train were re-scored before" in done.stderr.replace("\n", " ")
-    whole = subprocess.run(command(tmp_path / "whole", devices), capture_output=True, text=True)
-    assert whole.returncode == 0, whole.stderr
-    (expected,) = tmp_path.glob(f"whole/{folder.name}/checkpoint.safetensors")
-    assert (folder / "checkpoint.safetensors").read_bytes() == expected.read_bytes()

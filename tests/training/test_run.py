@@ -9,16 +9,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from arcal.data import Data, InMemory, load
+from arcal.data import load
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import same_data
-from arcal.methods import METHODS, Vanilla
 from arcal.networks import NETWORKS
 from arcal.store import RunFolder
-from arcal.training import train
-from arcal.training.recipes import RECIPES
-from arcal.training.run import DataIdentity, Run
-from arcal.training.saved_run import check_done, data_of, is_done, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import data_of, read_run
 from tiny_files import write_tiny
 
 SETTINGS = [
@@ -83,17 +80,6 @@ def test_a_run_remembers_the_size_of_its_images_and_whose_its_validation_part_is
     assert len(set(names)) == 3
 
 
-def test_runs_are_twins_even_where_their_method_is_not_installed(tiny, tmp_path, monkeypatch):
-    class Mine(Vanilla):
-        name = "mine"
-
-    monkeypatch.setitem(METHODS, "mine", Mine)
-    run = Run(tiny[0], method="mine", validation=40)
-    records = [read_back(replace(run, seeds=(seed,)), tiny, tmp_path) for seed in (0, 1)]
-    monkeypatch.delitem(METHODS, "mine")
-    assert records[0].is_twin(records[1])
-
-
 def test_twins_start_from_the_same_weights_wherever_these_are(tiny, tmp_path):
     code = "from torch import nn\nmake = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
     (tmp_path / "own_twins.py").write_text(code)
@@ -110,12 +96,6 @@ def test_twins_start_from_the_same_weights_wherever_these_are(tiny, tmp_path):
     other = read_back(replace(run, seeds=(2,)), tiny, tmp_path)
     assert one.is_twin(same)
     assert not one.is_twin(other)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_run_of_every_recipe_is_read_back_as_it_was(name, tiny, tmp_path):
-    run = Run(tiny[0], recipe=RECIPES[name], validation=40)
-    assert read_back(run, tiny, tmp_path).run == run
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -138,14 +118,6 @@ def test_what_else_a_run_says_is_read_back(network, tiny, tmp_path):
     assert record.data.parts["tiny/train"] == data.train.fingerprint()
 
 
-def test_a_run_says_all_that_is_needed_to_run_it_again(tiny, tmp_path):
-    run = Run(tiny[0], method="ar-adals", settings={"R": 4}, validation=40)
-    record = read_back(run, tiny, tmp_path)
-    again = record.run.folder(tmp_path, record.run.load())
-    assert again.path == run.folder(tmp_path, tiny[1]).path
-    assert read_run(again) == record
-
-
 def config_without(folder, *fields):
     config = json.loads((folder.path / "config.json").read_text())
     *outer, last = fields
@@ -160,12 +132,7 @@ def config_without(folder, *fields):
     "fields",
     [
         ("network",),
-        ("settings",),
-        ("seeds",),
-        ("threads",),
-        ("recipe",),
         ("recipe", "epochs"),
-        ("data",),
         ("data", "classes"),
         ("format",),
     ],
@@ -180,85 +147,6 @@ def test_a_configuration_that_misses_a_field_is_refused_in_one_line(fields, tiny
     assert line.startswith(f"{folder.path}/config.json cannot be read by this version")
     assert repr(fields[-1]) in line
     assert "\n" not in line
-
-
-def test_a_configuration_that_never_said_where_its_data_is(tiny, tmp_path):
-    config = config_without(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]), "source")
-    folder = RunFolder.create(tmp_path / "old", "vanilla-s0", config)
-    assert read_run(folder).run.data == ""
-    with pytest.raises(ArcalError, match="does not say where its data is: give its path"):
-        data_of(folder)
-    assert data_of(folder, tiny[0]).test.fingerprint() == tiny[1].test.fingerprint()
-
-
-@pytest.mark.parametrize(
-    "change", [{"method": "mine"}, {"settings": {"gamma": 2}}, {"network": "huge"}]
-)
-def test_a_run_is_read_as_it_was_though_what_made_it_is_not_here(tiny, tmp_path, change):
-    folder = Run(tiny[0], validation=40).folder(tmp_path, tiny[1])
-    config = json.loads((folder.path / "config.json").read_text())
-    read = read_run(RunFolder.create(tmp_path, "mine-s0", config | change)).run
-    assert read == read_run(RunFolder.create(tmp_path, "mine-s0", config | change)).run
-    assert {name: getattr(read, name) for name in change} == change
-    assert read != read_run(folder).run
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [({"threads": 1.5}, "threads is 1.5"), ({"recipe": "small"}, "recipe is 'small'")],
-)
-def test_an_argument_of_another_type_is_refused(given, says):
-    with pytest.raises(ArcalError, match=says):
-        Run(**given)
-
-
-def test_paths_may_be_paths():
-    run = Run(data=Path("photos"), network="small")  # pyright: ignore[reportArgumentType]
-    assert run == Run(data="photos")
-
-
-def test_a_run_that_was_never_trained_is_not_done(tiny, tmp_path):
-    assert not is_done(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]))
-
-
-def test_a_finished_run_without_its_metrics_is_given_one_piece_of_advice(tiny, tmp_path):
-    run = Run(tiny[0], validation=40, recipe=RECIPES["small"].shortened(1))
-    folder = train(run, tmp_path)
-    (folder.path / "metrics.jsonl").unlink()
-    for command in (lambda: train(run, tmp_path), lambda: check_done([folder])):
-        with pytest.raises(ArcalError, match="its checkpoint 1: delete the folder and train it"):
-            command()
-
-
-def test_other_data_than_the_folder_of_a_run_with_a_size_is_refused_as_such(tiny, tmp_path):
-    for i, where in enumerate(("train/a", "train/b", "test/a", "test/b")):
-        (folder := tmp_path / "photos" / where).mkdir(parents=True)
-        for j in range(3):
-            Image.new("L", (12, 10), 20 * i + j).save(folder / f"{j}.png")
-    run = Run(str(tmp_path / "photos"), validation=2, size=8)
-    says = r"trained with --size 8, cannot be read \(.* --size 8 is for folders .* out\); if it"
-    with pytest.raises(ArcalError, match=says):
-        data_of(run.folder(tmp_path, run.load()), tiny[0])
-
-
-@pytest.mark.parametrize("name", ["mine", "{}/mine"])
-def test_data_whose_parts_have_one_name_are_known_by_all_of_them(name):
-    def data(*firsts):
-        ids, pixels = torch.arange(2), torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
-        return Data(
-            "mine",
-            *(
-                InMemory(name.format(i), ids + first, ids, ("cat", "dog"), pixels)
-                for i, first in enumerate(firsts)
-            ),
-        )
-
-    one, *others = (
-        DataIdentity.from_data(data(*firsts)) for firsts in ((0, 2, 4), (6, 2, 4), (0, 6, 4))
-    )
-    assert len(one.parts) == 3
-    assert one.is_same(DataIdentity.from_data(data(0, 2, 4)))
-    assert not any(one.is_same(other) for other in others)
 
 
 def test_runs_of_other_data_are_not_compared(tmp_path):

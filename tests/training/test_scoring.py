@@ -2,23 +2,20 @@
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 from tiny_data import tiny
 
-from arcal.attacks import ATTACKS, CarliniWagner, attack_named, name_of
+from arcal.attacks import CarliniWagner, attack_named, name_of
 from arcal.cli import main
-from arcal.compute.device import fabric_on
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
 from arcal.files import locked
@@ -30,8 +27,9 @@ from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.saved_run import model_of
 from arcal.training.scoring import SHARD, score_run
-from launching import on_two_processes
 from tiny_files import write_tiny
+
+pytestmark = pytest.mark.processor
 
 QUICK = CarliniWagner(search_steps=1, iterations=3)
 SIXTEEN = "boundary-projection-quick"
@@ -189,36 +187,7 @@ def test_processes_write_the_same_bytes(case, whole, written, monkeypatch, capfd
     assert not case.shards().exists()
 
 
-class Spoiled(InMemory):
-    """Images 200 to 399, the share of the second of two processes, cannot be read."""
-
-    def images(self, positions):
-        if 200 <= int(positions[0]) < 400:
-            raise ArcalError("an image is damaged")
-        return super().images(positions)
-
-
 @pytest.mark.slow
-def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
-    part = Spoiled(**{f.name: getattr(case.test, f.name) for f in fields(case.test)})
-    with pytest.raises(ArcalError, match=r"^an image is damaged$"):
-        case.score("margin", part, fabric=fabric_on("cpu", processes=2))
-    assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}
-
-
-@pytest.mark.slow
-def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
-    """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
-    case.shards("margin").mkdir(parents=True)
-    (case.shards("margin") / "00001.parquet").write_text("no Parquet")
-    on_two_processes(Path(__file__).with_name("two_scorers.py"), case.folder.path, tmp_path)
-    assert case.file().read_bytes() == whole
-    first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
-    assert first == second
-    assert first["robustness"] == case.score().robustness.tolist()
-    assert "00001.parquet is not a score file" in first["error"]
-
-
 def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
     process = subprocess.Popen(case.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 300
@@ -235,21 +204,6 @@ def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
     assert found.isdisjoint(path.stem for path in written), "finished shards are not repeated"
     assert len(found) + len(written) == 3
     assert case.file().read_bytes() == whole
-
-
-@pytest.mark.slow
-def test_a_scoring_outlives_the_shell_that_started_it(case, whole):
-    """As with nohup: what it watches is a process of arcal's own that it is a part of."""
-    command = shlex.join(case.command)
-    begun = shlex.join(["test", "-e", str(case.shards() / "00000.parquet")])
-    script = f"{command} > /dev/null 2>&1 & until {begun}; do sleep 0.01; done"
-    subprocess.run(["sh", "-c", script], check=True, timeout=300)
-    deadline = time.monotonic() + 300
-    while not case.file().exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    with locked(case.file().with_name(f".test-{SIXTEEN}.lock")):  # it has left
-        assert case.file().read_bytes() == whole
 
 
 @pytest.mark.parametrize("kept", ["file", "shard"])
@@ -295,16 +249,6 @@ def test_scores_of_another_model_data_or_code_are_refused(case, kept, monkeypatc
     case.score("attack", few, attack=QUICK)  # what is finished holds for any number of threads
 
 
-def test_scores_of_an_attack_with_other_settings_lie_beside_them(case):
-    few = case.test.subset(case.test.ids[:4])
-    for attack in (QUICK, replace(QUICK, iterations=4)):
-        case.score("attack", few, attack=attack)
-        assert case.file(name_of(attack)).exists()
-    case.file(name_of(QUICK)).rename(case.file(name_of(replace(QUICK, iterations=4))))
-    with pytest.raises(ArcalError, match="its attack iterations is 3, not 4; delete it"):
-        case.score("attack", few, attack=replace(QUICK, iterations=4))
-
-
 def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):
     interrupted(case, written, 2, "random")
     first, second = (path.read_bytes() for path in written)
@@ -329,19 +273,3 @@ def test_who_needs_the_same_file_waits_and_reads_it(case, whole, written):
     other.join(30)
     assert written == []
     assert torch.equal(got[0].robustness, case.score().robustness)
-
-
-def test_attacks_are_known_by_their_names():
-    for name in ATTACKS:
-        assert name_of(attack_named(name)) == name
-    with pytest.raises(ArcalError, match="attack 'magic' is unknown: choose from boundary"):
-        attack_named("magic")
-    with pytest.raises(ArcalError, match="has no name"):
-        name_of(object())
-
-
-def test_bad_input_is_one_line(case):
-    with pytest.raises(ArcalError, match="nothing to score"):
-        case.score("margin", case.test.subset(case.test.ids[:0]))
-    with pytest.raises(ArcalError, match="0 processes"):
-        fabric_on("cpu", processes=0)

@@ -85,19 +85,6 @@ def test_images_are_perturbed_by_the_distances_of_a_vanilla_run(tmp_path, method
     assert len(with_bases([run])) == 3
 
 
-def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    write_tiny(tmp_path / "data")
-    run = Run("~/data", recipe=RECIPES["demo"].shortened(1), validation=40)
-    data = run.load()
-    folder = run.folder(tmp_path / "runs", data)
-    assert folder.config_checked()["source"] == str(tmp_path / "data")
-    assert run.path(tmp_path / "runs", data) == folder.path
-    monkeypatch.setenv("HOME", str(tmp_path / "moved"))
-    found = data_of(folder)
-    assert found.train.fingerprint() == data.train.fingerprint()
-
-
 THEN = """
 import torch
 from torch import nn
@@ -153,52 +140,6 @@ def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path)
     with pytest.raises(ArcalError, match=says):
         train(run, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
-
-
-def test_one_batch_at_the_end_of_a_linear_schedule_is_refused(tmp_path):
-    """Its rate is 0, so the network would stay as it was drawn."""
-    recipe = replace(RECIPES["small"].shortened(1), steps=(), schedule="linear", batch_size=512)
-    run = Run(str(write_tiny(tmp_path / "data")), recipe=recipe, validation=40)
-    with pytest.raises(ArcalError, match="whose learning rate is 0: take more epochs"):
-        train(run, tmp_path / "runs")
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_network_that_is_the_same_each_time_is_refused(tmp_path, monkeypatch):
-    """Trained with one seed, it would be where the next seed begins."""
-    code = "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
-    (tmp_path / "own_only_one.py").write_text(code + "\n\ndef make():\n    return network\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    run = Run(str(write_tiny(tmp_path / "data")), network="own_only_one:make", validation=40)
-    with pytest.raises(ArcalError, match="own_only_one:make gives the same network each time"):
-        train(run, tmp_path / "runs")
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_network_that_views_its_activations_as_rows_is_trained_and_scored(tmp_path):
-    """As many tutorials have it: what is channels last in memory cannot be viewed as rows."""
-    code = """from torch import nn
-
-class Viewing(nn.Module):
-    def __init__(self, classes):
-        super().__init__()
-        self.first, self.second = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 8, 3, stride=2)
-        self.last = nn.Linear(8 * 6 * 6, classes)
-
-    def forward(self, x):
-        x = self.second(self.first(x).relu()).relu()
-        return self.last(x.view(len(x), -1))
-"""
-    (file := tmp_path / "own_viewing.py").write_text(code)
-    run = Run(
-        str(write_tiny(tmp_path / "data")),
-        network=f"{file}:Viewing",
-        recipe=RECIPES["small"].shortened(1),
-        validation=40,
-    )
-    folder = train(run, tmp_path / "runs")
-    scores = score_run(folder, data_of(folder).test, "test", "gradient")
-    assert (scores.robustness > 0).all()
 
 
 def test_what_a_network_draws_and_keeps_out_of_its_state_is_drawn_again(tmp_path):

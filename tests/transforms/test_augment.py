@@ -46,10 +46,6 @@ def test_a_seed_draws_the_same_whatever_the_default_dtype(name, request):
     assert torch.equal(AUGMENTATIONS[name](images, seeded()), expected)
 
 
-def test_none_is_the_identity():
-    assert torch.equal(AUGMENTATIONS["none"](pixels(), seeded()), pixels())
-
-
 def place(image, crop, padding):
     """Every (top, left, mirrored) at which `crop` is cut from the padded `image`."""
     padded = F.pad(image, (padding,) * 4)
@@ -101,16 +97,6 @@ def test_crops_are_spread_evenly_and_independently():
     assert 900 < sum(int(n) for p, n in zip(places, counts, strict=True) if p[2]) < 1100
 
 
-def test_padding_is_black():
-    white = torch.ones(200, 1, 8, 8)
-    crops = crop_flip(white, seeded())
-    assert set(crops.unique().tolist()) == {0.0, 1.0}
-    # A border of t rows and s columns of zeros leaves (8 - t)(8 - s) ones, t and s at most 4.
-    assert {int(n) for n in crops.sum((1, 2, 3))} <= {
-        (8 - t) * (8 - s) for t in range(5) for s in range(5)
-    }
-
-
 def shifts(count, size, fraction=0.1):
     """What `shift_flip(seeded())` draws, in its order: down, right, mirrored."""
     generator = seeded()
@@ -132,35 +118,10 @@ def test_shift_is_scipys(fraction):
         np.testing.assert_allclose(ours.numpy(), expected, atol=2e-6)
 
 
-def test_shifts_are_continuous_and_within_a_tenth():
-    """A vertical ramp shows its shift, mirrored or not: uniform within 4 of 40 pixels."""
-    ramp = torch.arange(40.0)[:, None].expand(3000, 1, 40, 40)
-    moved = (shift_flip(ramp, seeded()) - ramp)[:, 0, 20, 20]
-    assert -4 <= moved.min() < -3.9
-    assert 3.9 < moved.max() <= 4
-    assert moved.mean().item() == pytest.approx(0, abs=0.15)
-    assert moved.std().item() == pytest.approx(8 / 12**0.5, rel=0.05)
-    assert ((moved - moved.round()).abs() > 0.01).float().mean() > 0.9
-
-
 @pytest.mark.parametrize("augment", [shift_flip, resized_crop_flip])
 def test_uint8_is_the_rounded_float(augment):
     floats = augment(pixels().double(), seeded())
     assert (augment(pixels(), seeded()).double() - floats).abs().max() <= 0.5 + 1e-3
-
-
-def test_boxes_of_half_precision_are_those_of_float32():
-    """In bfloat16 the places of pixels would be off by up to half of one."""
-    ramp = torch.linspace(0, 1, 224).expand(8, 1, 224, 224)
-    for dtype, within in ((torch.float16, 1e-3), (torch.bfloat16, 8e-3)):
-        cropped = resized_crop_flip(ramp.to(dtype), seeded())
-        expected = resized_crop_flip(ramp.to(dtype).float(), seeded())
-        assert cropped.dtype == dtype
-        assert (cropped.float() - expected).abs().max() <= within / 2
-
-
-def test_a_constant_image_stays_constant():
-    assert shift_flip(torch.full((50, 1, 28, 28), 255, dtype=torch.uint8), seeded()).min() == 255
 
 
 @pytest.mark.parametrize("size", [(375, 500), (500, 333), (100, 700), (64, 64)])

@@ -5,11 +5,9 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 from scipy.stats import kstest
-from torch.nn import functional as F
 
-from arcal.errors import ArcalError
 from arcal.transforms import CORRUPTIONS, corrupt
-from arcal.transforms.augmix import DEPTH, LEFT_OUT, OPERATIONS, WIDTH, augmix
+from arcal.transforms.augmix import DEPTH, OPERATIONS, WIDTH, augmix
 
 
 def seeded(seed=0):
@@ -115,27 +113,6 @@ def test_a_seed_gives_the_same_bits_and_leaves_what_is_global():
     assert first.max() <= 1 + 1e-6
 
 
-def test_images_of_any_float_type_come_back_as_such():
-    x = pictures(8)
-    single = augmix(x, seeded(1))
-    for dtype, within in ((torch.float64, 1e-5), (torch.float16, 2e-2), (torch.bfloat16, 5e-2)):
-        mixed = augmix(x.to(dtype), seeded(1))
-        assert mixed.dtype == dtype
-        assert (mixed.double() - single).abs().mean() < within  # equalize jumps with its input
-    with pytest.raises(ArcalError, match="give floats"):
-        augmix((255 * x).byte(), seeded(1))
-
-
-def test_images_may_be_float32_where_the_default_is_float64(request):
-    x, (level, sign) = pictures(4), torch.tensor([[0.3], [1.0]]).expand(2, 4)
-    expected = {name: operation(x, level, sign) for name, operation in OPERATIONS.items()}
-    mixed = augmix(x, seeded(1))
-    request.getfixturevalue("float64_by_default")
-    for name, operation in OPERATIONS.items():
-        torch.testing.assert_close(operation(x, level, sign), expected[name])
-    assert torch.equal(augmix(x, seeded(1)), mixed)
-
-
 def test_shares_are_uniform_and_weights_dirichlet(monkeypatch):
     """Of black images whose chains end white in the first channel, and at random in the second.
 
@@ -177,38 +154,7 @@ def everything_of(operation, images):
 @pytest.mark.parametrize("type", CORRUPTIONS)
 def test_no_operation_does_what_a_corruption_does(type):
     images, ids = pictures(3), torch.arange(3)
-    for intensity in (1, 4):
-        corrupted = corrupt(images, ids, type=type, intensity=intensity)
-        for name, operation in OPERATIONS.items():
-            left = left_of(images, corrupted, everything_of(operation, images))
-            assert left > 0.5, f"{name} is {type} {intensity}: {left}"
-
-
-def test_operations_that_are_left_out_would_do_what_corruptions_do():
-    assert not set(OPERATIONS) & {*LEFT_OUT, *CORRUPTIONS}
-    images, ids = pictures(3), torch.arange(3)
-    kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13  # of Pillow's Sharpness
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate").flatten(0, 1)[:, None]
-    smooth = F.conv2d(padded, kernel[None, None]).view_as(images)
-    for type, intensity, other in (
-        ("contrast", 1, images.mean((2, 3), keepdim=True)),
-        ("gaussian_blur", 3, smooth),
-    ):
-        corrupted = corrupt(images, ids, type=type, intensity=intensity)
-        candidates = [other + share * (images - other) for share in torch.linspace(0, 2, 41)]
-        assert left_of(images, corrupted, candidates) < 0.4
-
-
-def test_elastic_transform_begins_as_an_affine_map():
-    """The exception: of a ramp it makes a ramp, as rotations, shears and translations do."""
-    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
-    ramps, ids = torch.stack([rows, columns])[:, None] / 62 + 0.25, torch.tensor([3, 3])
-    bent = []
-    for intensity in (1, 2, 3):
-        moved = corrupt(ramps, ids, type="elastic_transform", intensity=intensity)
-        inside = moved[:, 0, 8:24, 8:24]
-        bent.append(float(max(inside.diff(n=2, dim=1).abs().max(), inside.diff(n=2).abs().max())))
-        assert (inside - ramps[:, 0, 8:24, 8:24]).abs().max() > 0.01
-    assert bent[0] < 1e-5
-    assert bent[1] < 1e-4
-    assert bent[2] > 1e-3
+    corrupted = corrupt(images, ids, type=type, intensity=4)
+    for name, operation in OPERATIONS.items():
+        left = left_of(images, corrupted, everything_of(operation, images))
+        assert left > 0.5, f"{name} is {type}: {left}"

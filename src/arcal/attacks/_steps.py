@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Aim
 from arcal.attacks.inputs import over
 from arcal.attacks.norms import Bounds, Norm, clamped, project
 
@@ -213,14 +212,6 @@ class Planes:
             a, c = active[turn], j[turn]
             self.aim(a, c, self.normal[a, c], self.offset[a, c])
         return j, (1 + beyond).unsqueeze(1) * self.step[active]
-
-    def aimed_at(self, active: Tensor, j: Tensor) -> Tensor | None:
-        """The classes `(B,)` whose margins are wanted after a step to the planes of columns `j`."""
-        return self.k[active, j]
-
-    def met(self, active: Tensor, j: Tensor, aim: Aim, z: Tensor) -> Tensor:
-        """The columns `(B,)` of the planes to visit where the logits are `z` `(B, Z)`."""
-        return j
 
     def column(self, k: Tensor) -> Tensor:
         """The column `(N,)` of each class `k` `(N,)`; one without a column takes over the last."""

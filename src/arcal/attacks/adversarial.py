@@ -1,12 +1,11 @@
-"""The aim of an attack, its result, and the check that the result is true."""
+"""The result of an attack, and the check that it is true."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.inputs import Model, over, rows
 from arcal.attacks.model import frozen, margin, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, clamped
@@ -14,106 +13,6 @@ from arcal.errors import ArcalError
 
 OUTSIDE = 1e-5
 """How far rounding may take a perturbed input out of its bounds."""
-
-
-@dataclass(frozen=True, eq=False)
-class Untargeted:
-    """Any class but the predictions `y` `(N,)`: across the nearest boundary `z_y = z_k`."""
-
-    y: Tensor
-
-    def rows(self, index: Tensor) -> "Untargeted":
-        """The aim of these inputs."""
-        return Untargeted(self.y[index])
-
-    def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
-        """How far logits `(N, Z)` are from the aim, `(N,)`, or from class `k` `(N,)` of `rivals`.
-
-        Negative once it is reached.
-        """
-        if k is None:
-            return margin(z, self.y)
-        y = self.y.unsqueeze(1)
-        return (z.gather(1, y) - z.gather(1, k.unsqueeze(1))).squeeze(1)
-
-    def rivals(self, z: Tensor, T: int) -> Tensor:
-        """The T nearest classes that may lead to the aim, `(N, T)`; fewer if there are fewer."""
-        T = min(T, z.shape[1] - 1)
-        return z.scatter(1, self.y.unsqueeze(1), -torch.inf).topk(T, dim=1).indices
-
-    def reached(self, predicted: Tensor) -> Tensor:
-        """Whether inputs with these predictions have reached the aim, bool `(N,)`."""
-        return predicted != self.y
-
-
-@dataclass(frozen=True, eq=False)
-class Targeted:
-    """The region of class `target` `(N,)`, which is reached when no other class is ahead of it.
-
-    One margin bounds it, that of whichever class is ahead, or with `apart` one for each class.
-    `several` says that more than one class may be ahead, since there are more than two.
-    """
-
-    y: Tensor
-    target: Tensor
-    several: bool = True
-    apart: bool = False
-
-    def rows(self, index: Tensor) -> "Targeted":
-        return replace(self, y=self.y[index], target=self.target[index])
-
-    def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
-        if k is None or not self.apart:
-            return -margin(z, self.target)
-        return (z.gather(1, k.unsqueeze(1)) - z.gather(1, self.target.unsqueeze(1))).squeeze(1)
-
-    def rivals(self, z: Tensor, T: int) -> Tensor:
-        if not self.apart:
-            return self.target.unsqueeze(1)
-        return Untargeted(self.target).rivals(z, T)
-
-    def reached(self, predicted: Tensor) -> Tensor:
-        return predicted == self.target
-
-
-Aim = Untargeted | Targeted
-
-
-def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
-    """The aim for inputs with clean logits `(N, Z)`, after checking the targets.
-
-    >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), None).reached(torch.tensor([2]))
-    tensor([True])
-    >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([1])).reached(torch.tensor([2]))
-    tensor([False])
-    >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([0]))
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: target 0 of input 0 is already the prediction: give another
-    """
-    (N, Z), y = z.shape, z.argmax(dim=1)
-    if targets is None:
-        return Untargeted(y)
-    targets = as_tensor(targets, "targets")
-    if targets.shape != (N,) or targets.is_floating_point() or targets.dtype == torch.bool:
-        raise ArcalError(
-            f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
-            f"{N} inputs, int64 ({N},)"
-        )
-    targets = targets.to(y)
-    if len(wrong := ((targets < 0) | (targets >= Z)).nonzero()):
-        i = int(wrong[0])
-        raise ArcalError(
-            f"target {int(targets[i])} of input {i} is not a class of the model: choose from 0 to "
-            f"{Z - 1}"
-        )
-    if len(same := (targets == y).nonzero()):
-        i = int(same[0])
-        raise ArcalError(
-            f"target {int(targets[i])} of input {i} is already the prediction: give another"
-        )
-    if z.gather(1, targets.unsqueeze(1)).isinf().any():
-        raise ArcalError("a target is a class that the model masks by -inf: give another")
-    return Targeted(y, targets, several=Z > 2)
 
 
 NEARBY = 1e-3
@@ -126,8 +25,7 @@ class Adversarial:
 
     `distance` float32 `(N,)`: norm of the perturbation, L2 unless the attack has another; `+inf`
     where none was found.
-    `success` bool `(N,)`: whether the perturbed input changes the model's prediction, to its target
-    if there is one.
+    `success` bool `(N,)`: whether the perturbed input changes the model's prediction.
     `x` `(N, ...)`: the perturbed inputs, NaN where none was found.
     `predicted` int64 `(N,)`: the model's prediction on the clean inputs, which was attacked.
     `passes` int64 `(N,)`: forward and backward passes spent on each input.
@@ -236,12 +134,12 @@ def verified(
     model: Model,
     x: Tensor,
     perturbed: Tensor,
-    aim: Aim,
+    y: Tensor,
     bounds: Bounds,
     passes: Tensor,
     norm: Norm = NORMS["l2"],
 ) -> Adversarial:
-    """Run the perturbed inputs through the model as given, and keep those that reach their aim.
+    """Run the perturbed inputs through the model as given, and keep those not predicted as `y`.
 
     `perturbed` `(N, ...)` is NaN where the attack found nothing. A point may be so near the
     boundary that it flips the attack's twin of the model but not the model itself: it is then
@@ -258,24 +156,24 @@ def verified(
         candidate = clamped(x[left] + (1 + push) * delta[left], bounds)
         with torch.no_grad():
             z = rows(model, left)(candidate.clone())
-        flips = aim.rows(left).reached(z.argmax(dim=1)) & ~(z.isnan() | z.isposinf()).any(dim=1)
+        flips = (z.argmax(dim=1) != y[left]) & ~(z.isnan() | z.isposinf()).any(dim=1)
         adversarial[left[flips]] = candidate[flips]
         success[left[flips]] = True
         open_[left[flips]] = False
     distance = norm.length((adversarial - x).flatten(1))
     distance = torch.where(success, distance, torch.inf).float()
-    reason = _why_none(model, x, aim, (~success).nonzero().squeeze(1))
-    return Adversarial(distance, success, adversarial, aim.y, passes, reason)
+    reason = _why_none(model, x, y, (~success).nonzero().squeeze(1))
+    return Adversarial(distance, success, adversarial, y, passes, reason)
 
 
 @torch.enable_grad()
-def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
+def _why_none(model: Model, x: Tensor, y: Tensor, failed: Tensor) -> str:
     """Why inputs `failed` `(B,)` have no distance, judged by at most 8 of them."""
     if len(failed) == 0:
         return ""
     some = failed[:8]
     inputs = x[some].detach().requires_grad_()
-    lead = aim.rows(some).lead(rows(model, some)(inputs.clone()))
+    lead = margin(rows(model, some)(inputs.clone()), y[some])
     gradient = torch.zeros_like(inputs)
     if lead.requires_grad:
         (gradient,) = torch.autograd.grad(lead.sum(), inputs, materialize_grads=True)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.attacks._region import Region
 from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
-from arcal.attacks.adversarial import Adversarial, Aim, Targeted, aim_of, verified
+from arcal.attacks.adversarial import Adversarial, verified
 from arcal.attacks.folding import folded
 from arcal.attacks.inputs import InputsLike, Model, bound, over, rows
 from arcal.attacks.logit_checks import check_steady, checked_logits
-from arcal.attacks.model import finite, frozen, gradient_to, rounding
+from arcal.attacks.model import finite, frozen, gradient_to, margin, rounding
 from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
 from arcal.errors import ArcalError
 
@@ -111,12 +110,6 @@ class BoundaryProjection:
     search starts again at the crossing found, with a budget of its own, up to three times. Networks
     whose logits are not cut off hardly ever need this.
 
-    With targets there is one margin, `m = max_{k != t} z_k - z_t`, and one plane. Where the lead
-    passes from one class to another, several planes bound the region; the average of their normals
-    then leads to where they meet, within a few percent on images. Inputs of at most 64 entries are
-    searched once more with a plane for each class that was ahead and steps beyond all of them
-    (`_region.shortest_into`), which in L2 is exact where logits are linear.
-
     In L-infinity the signs of some entries of an average are accidental: see `norms.LInf`.
 
     From 24 passes on, a larger budget never finds a boundary farther away, because it tries all
@@ -157,15 +150,10 @@ class BoundaryProjection:
         x: InputsLike,
         bounds: Bounds = (0.0, 1.0),
         start: TensorLike | None = None,
-        targets: TensorLike | None = None,
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
         If inputs have several tensors, the floating-point one is attacked (see `Inputs`).
-
-        With `targets`, int64 `(N,)` classes other than the predictions, the distance is to the
-        region where the model predicts the target. A target that is the prediction, or not a class
-        of the model, raises `ArcalError`.
 
         `start` `(N, ...)` are points near the boundary, such as those found for an earlier state of
         the model, NaN where there is none: the first step goes there.
@@ -178,12 +166,12 @@ class BoundaryProjection:
         with frozen(model):
             logits = checked_logits(model, x)
             check_steady(model, x, logits)
-            aim, twin = aim_of(logits, targets), folded(model, x)
-            nearest, passes = self._search(twin, x, aim, bounds, start)
-            nearest, passes = self._search_before(twin, x, aim, bounds, nearest, passes)
+            y, twin = logits.argmax(dim=1), folded(model, x)
+            nearest, passes = self._search(twin, x, y, bounds, start)
+            nearest, passes = self._search_before(twin, x, y, bounds, nearest, passes)
             if self.starts_elsewhere(x[0].numel()):
-                nearest, passes = self._start_elsewhere(twin, x, aim, bounds, nearest, passes)
-            return verified(model, x, nearest, aim, bounds, passes, self._norm)
+                nearest, passes = self._start_elsewhere(twin, x, y, bounds, nearest, passes)
+            return verified(model, x, nearest, y, bounds, passes, self._norm)
 
     def starts_elsewhere(self, entries: int) -> bool:
         """Whether inputs of this many entries are searched from points around them as well."""
@@ -195,47 +183,43 @@ class BoundaryProjection:
 
     @torch.no_grad()
     def _search(
-        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, start: Tensor | None
+        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, start: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
 
         What n passes find, more passes find as well: the budget only ends the search.
         """
-        z, m, g = _margin_and_gradient(model, x, aim, None)
+        z, m, g = _margin_and_gradient(model, x, y, None)
         enough = rounding(z)
-        rivals = aim.rivals(z, min(self.classes, 1 + self.budget // 3))
-        margins = torch.stack([aim.lead(z, k) for k in rivals.unbind(1)], dim=1)  # ascending
+        rivals = _rivals(z, y, min(self.classes, 1 + self.budget // 3))
+        margins = torch.stack([_lead(z, y, k) for k in rivals.unbind(1)], dim=1)  # ascending
         offsets = margins + 2 * enough.unsqueeze(1)
-        seen_from, g, more = self._off_flat(model, x, aim, bounds, rivals[:, 0], m, g)
-        apart = isinstance(aim, Targeted) and aim.apart
-        planes = (Region if apart else Planes)(x, flattened(bounds), self._norm, rivals, offsets, g)
-        passes = torch.ones_like(aim.y)
-        if not apart:
-            passes += self._add_planes(model, seen_from, aim, margins, planes, g)
+        seen_from, g, more = self._off_flat(model, x, y, bounds, rivals[:, 0], m, g)
+        planes = Planes(x, flattened(bounds), self._norm, rivals, offsets, g)
+        passes = 1 + self._add_planes(model, seen_from, y, margins, planes, g)
 
         steps = Steps(x, enough, passes, self.budget, self._norm)
         if start is not None:
             everyone = torch.arange(len(x), device=x.device)
             x_t = clamped(torch.where(start.isnan(), x, start), bounds)
-            z, m, g = _margin_and_gradient(model, x_t, aim, None)
-            j, d = planes.column(aim.rivals(z, 1).squeeze(1)), (x_t - x).flatten(1)
+            z, m, g = _margin_and_gradient(model, x_t, y, None)
+            j, d = planes.column(_rivals(z, y, 1).squeeze(1)), (x_t - x).flatten(1)
             deep = ~(m >= -DEEP * planes.margin[everyone, j])
             steps.arrive(everyone, j, x_t, d, m, deep)
             planes.visit(everyone, j, m + 2 * enough, g, d, ~deep)
 
-        most = self.budget if apart else 3 * self.budget
-        for spent in range(int(steps.passes.min()), most):
+        for spent in range(int(steps.passes.min()), 3 * self.budget):
             active = steps.going(spent)
             if len(active) == 0:
                 break
-            some, its = rows(model, active), aim.rows(active)
+            some, its = rows(model, active), y[active]
             j, d = steps.next(active, *planes.nearest(active, steps.beyond[active]))
             x_t = clamped(x[active] + d.view_as(x[active]), bounds)
             if spent != self.budget - 1 or steps.best[active].isinf().any():
-                z, m, g = _margin_and_gradient(some, x_t, its, planes.aimed_at(active, j))
+                z, m, g = _margin_and_gradient(some, x_t, its, planes.k[active, j])
             else:  # no step follows that would need them
                 z, m, g = some(x_t.clone()), None, None
-            j, d, ahead = planes.met(active, j, its, z), (x_t - x[active]).flatten(1), its.lead(z)
+            d, ahead = (x_t - x[active]).flatten(1), margin(z, its)
             deep = ~(ahead >= -DEEP * planes.margin[active, j])  # NaN counts as deep
             crossed = steps.arrive(active, j, x_t, d, ahead, deep)
             steps.adapt(active, crossed)
@@ -244,14 +228,14 @@ class BoundaryProjection:
         return steps.nearest, steps.passes + more
 
     def _off_flat(
-        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, k: Tensor, m: Tensor, g: Tensor
+        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, k: Tensor, m: Tensor, g: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Where the first gradients are taken, that of class k there, and the passes spent on it.
 
         That is at `x`, or beside it where many entries of the gradient `g` `(N, D)` of the margin
         `m` `(N,)` are 0.
         """
-        flat, passes = g == 0, torch.zeros_like(aim.y)
+        flat, passes = g == 0, torch.zeros_like(y)
         away = BESIDE * m / self._norm.dual(g)
         many = flat.float().mean(dim=1) >= FLAT
         i = (many & (away > 0) & away.isfinite()).nonzero().squeeze(1)
@@ -261,21 +245,21 @@ class BoundaryProjection:
         u = u * flat[i]
         d = (away[i] / self._norm.length(u)).unsqueeze(1) * u
         beside = clamped(x[i] + d.view_as(x[i]), bounds)
-        _, _, there = _margin_and_gradient(rows(model, i), beside, aim.rows(i), k[i])
+        _, _, there = _margin_and_gradient(rows(model, i), beside, y[i], k[i])
         passes[i] += 1
         steep = (flat[i] & (there != 0)).any(dim=1)
         i, beside, there = i[steep], beside[steep], there[steep]
         return x.index_put((i,), beside), g.index_put((i,), there), passes
 
     def _add_planes(
-        self, model: Model, x: Tensor, aim: Aim, margins: Tensor, planes: Planes, g: Tensor
+        self, model: Model, x: Tensor, y: Tensor, margins: Tensor, planes: Planes, g: Tensor
     ) -> Tensor:
         """Add planes of other classes that may be the nearest; returns the passes spent, `(N,)`.
 
         Their gradients are those at `x`. `margins` `(N, T)` ascend; `g` `(N, D)` is the gradient of
         the first, which has its plane already.
         """
-        passes, steepest = torch.zeros_like(aim.y), self._norm.dual(g)
+        passes, steepest = torch.zeros_like(y), self._norm.dual(g)
         active = torch.arange(len(x), device=x.device)
         for j in range(1, margins.shape[1]):
             nearest = planes.first[active].amin(dim=1)
@@ -285,7 +269,7 @@ class BoundaryProjection:
                 break
             column = torch.full_like(active, j)
             _, _, g = _margin_and_gradient(
-                rows(model, active), x[active], aim.rows(active), planes.k[active, j]
+                rows(model, active), x[active], y[active], planes.k[active, j]
             )
             planes.add(active, column, g)
             steepest[active] = steepest[active].maximum(self._norm.dual(g))
@@ -293,7 +277,7 @@ class BoundaryProjection:
         return passes
 
     def _search_before(
-        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
+        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The nearest crossing, and all passes, after new searches where half of the way crosses.
 
@@ -303,10 +287,10 @@ class BoundaryProjection:
         left = torch.arange(len(x), device=x.device)
         nearest, none = torch.where(nearest.isnan(), x, nearest), nearest.isnan()
         for _ in range(ROUNDS):
-            left = left[_crosses(rows(model, left), x[left], aim.rows(left), nearest[left], 0.5)]
+            left = left[_crosses(rows(model, left), x[left], y[left], nearest[left], 0.5)]
             if len(left) == 0:
                 break
-            some, its, there = rows(model, left), aim.rows(left), nearest[left]
+            some, its, there = rows(model, left), y[left], nearest[left]
             h = torch.ones_like(there.flatten(1)[:, 0])
             for _ in range(MOST_HALVINGS):
                 h = torch.where(half := _crosses(some, x[left], its, there, h / 2), h / 2, h)
@@ -324,20 +308,16 @@ class BoundaryProjection:
         return nearest.masked_fill(none, torch.nan), passes
 
     def _start_elsewhere(
-        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
+        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The nearest crossing after searches from elsewhere, at most `nearest`, and all passes.
 
-        With targets, one search has a plane for each class that is ahead. The others start all
-        around, at points that depend only on the short searches before them, so that a larger
-        budget adds searches and drops none.
+        The searches start all around, at points that depend only on the short searches before
+        them, so that a larger budget adds searches and drops none.
         """
         short = replace(self, budget=SHORT, classes=min(self.classes, 2))
-        point, more = short._search(model, x, aim, bounds, None)
+        point, more = short._search(model, x, y, bounds, None)
         passes = passes + more
-        if isinstance(aim, Targeted) and aim.several:
-            behind, more = self._search(model, x, replace(aim, apart=True), bounds, None)
-            nearest, passes = self._nearest(x, [nearest, behind]), passes + more
         everyone = torch.arange(len(x), device=x.device)
         for turn in range(max(1, self.budget // 8)):
             away = self._distance(point, x)
@@ -345,11 +325,11 @@ class BoundaryProjection:
             for some in everyone.split(max(1, ROWS // drawn.shape[1])):
                 i = some.repeat_interleave(drawn.shape[1])
                 z = rows(model, i)(drawn[some].flatten(0, 1))
-                lead = aim.rows(i).lead(z)
+                lead = margin(z, y[i])
                 start = promising(x[some], drawn[some], lead, self.starts, self._norm)
                 start = start.flatten(0, 1)
                 i = some.repeat_interleave(self.starts)
-                reached, more = short._search(rows(model, i), x[i], aim.rows(i), bounds, start)
+                reached, more = short._search(rows(model, i), x[i], y[i], bounds, start)
                 passes.index_add_(0, i, more)
                 points = reached.view(len(some), self.starts, *x.shape[1:]).unbind(1)
                 point[some] = self._nearest(x[some], [point[some], *points])
@@ -373,19 +353,30 @@ def _along(x: Tensor, there: Tensor, share: Tensor | float) -> Tensor:
     return x + share * (there - x)
 
 
-def _crosses(model: Model, x: Tensor, aim: Aim, there: Tensor, share: Tensor | float) -> Tensor:
+def _crosses(model: Model, x: Tensor, y: Tensor, there: Tensor, share: Tensor | float) -> Tensor:
     """Whether that share of the way crosses, bool `(N,)`."""
     z = model(_along(x, there, share))
-    return aim.lead(z) < -rounding(z)
+    return margin(z, y) < -rounding(z)
 
 
 def _margin_and_gradient(
-    model: Model, x: Tensor, aim: Aim, k: Tensor | None
+    model: Model, x: Tensor, y: Tensor, k: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits `(N, Z)`, the lead `(N,)` over class k, or over all if None, and its gradient."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         z = model(x.clone())
-        m = aim.lead(z, k)
+        m = margin(z, y) if k is None else _lead(z, y, k)
         g = gradient_to(x, m)
     return z.detach(), m.detach(), finite(g).flatten(1)
+
+
+def _lead(z: Tensor, y: Tensor, k: Tensor) -> Tensor:
+    """How far logits `(N, Z)` have class y ahead of class k, `(N,)` each."""
+    return (z.gather(1, y.unsqueeze(1)) - z.gather(1, k.unsqueeze(1))).squeeze(1)
+
+
+def _rivals(z: Tensor, y: Tensor, T: int) -> Tensor:
+    """The T classes nearest to class y, `(N, T)`; fewer if there are fewer."""
+    T = min(T, z.shape[1] - 1)
+    return z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1).indices

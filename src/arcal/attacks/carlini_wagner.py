@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, Untargeted, verified
+from arcal.attacks.adversarial import Adversarial, verified
 from arcal.attacks.folding import folded
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.logit_checks import check_steady, checked_logits
@@ -83,7 +83,7 @@ class CarliniWagner:
             check_steady(model, x, logits)
             y = logits.argmax(dim=1)
             perturbed, passes = self._search(folded(model, x), x, y, flattened(bounds))
-            return verified(model, x, perturbed, Untargeted(y), bounds, passes)
+            return verified(model, x, perturbed, y, bounds, passes)
 
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
@@ -172,9 +172,10 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     """
     x = x.detach().unflatten(1, shape).requires_grad_()
     logits = model(x.clone())
-    hinge = c * (margin(logits, y) + kappa).clamp(min=0)
-    zero = not hinge.any()
-    gradient = torch.zeros_like(x) if zero else gradient_to(x, hinge)
+    lead = margin(logits, y) + kappa
+    hinge = c * lead.clamp(min=0)
+    crossed = bool((lead < 0).all())  # not at a lead of exactly 0, from which the gradient leads on
+    gradient = torch.zeros_like(x) if crossed else gradient_to(x, hinge)
     return logits.detach(), hinge.detach(), finite(gradient.detach())
 
 

@@ -73,7 +73,7 @@ from arcal.auditing._measures import (
 from arcal.auditing._model_checks import check_model
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import overall
-from arcal.auditing._paired import PairedDifference, paired_differences, paired_t
+from arcal.auditing._paired import paired_t
 from arcal.auditing._positive import (
     ClassProbability,
     ProbabilityBin,
@@ -84,7 +84,6 @@ from arcal.auditing._positive import (
 from arcal.auditing._posthoc import (
     calibrated,
     calibrated_blocks,
-    calibrated_subject,
     fit_posthoc,
 )
 from arcal.auditing._predictions import Predictions, ensemble
@@ -103,17 +102,13 @@ from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing._zeros import Zeros, without_zeros
 from arcal.auditing.doubts import (
-    copies,
     suspect_clusters,
     suspect_drift,
-    suspect_extremes,
     suspect_inputs,
     suspect_order,
     suspect_own_predictions,
     suspect_scale,
     suspect_softmax_twice,
-    suspect_steps,
-    suspect_swapped,
 )
 
 __all__ = [
@@ -152,7 +147,6 @@ __all__ = [
     "OutOfDistribution",
     "Outcome",
     "OverShift",
-    "PairedDifference",
     "Perturbed",
     "Predictions",
     "ProbabilityBin",
@@ -174,14 +168,12 @@ __all__ = [
     "by_level",
     "calibrated",
     "calibrated_blocks",
-    "calibrated_subject",
     "calibration_curve",
     "changes",
     "check_model",
     "check_rows",
     "choose_calibrator",
     "class_probability",
-    "copies",
     "counts_if_calibrated",
     "coverage_name",
     "difference",
@@ -206,7 +198,6 @@ __all__ = [
     "over_shift",
     "over_types",
     "overall",
-    "paired_differences",
     "paired_t",
     "positive_class",
     "posthoc_on_halves",
@@ -216,15 +207,12 @@ __all__ = [
     "standing",
     "suspect_clusters",
     "suspect_drift",
-    "suspect_extremes",
     "suspect_inputs",
     "suspect_order",
     "suspect_outputs",
     "suspect_own_predictions",
     "suspect_scale",
     "suspect_softmax_twice",
-    "suspect_steps",
-    "suspect_swapped",
     "suspects",
     "suspicion",
     "under_shift",

@@ -23,7 +23,6 @@ from arcal.auditing._subject import R
 from arcal.auditing._suspects import fragile, per_input, suspects
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.calibration import RobustAccuracy, robust_accuracy
-from arcal.errors import ArcalError
 from arcal.printable import printable
 from arcal.ranks import levels
 from arcal.robustness import Robustness
@@ -62,17 +61,16 @@ class Perturbed:
 class Audited:
     """A classifier on N labelled inputs of Z `classes`, and what an audit finds.
 
-    Everything is in the order of `predictions.ids`; a `robustness` with other ids, or in another
-    order, raises `ArcalError`. `nearest` int64 `(N,)` is the class on the other side of the nearest
-    boundary, -1 where none is known. `robustness`, `nearest`, `weights` float64 `(N,)` and the
-    inputs' `names` and `texts` are None if unknown, and so is the `norm` of the distances, "l2" or
-    "linf". `shifted`, `other` and `groupings` may be empty. `positive_class` is the class whose
-    probability is compared with its frequency: by default the second of two, and None of more.
-    `clusters` says which inputs belong together, None if they are independent (`overall`).
-    Calibrators are fitted on `validation`, or on one half of the inputs if that is None; with
-    `calibrators` False there are none. `facts` are shown on the page, `caveats` come before any
-    figure, and `options` are the command-line options that the audit may suggest. Findings are
-    computed on first access.
+    Everything is in the order of `predictions.ids`. `nearest` int64 `(N,)` is the class on the
+    other side of the nearest boundary, -1 where none is known. `robustness`, `nearest`, `weights`
+    float64 `(N,)` and the inputs' `names` and `texts` are None if unknown, and so is the `norm` of
+    the distances, "l2" or "linf". `shifted`, `other` and `groupings` may be empty. `positive_class`
+    is the class whose probability is compared with its frequency: by default the second of two, and
+    None of more. `clusters` says which inputs belong together, None if they are independent
+    (`overall`). Calibrators are fitted on `validation`, or on one half of the inputs if that is
+    None; with `calibrators` False there are none. `facts` are shown on the page, `caveats` come
+    before any figure, and `options` are the command-line options that the audit may suggest.
+    Findings are computed on first access.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -106,12 +104,6 @@ class Audited:
     options: Sequence[Option] = ()
 
     def __post_init__(self) -> None:
-        known = self.robustness
-        if known is not None and not torch.equal(known.ids, self.predictions.ids):
-            raise ArcalError(
-                f"{self.name}: the robustness is of different inputs from the predictions, or in "
-                "another order: give both in the same order"
-            )
         if self.positive_class is None and not self.predictions.answers:
             object.__setattr__(self, "positive_class", positive_class(None, self.classes))
         object.__setattr__(self, "name", printable(self.name))

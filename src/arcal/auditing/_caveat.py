@@ -16,8 +16,8 @@ class Caveat:
 
     `sentence` goes into a summary; `title` and `fact` go on a page, where the sentence stands in if
     `fact` is None. `about` is the subject: "weights" that are random and not trained, "outputs" of
-    which several may be the logits or which jump in "steps", a "scale" of the inputs that seems to
-    differ from training, or the "data".
+    which several may be the logits, a "scale" of the inputs that seems to differ from training, or
+    the "data".
 
     >>> Caveat("Left out", "left out: 2 of 9 images", fact="2 of 9 images").about
     'data'
@@ -26,7 +26,7 @@ class Caveat:
     title: str
     sentence: str
     fact: str | None = None
-    about: Literal["weights", "outputs", "steps", "scale", "data"] = "data"
+    about: Literal["weights", "outputs", "scale", "data"] = "data"
 
     def printable(self) -> "Caveat":
         """The same caveat, with unprintable characters escaped."""

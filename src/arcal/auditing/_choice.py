@@ -117,13 +117,7 @@ class Choice:
 
 
 def usual_names(classes: int, *, answers: bool = False) -> list[str]:
-    """The calibrators that are tried by default, the simplest first.
-
-    >>> "dirichlet" in usual_names(10), "dirichlet" in usual_names(1000)
-    (True, False)
-    >>> usual_names(2, answers=True)
-    ['temperature', 'vector', 'irova-ts']
-    """
+    """The calibrators that are tried by default, the simplest first."""
     if answers:
         return [*OF_ANSWERS]
     return [name for name in SIMPLEST_FIRST if name != "dirichlet" or classes <= DIRICHLET_CLASSES]

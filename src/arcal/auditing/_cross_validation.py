@@ -27,14 +27,6 @@ def cross_validated(
     fitted a line that says why. All calibrators are fitted to one part of the inputs before the
     next part, so that they share intermediate results. `progress` is called with the number of fits
     done and the total. `weights` `(N,)` count in the fits.
-
-    >>> from arcal.auditing import as_predictions
-    >>> from arcal.auditing._halves import folds_of
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0, 0, 0, 1] * 10)
-    >>> fold = folds_of(sure.ids, sure.labels, 2)
-    >>> fitted, scores, refused = cross_validated(["temperature"], sure, fold)
-    >>> scores["temperature"].confidence[0]
-    tensor(0.7500, dtype=torch.float64)
     """
     calibrators: dict[str, Calibrator] = {}
     parts: dict[str, list[Scores]] = {name: [] for name in names}

@@ -181,11 +181,7 @@ def accuracy_from(share: float, effective: float) -> Estimate:
 
 
 def farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float, float]]:
-    """By what factors the ends of exact intervals are farther from each share than at 5 %.
-
-    >>> [[round(one, 2) for one in pair] for pair in farther([accuracy_from(0.9, 100)], 0.05 / 10)]
-    [[1.47, 1.28]]
-    """
+    """By what factors the ends of exact intervals are farther from each share than at 5 %."""
     n = torch.tensor([one.n for one in shares], dtype=torch.float64, device="cpu")
     p = torch.tensor([one.value for one in shares], dtype=torch.float64, device="cpu").clamp(0, 1)
     usual, wanted = (exact_interval(p * n, n, 1 - one) for one in (SIGNIFICANCE, significance))

@@ -46,12 +46,7 @@ class Grouping:
         return Grouping(self.name, self.groups, self.number[chosen])
 
     def is_of(self, labels: Tensor) -> bool:
-        """Whether groups and labels int64 `(N,)` correspond one to one, and there are several.
-
-        >>> by = grouping("outcome", ["ill", "well", "ill"])
-        >>> by.is_of(torch.tensor([1, 0, 1])), by.is_of(torch.tensor([1, 0, 0]))
-        (True, False)
-        """
+        """Whether groups and labels int64 `(N,)` correspond one to one, and there are several."""
         pairs = torch.stack([self.number, labels]).unique(dim=1)
         return len(pairs[0].unique()) == len(pairs[1].unique()) == pairs.shape[1] > 1
 

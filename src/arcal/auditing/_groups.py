@@ -259,13 +259,6 @@ def by_class_and_level(
 
     The levels are those of all inputs, and the verdicts are corrected for all cells that are not
     few. Arguments and errors are those of `by_class` and `by_level`.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = torch.tensor([[0.75, 0.25]] * 150 + [[0.0, 1.0]] * 50)
-    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 100 + [1] * 100)
-    >>> cat, dog = by_class_and_level(predictions, ("cat", "dog"), torch.arange(200.0), R=2)
-    >>> cat[0].name, [cell.n for cell in cat], [cell.n for cell in dog]
-    ('cat, level 0', [100, 50], [0, 50])
     """
     _named(predictions, classes)
     cell = predictions.predicted * R + levels(robustness, predictions.ids, R)

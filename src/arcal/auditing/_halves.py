@@ -264,11 +264,7 @@ def simplest_of_the_best(
 
 
 def complexity(name: str) -> int:
-    """The place of a calibrator in `SIMPLEST_FIRST`; others come last.
-
-    >>> complexity("temperature"), complexity("mine")
-    (0, 10)
-    """
+    """The place of a calibrator in `SIMPLEST_FIRST`; others come last."""
     return SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
 
 
@@ -281,9 +277,6 @@ def folds_of(
     seed, and dealt out to the folds in turn; dealing goes on from label to label. The order of rows
     is irrelevant. With `clusters` `(N,)` they are dealt out as a whole, by the label of one input
     of each.
-
-    >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
-    tensor([2, 2, 2])
     """
     return _dealt_out(random_order(ids, seed).argsort(), labels, folds, clusters)
 

@@ -55,7 +55,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
     - NaN or infinity in the inputs; an error in the model, for example because its weights have
       another dtype;
     - outputs that are not logits `(N, Z)`, have another dtype than the inputs, are not finite, have
-      a wrong number of classes, or are probabilities or normalised embeddings;
+      a wrong number of classes, or are probabilities;
     - a model that writes into its inputs;
     - a label that is no class of the model;
     - a stochastic model: two calls with the same inputs differ;
@@ -145,21 +145,7 @@ def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
     if not logits.is_floating_point():
         raise ArcalError(f"the model returns {logits.dtype}: logits, which are floats, are needed")
     check_classes(logits, classes)
-    _check_no_embedding(logits)
     refuse_sigmoid(logits)
-
-
-def _check_no_embedding(logits: Tensor) -> None:
-    """Refuse rows that all have length 1: an encoder's features would count as classes.
-
-    So do decisions, of which one is 1 and all others are 0: these are refused as probabilities.
-    """
-    decisions = ((logits == 0) | (logits == 1)).all()
-    if len(logits) >= PLENTY and not decisions and ((logits.norm(dim=1) - 1).abs() < 1e-5).all():
-        raise ArcalError(
-            "each row that the model returns has length 1, as a normalised embedding does: return "
-            "logits of classes, such as scaled products with the embeddings of their names"
-        )
 
 
 def _check_unchanged(given: Inputs, x: Inputs) -> None:

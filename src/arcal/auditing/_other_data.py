@@ -11,7 +11,6 @@ from arcal.auditing._predictions import Predictions, ensemble
 from arcal.calibration import auroc, entropy
 from arcal.calibration.bins import differ
 from arcal.calibration.ood import entropy_shares
-from arcal.errors import ArcalError
 
 BINS = 50
 
@@ -58,7 +57,6 @@ def out_of_distribution(
 ) -> OutOfDistribution:
     """Compare each run's predictions on its own test set with those on other data, `name`.
 
-    Different numbers of runs, no runs, and different numbers of classes raise `ArcalError`.
     `weights` `(N,)` are those of the inputs of the test set.
 
     >>> from arcal.auditing import as_predictions
@@ -67,11 +65,6 @@ def out_of_distribution(
     >>> out_of_distribution("others", [inside], [outside]).runs[0].auroc_confidence
     1.0
     """
-    if not len(inside) == len(outside) > 0 or len({p.classes for p in (*inside, *outside)}) > 1:
-        raise ArcalError(
-            f"{name}: {len(inside)} runs inside and {len(outside)} outside, or of several numbers "
-            "of classes: give each run's predictions on both, of the same classes"
-        )
     several = len(inside) > 1
     return OutOfDistribution(
         name=name,
@@ -100,9 +93,6 @@ def _places(values: Tensor) -> Tensor:
     """The rank of each of `values` `(N,)`, ascending; values within rounding share a rank.
 
     Entropies of the same probabilities in another order of the classes differ by rounding.
-
-    >>> _places(torch.tensor([0.3, 0.1, 0.1 + 0.2], dtype=torch.float64))
-    tensor([1., 0., 1.], dtype=torch.float64)
     """
     ordered, order = values.sort()
     place = F.pad(differ(ordered), (1, 0)).cumsum(0)

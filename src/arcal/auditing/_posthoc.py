@@ -1,12 +1,11 @@
 """Predictions calibrated after training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._subject import Subject
 from arcal.calibration.posthoc import EVALUATED, Calibrator
 from arcal.errors import prefixing_errors
 
@@ -57,28 +56,3 @@ def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Itera
     energy = predictions.energy if calibrator.needs_energy else None
     for some, log_p in predictions.blocks():
         yield calibrator(log_p, energy=None if energy is None else energy[some])
-
-
-def calibrated_subject(subject: Subject, name: str, calibrators: Sequence[Calibrator]) -> Subject:
-    """The subject with each run calibrated by its own calibrator, on all sets with predictions.
-
-    >>> from arcal.auditing import CLEAN, as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
-    >>> subject = Subject.from_predictions("mine", {CLEAN: [sure]})
-    >>> calibrators = [fit_posthoc("temperature", sure, "my run")]
-    >>> mild = calibrated_subject(subject, "temperature", calibrators)
-    >>> mild.name, round(mild.measures[CLEAN].runs[0]["confidence"], 2)
-    ('mine + temperature', 0.75)
-    """
-    predictions = {
-        where: [calibrated(*pair) for pair in zip(calibrators, runs, strict=True)]
-        for where, runs in subject.predictions.items()
-    }
-    return Subject.from_predictions(
-        f"{subject.name} + {name}",
-        predictions,
-        seeds=subject.seeds,
-        robustness=subject.robustness,
-        method=replace(subject.method, posthoc=name) if subject.method else None,
-        provenance=subject.provenance,
-    )

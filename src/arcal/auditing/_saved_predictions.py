@@ -6,20 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.auditing._other_readings import (
-    check_columns_are_outputs,
-    check_not_by_index,
-    check_not_by_name,
-)
 from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
-from arcal.logits import ROUNDED
 from arcal.printable import first_few
-
-LOOKED_AT = 1000
-"""How many rows of logits are used to find the base of logarithms."""
 
 
 def as_predictions(
@@ -46,11 +37,9 @@ def as_predictions(
 
     These raise `ArcalError`, which names the first row: NaN; +inf, or nothing but -inf;
     probabilities outside [0, 1] or with another sum; logits that look like probabilities; a label
-    that is not a class; repeated ids; numbers that are not whole; a wrong shape, such as logits
-    `(S, T, Z)` with labels `(S, T)` for the words of sentences; no inputs; a pandas or polars table
-    whose columns are named after the classes but in another order; a pandas table whose index has
-    the rows in another order than that of the labels; and whole numbers that are right more often
-    as the names of columns or `classes` than as their places.
+    that is not a class; repeated ids; numbers that are not whole; a wrong shape; no inputs; a
+    pandas or polars table whose columns are named after the classes but in another order; and a
+    pandas table whose index has the rows in another order than that of the labels.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -66,21 +55,16 @@ def as_predictions(
     given = logits if probabilities is None else probabilities
     name = "logits" if probabilities is None else "probabilities"
     rows = _rows(given, name)
-    _check_words(rows, labels, name)
     members = _from_logits(rows) if probabilities is None else _from_probabilities(rows)
     _, N, Z = members.shape
     check_rows(given, labels, "labels.loc[probabilities.index]")
-    if probabilities is None:
-        check_columns_are_outputs(given, classes)
     if classes is not None:
         if len({*classes}) != Z:
             raise ArcalError(
                 f"`classes` names {len({*classes})}, and there are {Z}: name each once"
             )
         _check_columns(given, classes)
-    as_given, places = labels, numbered(labels, classes)
-    whole = places is labels or classes is None  # and no names
-    labels = as_labels(places, N, Z, one_column=rows.shape[-1] == 1)
+    labels = as_labels(numbered(labels, classes), N, Z, one_column=rows.shape[-1] == 1)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
     repeats = order[1:][ids[order].diff() == 0]
@@ -89,23 +73,7 @@ def as_predictions(
         raise ArcalError(f"id {ids[row]} of row {row} occurs twice: give every input its own id")
     zero = members[:, torch.arange(N, device="cpu"), labels].isneginf().all(0)
     impossible = probabilities is None and bool(members.isneginf().any()) and not zero.any()
-    made = Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
-    if hasattr(given, "index") or hasattr(given, "columns") or classes is not None:
-        check_not_by_name(made.predicted, labels, given, classes if whole else ())
-        check_not_by_index(made.predicted, labels, given, as_given)
-    return made
-
-
-def _check_words(rows: Tensor, labels: Any, name: str) -> None:
-    """Refuse outputs `(S, T, Z)` and labels `(S, T)`, of T words in each of S sentences."""
-    shape = getattr(labels, "shape", ())
-    if rows.ndim == 3 and rows.shape[1] > 1 and tuple(shape) == tuple(rows.shape[:2]):
-        raise ArcalError(
-            f"{name} have shape {tuple(rows.shape)} and labels {tuple(shape)}, as for the words of "
-            "sentences: give each word a row, without those to be ignored, such as -100: "
-            f"{name}[kept] and labels[kept] with kept = labels >= 0, and as clusters "
-            "kept.nonzero()[0], in torch kept.nonzero()[:, 0]"
-        )
+    return Predictions(ids=ids, labels=labels, logits=members, impossible=impossible)
 
 
 def _check_columns(table: Any, classes: Sequence[str]) -> None:
@@ -183,28 +151,7 @@ def _from_logits(z: Tensor) -> Tensor:
             "no logit is below 0 and rows sum to 100, so these are per cent: divide them by 100, "
             "and give them as probabilities"
         )
-    if (base := _base_of(z)) is not None:
-        raise ArcalError(
-            f"{base} to the power of the logits sums to 1 in every row, so these are logarithms of "
-            f"probabilities to base {base}: multiply them by ln({base})"
-        )
     return z if z.ndim == 3 else z.unsqueeze(0)
-
-
-def _base_of(z: Tensor) -> int | None:
-    """The base 2 or 10 if these are logarithms of probabilities to it and not to base e, or None.
-
-    >>> _base_of(torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log10())
-    10
-    """
-    some = z.flatten(0, -2)[:LOOKED_AT].double()
-    if some.max() > 0 or _normal(some.exp()):
-        return None
-    return next((base for base in (2, 10) if _normal(base**some)), None)
-
-
-def _normal(p: Tensor) -> bool:
-    return bool(((p.sum(dim=-1) - 1).abs() <= ROUNDED).all())
 
 
 def _from_probabilities(p: Tensor) -> Tensor:

@@ -176,15 +176,6 @@ def shared_levels(robustness: Sequence[Robustness], R: int, ids: Tensor | None =
 
     With `ids` `(N,)` only these images are ranked and cut into levels, in the order of `ids`. An
     image without a score, and fewer images than levels, raise `ArcalError`.
-
-    >>> from arcal.robustness import score
-    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
-    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
-    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
-    >>> shared_levels([margins], R=2)
-    tensor([1, 0, 0, 1])
-    >>> shared_levels([margins], R=2, ids=torch.tensor([3, 1]))
-    tensor([1, 0])
     """
     scored = robustness[0].ids
     ids = scored if ids is None else ids

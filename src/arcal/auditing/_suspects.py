@@ -12,7 +12,6 @@ from arcal.arrays import TensorLike, as_tensor
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration.checks import as_weights
-from arcal.errors import ArcalError
 from arcal.ranks import levels, rank
 
 
@@ -21,7 +20,7 @@ def suspects(predictions: Predictions) -> Tensor:
 
     The positions are int64 `(n,)`, among the rows of `predictions`. They are sorted by the
     probability of the label, the lowest first; ties by id. This finds most of the labels that were
-    replaced at random: docs/notebook/suspects.md.
+    replaced at random: docs/what-was-tried.md.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
@@ -94,12 +93,6 @@ def per_input(
     `robustness` `(N,)`, `nearest` int64 `(N,)` and `weights` `(N,)` are in the order of the
     predictions; without them their columns, and `level`, are not there. Errors are those of
     `levels`.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
-    >>> table = per_input(as_predictions(probabilities=probabilities, labels=[0, 0, 0]))
-    >>> table["id"].tolist(), table["suspect_rank"].tolist(), table["predicted"].tolist()
-    ([1, 2, 0], [1, 2, 0], [1, 1, 0])
     """
     place = suspicion(predictions)
     rows = place.argsort()
@@ -118,11 +111,6 @@ def per_input(
         columns["robustness"] = as_tensor(robustness, "robustness").float()
         columns["level"] = levels(robustness, predictions.ids, R)
     if nearest is not None:
-        if nearest.shape != correct.shape or nearest.is_floating_point():
-            raise ArcalError(
-                f"nearest is {nearest.dtype} of shape {tuple(nearest.shape)}: give a class for "
-                f"each of {len(correct)} inputs"
-            )
         columns["nearest"] = nearest.long()
     if weights is not None:
         columns["weight"] = as_weights(weights, len(correct))

@@ -79,10 +79,6 @@ def _largest_alone(counts: torch.Tensor, live: int) -> str:
     """A phrase if every row has the same number of probabilities that are not 0, or nothing.
 
     They are fewer than the `live` classes, those that some row has: so the others were not saved.
-
-    >>> _largest_alone(torch.full((30,), 3), live=77)
-    '; as every input has just 3 that are not 0, these may be the largest alone: divided by their \
-sum, they make the model look too sure, so give the probabilities of all classes'
     """
     k = int(counts[0])
     if len(counts) < MANY or not 1 < k < live or (counts != k).any():
@@ -94,11 +90,7 @@ sum, they make the model look too sure, so give the probabilities of all classes
 
 
 def _power(log_p: float) -> str:
-    """A probability in two digits, even if it is too small for a float.
-
-    >>> _power(math.log(0.005)), _power(-745.0)
-    ('0.005', '2.8e-324')
-    """
+    """A probability in two digits, even if it is too small for a float."""
     if log_p > math.log(sys.float_info.min):
         return f"{math.exp(log_p):.2g}"
     exponent = math.floor(log_p / math.log(10))

@@ -78,8 +78,8 @@ def audit(
     one half of the inputs. `other` are data sets, by name, of classes the model does not know; they
     need no labels. `weights` `(N,)` say how much each input counts, in the order of the data.
     `by` groups the inputs: values `(N,)` by name, such as `{"hospital": hospitals, "age": ages}`,
-    or a table of such columns, with text or with numbers, which are cut into ranges; for a
-    scikit-learn classifier also names of columns of X. `clusters` `(N,)` says which inputs belong
+    or a table of such columns, with text or with numbers, which are cut into ranges. `clusters`
+    `(N,)` says which inputs belong
     together, by a value each, such as the patient of each image: their errors may come together, so
     intervals are wider. `one_per` `(N,)` are such values, too, or `{"patient": patients}`: one
     input of each is drawn at random, and the others do not count. `limit` audits only so many

@@ -19,10 +19,8 @@ from arcal.auditing import (
     choose_calibrator,
     facts_with,
     in_clusters,
-    suspect_extremes,
     suspect_own_predictions,
     suspect_softmax_twice,
-    suspect_swapped,
     without_zeros,
 )
 from arcal.audits._calibration import Calibration
@@ -226,20 +224,13 @@ def calibration_of(
     `unlabelled` may be a mapping from names to several sets, and `clusters_of` has the numbers of
     their inputs' clusters, by the same names. `clusters` are those of the labelled inputs: numbers
     int64 `(N,)`, or a grouping, which has the name of what they are, such as patient.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> calibration_of(sure, calibrators=["temperature"], name="mine").name
-    'mine'
     """
     as_given = predictions
     predictions, zeros = without_zeros(as_given)
     said = (
         suspect_sigmoids(as_given.logits) or suspect_softmax_twice(as_given),
         suspect_one_class(as_given),
-        suspect_extremes(as_given),
         suspect_own_predictions(as_given),
-        suspect_swapped(as_given),
         zeros,
     )
     doubts = [*doubts, *(line for line in said if line)]
@@ -279,12 +270,6 @@ def order_doubts(predictions: Predictions, classes: Sequence[str] | None = None)
     """A doubt if the predictions seem to have their classes in another order than the labels.
 
     `classes` are the names to use, by default numbers. Answers raise no doubt.
-
-    >>> from arcal.auditing import as_predictions
-    >>> swapped = as_predictions(logits=[[3.0, 0.0], [0.0, 3.0]] * 50, labels=[1, 0] * 50)
-    >>> order_doubts(swapped, ["cat", "dog"])[0].partition(":")[2]
-    " what it calls cat is dog and dog is cat; in the data's order it would be right on 100 % of \
-100 inputs instead of 0 %: reorder the model's outputs to match the data"
     """
     if predictions.answers:
         return []

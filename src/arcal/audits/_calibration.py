@@ -237,14 +237,7 @@ class Calibration:
 
 
 def save_calibration(calibration: Calibration, out: Path) -> list[Path]:
-    """Write what `Calibration.save` does, in place of an earlier calibration; returns the files.
-
-    >>> from arcal.auditing import as_predictions, choose_calibrator
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> calibration = Calibration(choose_calibrator(sure, calibrators=["temperature"]))
-    >>> [path.name for path in save_calibration(calibration, Path("calibrated"))]
-    ['calibration.json', 'calibrator.safetensors']
-    """
+    """Write what `Calibration.save` does, in place of an earlier calibration; returns the files."""
     paths = [out / name for name in CALIBRATION_FILES]
     before = sorted(p for p in out.glob("unlabelled-*.safetensors") if EACH.match(p.name))
     for path in (*paths, *before):

@@ -21,12 +21,6 @@ def calibration_figures(
     unlabelled.accuracy, .confidence and .T: the estimates for inputs without labels, or
     unlabelled.NAME.accuracy and so on for a set with a name other than ""; answers have no T.
     The ends of an interval are NAME.low and NAME.high.
-
-    >>> from arcal.auditing import as_predictions, choose_calibrator
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> figures = calibration_figures(choose_calibrator(sure, calibrators=["temperature"]))
-    >>> figures["accuracy"], round(figures["before.ece"], 3), figures["change.high"] < 0
-    (0.75, 0.203, True)
     """
     picked = choice.before if choice.picked is None else choice.candidates[choice.picked]
     flat = picked.change.named("change")
@@ -46,10 +40,6 @@ def calibration_figure_names(*, unlabelled: Sequence[str], answers: bool = False
     """The names of all figures that a calibration can have, before it runs.
 
     `unlabelled` are the names of the sets of unlabelled inputs, [""] for a single one.
-
-    >>> names = calibration_figure_names(unlabelled=[])
-    >>> "ece.low" in names, "coverage_at_99" in names, "unlabelled.accuracy" in names
-    (True, True, False)
     """
     estimates = [*OF_CANDIDATE, *(f"before.{name}" for name in OF_CANDIDATE), "change"]
     names = {f"{name}{end}" for name in estimates for end in ("", ".low", ".high")}

@@ -24,13 +24,6 @@ def with_views(job: Job) -> Job:
     """The job with a model that averages an image and its mirror image.
 
     A model that is not a module, or inputs that are not images, raise `ArcalError`.
-
-    >>> from torch.nn import Flatten, Linear, Sequential
-    >>> x, y = torch.rand(40, 1, 2, 2), torch.arange(40) % 2
-    >>> images = Examples.from_tensors(x, y, kind="images")
-    >>> job = Job("linear", Sequential(Flatten(), Linear(4, 2)), images)
-    >>> type(with_views(job).model).__name__
-    'Mirrored'
     """
     if job.examples is None or job.examples.kind != "images":
         raise ArcalError("--views mirror is for images: leave it out for other data")
@@ -47,15 +40,7 @@ def with_views(job: Job) -> Job:
 
 
 def with_perturbed(job: Job) -> Job:
-    """The job with its images `perturbed`.
-
-    >>> from arcal.data import load_part
-    >>> from torch.nn import Flatten, Linear, Sequential
-    >>> some = Examples.from_part(load_part("fashion", limit=40))
-    >>> job = Job("linear", Sequential(Flatten(), Linear(784, 10)), some)
-    >>> len(with_perturbed(job)), with_perturbed(job).examples.content == some.content
-    (40, False)
-    """
+    """The job with its images `perturbed`."""
     assert job.examples is not None
     reopen = job.reopen and partial(_reopened, with_perturbed, job.reopen)
     return replace(job, examples=perturbed(job.examples), reopen=reopen)
@@ -71,12 +56,6 @@ def perturbed(examples: Examples) -> Examples:
     Types and intensities are dealt out evenly in an order drawn by id, so a second call gives the
     same. The extra types are those reserved for choosing; the other 15 stay for a test. Inputs that
     cannot be corrupted raise `ArcalError`.
-
-    >>> from arcal.data import load_part
-    >>> some = Examples.from_part(load_part("fashion", limit=40))
-    >>> x = perturbed(some).read(torch.arange(3))
-    >>> x.shape, bool((x == some.read(torch.arange(3))).all())
-    (torch.Size([3, 1, 28, 28]), False)
     """
     panel_for([EvaluationSet(corruption=EXTRA[0], intensity=1)], examples)
     part, ids = examples.part, examples.ids

@@ -13,14 +13,7 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One input for each of the `values` `(N,)` of a column, if given, and `limit` of these.
-
-    >>> import torch
-    >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
-    >>> draw = Draw(values=["Ann", "Bo", "Ann", "Bo"], column="patient")
-    >>> draw.examples(Examples.from_tensors(x, y)).ids
-    tensor([1, 2])
-    """
+    """One input for each of the `values` `(N,)` of a column, if given, and `limit` of these."""
 
     limit: int | None = None
     values: Any = None
@@ -103,9 +96,5 @@ ALL = Draw()
 
 
 def drawn_at_random(column: str) -> str:
-    """A sentence on figures for one input of each value in a column.
-
-    >>> drawn_at_random("patient")
-    'one input is drawn at random of each patient'
-    """
+    """A sentence on figures for one input of each value in a column."""
     return f"one input is drawn at random of each {column}"

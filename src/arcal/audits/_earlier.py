@@ -133,13 +133,6 @@ def read_earlier(path: Path | str) -> Earlier:
     """The audit in this folder, or this `audit.json`.
 
     Anything but a complete audit in this format raises `ArcalError`.
-
-    >>> import arcal
-    >>> from arcal.auditing import as_predictions
-    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
-    >>> _ = arcal.audit(predictions, name="mine").save("2026-10")
-    >>> read_earlier("2026-10").models["mine"].n
-    60
     """
     if not isinstance(path, str | os.PathLike):
         raise ArcalError(

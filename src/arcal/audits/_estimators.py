@@ -18,12 +18,7 @@ ROUNDED = 1e-6
 
 
 def is_estimator(model: Any) -> bool:
-    """Whether this is a classifier with scikit-learn's `predict_proba`, and not a torch module.
-
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> is_estimator(GaussianNB()), is_estimator(nn.Linear(3, 2))
-    (True, False)
-    """
+    """Whether this is a classifier with scikit-learn's `predict_proba`, and not a torch module."""
     if isinstance(model, nn.Module) or not hasattr(model, "predict_proba"):
         return False
     return hasattr(model, "classes_") or not callable(model)
@@ -33,10 +28,6 @@ def class_names_of(estimator: Any, classes: Sequence[str] | None = None) -> tupl
     """The names of an estimator's classes in the order of its `classes_`, or the names given.
 
     A wrong number of names, or the estimator's own in another order, raise `ArcalError`.
-
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> class_names_of(GaussianNB().fit([[0.0], [1.0]], ["cat", "dog"]))
-    ('cat', 'dog')
     """
     own = tuple(map(str, _classes_of(estimator)))
     if classes is None:
@@ -56,11 +47,6 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
     The classes `y` are among its `classes_`. Anything but such a pair, an estimator that is not
     fitted, an `X` that it does not take and an unknown class raise `ArcalError`, which names the
     data by `name`.
-
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> estimator = GaussianNB().fit([[0.0], [0.1], [1.0], [1.1]], ["cat", "cat", "dog", "dog"])
-    >>> estimated(estimator, ([[0.0], [1.0]], ["cat", "dog"]), "data").labels
-    tensor([0, 1])
     """
     kind = type(estimator).__name__
     if not isinstance(data, tuple | list) or len(data) != 2:
@@ -82,13 +68,7 @@ def estimated(estimator: Any, data: Any, name: str) -> Predictions:
 
 
 def estimated_unlabelled(estimator: Any, sets: Mapping[str, Any]) -> dict[str, Predictions]:
-    """An estimator's predictions on sets of inputs without labels, by name; None is skipped.
-
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> estimator = GaussianNB().fit([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1])
-    >>> len(estimated_unlabelled(estimator, {"today": [[0.5], [1.0]]})["today"].ids)
-    2
-    """
+    """An estimator's predictions on sets of inputs without labels, by name; None is skipped."""
     said = dict[str, Predictions]()
     for name, X in sets.items():
         if isinstance(X, tuple):
@@ -107,15 +87,6 @@ def decides_otherwise(estimator: Any, data: Any, predictions: Predictions) -> st
     Examples are one with its own threshold, and an SVM whose probabilities were fitted afterwards.
     `predictions` are its probabilities on the pair `data`. Any of several equally probable classes
     counts as the most probable.
-
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.model_selection import FixedThresholdClassifier
-    >>> data = [[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"]
-    >>> careful = FixedThresholdClassifier(LogisticRegression(), threshold=0.0).fit(*data)
-    >>> decides_otherwise(careful, data, estimated(careful, data, "data"))
-    'its predict gives another class than the most probable one for 2 of 4 inputs, and every \
-figure is of the most probable one: FixedThresholdClassifier decides by a threshold or scores of \
-its own'
     """
     try:
         decided = np.asarray(estimator.predict(data[0]), dtype=object)
@@ -150,11 +121,6 @@ def audited_estimators(
     `known` is passed on to `from_predictions`. `without` are arguments of the audit that do not
     apply to estimators: any that is not None raises `ArcalError`, as does a model that is not an
     estimator.
-
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> X, y = [[0.0], [0.4], [0.6], [1.0]] * 15, ["cat", "dog", "cat", "dog"] * 15
-    >>> audited_estimators({"bayes": GaussianNB().fit(X, y)}, (X, y), None, None, {})[0].classes
-    ('cat', 'dog')
     """
     kind = next(type(one).__name__ for one in models.values() if is_estimator(one))
     for name, one in models.items():
@@ -170,7 +136,6 @@ def audited_estimators(
                 f"{name}{shown} needs a model of torch, and {kind} gives probabilities alone: "
                 f"leave out {name}"
             )
-    known["by"] = _columns_of(data, known.get("by"))
     audited = list[Audited]()
     for name, one in models.items():
         predictions = estimated(one, data, "data")
@@ -190,35 +155,8 @@ def audited_estimators(
     return audited
 
 
-def _columns_of(data: Any, by: Any) -> Any:
-    """The columns of the table X if `by` names some; anything else unchanged."""
-    names = [by] if isinstance(by, str) else by
-    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
-        return by
-    table: Any = data[0] if isinstance(data, tuple | list) and len(data) == 2 else None
-    columns = getattr(table, "columns", None)
-    if columns is None:
-        raise ArcalError(
-            f"by names {first_few(names)}, and X is not a table with columns: give a mapping from "
-            "names to a value for each input"
-        )
-    for name in names:
-        if name not in columns:
-            known = first_few([*map(str, columns)])
-            raise ArcalError(f"by names {name}, and X has the columns {known}: name one of these")
-        if getattr(table[name], "ndim", 1) > 1:
-            raise ArcalError(
-                f"by names {name}, and several columns of X have that name: give a mapping from "
-                "names to a value for each input"
-            )
-    return {name: table[name] for name in names}
-
-
 def check_beside(data: Any, **beside: Any) -> None:
-    """Refuse values given per row, by name, whose index shows another order than that of X.
-
-    >>> check_beside(([[30], [40]], [0, 1]), weights=[1.0, 2.0])  # lists have no index
-    """
+    """Refuse values given per row, by name, whose index shows another order than that of X."""
     for name, values in beside.items():
         several = isinstance(values, Mapping)
         for one, rows in values.items() if several else ((None, values),):
@@ -228,14 +166,7 @@ def check_beside(data: Any, **beside: Any) -> None:
 
 
 def refuse_without_probabilities(model: Any) -> None:
-    """Refuse a model that predicts without class probabilities, such as an SVM; say what to do.
-
-    >>> from sklearn.svm import LinearSVC
-    >>> refuse_without_probabilities(LinearSVC().fit([[0.0], [1.0]], ["cat", "dog"]))
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: LinearSVC gives no probabilities: fit CalibratedClassifierCV(...) of \
-sklearn.calibration around it, which does
-    """
+    """Refuse a model that predicts without class probabilities, such as an SVM; say what to do."""
     is_class = isinstance(model, type) and not issubclass(model, nn.Module)
     if is_class and hasattr(model, "predict") and hasattr(model, "fit"):
         raise ArcalError(f"the model is the class {model.__name__}: give a fitted instance of it")
@@ -244,17 +175,10 @@ sklearn.calibration around it, which does
     if hasattr(model, "predict_proba") or callable(model):
         return
     kind = type(model).__name__
-    if kind == "VotingClassifier":
-        raise ArcalError(f'{kind} gives no probabilities with hard voting: give voting="soft"')
     if hasattr(model, "classes_"):
         raise ArcalError(
             f"{kind} gives no probabilities: fit CalibratedClassifierCV(...) of "
             "sklearn.calibration around it, which does"
-        )
-    if kind == "Booster":
-        raise ArcalError(
-            f"{kind} has no classes: give an XGBClassifier or LGBMClassifier, or its probabilities "
-            "P and labels y by arcal.auditing.as_predictions(probabilities=P, labels=y)"
         )
     raise ArcalError(
         f"{kind} has no predict_proba and no classes_: give a classifier that is fitted and has "
@@ -263,14 +187,7 @@ sklearn.calibration around it, which does
 
 
 def refuse_array(model: Any, function: Callable[..., Any]) -> None:
-    """Refuse probabilities in place of a model, or a list of models, and say what to do.
-
-    >>> import arcal
-    >>> refuse_array(np.array([[0.75, 0.25]]), arcal.audit)
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: the model is an ndarray: for probabilities P and labels y give \
-arcal.audit(arcal.auditing.as_predictions(probabilities=P, labels=y))
-    """
+    """Refuse probabilities in place of a model, or a list of models, and say what to do."""
     for one in model.values() if isinstance(model, Mapping) else (model,):
         refuse_without_probabilities(one)
     several = isinstance(model, list | tuple)

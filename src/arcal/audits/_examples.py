@@ -46,11 +46,6 @@ class Examples:
     say how much each input counts, `groupings` which groups it is in, and `clusters` which inputs
     belong together. `facts` are for the page, by title, `caveats` come before any figure, and
     `content` is a fingerprint of the data.
-
-    >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
-    >>> examples = Examples.from_tensors(x, y, name="toy")
-    >>> examples.classes, torch.equal(examples.read(torch.tensor([2])), x[2:3])
-    (('0', '1'), True)
     """
 
     name: str
@@ -261,11 +256,7 @@ class Examples:
 
 
 def drawn_of_each(column: str, n: int, N: int) -> str:
-    """A phrase for a draw of n out of N inputs.
-
-    >>> drawn_of_each("patient", 300, 1200)
-    'one input of each patient: 300 of 1,200'
-    """
+    """A phrase for a draw of n out of N inputs."""
     return f"one input of each {column}: {n:,} of {N:,}"
 
 

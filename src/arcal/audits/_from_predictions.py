@@ -37,11 +37,6 @@ def from_predictions(
     `weights`, `by`, `clusters` and `positive` are as for `arcal.audit`, in the order of the
     predictions, of which one of each may be drawn; `caveats` are those already known for the
     classifier.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
-    >>> from_predictions("mine", sure).classes
-    ('0', '1')
     """
     N = len(predictions.ids)
     predictions, weights, by, clusters, facts = draw.predictions(

@@ -23,12 +23,6 @@ def inputs_table(model: Audited, *, several: bool) -> pa.Table:
 
     Answers have no classes, only whether each is `correct`. A grouping with the name of another
     column gets the prefix `by_`; with `several` models there is a column `model`, too.
-
-    >>> from arcal.auditing import as_predictions
-    >>> said = as_predictions(logits=[[3.0, 0.0], [0.0, 1.0]], labels=[0, 0])
-    >>> table = inputs_table(Audited("mine", said, ("cat", "dog")), several=False)
-    >>> table["predicted_name"].to_pylist()
-    ['dog', 'cat']
     """
     table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
     if model.predictions.answers:

@@ -21,7 +21,6 @@ from arcal.auditing import (
     positive_class,
     suspect_outputs,
     suspect_scale,
-    suspect_steps,
 )
 from arcal.audits._examples import Examples
 from arcal.audits._loaded import Beside, Loaded
@@ -64,11 +63,6 @@ class Job:
     recommended. A caveat is added if the first inputs that the model meets seem to have another
     scale than in training. Finished work is kept in the folder `work`. It may be shared by the
     processes of `sharing`, which open the job with `reopen`.
-
-    >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
-    >>> examples = Examples.from_tensors(x, y, name="mine")
-    >>> len(Job("linear", torch.nn.Linear(12, 2), examples))
-    60
     """
 
     name: str
@@ -139,7 +133,6 @@ class Job:
         job = replace(self, examples=examples, caveats=caveats)
         batch = self._read(examples, usual_batch(x, self.settings.device))
         job.look_at_scale(batch)
-        job.look_at_steps(batch)
         job.look_at_outputs()
         if getattr(examples.part, "sixteen_bits", False):
             job.look_at_shades(batch)
@@ -200,11 +193,6 @@ class Job:
         """Add a caveat if several of the tensors that the model returns may be its logits."""
         if (doubt := suspect_outputs(self.model)) is not None:
             self.caveats.append(Caveat("Outputs", doubt, about="outputs"))
-
-    def look_at_steps(self, x: Inputs) -> None:
-        """Add a caveat if distances would only say that the model cuts whole numbers."""
-        if self.settings.order == "attack" and (doubt := suspect_steps(self.model, x)) is not None:
-            self.caveats.append(Caveat("Whole numbers", doubt, about="steps"))
 
     def look_at_shades(self, x: Inputs) -> None:
         """Add a caveat if conversion to 8 bits a channel leaves 16-bit images too few shades.
@@ -292,9 +280,6 @@ def panel_for(
     """The corruptions to apply: those given, or `PANEL` for images that can be corrupted.
 
     Corruptions given for inputs that cannot be corrupted raise `ArcalError`.
-
-    >>> panel_for(None, Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2))
-    ()
     """
     if isinstance(given, str) or any(isinstance(one, str) for one in given or ()):
         raise ArcalError(

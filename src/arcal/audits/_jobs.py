@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import as_tensor, ascending, places_of
-from arcal.attacks import BoundaryProjection, Bounds, Inputs, OwnAttack, attack_words
+from arcal.attacks import BoundaryProjection, Bounds, OwnAttack, attack_words
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._earlier import Earlier
@@ -51,12 +51,6 @@ def run_jobs(
     job but the last, because models are compared only on the same inputs. Conditions on figures
     that this audit does not have, inputs that cannot be audited, and an earlier audit `against`
     which they cannot be compared raise `ArcalError` before anything is run.
-
-    >>> from arcal.audits import Examples
-    >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
-    >>> (found,) = run_jobs([Job("linear", torch.nn.Linear(12, 2).eval(), examples)])
-    >>> found.overall.n
-    60
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
     _check(jobs, conditions, against)
@@ -253,12 +247,6 @@ def score_job(
     """Score the inputs of a job and do nothing else; the scores are in ascending order of ids.
 
     `progress`, `skipped` and `sharing` are as for `run_jobs`.
-
-    >>> from arcal.audits import Examples
-    >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
-    >>> job = Job("linear", torch.nn.Linear(12, 2).eval(), examples)
-    >>> score_job(job, progress=lambda done, total: None).robustness.shape
-    torch.Size([60])
     """
     job = replace(job.checked(), work=work, sharing=sharing)
     parts: list[Robustness] = []
@@ -277,27 +265,13 @@ def score_job(
 
 
 def _check_together(jobs: Sequence[Job]) -> None:
-    """Check the models of several jobs with one loader on its first batch, before any is run.
-
-    A loader that yields different inputs with the same ids the second time is refused.
-    """
-    for ids, x, labels in first_batch(jobs[0]):
+    """Check the models of several jobs with one loader on its first batch, before any is run."""
+    for _, x, labels in first_batch(jobs[0]):
         classes = {}
         for job in jobs:
             with prefixing_errors(job.name):
                 classes[job.name] = checked_classes(job, x.no_finer_than(job.model), labels)
         _check_same_classes(classes)
-        for same_ids, others, _ in first_batch(jobs[0]):
-            if torch.equal(ids, same_ids) and not _equal(x, others):
-                raise ArcalError(
-                    "the loader gives each model different inputs, as augmentation does: "
-                    "leave that out"
-                )
-
-
-def _equal(x: Inputs, others: Inputs) -> bool:
-    same = (torch.equal(part, others.named[name]) for name, part in x.named.items())
-    return x.named.keys() == others.named.keys() and all(same)
 
 
 def _check_same_classes(classes: Mapping[str, int]) -> None:

@@ -26,10 +26,6 @@ class Loaded:
     """Batches of inputs under a name, which a model reads once.
 
     Inputs that are not `labelled` need no labels, and any that they have are ignored.
-
-    >>> today = Loaded("today", [torch.rand(3, 12), torch.rand(2, 12)], labelled=False)
-    >>> [(len(x), labels.tolist()) for x, labels in today.batches()]
-    [(3, [0, 0, 0]), (2, [0, 0])]
     """
 
     name: str
@@ -57,10 +53,6 @@ def examples_or_loaded(
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`, anything else as `Loaded`.
 
     Inputs that are not `labelled` may be a tensor or an array alone, or a dict of tensors.
-
-    >>> pair = torch.rand(6, 12), torch.arange(6) % 2
-    >>> len(examples_or_loaded(pair, "validation", Settings(order=None)))
-    6
     """
     if not labelled:
         if _are_batches(data):
@@ -128,13 +120,6 @@ def read_with(
 
     `Examples` hold these themselves, and some of them may be drawn; those of a loader's inputs are
     `Beside`.
-
-    >>> pair = torch.rand(6, 12), torch.arange(6) % 2
-    >>> examples, loader, apart = read_with(
-    ...     pair, (0, 1), None, None, weights=[1.0] * 6, clusters=None
-    ... )
-    >>> examples.weights.sum(), loader, apart
-    (tensor(6., dtype=torch.float64), (), None)
     """
     examples, loader = examples_or_loader(data, "data", bounds, order, classes)
     if examples is None:
@@ -154,10 +139,6 @@ def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside |
 
     A number of values other than the loader's number of inputs, if that is known, and a loader that
     shuffles raise `ArcalError`.
-
-    >>> known = beside([(torch.rand(3, 12), torch.arange(3))], None, {"sex": ["f", "m", "f"]})
-    >>> known.rows(torch.tensor([2, 1, 0]))[1][0].number
-    tensor([0, 1, 0])
     """
     given = {"by": by, "weights": weights, "clusters": clusters}
     titles = [name for name, values in given.items() if values is not None]
@@ -179,11 +160,7 @@ def beside(loader: Any, weights: Any, by: Any, clusters: Any = None) -> Beside |
 
 
 def without_iterators(values: Any) -> Any:
-    """Values that can be read once as a list, also in a mapping; anything else unchanged.
-
-    >>> without_iterators({"age": iter([30, 40])})
-    {'age': [30, 40]}
-    """
+    """Values that can be read once as a list, also in a mapping; anything else unchanged."""
     if isinstance(values, Mapping):
         return {name: without_iterators(one) for name, one in values.items()}
     return [*values] if isinstance(values, Iterator) else values
@@ -196,12 +173,7 @@ def number_of_inputs(loader: Any) -> int | None:
 
 
 def left_out(loader: Any) -> list[Caveat]:
-    """A caveat if a loader leaves the last inputs of its data set out.
-
-    >>> from torch.utils.data import DataLoader
-    >>> left_out(DataLoader(range(10), batch_size=4, drop_last=True))[0].sentence
-    'the loader leaves out the last 2 of its 10 inputs: make it with drop_last=False'
-    """
+    """A caveat if a loader leaves the last inputs of its data set out."""
     N, dropped = _sizes(loader) or (0, 0)
     if not dropped:
         return []

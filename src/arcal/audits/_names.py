@@ -17,9 +17,6 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     """The models and the data, or files of predictions alone, which need no data.
 
     Run folders alone bring their own data: those of the first.
-
-    >>> split_names(["net.py:net", "pets"])
-    (['net.py:net'], 'pets')
     """
     predictions = [holds_predictions(Path(one)) for one in what]
     files = [may_hold_predictions(Path(one)) for one in what]
@@ -54,10 +51,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def check_data_name(data: str) -> None:
-    """Refuse a run folder or a model in place of DATA.
-
-    >>> check_data_name("pets")
-    """
+    """Refuse a run folder or a model in place of DATA."""
     if is_run_folder(data):
         raise ArcalError(f"{data} is a run folder where DATA should be: give DATA after it")
     if ".py:" in data and not Path(data).exists():
@@ -68,15 +62,7 @@ def check_data_name(data: str) -> None:
 
 
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
-    """A name for each model: the ones given, or the shortest that tell them apart.
-
-    >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
-    ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
-    >>> names_of(["out/predictions.csv"], [])
-    ['predictions.csv']
-    >>> names_of(["nets.py:small", "nets.py:large"], [])
-    ['small', 'large']
-    """
+    """A name for each model: the ones given, or the shortest that tell them apart."""
     if given:
         if len(given) != len(specs):
             models = f"{len(specs)} model{'s' * (len(specs) > 1)}"

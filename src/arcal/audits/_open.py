@@ -37,11 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model by its name, with a file of its weights and a normalisation of its inputs.
-
-    >>> NamedModel("timm:resnet50", Path("best.pth")).weights.name
-    'best.pth'
-    """
+    """A model by its name, with a file of its weights and a normalisation of its inputs."""
 
     spec: str
     weights: Path | None = None
@@ -55,9 +51,6 @@ class NamedData:
     The inputs are grouped `by` columns. One input is drawn for each value in the column `one_per`,
     and `limit` of these. Inputs with the same value in the column `cluster` belong together.
     `validation` and `other` are the paths of further data.
-
-    >>> NamedData("photos", Reading(size=32), limit=2000).reading.size
-    32
     """
 
     path: str
@@ -86,14 +79,6 @@ def open_job(
     `panel` None is the default: a few corruptions for images that are large enough. `device` is
     given if another process opens the job again, on its own device and without looking for repeated
     inputs.
-
-    >>> path = Path("linear.py")
-    >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
-    >>> _ = path.write_text(text)
-    >>> model, data = NamedModel("linear.py:net"), NamedData("fashion", limit=50)
-    >>> job = open_job(model, data, Settings(), name="linear", panel=None)
-    >>> len(job), len(job.settings.panel)
-    (50, 4)
     """
     reading = data.reading
     again = replace(data, reading=replace(reading, check=False))  # images are checked by then

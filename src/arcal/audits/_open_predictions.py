@@ -27,11 +27,7 @@ NOT_USED = "Columns not used"
 
 @dataclass(frozen=True)
 class NamedPredictions:
-    """A file of predictions by its path, a name for it, and how its columns are called.
-
-    >>> NamedPredictions("old.csv", "old", ColumnNames(label="truth")).columns.label
-    'truth'
-    """
+    """A file of predictions by its path, a name for it, and how its columns are called."""
 
     path: str
     name: str
@@ -45,9 +41,6 @@ class Uses:
     The inputs are grouped `by` columns, and the page shows the values in the columns `text`. One
     input is drawn for each value in the column `one_per`. Inputs with the same value in the column
     `cluster` belong together.
-
-    >>> Uses(by=["age"], one_per="patient").columns
-    ('age', 'patient')
     """
 
     by: Sequence[str] = ()
@@ -79,11 +72,6 @@ def open_predictions(
     is put in their order; by default `classes` are those of the first file. `positive` is the class
     whose probability is compared with its frequency. Files that cannot be read, and columns that
     cannot be used so, raise `ArcalError`.
-
-    >>> import numpy as np
-    >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
-    >>> open_predictions([NamedPredictions("mine.npz", "mine")])[0].overall.accuracy.value
-    0.5
     """
     audited: list[Audited] = []
     first: SavedPredictions | None = None
@@ -152,21 +140,16 @@ def _caveats(saved: SavedPredictions, zeros: str | None, *, clustered: bool) -> 
     said = {
         "Probabilities": "; ".join(filter(None, outputs)) or None,
         "Answers": saved.doubt if answers else None,
-        "Repeated": saved.copies,
         TOGETHER: None if clustered else saved.wrong_together,
     }
     return [Caveat(title, text) for title, text in said.items() if text is not None]
 
 
 def _texts(columns: Mapping[str, Any]) -> tuple[str, ...] | None:
-    r"""The values in columns of N values, as text; a missing value is empty.
+    """The values in columns of N values, as text; a missing value is empty.
 
     For several columns there is one line each, which begins with the column's name; without any
     column the result is None.
-
-    >>> import numpy as np
-    >>> _texts({"question": np.array(["Who?"]), "answer": np.array([42])})
-    ('question: Who?\nanswer: 42',)
     """
     lists = [
         column.to_pylist() if hasattr(column, "to_pylist") else column.tolist()

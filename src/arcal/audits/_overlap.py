@@ -24,15 +24,7 @@ def overlap(
     validation: Examples | Loaded | None,
     other: Sequence[Examples | Loaded] = (),
 ) -> list[Caveat]:
-    """Caveats if validation or other inputs are audited as well; loaders are not checked.
-
-    >>> import torch
-    >>> first, second = (
-    ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
-    ... )
-    >>> overlap(first, second)[0].sentence
-    '2 of the 2 validation inputs are audited as well, so calibrators look better than they are'
-    """
+    """Caveats if validation or other inputs are audited as well; loaders are not checked."""
     caveats = []
     mine = cache(lambda decoded: {*audited.digests(decoded=decoded)})
     if isinstance(validation, Examples) and (both := _shared(audited, validation, mine)):
@@ -63,13 +55,7 @@ def _shared(audited: Examples, other: Examples, mine: Callable[[bool], set[bytes
 
 
 def repeated(audited: Examples) -> list[Caveat]:
-    """A caveat if images or texts occur more than once; equal rows of a table are normal.
-
-    >>> import torch
-    >>> x = torch.eye(4)[[0, 1, 2, 0]]
-    >>> repeated(Examples.from_tensors(x, torch.arange(4)))
-    []
-    """
+    """A caveat if images or texts occur more than once; equal rows of a table are normal."""
     same, what = None, audited.kind
     if audited.part is not None:
         same = repeated_images(audited.part)
@@ -88,13 +74,7 @@ def repeated(audited: Examples) -> list[Caveat]:
 
 
 def training_part(audited: Examples) -> list[Caveat]:
-    """A caveat if these inputs are the training part of a data set.
-
-    >>> import torch
-    >>> part = Examples.from_tensors(torch.eye(4), torch.arange(4), name="pets/train")
-    >>> training_part(part)[0].title
-    'Training part'
-    """
+    """A caveat if these inputs are the training part of a data set."""
     if not audited.name.endswith("/train"):
         return []
     said = (
@@ -111,13 +91,7 @@ CALIBRATED_ON = Caveat(
 
 
 def calibrated_on(model: Model, predictions: Predictions) -> list[Caveat]:
-    """A caveat if the model holds a calibrator that was fitted to these inputs.
-
-    >>> import torch
-    >>> from arcal.auditing import as_predictions
-    >>> calibrated_on(torch.nn.Linear(2, 2), as_predictions(logits=[[2.0, 0.0]], labels=[0]))
-    []
-    """
+    """A caveat if the model holds a calibrator that was fitted to these inputs."""
     inside = model.classifier if isinstance(model, Classifier) else model
     if not isinstance(inside, Calibrated) or inside.fitted_to is None:
         return []

@@ -44,9 +44,6 @@ class Reading:
     None leaves a choice to the data, and the size to the model's configuration if it has one.
     `classes` are the names of the model's classes in its order, if it does not have them itself.
     `like` is the shape `(C, H, W)` of the audited images, to which other images are brought.
-
-    >>> Reading(part="validation", size=32).crop
-    'centre'
     """
 
     part: str | None = None
@@ -163,11 +160,7 @@ def drawn_if_there(
 
 
 def not_drawn(source: str, column: str) -> str:
-    """A sentence on data that lack the column which other data are drawn by.
-
-    >>> not_drawn("today.csv", "patient").partition(":")[0]
-    'today.csv has no column patient'
-    """
+    """A sentence on data that lack the column which other data are drawn by."""
     return (
         f"{source} has no column {column}: all its inputs count, and intervals are too narrow if "
         "some are much alike"

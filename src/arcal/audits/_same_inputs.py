@@ -5,20 +5,7 @@ from arcal.errors import ArcalError
 
 
 def check_same_inputs(first: Audited, other: Audited) -> None:
-    """Refuse two models whose inputs, labels or groups differ, and say where.
-
-    >>> from arcal.auditing import as_predictions
-    >>> one, two = [
-    ...     Audited(name, as_predictions(logits=[[3.0, 0.0]] * 2, labels=labels), ("cat", "dog"))
-    ...     for name, labels in (("old", [0, 1]), ("new", [0, 0]))
-    ... ]
-    >>> check_same_inputs(one, one)
-    >>> check_same_inputs(one, two)
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: old and new cannot be compared: the label of id 1 is dog in old and \
-cat in new; give both the same inputs and labels, with ids or in the same order, or audit each \
-alone, the second against the first
-    """
+    """Refuse two models whose inputs, labels or groups differ, and say where."""
     if (why := _difference(first, other)) is not None:
         raise ArcalError(
             f"{first.name} and {other.name} cannot be compared: {why}; give both the same inputs "

@@ -51,9 +51,6 @@ class Settings:
     Without `nearest`, for scores or predictions alone, neither perturbed inputs nor their predicted
     classes are kept, and inputs are read in the order on disk. `loaders` processes read and decode
     images ahead.
-
-    >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
-    ['test-gaussian_noise-3']
     """
 
     order: str | None = "attack"
@@ -73,11 +70,7 @@ class Settings:
 
     @property
     def norm(self) -> str | None:
-        """The norm of the distances, "l2" or "linf"; None without distances.
-
-        >>> Settings().norm, Settings(attack=BoundaryProjection(norm="linf")).norm
-        ('l2', 'linf')
-        """
+        """The norm of the distances, "l2" or "linf"; None without distances."""
         return getattr(self.attack, "norm", "l2") if self.order == "attack" else None
 
     def facts(self) -> dict[str, Any]:

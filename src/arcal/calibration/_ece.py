@@ -79,8 +79,6 @@ def rmsce(
     >>> rmsce(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
     0.375
     """
-    if weights is None:
-        return Reliability(bins).update(confidence, correct).rmsce
     whole, gap = _weighted_sums(confidence, correct, bins, weights)
     squares = gap.square() / whole.where(whole > 0, 1)
     return (squares.sum() / whole.sum()).sqrt().item()
@@ -102,14 +100,12 @@ def mce(
     >>> mce(torch.tensor([0.875, 0.5]), torch.tensor([True, True]))
     0.5
     """
-    if weights is None:
-        return Reliability(bins).update(confidence, correct).mce
     whole, gap = _weighted_sums(confidence, correct, bins, weights)
     return (gap.abs() / whole.where(whole > 0, 1)).max().item()
 
 
 def _weighted_sums(
-    confidence: TensorLike, correct: TensorLike, bins: int, weights: TensorLike
+    confidence: TensorLike, correct: TensorLike, bins: int, weights: TensorLike | None
 ) -> tuple[Tensor, Tensor]:
     """The weight of each bin, and the weighted sum of correct - confidence in it, `(K,)`."""
     check_bins(bins)

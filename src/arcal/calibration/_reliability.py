@@ -99,33 +99,6 @@ class Reliability:
         return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
 
     @property
-    def rmsce(self) -> float:
-        """The root of sum over k of |B_k|/N (acc(B_k) - conf(B_k))^2, in [0, 1]; errors as `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).rmsce  # root of the mean of 1/64, 1/4
-        0.3644344934278313
-        """
-        n = self._inputs()
-        squares = (self.correct_sums - self.confidence_sums).square() / self.count.clamp(min=1)
-        return (squares.sum() / n).sqrt().item()
-
-    @property
-    def mce(self) -> float:
-        """The largest |acc(B_k) - conf(B_k)| over the bins that are not empty, in [0, 1].
-
-        Errors are those of `ece`.
-
-        >>> Reliability().update([0.875, 0.5], [True, True]).mce
-        0.5
-        """
-        self._inputs()
-        return (
-            ((self.correct_sums - self.confidence_sums).abs() / self.count.clamp(min=1))
-            .max()
-            .item()
-        )
-
-    @property
     def debiased_squared(self) -> float:
         """`arcal.calibration.debiased_squared`; raises `ArcalError` if no bin has two rows."""
         usable = self.count > 1

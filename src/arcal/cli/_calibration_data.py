@@ -62,7 +62,7 @@ def from_file(command: "Calibrate", path: Path) -> Given:
     applied = _applied(command, saved.classes, labelled.answers)
     unused = f"columns not used: {first_few(saved.unused)}" if saved.unused else None
     together = None if cluster is not None else saved.wrong_together
-    for line in filter(None, (unused, saved.scaled, saved.copies, saved.doubt, together)):
+    for line in filter(None, (unused, saved.scaled, saved.doubt, together)):
         say(f"arcal: {path}: {line}")
     read = {
         one: predictions_like("--unlabelled", Path(one), labelled, called)

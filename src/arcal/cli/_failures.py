@@ -1,16 +1,10 @@
-"""The line that is printed when a command fails, and where its traceback is.
-
-Also the time limit, after which a command stops; it continues when it is run again.
-"""
+"""The line that is printed when a command fails, and where its traceback is."""
 
 import errno
 import os
 import re
-import signal
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from arcal.errors import ArcalError
@@ -24,6 +18,7 @@ NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 """Messages of libraries that run out of memory; some raise a plain RuntimeError."""
+
 
 NOT_LOADED = re.compile(r"shared object|open files|DLL load failed|mmap", re.IGNORECASE)
 """Messages of the dynamic linker when it runs out of memory or of open files."""
@@ -76,37 +71,3 @@ def _log(error: BaseException) -> Path | None:
     except OSError:
         return None
     return Path(name)
-
-
-class TimeIsUp(KeyboardInterrupt):
-    """Stops a command like Ctrl-C: processes end, and finished work is kept."""
-
-
-@contextmanager
-def time_limit(minutes: float | None) -> Iterator[None]:
-    """Raise `TimeIsUp` in this block, in the main thread, once `minutes` have passed.
-
-    Without `minutes` there is no limit. A number that is not above 0, or infinite, raises
-    `ArcalError`; on Windows, any number does.
-    """
-    if minutes is None:
-        yield
-        return
-    if not 0 < minutes < float("inf"):
-        raise ArcalError(f"--minutes {minutes:g}: give more than 0")
-    if not hasattr(signal, "setitimer"):
-        raise ArcalError(
-            "--minutes needs a timer that Windows does not have: leave it out and press Ctrl-C "
-            f"when it is time; {KEPT}"
-        )
-
-    def stop(number: int, frame: object) -> None:
-        raise TimeIsUp(f"{minutes:g} minutes are over")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, get_args, get_type_hints, is_typeddict
 
 import tyro
 
@@ -42,22 +42,14 @@ def dashed(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def subcommands(command: type) -> dict[str, type]:
-    """The subcommands of a command, such as `arcal plan score`, by their last word."""
-    hints = get_type_hints(command, include_extras=True).values()
-    kinds = [kind for hint in hints if get_origin(hint) is Union for kind in get_args(hint)]
-    return {kind.__metadata__[0].name: get_args(kind)[0] for kind in kinds}
-
-
-def overview(typed: str, about: str, commands: Mapping[str, type]) -> str:
-    """The help of a command with subcommands, such as `arcal` itself; `typed` is how to call it."""
+def overview(about: str, commands: Mapping[str, type]) -> str:
+    """The help of `arcal` itself: what it is `about`, and its commands."""
     firsts = [(name, inspect.getdoc(of) or "") for name, of in commands.items()]
-    lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
+    lines = ["usage: arcal COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
     lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
     lines += ["", "Options of every command:", *_explained(COMMON)]
-    if typed == "arcal":
-        lines += ["", "Other options:", *_explained([("--version", "Show the version of arcal.")])]
-    lines += ["", *_paragraphs(f"`{typed} COMMAND --help` explains the others.")]
+    lines += ["", "Other options:", *_explained([("--version", "Show the version of arcal.")])]
+    lines += ["", *_paragraphs("`arcal COMMAND --help` explains the others.")]
     return "\n".join(lines)
 
 
@@ -67,8 +59,6 @@ def help_for(name: str, command: type) -> str:
     `command` is a dataclass whose fields are options, or dataclasses of options. Each option is
     explained by the text under it, or by the `help` of its `tyro.conf.arg`.
     """
-    if inner := subcommands(command):
-        return overview(f"arcal {name}", inspect.getdoc(command) or "", inner)
     sections = dict(_sections(command))
     named = sections.pop("", [])
     usage = " ".join(["usage: arcal", name, *(row[0] for row in named), "[options]"])

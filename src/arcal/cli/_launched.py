@@ -1,6 +1,5 @@
 """Commands that `torchrun` or `srun` starts in several processes: run together, printing once."""
 
-import logging
 import os
 import signal
 import sys
@@ -50,26 +49,13 @@ def run(command: Any) -> None:
         )
     if by.size == 1:
         return command()
-    by.check_restart()
     from arcal.compute.launcher import run_joined
     from arcal.parents import end_with_launcher
 
-    if by.rank:
-        for handler in logging.getLogger("arcal").handlers:
-            handler.addFilter(_name_rank)
     end_with_launcher()
     signal.signal(signal.SIGTERM, _stop)
     machine: Any = getattr(command, "machine", command)
     return run_joined(by, machine.accelerator, command)
-
-
-def _name_rank(record: logging.LogRecord) -> bool:
-    """Put the name of the process before each line of its log."""
-    from arcal.compute.launcher import named
-
-    if (by := launcher()) is not None:
-        record.msg, record.args = f"{named(by)}: {record.getMessage()}", ()
-    return True
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -8,18 +8,16 @@ from contextlib import nullcontext
 
 from arcal._version import __version__
 from arcal.cli import _launched
-from arcal.cli._failures import KEPT, TimeIsUp, line_for
+from arcal.cli._failures import KEPT, line_for
 from arcal.cli._readable import print_what_can_be
 from arcal.cli.output import results_alone, say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
-FOR_PROGRAMS = {"--json", "--markdown", "--latex"}
+FOR_PROGRAMS = {"--json", "--markdown"}
 
 
 def main() -> None:
     """Run the command line; a command that fails prints one line and exits with 2.
-
-    A command whose `--minutes` are over exits with 124, like `timeout`.
 
     Anywhere among the arguments, `--debug` prints the traceback before that line, `--quiet` or `-q`
     hides the progress, and `--verbose` or `-v` logs more.
@@ -35,9 +33,6 @@ def main() -> None:
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except TimeIsUp as reason:
-        say(f"arcal: {reason}; {KEPT}")
-        sys.exit(124)
     except KeyboardInterrupt as error:
         if (line := _launched.line_of(error, lambda _: f"stopped; {KEPT}")) is not None:
             say(f"arcal: {line}")
@@ -52,11 +47,10 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     """Run the command; libraries are imported here, so that `main` reports any that fail."""
-    from arcal.cli._shell import as_by_a_shell
     from arcal.cli.config_file import expanded
     from arcal.errors import ArcalError
 
-    typed = as_by_a_shell(arguments) if os.name == "nt" else arguments
+    typed = arguments
     arguments = expanded(typed)
     quiet, verbose = (bool(names & {*arguments}) for names in (QUIET, VERBOSE))
     if quiet and verbose:

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Union
 import tyro
 from tyro.conf import subcommand
 
-from arcal.cli._help import help_for, lists_of, options_of, overview, subcommands
+from arcal.cli._help import help_for, lists_of, options_of, overview
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
-from arcal.cli.plan import PlanJob
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
 from arcal.cli.score import Score
@@ -33,7 +32,6 @@ COMMANDS = {
     "evaluate": Evaluate,
     "report": Report,
     "reproduce": Reproduce,
-    "plan": PlanJob,
 }
 
 ANY_MODEL, OWN_RUNS = ("score", "audit", "calibrate"), ("evaluate", "report")
@@ -68,7 +66,8 @@ def command(arguments: list[str], typed: Sequence[str] = ()) -> Any:
     if asks:
         print(_help(arguments, commands))
         sys.exit(0)
-    _check_lists(typed, _inner(arguments, commands))
+    named_command = commands.get(arguments[0])
+    _check_lists(typed, named_command)
     # Comments do not explain options here; looking for them would take half as long again.
     named = tuple(
         Annotated[command, subcommand(name), tyro.conf.HelptextFromCommentsOff]
@@ -88,27 +87,15 @@ def command(arguments: list[str], typed: Sequence[str] = ()) -> Any:
     except SystemExit as stop:
         if not stop.code:  # tyro has written or printed shell completion
             raise
-        named = _inner(arguments, commands)
-        own = [] if named is None else options_of(named)
+        own = [] if named_command is None else options_of(named_command)
         raise ArcalError(_one_line(said.getvalue(), arguments, own)) from None
 
 
 def _help(arguments: list[str], commands: dict[str, Any]) -> str:
-    name, *rest = arguments or ["--help"]
+    name = arguments[0] if arguments else ""
     if name not in commands:
-        return overview("arcal", ABOUT, commands)
-    inner = subcommands(commands[name])
-    if rest and rest[0] in inner:
-        return help_for(f"{name} {rest[0]}", inner[rest[0]])
+        return overview(ABOUT, commands)
     return help_for(name, commands[name])
-
-
-def _inner(arguments: list[str], commands: dict[str, Any]) -> type | None:
-    """The command, or its subcommand, that is named, if any."""
-    command = commands.get(arguments[0]) if arguments else None
-    if command is not None and (inner := subcommands(command)):
-        return inner.get(" ".join(arguments[1:2]))
-    return command
 
 
 def _check_lists(typed: Sequence[str], command: type | None) -> None:

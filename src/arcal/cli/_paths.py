@@ -15,12 +15,6 @@ def check_runs(runs: Sequence[Path | str]) -> None:
             raise ArcalError(f"{run} is not a run folder: there is no such folder")
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a name that a picture cannot have, without importing the packages that draw it."""
-    if path.suffix.lower() not in (".svg", ".pdf", ".png"):
-        raise ArcalError(f"--curve {path}: give a file that ends in .svg, .pdf or .png")
-
-
 def check_file(path: Path, name: str) -> None:
     """Refuse a folder, or a name with the ending of a format other than Parquet."""
     if path.is_dir():

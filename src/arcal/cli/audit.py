@@ -21,7 +21,7 @@ from arcal.cli.model_and_data import (
     for_models,
     panel_named,
 )
-from arcal.cli.output import alone_in, end_if_failed, print_json, print_results, say, wrapped
+from arcal.cli.output import end_if_failed, print_json, print_results, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -125,9 +125,8 @@ class Audit(OnModels):
         output = self.output
         conditions = [Condition.parse(text) for text in output.fail_if]
         check_folder(output.out, FILES)
-        with alone_in(output.out):
-            audit = self._audit(conditions)
-            page = audit.report(output.out, images=not output.no_images)
+        audit = self._audit(conditions)
+        page = audit.report(output.out, images=not output.no_images)
         for line in audit.doubts:  # where a user sees them, even if the results are piped
             say(f"arcal: {line}")
         if output.json:

@@ -18,7 +18,7 @@ from arcal.cli.model_and_data import (
     SharingFlags,
     flag,
 )
-from arcal.cli.output import alone_in, end_if_failed, print_json, say, wrapped
+from arcal.cli.output import end_if_failed, print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -113,10 +113,6 @@ class Calibrate(OnModels):
 
     def __call__(self) -> None:
         check_out(self.output.out)
-        with alone_in(self.output.out):
-            self._calibrate()
-
-    def _calibrate(self) -> None:
         from arcal.audits import (
             Condition,
             calibration_figure_names,

@@ -29,8 +29,6 @@ class Evaluate:
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
-    skip_unfinished: Annotated[bool, flag()] = False
-    """Leave out runs that are not fully trained, and say which."""
     data: Annotated[str | None, flag("PATH")] = None
     """Where the runs' data is now, if it has moved since the training."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
@@ -55,9 +53,6 @@ class Evaluate:
     order: Annotated[str, flag("ORDER")] = "gradient"
     """What ranks the test set, for the variance by level and, in a report, for all figures by
     level: gradient, attack, margin, confidence or random."""
-    half_precision: Annotated[bool, flag()] = False
-    """Keep logits in half precision, which takes half the space in the run folders: a network's
-    predicted classes stay the same, and figures agree to about four digits."""
     table: Annotated[Path | None, flag("FILE")] = None
     """File for every figure, with a row for each run, set, type, intensity and measure; by default
     evaluation.parquet, which a report puts into its own folder."""
@@ -80,10 +75,6 @@ class Evaluate:
     """cpu, gpu or auto."""
     json: Annotated[bool, flag()] = False
     """Print every run's figures as JSON on standard output."""
-    markdown: Annotated[bool, flag()] = False
-    """Print the tables as Markdown."""
-    latex: Annotated[bool, flag()] = False
-    """Print the tables as LaTeX, with booktabs."""
 
     def check(self) -> None:
         """Refuse what can be checked without importing libraries."""
@@ -96,7 +87,7 @@ class Evaluate:
 
     def show(self, subjects: "list[Subject]") -> None:
         """Print the tables in the form that was chosen."""
-        show(subjects, self.json, self.markdown, self.latex)
+        show(subjects, self.json)
 
 
 def _begun(command: Evaluate) -> "Compute":
@@ -122,19 +113,6 @@ def _begun(command: Evaluate) -> "Compute":
     return compute
 
 
-def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
-    """The runs that are fully trained, and the others, which raise `ArcalError` unless `skip`."""
-    from arcal.training.saved_run import check_done, how_far, is_done
-
-    done = [folder for folder in folders if is_done(folder)]
-    if not (skip and done):
-        check_done(folders, "" if skip else "; or leave such runs out with --skip-unfinished")
-    left = [folder for folder in folders if folder not in done]
-    if left:
-        say(f"arcal: left out, not fully trained: {', '.join(map(how_far, left))}")
-    return done, left
-
-
 def _check(command: Evaluate) -> None:
     """Refuse options that do not fit together, before anything is read."""
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
@@ -145,8 +123,6 @@ def _check(command: Evaluate) -> None:
             "no runs: name at least one run folder, before --shift, --ood and --posthoc, which "
             "take all that follows"
         )
-    if command.json + command.markdown + command.latex > 1:
-        raise ArcalError("--json, --markdown, --latex: give one of them")
     check_order(command.order)
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
@@ -191,13 +167,13 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     from arcal.evaluation import write_table
     from arcal.evaluation.grouping import same_data
     from arcal.store import RunFolder
-    from arcal.training.saved_run import data_of
+    from arcal.training.saved_run import check_done, data_of
 
     _check(command)
     compute.log()
     sets = [] if command.shift is None else shift_sets(command.shift)
     folders = [RunFolder.open(path) for path in command.runs]
-    folders, left = _finished(folders, command.skip_unfinished)
+    check_done(folders)
     same_data(folders)
     data = data_of(folders[0], command.data)
     for doubt in doubts(data):
@@ -208,12 +184,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     lines = [*(f"left out: {line}" for line in refused), *_few(command, len(data.validation))]
     for line in lines:
         say(f"arcal: {line}")
-    write_table(table, subjects, **_about(command, data, left, refused))
+    write_table(table, subjects, **_about(command, data, refused))
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
-    notes += [f"{line[0].upper()}{line[1:]}." for line in lines]
-    return data, subjects, notes
+    return data, subjects, [f"{line[0].upper()}{line[1:]}." for line in lines]
 
 
 def _subjects(
@@ -246,21 +220,16 @@ def _subjects(
             corrupted=corrupted,
             posthoc=command.posthoc,
             compute=compute,
-            half_precision=command.half_precision,
             progress=progress,
             refused=refused.append,
         )
     return subjects, refused
 
 
-def _about(
-    command: Evaluate, data: "Data", left: "list[RunFolder]", refused: list[str]
-) -> dict[str, Any]:
+def _about(command: Evaluate, data: "Data", refused: list[str]) -> dict[str, Any]:
     """What the table says about itself."""
     about: dict[str, Any] = {"data": data.name, "order": command.order}
     about["official"] = command.official is not None
-    if left:
-        about["left_out"] = [folder.name for folder in left]
     if refused:
         about["not_fitted"] = refused
     return about

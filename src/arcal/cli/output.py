@@ -5,22 +5,15 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from io import UnsupportedOperation
-from pathlib import Path
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TextIO
 
-from arcal.errors import ArcalError
-from arcal.files import locked
-from arcal.printable import printable, printable_lines
+from arcal.printable import printable
 from arcal.printable import wrapped as wrapped_to
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
-
-PATIENCE = 10.0
-"""Seconds within which the processes of a killed command end."""
 
 _results: TextIO | None = None
 
@@ -59,48 +52,17 @@ def results_alone() -> Iterator[None]:
         results.close()
 
 
-@contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Refuse a folder that another command is writing to, which would mix the files of both.
-
-    The processes of a killed command may take some seconds to end, so this waits for them.
-    """
-    lock, until = out / ".lock", monotonic() + PATIENCE
-    new = [folder for folder in (out, *out.parents) if not folder.exists()]
-    with ExitStack() as stack:
-        while not stack.enter_context(locked(lock, wait=False, needed=False)):
-            stack.close()
-            if monotonic() > until:
-                raise ArcalError(
-                    f"another command is writing to {out}: wait for it, or name another folder "
-                    "with --out"
-                )
-            sleep(PATIENCE / 100)
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # such as on Windows, where an open file cannot be removed
-                lock.unlink()
-                for folder in new:
-                    folder.rmdir()  # if nothing was written
-
-
 def print_results(text: str) -> None:
     """Print results, which a program may read, on standard output."""
     print(text, file=_results or sys.stdout, flush=True)
 
 
-def show(
-    subjects: "list[Subject]", as_json: bool, as_markdown: bool = False, as_latex: bool = False
-) -> None:
-    """Print, on standard output, the table of methods, also as markup, or all figures as JSON."""
-    from arcal.report.markup import latex_tables, markdown_tables
+def show(subjects: "list[Subject]", as_json: bool) -> None:
+    """Print, on standard output, the table of methods, or all figures as JSON."""
     from arcal.report.terminal import as_records, print_table
 
     if as_json:
         print_json(as_records(subjects))
-    elif as_markdown or as_latex:
-        print_results(printable_lines((markdown_tables if as_markdown else latex_tables)(subjects)))
     else:
         print_table(subjects)
 

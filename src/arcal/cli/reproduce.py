@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli._failures import time_limit
 from arcal.cli._paths import check_folder
 from arcal.cli.model_and_data import flag
 from arcal.cli.output import print_json, say
@@ -35,6 +34,9 @@ class Reproduce:
     GPUs)."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = ()
     """Seeds, instead of the scale's; settings are chosen on validation with the first."""
+    remake: Annotated[bool, flag()] = False
+    """Train and evaluate nothing: remake every table and picture of the scale from the figures.csv
+    in the folder of its results."""
     plan: Annotated[bool, flag()] = False
     """Train nothing: print the runs, how far they are, and an estimate of the time left."""
     cifar10: Annotated[str, flag("PATH")] = "data/cifar10"
@@ -50,8 +52,8 @@ class Reproduce:
     cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in."""
     keep: Annotated[Path | None, flag("FOLDER")] = None
-    """Folder that keeps a small file for every evaluated run, with its figures and clean
-    predictions. A run that has one is not trained again, so you may delete run folders."""
+    """Folder that keeps the figures of every evaluated run, as rows of a CSV file. A run that has
+    one is not trained again, so you may delete run folders."""
     only: Annotated[tuple[str, ...], flag("RUN ...")] = ()
     """Train and keep only these runs, named as --plan prints them or by a prefix, and write no
     table, so that several machines can share the runs. Needs --keep."""
@@ -66,9 +68,6 @@ class Reproduce:
     """Threads of the evaluation."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
-    minutes: Annotated[float | None, flag("N")] = None
-    """Stop after N minutes, with exit code 124. The same command continues from the last whole
-    epoch."""
     json: Annotated[bool, flag()] = False
     """Print the results, or the plan, as JSON on standard output."""
 
@@ -76,11 +75,18 @@ class Reproduce:
         from arcal.compute import Compute
         from arcal.console import bar
         from arcal.paper import items_named
-        from arcal.paper.reproduce import Reproduction
+        from arcal.paper.reproduce import Reproduction, remade
         from arcal.paper.result import as_json
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
+        sources = Sources(self.cifar10, self.cifar100, self.imagenet)
+        settings = settings_of(self.scale, sources, self.seeds)
+        out = self.out / self.scale
+        if self.remake:
+            remade(out, self.scale, settings)
+            say(f"results: {out / 'README.md'}")
+            return
         if not self.plan:
             for name in ("out", "runs", "cache", "keep"):
                 check_folder(getattr(self, name), name=f"--{name}")
@@ -99,17 +105,16 @@ class Reproduce:
             with bar("training", "epochs") as progress:
                 return train_all(runs, self.runs, compute=compute, loaded=loaded, progress=progress)
 
-        sources = Sources(self.cifar10, self.cifar100, self.imagenet)
         reproduction = Reproduction(
             items_named(self.items),
             self.scale,
-            settings_of(self.scale, sources, self.seeds),
+            settings,
             self.runs,
-            self.out / self.scale,
+            out,
             train,
             bar,
             cache=self.cache,
-            summaries=self.keep,
+            kept=self.keep,
             compute=compute,
         )
         if self.plan:
@@ -118,7 +123,7 @@ class Reproduce:
             plan = _plan(reproduction)
             print_json(plan) if self.json else _print(plan)
             return
-        with compute.limited(), time_limit(self.minutes):
+        with compute.limited():
             if self.only:
                 for run in reproduction.keep(self.only):
                     say(f"kept: {run.name}")
@@ -144,7 +149,7 @@ def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
                     "done": one.done,
                     "epochs": one.run.recipe.epochs,
                     "finished": one.finished,
-                    "kept": one.has_summary,
+                    "kept": one.kept,
                 }
                 for one in progress
             ],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli._named import attack_with
-from arcal.cli._paths import check_file, check_folder, check_picture, check_runs
+from arcal.cli._paths import check_file, check_folder, check_runs
 from arcal.cli.model_and_data import (
     MachineFlags,
     OneModelFlags,
@@ -74,12 +74,10 @@ class OutputFlags:
 
     out: Annotated[Path | None, flag("FILE")] = None
     """File for the scores of MODEL and DATA, by default scores.parquet."""
-    curve: Annotated[Path | None, flag("FILE")] = None
-    """With --order attack: draw robust accuracy, the share of inputs that are right and stay right
-    within a radius, as .svg, .pdf or .png."""
     radii: Annotated[tuple[str, ...] | None, flag("RADIUS ...")] = None
-    """With --order attack: print robust accuracy at these radii, in the norm of the distances, with
-    a 95 % interval; numbers such as 0.5 or 8/255."""
+    """With --order attack: print robust accuracy, the share of inputs that are right and stay right
+    within a radius, at these radii, in the norm of the distances, with a 95 % interval; numbers
+    such as 0.5 or 8/255."""
     json: Annotated[bool, flag()] = False
     """Print a summary as JSON on standard output."""
 
@@ -113,7 +111,7 @@ class Score(OnModels):
         """Refuse what can be checked without importing libraries."""
         if len(self.what) != 1 or Path(self.what[0]).is_file():
             return
-        own = ("--json", "--curve", "--radii", "--part", "--threads", "--accelerator")
+        own = ("--json", "--radii", "--part", "--threads", "--accelerator")
         own += ("--devices", "--nodes", "--loaders")
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is for MODEL and DATA: leave it out for a run")
@@ -123,12 +121,8 @@ class Score(OnModels):
         how = self.ranking
         attack = how.chosen_attack()
         radii = _numbers(self.output.radii)
-        if how.order != "attack" and (radii or self.output.curve):
-            flags = "--radii" if radii else "--curve"
-            raise ArcalError(f"{flags} is for the order attack: rankings have no radius")
-        if (curve := self.output.curve) is not None:
-            check_picture(curve)
-            check_folder(curve.parent, name="--curve")
+        if how.order != "attack" and radii:
+            raise ArcalError("--radii is for the order attack: rankings have no radius")
         if len(self.what) == 1:
             if Path(self.what[0]).is_file():
                 raise ArcalError(f"{self.what[0]} alone is not enough: give MODEL and DATA, or RUN")
@@ -141,8 +135,6 @@ class Score(OnModels):
         summary = _summary(scores, file, how.order, norm)
         if radii:
             summary["robust_accuracy"] = _rows(_robust_accuracy(scores, radii))
-        if curve is not None:
-            self._draw_curve(curve, scores, norm)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
@@ -155,7 +147,7 @@ class Score(OnModels):
             failed = int((~scores.success).sum())
             why = f" ({scores.reason})" if scores.reason else ""
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
-            if radii or curve:
+            if radii:
                 say("robust accuracy counts those that are right as right at every radius")
 
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
@@ -226,12 +218,6 @@ class Score(OnModels):
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
-    def _draw_curve(self, path: Path, scores: "Robustness", norm: str) -> None:
-        from arcal.report.robust_accuracy_picture import write_robust_accuracy
-
-        curve = _robust_accuracy(scores, None)
-        say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
-
 
 def _numbers(texts: Sequence[str] | None) -> list[float]:
     """Radii as typed, which may be fractions.
@@ -254,7 +240,7 @@ def _numbers(texts: Sequence[str] | None) -> list[float]:
     return radii
 
 
-def _robust_accuracy(scores: "Robustness", radii: list[float] | None) -> "RobustAccuracy":
+def _robust_accuracy(scores: "Robustness", radii: list[float]) -> "RobustAccuracy":
     from arcal.calibration import robust_accuracy
 
     return robust_accuracy(scores.robustness, scores.predicted == scores.labels, radii)

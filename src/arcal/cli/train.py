@@ -97,8 +97,6 @@ class Train:
     command on all of them, and all see the folder of the runs."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
-    track: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Show each epoch's metrics elsewhere as well: csv, tensorboard, wandb or mlflow."""
     json: Annotated[bool, flag()] = False
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
@@ -108,9 +106,6 @@ class Train:
     def __call__(self) -> None:
         from arcal.console import bar, console
         from arcal.data.doubts import doubts
-        from arcal.methods import method_class
-        from arcal.methods.method import Method
-        from arcal.training.begun import begun_before
         from arcal.training.many import check_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.teachable import doubts_of_run
@@ -133,8 +128,7 @@ class Train:
         (data,) = loaded.values()
         if not console.quiet:
             say(f"{_words(run, data)}: {data.counts}")
-        begun = begun_before(self._each(run), self.runs, data)
-        for doubt in (*doubts(data), *doubts_of_run(run, data), *begun):
+        for doubt in (*doubts(data), *doubts_of_run(run, data)):
             say(f"arcal: {doubt}")
         if self.sweep:
             swept = self._swept(run, loaded)
@@ -145,17 +139,11 @@ class Train:
             folders = train_all(runs, self.runs, compute=compute, loaded=loaded, progress=progress)
         for one, folder in zip(runs, folders, strict=True):
             write_command(one, folder)
-        if run.recipe.epochs == 1 and method_class(run.method).learn is not Method.learn:
-            say(
-                f"arcal: {run.method} sets its soft labels after an epoch, for the next one: with "
-                "one epoch it trained as vanilla does"
-            )
-        self._say_results(folders, tried, len(data.classes))
+        self._say_results(folders, tried)
 
-    def _say_results(self, folders: "list[RunFolder]", tried: dict[str, Any], classes: int) -> None:
+    def _say_results(self, folders: "list[RunFolder]", tried: dict[str, Any]) -> None:
         """Print the last epoch of each run, and what else its epochs show."""
         from arcal.training.saved_run import read_run
-        from arcal.training.teachable import uniform_labels
 
         records = [folder.epochs() for folder in folders]
         last = [
@@ -172,8 +160,6 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
-            if fallen := uniform_labels(self.method, epochs[-1], classes):
-                say(f"  {fallen}")
 
     def _each(self, run: "Run") -> "list[Run]":
         """The runs to train: one for all seeds, or one for each."""
@@ -198,7 +184,6 @@ class Train:
             workers=self.workers,
             loaders=self.loaders,
             ray=self.ray,
-            trackers=self.track,
         )
 
     def _run(self) -> "Run":

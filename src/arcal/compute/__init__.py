@@ -6,7 +6,6 @@ fabric     what is used of Lightning Fabric
 processes  work distributed over local processes, its progress, and keeping freed memory
 sharing    many pieces of one work, over local processes, those of a launcher, or on Ray
 on_ray     a Ray cluster
-ray_watch  ends what a local Ray has started once the command is killed
 """
 
 from arcal.compute._compute import Compute, check_count

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -46,9 +46,8 @@ class Compute:
     machine that each train or evaluate one run, on a GPU of their own if there are as many, and
     `loaders` the number of further processes per run that read images ahead. `threads` is the
     number of threads of each process, None for torch's default. `ray` is the address of a Ray
-    cluster that does the work instead, or "local" for one that is started here. `trackers` names
-    those of `arcal.training.trackers` that also get the metrics of training. Training has the
-    precision of its recipe, everything else float32.
+    cluster that does the work instead, or "local" for one that is started here. Training has
+    the precision of its recipe, everything else float32.
 
     A number that is too small or too large, or an accelerator that this machine does not have,
     raises `ArcalError`.
@@ -63,7 +62,6 @@ class Compute:
     loaders: int = 0
     threads: int | None = None
     ray: str | None = None
-    trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("processes", 1), ("workers", 1), ("loaders", 0), ("threads", 1)):
@@ -83,11 +81,11 @@ class Compute:
         alone = self.accelerator == "cpu" and self.processes == 1
         return None if alone else self.fabric()
 
-    def fabric(self, precision: str = "32-true", loggers: Sequence[Any] = ()) -> "Fabric":
+    def fabric(self, precision: str = "32-true") -> "Fabric":
         """A Fabric with the devices of this accelerator; `run_on` starts their processes."""
         from arcal.compute.device import fabric_on
 
-        return fabric_on(self.accelerator, precision, self.processes, loggers)
+        return fabric_on(self.accelerator, precision, self.processes)
 
     @property
     def device(self) -> torch.device:

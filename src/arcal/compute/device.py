@@ -1,7 +1,7 @@
 """The devices, processes and precision that a command runs on, through Lightning Fabric."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from inspect import signature
@@ -80,31 +80,28 @@ def fabric_on(
     accelerator: str,
     precision: str = "32-true",
     processes: int = 1,
-    loggers: Sequence[Any] = (),
 ) -> Fabric:
     """A Fabric with `processes` devices of an accelerator, one process each.
 
     `accelerator` is "cpu", "gpu", "auto" or another name that Fabric knows, and `precision` a
-    recipe's: in "bf16-mixed" convolutions alone are in bf16. `loggers` are what it logs to. More
+    recipe's: in "bf16-mixed" convolutions alone are in bf16. More
     than one process is started by `run_on`. An accelerator that this machine does not have, or
     fewer than one process, raises `ArcalError`.
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
     if processes > 1 and (ranks := joined()) is not None:
-        return fabric_of(ranks.launcher, accelerator, precision, loggers)
+        return fabric_of(ranks.launcher, accelerator, precision)
     modules = {"arcal.training", "arcal.compute.device"}
     options = {"strategy": _ddp(start_method(modules))} if processes > 1 else {}
-    return _fabric(accelerator, precision, loggers, devices=processes, **options)
+    return _fabric(accelerator, precision, devices=processes, **options)
 
 
-def fabric_of(
-    launcher: Launcher, accelerator: str, precision: str = "32-true", loggers: Sequence[Any] = ()
-) -> Fabric:
+def fabric_of(launcher: Launcher, accelerator: str, precision: str = "32-true") -> Fabric:
     """A Fabric of the processes that a launcher started; otherwise like `fabric_on`."""
     options = {"strategy": _ddp("popen"), "environment": launcher.environment}
     options |= {"devices": launcher.devices, "num_nodes": launcher.nodes}
-    return _fabric(accelerator, precision, loggers, **options)
+    return _fabric(accelerator, precision, **options)
 
 
 def fabric_of_one(fabric: Fabric) -> Fabric:
@@ -124,14 +121,13 @@ def _ddp(start_method: str) -> DDPStrategy:
 def _fabric(
     accelerator: str,
     precision: str,
-    loggers: Sequence[Any],
     environment: Any = None,
     **options: Any,
 ) -> Fabric:
     plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
     plugins += [] if environment is None else [environment]
     try:
-        return Fabric(accelerator=accelerator, plugins=plugins, loggers=[*loggers], **options)
+        return Fabric(accelerator=accelerator, plugins=plugins, **options)
     except (ImportError, RuntimeError, ValueError) as error:
         lines = str(error).splitlines()
         if "on the MPS accelerator" in lines[0]:

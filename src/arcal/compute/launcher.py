@@ -72,19 +72,6 @@ class Launcher:
                 "start as many"
             )
 
-    def check_restart(self, values: Mapping[str, str] = os.environ) -> None:
-        """Raise `ArcalError` if restarted processes would connect to the earlier ones.
-
-        `torchrun` keeps one store for all its restarts, which still has the addresses of the
-        processes that ended: connecting to them fails, or waits for ever.
-        """
-        restarts = values.get("TORCHELASTIC_RESTART_COUNT", "0")
-        if restarts != "0" and values.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-            raise ArcalError(
-                "torchrun restarted the processes, which would now connect to those that "
-                "ended: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or run the command again"
-            )
-
     def claims(self) -> bool:
         """Whether this process is the first to report why all of them stop.
 

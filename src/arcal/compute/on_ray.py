@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from arcal._version import __version__
-from arcal.compute import ray_watch
 from arcal.compute._compute import Compute
 from arcal.compute.processes import KILLED, keep_memory
 from arcal.compute.sharing import Do, Item, as_done, error_of
@@ -47,19 +46,15 @@ def connected(address: str, cores: int) -> Iterator[bool]:
     if ray.is_initialized():
         yield False
         return
-    watching = None
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            watching = ray_watch.watch(Path(ray.__file__).parent)
             own = {"object_store_memory": STORE, "include_dashboard": False}
             ray.init(num_cpus=cores, **own, **quiet)
         else:
             _check_reachable(address)
             ray.init(address=address, **quiet)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        if watching is not None:
-            watching.communicate(ray_watch.OVER)
         raise ArcalError(
             f"no Ray at {address!r} ({first_line(error)}): start a cluster there, or use 'local'"
         ) from None
@@ -67,8 +62,6 @@ def connected(address: str, cores: int) -> Iterator[bool]:
         yield True
     finally:
         ray.shutdown()
-        if watching is not None:
-            watching.communicate(ray_watch.OVER)
 
 
 def _check_reachable(address: str) -> None:

@@ -52,11 +52,6 @@ def encode_labels(
         column = pc.if_else(column, "True", "False")
     elif pa.types.is_decimal(column.type):  # as databases write numbers
         column = column.cast(pa.float64())
-    if classes is not None and (twice := [one for one, n in Counter(classes).items() if n > 1]):
-        raise ArcalError(
-            f"the model's classes have {first_few(twice)} more than once: give each class a name "
-            "of its own"
-        )
     known = tuple(names or classes or ())
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
         column = typed(column)

@@ -224,10 +224,6 @@ def _column(array: np.ndarray, where: str, N: int) -> pa.ChunkedArray:
 
 def _check_one_each(what: str, array: np.ndarray, N: int) -> None:
     if array.shape not in ((N,), (N, 1)):
-        one_hot = (
-            array.ndim == 2 and len(array) == N and bool(((array != 0).sum(axis=1) == 1).all())
-        )
         raise ArcalError(
             f"{what} has the shape {array.shape} but there are {N} images: give one each"
-            f"{', for one-hot rows argmax(axis=1)' * one_hot}"
         )

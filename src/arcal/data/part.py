@@ -193,14 +193,13 @@ class InMemory(Labelled):
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
-    """Raise unless a part has one of its `rows`, a label and any weight for each id.
+    """Raise unless a part has one of its `rows` and a label for each id.
 
     `what` says what the rows are, for messages.
     """
     check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
     if len(rows) != len(part.ids):
         raise ArcalError(f"{part.name}: {len(rows)} {what} but {len(part.ids)} ids: give one each")
-    check_weights(part.name, part.weights, len(part.ids))
 
 
 def check_tensor(name: str, word: str, value: Any) -> None:
@@ -234,31 +233,8 @@ def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None
         )
 
 
-def check_weights(name: str, weights: Tensor | None, N: int) -> None:
-    """Raise unless the weights are None, or float64 `(N,)`, finite and at least 0."""
-    if weights is None:
-        return
-    if weights.dtype != torch.float64 or weights.shape != (N,) or weights.device.type != "cpu":
-        raise ArcalError(
-            f"{name}: weights must be float64 of shape ({N},) on the CPU, "
-            f"not {weights.dtype} of shape {tuple(weights.shape)} on {weights.device}"
-        )
-    wrong = (~weights.isfinite() | (weights < 0)).nonzero()
-    if len(wrong):
-        position = int(wrong[0])
-        raise ArcalError(
-            f"{name}: the weight at position {position} is {weights[position].item():g}: weights "
-            "must be finite and at least 0"
-        )
-
-
 def positions_of(ids: Tensor, part: Any) -> Tensor:
     """The positions of these ids `(B,)` in a part, int64 `(B,)`; an unknown id raises an error."""
-    if ids.dtype != torch.int64 or ids.ndim != 1:
-        raise ArcalError(
-            f"{part.name}: ids to look up must be int64 of shape (B,), "
-            f"not {ids.dtype} of shape {tuple(ids.shape)}"
-        )
     places = places_of(ids.cpu(), part.ids)
     unknown = ids[(places < 0).nonzero()[:, 0]]
     if len(unknown):
@@ -290,8 +266,8 @@ class Resized:
     With it a model can be evaluated on an out-of-distribution set of another shape. Ids, labels and
     classes are those of the other part. Images are resized bilinearly with antialiasing, without
     preserving their aspect ratio; grey images are repeated to 3 channels, and colour images become
-    grey by their luminance; the result is rounded to uint8. `how` describes the change. A size
-    below 1, or channels other than 1 and 3 that would have to change, raise `ArcalError`.
+    grey by their luminance; the result is rounded to uint8. `how` describes the change. Channels
+    other than 1 and 3 that would have to change raise `ArcalError`.
 
     >>> from arcal.data import InMemory
     >>> ids, pixels = torch.arange(2), torch.full((2, 1, 28, 28), 7, dtype=torch.uint8)
@@ -303,10 +279,6 @@ class Resized:
     """
 
     def __init__(self, part: Part, shape: tuple[int, int, int]) -> None:
-        if min(shape) < 1:
-            raise ArcalError(
-                f"{part.name} cannot be resized to {shape}: give (C, H, W), each at least 1"
-            )
         channels = (part.shape[0], shape[0])
         if channels not in CHANNELS and channels[0] != channels[1]:
             raise ArcalError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from arcal.data.cifar import find_archive
-from arcal.data.folder import class_folders, has_class_folders, has_images
+from arcal.data.folder import has_class_folders, has_images
 from arcal.data.npz import parts_in
 from arcal.data.parquet_columns import is_saved, saved_parts
 from arcal.data.remote import Listed, is_remote, listed
@@ -124,42 +124,13 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
     there = (path.is_dir() and _special_folder(path)) or _named_files(path, formats)
     if there is None:
         what = "holds no data set" if path.is_dir() else "is not there"
-        deeper = _deeper(path)
-        if deeper is not None and deeper.parent == path and _are_several(path):
-            raise ArcalError(
-                f"{source} holds folders of folders of images: if {deeper.name} is a class, move "
-                f"its images up to {deeper}/IMAGE; if it is a data set, name {deeper}"
-            )
         if (other := meant(path)) is not None and not path.exists():
             raise ArcalError(f"{source} is not there: {other}")
-        raise ArcalError(f"{source} {what}: {f'name {deeper}, or ' * bool(deeper)}{advice}")
+        raise ArcalError(f"{source} {what}: {advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
         return replace(there, name=name, parts={part: there.parts[""]})
     return there
-
-
-LOOKED_INTO = 200
-"""The most folders that are searched for one to suggest instead."""
-
-
-def _deeper(path: Path) -> Path | None:
-    """The nearest folder below this one that is a data set of images, if it is found soon."""
-    waiting = [path]
-    for folder in waiting:  # which grows
-        with suppress(OSError, ArcalError):
-            inside = [folder / name for name in class_folders(folder)]
-            for one in inside if len(waiting) < LOOKED_INTO else ():
-                if has_class_folders(one):
-                    return folder if one.name.lower() in WORDS else one
-                waiting.append(one)
-    return None
-
-
-def _are_several(path: Path) -> bool:
-    """Whether more than one of the first `LOOKED_INTO` subfolders holds folders of images."""
-    folders = [path / name for name in class_folders(path)[:LOOKED_INTO]]
-    return sum(map(has_class_folders, folders)) > 1
 
 
 def _suffix(path: Path) -> str:

@@ -6,7 +6,6 @@ row          the runs of a method, measured set by set
 workload     what every run is evaluated on
 ahead        processes that share the work
 predictor    a run's predictions on a set, kept in its folder
-summaries    a small file per run, for tables over seeds after the folders are deleted
 figures      the figures on a set, kept in a run's folder
 table        every figure as a row of a Parquet file
 """

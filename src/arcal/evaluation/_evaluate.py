@@ -39,7 +39,6 @@ def evaluate(
     shifted: Part | None = None,
     scored: Sequence[RunFolder] | None = None,
     compute: Compute | None = None,
-    half_precision: bool = False,
     progress: Callable[[int, int], object] = lambda done, total: None,
     refused: Callable[[str], object] | None = None,
 ) -> list[Subject]:
@@ -61,8 +60,7 @@ def evaluate(
     the corrupted sets of, and `scored`, the runs whose test images are scored. By default both are
     all. The workers of `compute` share the sets, or the runs if there are fewer sets, each with as
     many threads as this process. Its loaders are extra processes of each worker that read, decode
-    and corrupt images ahead, if images are files. With `half_precision` logits take half the space
-    in the run folders, see `arcal.evaluation.predictor.halved`.
+    and corrupt images ahead, if images are files.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
@@ -76,7 +74,7 @@ def evaluate(
     """
     compute = compute or Compute()
     images = corrupted or CorruptedImages()
-    work = Workload(data, sets, order, attack, ood, images, shifted, compute, half_precision)
+    work = Workload(data, sets, order, attack, ood, images, shifted, compute)
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
     to_score = _paths(folders if scored is None else scored)
     if not isinstance(posthoc, Mapping):

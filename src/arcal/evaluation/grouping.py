@@ -126,11 +126,7 @@ def _given(value: object) -> str:
 
 
 def method_of_run(run: Run) -> Method:
-    """The method of a run, which runs that differ only in their seeds share.
-
-    >>> method_of_run(Run(method="label-smoothing", settings={"epsilon": 0.1})).label
-    'label-smoothing (epsilon 0.1)'
-    """
+    """The method of a run, which runs that differ only in their seeds share."""
     return Method(run.method, run.settings, len(run.seeds))
 
 
@@ -181,11 +177,7 @@ def _smoothing(folder: RunFolder, record: Record) -> float:
 
 
 def _by_level(epoch: Mapping[str, Any]) -> list[float] | None:
-    """The logged smoothing of each level, or None; a user's method may log another `epsilon`.
-
-    >>> _by_level({"epsilon": [0.25, 0.0]}), _by_level({"epsilon": 0.03}), _by_level({"loss": 1.5})
-    ([0.25, 0.0], None, None)
-    """
+    """The logged smoothing of each level, or None; a user's method may log another `epsilon`."""
     logged = epoch.get("epsilon")
     listed = isinstance(logged, list) and all(isinstance(one, int | float) for one in logged)
     return logged if listed and logged else None

@@ -23,35 +23,8 @@ from arcal.training.saved_run import fingerprint_of, models_of
 CPU = Compute()
 
 
-SMALLEST = 2.0**-24
-"""The smallest positive number of float16."""
 TOGETHER = 2**30
 """About the bytes of logits in memory at a time, if several runs are given each batch."""
-
-
-def halved(logits: Tensor) -> dict[str, Tensor]:
-    """Logits z as z - max z in float16, and max z in float32.
-
-    `logits` are float32, `(..., Z)`. float16 rounds a difference d <= 0 by at most 2^-11 |d|, so
-    the classes that matter for the confidence lose least. Differences below -65504 become -65504,
-    whose probability is 0 as well. A class that is less probable than the predicted one stays less
-    probable: a difference that float16 would round to 0 becomes -2^-24.
-
-    >>> halved(torch.tensor([[7.0, 2.0, 7.0 - 1e-6]]))["logits"]
-    tensor([[ 0.0000e+00, -5.0000e+00, -9.5367e-07]], dtype=torch.float16)
-    """
-    largest = logits.amax(-1, keepdim=True)
-    below = logits - largest
-    half = below.half()
-    half[(half == 0) & (below < 0)] = -SMALLEST
-    half[half.isneginf() & ~below.isneginf()] = torch.finfo(torch.float16).min
-    return {"logits": half, "largest": largest}
-
-
-def restored(tensors: Mapping[str, Tensor]) -> Tensor:
-    """The float32 logits from the result of `halved`, or logits that were kept in float32."""
-    logits = tensors["logits"]
-    return logits.float() + tensors["largest"] if "largest" in tensors else logits
 
 
 def predict_part(
@@ -125,17 +98,17 @@ def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -
 class Predictor:
     """A run's predictions on any part, read from its folder or made and kept there.
 
-    The models are loaded when first needed, and stay in memory. With `half_precision` logits take
-    half the space in the folder, see `halved`; figures are computed from the kept logits.
+    The models are loaded when first needed, and stay in memory.
     """
 
     folder: RunFolder
     compute: Compute = CPU
-    half_precision: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        how = self.folder, self.compute, self.half_precision
-        return Predictor, how  # without the models, which another process loads itself
+        return Predictor, (
+            self.folder,
+            self.compute,
+        )  # without the models, which another process loads itself
 
     def __call__(self, part: Part, name: str) -> Predictions:
         """Predictions on `part`, which are kept under this name."""
@@ -144,9 +117,7 @@ class Predictor:
 
     def save(self, part: Part, name: str, predictions: Predictions) -> None:
         """Keep predictions on `part` under this name, with fingerprints of the data and model."""
-        logits = predictions.logits
-        tensors = {"ids": predictions.ids, "labels": predictions.labels}
-        tensors |= halved(logits) if self.half_precision else {"logits": logits}
+        tensors = {name: getattr(predictions, name) for name in ("ids", "labels", "logits")}
         about: dict[str, Any] = {"data": part.fingerprint(), "model": self._fingerprint}
         if files := evidence_of(part):
             about["files"] = files
@@ -187,7 +158,7 @@ class Predictor:
                 raise ArcalError(
                     f"{path} and {part.name} have different {name}: delete it and evaluate again"
                 )
-        return Predictions(tensors["ids"], tensors["labels"], restored(tensors))
+        return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
 
 
 def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) -> Predictions:

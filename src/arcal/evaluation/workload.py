@@ -19,16 +19,7 @@ from arcal.training.scoring import score_file, score_run
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
-    """The images of a set; corrupted images are made or read when they are used.
-
-    >>> import torch
-    >>> from arcal.data import InMemory
-    >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
-    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
-    >>> data = Data("toy", train=part, validation=part, test=part)
-    >>> evaluated_part(EvaluationSet(corruption="fog", intensity=3), data, CorruptedImages()).name
-    'toy/test under fog, intensity 3'
-    """
+    """The images of a set; corrupted images are made or read when they are used."""
     part = data.part(where.part)
     if where.corruption is None:
         return part
@@ -50,11 +41,10 @@ class Workload:
     corrupted: CorruptedImages
     shifted: Part | None
     compute: Compute
-    half_precision: bool = False
 
     def predictor(self, folder: RunFolder) -> Predictor:
         """The predictor that makes and keeps a run's predictions."""
-        return Predictor(folder, self.compute, self.half_precision)
+        return Predictor(folder, self.compute)
 
     def score(self, folder: RunFolder) -> Robustness:
         """A run's scores of the test images, kept in its folder."""

@@ -84,8 +84,8 @@ class Smoother:
         )
         # The weights are those of the loop's own loss, so they are no part of the state.
         self.loss.register_buffer("weight", None, persistent=False)
-        self.validated: int | None = 0
-        """How many epochs' validations have counted; None if a checkpoint does not say."""
+        self.validated: int = 0
+        """How many epochs' validations have counted."""
         self.untrained: dict[str, Tensor] = self.state_dict()
         self.used: bool = False
         self.vanilla: nn.Module | str | Path | int | None = vanilla
@@ -118,7 +118,7 @@ class Smoother:
 
         This is so in a checkpoint saved after an epoch's last step and before its validation.
         """
-        return self.validated is not None and self.validated < epochs
+        return self.validated < epochs
 
     def begin(self, epochs: int, falling: bool) -> None:
         """Set the number of epochs in all, and whether the learning rate falls in them."""
@@ -279,14 +279,13 @@ class Smoother:
     def state_dict(self) -> dict[str, Tensor]:
         """Soft labels, the epoch and the levels: all that a checkpoint has to hold."""
         state = {name: tensor.clone() for name, tensor in self.loss.state_dict().items()}
-        if self.validated is not None:
-            state["validated"] = torch.tensor(self.validated, device="cpu")
+        state["validated"] = torch.tensor(self.validated, device="cpu")
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Continue from a `state_dict` of the same settings."""
         self.loss.load_state_dict(dict(state_dict), strict=False)
-        self.validated = int(state_dict["validated"]) if "validated" in state_dict else None
+        self.validated = int(state_dict["validated"])
         self.used = False
 
 

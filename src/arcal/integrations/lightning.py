@@ -168,7 +168,7 @@ class RobustSmoothing(Smoother, Callback):
         epochs = trainer.current_epoch + (not self.late)
         if self.ranks_after(epochs):
             self._rank(trainer, pl_module, pl_module)
-        self.validated: int | None = epochs
+        self.validated: int = epochs
 
     def _rank(self, trainer: Trainer, pl_module: LightningModule, model: nn.Module) -> None:
         parts = {"train": trainer.train_dataloader, "validation": trainer.val_dataloaders}

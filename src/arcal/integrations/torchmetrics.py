@@ -9,13 +9,10 @@ they are moved to a device without float64, they stay on the CPU, and take tenso
 from typing import Any, ClassVar, Literal
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from arcal.arrays import TensorLike, as_tensor, leads_to_float64
+from arcal.arrays import TensorLike, leads_to_float64
 from arcal.calibration import ClassWise, Reliability, confidence_and_correct
 from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
@@ -80,24 +77,6 @@ class ECE(_Calibration):
     def compute(self) -> Tensor:
         return self._gaps()
 
-    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """The reliability diagram; with `val`, values of several epochs, the curve of these."""
-        if val is not None:
-            return self._plot(val, ax)  # pyright: ignore
-        value = float(self.compute())
-        figure, axes = _axes(ax)
-        filled = self.count > 0
-        accuracy = (self.correct_sums / self.count)[filled].tolist()
-        middle = ((torch.arange(self.bins, device="cpu") + 0.5) / self.bins)[filled.cpu()].tolist()
-        axes.bar(middle, accuracy, 0.9 / self.bins, label="accuracy", color="#0072B2")
-        confidence = (self.probability_sums / self.count)[filled].tolist()
-        axes.plot(confidence, accuracy, "o", color="#D55E00", label="mean confidence")
-        axes.plot([0, 1], [0, 1], ":", color="#8a9099")
-        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
-        axes.set_title(f"ECE {value:.4f}")
-        axes.legend(loc="upper left")
-        return figure, axes
-
 
 class ECEByLevel(_Calibration):
     """Calibration within each of `levels` robustness levels, `(R,)`; nan for an empty one.
@@ -143,12 +122,6 @@ class ECEByLevel(_Calibration):
     def compute(self) -> Tensor:
         return self._gaps(signed=self.figure == "gap")
 
-    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """A bar per level, of what was computed or of `val` `(R,)`."""
-        name = "ECE" if self.figure == "ece" else "confidence − accuracy"
-        value = self.compute() if val is None else as_tensor(val)
-        return _bars(value, "robustness level, 0 the least robust", name, ax)
-
 
 class ClassWiseECE(_Calibration):
     """The mean over classes of each one's ECE: `arcal.calibration.class_wise_ece`.
@@ -177,27 +150,3 @@ class ClassWiseECE(_Calibration):
 
     def compute(self) -> Tensor:
         return self.per_class.mean()
-
-    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """A bar per class; with `val`, values of several epochs, the curve of these."""
-        if val is not None:
-            return self._plot(val, ax)  # pyright: ignore
-        return _bars(self.per_class, "class", "ECE", ax)
-
-
-def _bars(values: Tensor, what: str, name: str, ax: Axes | None) -> tuple[Figure, Axes]:
-    figure, axes = _axes(ax)
-    axes.bar(range(len(values)), values.tolist(), color="#0072B2")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.axhline(0, color="#8a9099", lw=0.8)
-    axes.set(xlabel=what, ylabel=name)
-    return figure, axes
-
-
-def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
-    if ax is None:
-        figure = Figure(layout="constrained")
-        return figure, figure.subplots()
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
-    return figure, ax

@@ -75,7 +75,6 @@ def losses_at_both(
     The caller must call backward on the first loss before taking the second: this computes g, so
     that an image costs two forward and backward passes, and no third for its perturbation. Both are
     in training mode, each a batch of its own for batch norm; weights are updated once, after both.
-    The second raises `ArcalError` if the first has left no gradient.
 
     >>> x, weight = torch.zeros(1, 1, 1, 1), torch.tensor(3.0, requires_grad=True)
     >>> total = 0.0
@@ -87,8 +86,7 @@ def losses_at_both(
     """
     x = x.detach().requires_grad_()
     yield loss(x) / 2
-    if x.grad is None:
-        raise ArcalError("the first loss has left no gradient: call backward before the next")
+    assert x.grad is not None, "backward was called on the first loss"
     yield loss(perturbed(x.detach(), x.grad, r)) / 2
 
 
@@ -127,8 +125,6 @@ class DistancesById(ById):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The distances float32 `(B,)` of ids; an id without a distance raises `ArcalError`."""
-        if not len(self.ids):
-            raise ArcalError("there are no distances to perturb by: assign them first")
         places, known = self.places(ids)
         if not known.all():
             raise ArcalError(f"training id {int(ids[~known][0])} has no distance: assign them all")

@@ -7,6 +7,7 @@ methods, headline, tournament   all methods side by side, a few on all training 
 variants     what is compared: methods as they are trained, and perhaps calibrated afterwards
 plan         the runs that all items need together, and one setting's share of them
 reproduce    training, evaluating, writing; the page over all results
+rows, figures  the figures that everything is made of, as rows of a CSV file and by method
 item, result, spreads, comparisons   what the items are made of
 members      single models beside their ensemble
 """

@@ -23,7 +23,7 @@ CORRELATED = (
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
     shown = {
-        evaluated[name].title: ten_levels(evaluated[name].subject(VANILLA))
+        evaluated[name].title: ten_levels(evaluated[name].figures(VANILLA))
         for name in SETTINGS
         if name in evaluated
     }

@@ -21,7 +21,7 @@ VARIANTS = (VANILLA, LS, AR_ADALS)
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
     shown = {}
     if SETTING in evaluated:
-        shown = {v: ten_levels(evaluated[SETTING].subject(v)) for v in VARIANTS}
+        shown = {v: ten_levels(evaluated[SETTING].figures(v)) for v in VARIANTS}
     notes = setting_notes(evaluated, (SETTING,))
     return Result(
         "figure2",

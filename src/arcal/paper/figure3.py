@@ -21,7 +21,7 @@ Panel = Mapping[Variant, Boxes]
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
     settings, notes = with_several_seeds(evaluated, SETTINGS)
     shown = {
-        one.title: {v: boxes(one.subject(v), "variance_all_classes", MARKS[v]) for v in VARIANTS}
+        one.title: {v: boxes(one.figures(v), "variance_all_classes", MARKS[v]) for v in VARIANTS}
         for one in settings
     }
     drawn = {title: list(panel.values()) for title, panel in shown.items()}

@@ -31,10 +31,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     curves: dict[str, Curve] = {}
     if SETTING in evaluated:
         one = evaluated[SETTING]
-        by_levels = {R: one.subject(AR_ADALS.with_levels(R)) for R in one.setting.levels}
+        by_levels = {R: one.figures(AR_ADALS.with_levels(R)) for R in one.setting.levels}
         curves = {
-            "clean": {R: clean(subject, "ece") for R, subject in by_levels.items()},
-            "corrupted": {R: shifted(subject, "ece") for R, subject in by_levels.items()},
+            "clean": {R: clean(one, "ece") for R, one in by_levels.items()},
+            "corrupted": {R: shifted(one, "ece") for R, one in by_levels.items()},
         }
     return Result(
         "figure5",

@@ -41,9 +41,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def _panel(evaluated: Evaluated, measure: str) -> Panel:
-    single = [boxes(evaluated.subject(v), measure, MARKS[v]) for v in SINGLE]
+    single = [boxes(evaluated.figures(v), measure, MARKS[v]) for v in SINGLE]
     several = [
-        boxes(evaluated.subject(v), measure, replace(MARKS[v], name=_ensemble(v)), ensemble=True)
+        boxes(evaluated.figures(v), measure, replace(MARKS[v], name=_ensemble(v)), ensemble=True)
         for v in (*SINGLE, OF_ENSEMBLE)
     ]
     return {one.mark.name: one for one in (*single, *several)}

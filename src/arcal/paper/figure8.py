@@ -6,17 +6,15 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from arcal.calibration import Reliability
 from arcal.paper.comparisons import Comparison
 from arcal.paper.item import Evaluated, Item
 from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
+from arcal.paper.rows import ALL, FEW, MEAN
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.marks import FAINT, INK, Mark
 from arcal.report.plots import WIDTH, line
 
-FEW = 10
-"""A bin with fewer images of one model is not drawn."""
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 GAP = (
     "The gap is confidence minus accuracy: above 0 is over-confident, in the diagram below the "
@@ -37,10 +35,9 @@ def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
     panels = figure.subplots(len(shown), len(VARIANTS), sharex=True, sharey=True, squeeze=False)
     for row, (title, by_variant) in zip(panels, shown.items(), strict=True):
         for axes, (variant, members) in zip(row, by_variant.items(), strict=True):
-            single, together = members.bins()
             axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=":")
-            _curve(axes, single, Mark("single models", FAINT, "o"), FEW * len(members.single))
-            _curve(axes, together, MARKS[variant], FEW)
+            _curve(axes, members, MEAN, Mark("single models", FAINT, "o"))
+            _curve(axes, members, ALL, MARKS[variant])
             axes.set_title(MARKS[variant].name)
             axes.set_aspect("equal")
         row[0].set_ylabel(f"{title}\naccuracy")
@@ -53,9 +50,9 @@ def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, bins: Reliability, mark: Mark, few: int) -> None:
-    accuracy = bins.accuracy.where(bins.count >= few, torch.nan)  # the line has a gap there
-    line(axes, bins.confidence.tolist(), accuracy[None], mark)
+def _curve(axes: Axes, members: Members, run: str, mark: Mark) -> None:
+    confidence, accuracy = members.figures.bins(run)  # nan, a gap in the line, where there are few
+    line(axes, confidence, torch.tensor([accuracy], dtype=torch.float64, device="cpu"), mark)
 
 
 def _claims(title: str, by_variant: Mapping[Variant, Members]) -> list[Claim | Comparison]:

@@ -9,11 +9,13 @@ two on clean images, and all others on equal footing.
 from collections.abc import Mapping
 from functools import partial
 
-from arcal.auditing import CLEAN, Spread, Subject
+from arcal.auditing import Spread, without_extra
 from arcal.paper.comparisons import each_lower, each_significantly_lower
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import clean, clean_ensemble, shifted, standard_types
+from arcal.paper.rows import STANDARD, TEST
+from arcal.paper.spreads import clean, clean_ensemble, shifted
 from arcal.paper.variants import (
     ADALS,
     AR_ADALS,
@@ -40,23 +42,24 @@ MEASURES = {
     "nll": ("NLL", 1.0, 3),
 }
 
-Subjects = Mapping[Variant, Subject]
+Methods = Mapping[Variant, Figures]
 
 
 def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]) -> Result:
     """The result of an item that trains the methods on one setting, by its name."""
     tables, claims, notes = [], [], []
     if setting in evaluated:
-        subjects = {variant: evaluated[setting].subject(variant) for variant in VARIANTS}
+        methods = {variant: evaluated[setting].figures(variant) for variant in VARIANTS}
+        standard = len(without_extra(list(methods[AR_ADALS].types)))
         # A row of the second table has the same name as in the first.
-        scaled = {variant.trained: evaluated[setting].subject(variant) for variant in SCALED}
+        scaled = {variant.trained: evaluated[setting].figures(variant) for variant in SCALED}
         tables = [
-            _table("As trained", subjects),
-            _table("Each after temperature scaling on clean validation images", scaled),
-            _steadiness(subjects),
-            _ratios(subjects),
+            _table("As trained", methods, standard),
+            _table("Each after temperature scaling on clean validation images", scaled, standard),
+            _steadiness(methods),
+            _ratios(methods),
         ]
-        claims = [*_targets(subjects, scaled[VANILLA]), *_equal_footing(scaled)]
+        claims = [*_targets(methods, scaled[VANILLA]), *_equal_footing(scaled)]
         notes = [
             "A mean under shift is over all corrupted sets, each counted once. Confidence − "
             "accuracy is positive where a method is over-confident. p-values are of paired t-tests "
@@ -68,24 +71,23 @@ def make(item: str, setting: str, title: str, evaluated: Mapping[str, Evaluated]
     return Result(item, title, notes, tables, claims, claimed="Targets, named beforehand")
 
 
-def _table(title: str, subjects: Subjects) -> Table:
+def _table(title: str, methods: Methods, standard: int) -> Table:
     """A row per variant: clean and under shift, accuracy, ECE, gap, NLL; ECE over 15 types."""
     columns = [t + where for where in ("", ", shifted") for t, _, _ in MEASURES.values()]
-    standard = standard_types(subjects[AR_ADALS])
-    columns.append(f"{MEASURES['ece'][0]}, shifted, {len(standard)} types without the extra")
+    columns.append(f"{MEASURES['ece'][0]}, shifted, {standard} types without the extra")
     rows = []
-    for variant, subject in subjects.items():
+    for variant, figures in methods.items():
         cells = [
-            Cell(None, spread(subject, measure), scale, digits)
+            Cell(None, spread(figures, measure), scale, digits)
             for spread in (clean, shifted)
             for measure, (_, scale, digits) in MEASURES.items()
         ]
-        apart = shifted(subject, "ece", standard) if standard else None
+        apart = shifted(figures, "ece", STANDARD) if standard else None
         rows.append((variant.title, [*cells, Cell(None, apart)]))
     return Table(title, columns, rows)
 
 
-def _steadiness(subjects: Subjects) -> Table:
+def _steadiness(methods: Methods) -> Table:
     """How much is smoothed, how much the seeds differ, and what their ensemble's ECE is."""
     columns = [
         "label spread, %",
@@ -96,30 +98,29 @@ def _steadiness(subjects: Subjects) -> Table:
     ]
     scales = {"variance_all_classes": 1000.0, "variance_fixed_class": 1000.0, "churn": 100.0}
     rows = []
-    for variant, subject in subjects.items():
-        cells = [Cell(None, clean(subject, "smoothing"))]
+    for variant, figures in methods.items():
+        cells = [Cell(None, figures.runs(TEST, "smoothing"))]
         for measure, scale in scales.items():
-            value = subject.measures[CLEAN].stability.get(measure)
-            cells.append(Cell(None, None if value is None else Spread((value,)), scale))
-        rows.append((variant.title, [*cells, Cell(None, clean_ensemble(subject, "ece"))]))
+            cells.append(Cell(None, figures.together(TEST, measure), scale))
+        rows.append((variant.title, [*cells, Cell(None, clean_ensemble(figures, "ece"))]))
     return Table("Clean test images: smoothing and stability", columns, rows)
 
 
-def _ratios(subjects: Subjects) -> Table:
+def _ratios(methods: Methods) -> Table:
     rows = []
     for (where, printed), spread in zip(RATIOS.items(), (clean, shifted), strict=True):
-        ours, vanilla = (spread(subjects[variant], "ece").mean for variant in (AR_ADALS, VANILLA))
+        ours, vanilla = (spread(methods[variant], "ece").mean for variant in (AR_ADALS, VANILLA))
         title = f"mean ECE of AR-AdaLS over that of Vanilla, {where}"
         rows.append((title, [Cell(printed, Spread((ours / vanilla,)), 1.0)]))
     return Table("Ratios to Vanilla", ["ratio"], rows)
 
 
-def _targets(subjects: Subjects, temperature_scaling: Subject) -> list[Claim]:
+def _targets(methods: Methods, temperature_scaling: Figures) -> list[Claim]:
     """The targets for the methods as they are trained."""
-    against = {variant: subjects[variant] for variant in (LS, ADALS, RANDOM)}
+    against = {variant: methods[variant] for variant in (LS, ADALS, RANDOM)}
     against |= {TEMPERATURE_SCALING: temperature_scaling}
-    ours = shifted(subjects[AR_ADALS], "ece")
-    under_shift = {variant: shifted(subject, "ece") for variant, subject in against.items()}
+    ours = shifted(methods[AR_ADALS], "ece")
+    under_shift = {variant: shifted(figures, "ece") for variant, figures in against.items()}
     claims = _significant("AR-AdaLS's ECE under shift is below that of", ours, under_shift)
     for variant, other in under_shift.items():
         if variant != TEMPERATURE_SCALING:
@@ -127,7 +128,7 @@ def _targets(subjects: Subjects, temperature_scaling: Subject) -> list[Claim]:
             ratio = ours.mean / other.mean
             claims.append(Claim(f"{text} {variant.title}", ratio <= SMALLER, f"{ratio:.3f}"))
     text = "AR-AdaLS's mean clean ECE is no higher than that of"
-    ours = clean(subjects[AR_ADALS], "ece")
+    ours = clean(methods[AR_ADALS], "ece")
     claims += each_lower(
         [
             (f"{text} {variant.title}", ours, clean(against[variant], "ece"))
@@ -136,17 +137,17 @@ def _targets(subjects: Subjects, temperature_scaling: Subject) -> list[Claim]:
     )
     text = f"AR-AdaLS's variance over all classes is at most {STEADIER} of Vanilla's, clean"
     here, vanilla = (
-        subjects[variant].measures[CLEAN].stability.get("variance_all_classes")
-        for variant in (AR_ADALS, VANILLA)
+        methods[variant].together(TEST, "variance_all_classes") for variant in (AR_ADALS, VANILLA)
     )
     if here is None or vanilla is None:
-        return [*claims, Claim(text, None, "one run has no variance")]
-    return [*claims, Claim(text, here <= STEADIER * vanilla, f"{here / vanilla:.3f}")]
+        return [*claims, Claim(text, None, "the variance was not computed")]
+    ratio = here.mean / vanilla.mean
+    return [*claims, Claim(text, here.mean <= STEADIER * vanilla.mean, f"{ratio:.3f}")]
 
 
-def _equal_footing(scaled: Subjects) -> list[Claim]:
+def _equal_footing(scaled: Methods) -> list[Claim]:
     """What the order itself is worth: everything after temperature scaling."""
-    under_shift = {variant: shifted(subject, "ece") for variant, subject in scaled.items()}
+    under_shift = {variant: shifted(figures, "ece") for variant, figures in scaled.items()}
     ours = under_shift.pop(AR_ADALS)
     text = "After temperature scaling of both, AR-AdaLS's ECE under shift is below that of"
     return _significant(text, ours, under_shift)
@@ -161,7 +162,7 @@ def _significant(text: str, ours: Spread, others: Mapping[Variant, Spread]) -> l
 
 def _item(name: str, setting: str, title: str) -> Item:
     made = partial(make, name, setting, title)
-    return Item(name, (setting,), (*VARIANTS, *SCALED), made, shift=True, from_summaries=True)
+    return Item(name, (setting,), (*VARIANTS, *SCALED), made, shift=True, from_kept=True)
 
 
 ITEM = _item(

@@ -1,44 +1,54 @@
 """A table or figure of the paper: what it needs, and the evaluated settings it is made from."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from arcal.auditing import INTENSITIES, Subject, over_types
-from arcal.data import Data
+from arcal.auditing import INTENSITIES
 from arcal.errors import ArcalError
+from arcal.paper.figures import Figures, by_method
 from arcal.paper.result import Result
+from arcal.paper.rows import SHIFT, Row, seeds_of
 from arcal.paper.scales import PAPER, TITLES, Chosen, Setting
 from arcal.paper.variants import AR_ADALS, Variant
-from arcal.store import RunFolder
 from arcal.transforms.corruptions import CORRUPTIONS
+
+CHOSEN = "chosen"
+"""The `run` of rows that say what was chosen on validation images."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A setting with its data, what was chosen on validation, and its evaluated subjects.
-
-    `folders` are those of all runs, by name; they need not exist if summaries were read.
-    """
+    """A setting with what was chosen on validation, and the figures of its methods by title."""
 
     setting: Setting
-    data: Data
     chosen: Chosen
-    subjects: Mapping[Variant, Subject]
-    folders: Mapping[str, RunFolder] = field(default_factory=dict)
+    methods: Mapping[str, Figures]
+
+    @classmethod
+    def from_rows(cls, setting: Setting, rows: Iterable[Row]) -> "Evaluated":
+        """A setting as it was evaluated, which may be with other seeds than those of the scale."""
+        mine = [row for row in rows if row["setting"] == setting.name]
+        picked = {row["part"]: row["value"] for row in mine if row["run"] == CHOSEN}
+        chosen = {
+            name: picked.get(name, values[0] if len(values) == 1 else None)
+            for name, values in setting.grids.items()
+        }
+        methods = by_method(row for row in mine if row["run"] != CHOSEN)
+        return cls(replace(setting, seeds=seeds_of(mine)), Chosen(**chosen), methods)
 
     @property
     def title(self) -> str:
         """The data set and the network that it is of."""
         return self.setting.title
 
-    def subject(self, variant: Variant) -> Subject:
-        """The evaluated runs of a variant; one that no item needs raises `ArcalError`."""
-        if variant not in self.subjects:
+    def figures(self, variant: Variant) -> Figures:
+        """The figures of a variant; one that no item needs raises `ArcalError`."""
+        if variant.title not in self.methods:
             raise ArcalError(
                 f"{variant.title} was not evaluated on {self.setting.name}: add it to what the "
                 "item needs"
             )
-        return self.subjects[variant]
+        return self.methods[variant.title]
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,9 @@ class Item:
 
     It needs `variants` on each of its `settings` that the scale has; with `shift` under shift as
     well, with `ood` on other data as well, if `scored` the robustness of the test images by all
-    runs, and with `vary_levels` AR-AdaLS with each number of levels that a setting tries.
-    `from_summaries` says that the summaries of runs (`evaluation.summaries`) are enough.
+    runs, with `sure` how many training images Vanilla is sure of, and with `vary_levels` AR-AdaLS
+    with each number of levels that a setting tries. `from_kept` says that it can be made of runs
+    that were evaluated one by one.
     """
 
     name: str
@@ -59,12 +70,27 @@ class Item:
     ood: bool = False
     scored: bool = False
     vary_levels: bool = False
-    from_summaries: bool = False
+    sure: bool = False
+    from_kept: bool = False
 
     def variants_on(self, setting: Setting) -> tuple[Variant, ...]:
         """All the variants that it needs on a setting."""
         levels = setting.levels if self.vary_levels else ()
-        return (*self.variants, *map(AR_ADALS.with_levels, levels))
+        return tuple(dict.fromkeys((*self.variants, *map(AR_ADALS.with_levels, levels))))
+
+    def can_be_made(self, evaluated: Mapping[str, Evaluated]) -> bool:
+        """Whether all that it needs is there, on at least one of its settings."""
+        here = [evaluated[name] for name in self.settings if name in evaluated]
+        return bool(here) and all(
+            self._is_known(one.methods.get(variant.title))
+            for one in here
+            for variant in self.variants_on(one.setting)
+        )
+
+    def _is_known(self, figures: Figures | None) -> bool:
+        if figures is None or (self.shift and figures.runs(SHIFT, "ece") is None):
+            return False
+        return not self.scored or figures.levels is not None
 
 
 def setting_notes(
@@ -79,7 +105,7 @@ def setting_notes(
         one = evaluated[name]
         line = setting_words(one)
         if shift:
-            line += f"; under shift: {shift_words(next(iter(one.subjects.values())))}"
+            line += f"; under shift: {shift_words(next(iter(one.methods.values())))}"
             if one.setting.shift_images is not None:
                 line += f", of {one.setting.shift_images:,} test images"
         lines.append(line + ".")
@@ -111,22 +137,18 @@ def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> lis
     ]
 
 
-def shift_words(subject: Subject) -> str:
-    """Which types of corruption a subject was evaluated under, and at which intensities."""
-    by_type = over_types(subject, "ece")
-    if not by_type:
+def shift_words(figures: Figures) -> str:
+    """Which types of corruption a method was evaluated under, and at which intensities."""
+    intensities = figures.types
+    if not intensities:
         return "nothing"
-    intensities = {
-        type: tuple(i for i in INTENSITIES if not values[0, i - 1].isnan())
-        for type, values in by_type.items()
-    }
-    words, different = _type_words(list(by_type)), set(intensities.values())
+    words, different = _type_words(list(intensities)), set(intensities.values())
     if different == {INTENSITIES}:
         return f"{words}, all five intensities"
     if len(different) == 1:
         return f"{words}, intensities {_joined(different.pop())}"
     each = "; ".join(f"{type} {_joined(some)}" for type, some in intensities.items())
-    return f"{len(by_type)} of {len(CORRUPTIONS)} types with intensities ({each})"
+    return f"{len(intensities)} of {len(CORRUPTIONS)} types with intensities ({each})"
 
 
 def _type_words(types: list[str]) -> str:

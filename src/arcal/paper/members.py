@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from arcal.auditing import Predictions, Spread, Subject, ensemble, figures, reliability
-from arcal.calibration import Reliability
+from arcal.auditing import Spread
+from arcal.errors import ArcalError
 from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import TEST
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
@@ -25,37 +27,18 @@ READ = (
 class Members:
     """M single models and the ensemble of them all."""
 
-    single: list[Predictions]
-    together: Predictions
-
-    @classmethod
-    def from_subject(cls, subject: Subject) -> "Members":
-        """All members of all runs, each alone; the members of one run learned jointly."""
-        single = [
-            Predictions(run.ids, run.labels, member[None])
-            for run in subject.clean
-            for member in run.logits
-        ]
-        return cls(single, ensemble(subject.clean))
+    figures: Figures
 
     def alone(self, measure: str) -> Spread:
-        """A measure of `auditing.figures`, for each single model."""
-        return Spread(tuple(one[measure] for one in self._figures[:-1]))
+        """A measure of each single model."""
+        return self.figures.members(measure)
 
     def ensemble(self, measure: str) -> Spread:
         """The same for the ensemble."""
-        return Spread((self._figures[-1][measure],))
-
-    @cached_property
-    def _figures(self) -> list[dict[str, float]]:
-        return [figures(model) for model in (*self.single, self.together)]
-
-    def bins(self) -> tuple[Reliability, Reliability]:
-        """Confidence and accuracy by bin: of the single models, summed, and of the ensemble."""
-        single = Reliability()
-        for model in self.single:
-            single.merge(reliability(model))
-        return single, reliability(self.together)
+        spread = self.figures.together(TEST, measure)
+        if spread is None:
+            raise ArcalError(f"there is no {measure} of the ensemble: evaluate the runs again")
+        return spread
 
 
 def with_several_seeds(
@@ -85,9 +68,7 @@ def member_result(
 ) -> Result:
     """What an item shows of single models and their ensembles: a table and claims per setting."""
     settings, alone = with_several_seeds(evaluated, SETTINGS)
-    shown = {
-        one.title: {v: Members.from_subject(one.subject(v)) for v in VARIANTS} for one in settings
-    }
+    shown = {one.title: {v: Members(one.figures(v)) for v in VARIANTS} for one in settings}
     return Result(
         name,
         title,

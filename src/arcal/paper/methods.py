@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from arcal.auditing import Spread, Subject
+from arcal.auditing import Spread
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item
 from arcal.paper.result import Cell, Result, Table
 from arcal.paper.spreads import clean, clean_ensemble, shifted, shifted_ensemble
@@ -19,10 +20,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     one = evaluated[SETTING]
     rows = []
     for variant in VARIANTS:
-        subject = one.subject(variant)
-        rows.append((variant.title, _cells(subject, clean, shifted)))
+        figures = one.figures(variant)
+        rows.append((variant.title, _cells(figures, clean, shifted)))
         if variant in AVERAGED:
-            cells = _cells(subject, clean_ensemble, shifted_ensemble)
+            cells = _cells(figures, clean_ensemble, shifted_ensemble)
             rows.append((variant.ensemble_title, cells))
     titles = ["accuracy, %", "ECE, ×10⁻²", "NLL", "Brier, ×10⁻²"]
     columns = [f"{title}{where}" for where in ("", ", shifted") for title in titles]
@@ -33,9 +34,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     return Result("methods", "Every method", notes, [Table("Test set", columns, rows)])
 
 
-def _cells(subject: Subject, *spreads: Callable[[Subject, str], Spread | None]) -> list[Cell]:
+def _cells(figures: Figures, *spreads: Callable[[Figures, str], Spread | None]) -> list[Cell]:
     return [
-        Cell(None, spread(subject, measure), scale, digits=3 if measure == "nll" else 2)
+        Cell(None, spread(figures, measure), scale, digits=3 if measure == "nll" else 2)
         for spread in spreads
         for measure, scale in MEASURES.items()
     ]

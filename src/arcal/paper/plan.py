@@ -13,9 +13,9 @@ from arcal.compute import Compute
 from arcal.data import Data, Part, load_test
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn, only_classes
-from arcal.evaluation import evaluate, evaluated_part, method_of_run
-from arcal.evaluation.summaries import has_summary, read_summaries
+from arcal.evaluation import evaluate, evaluated_part, predict
 from arcal.paper.item import Item
+from arcal.paper.rows import SAMPLE, SHIFT, SURE, TEST, Row, read_rows, write_rows
 from arcal.paper.scales import Chosen, Setting
 from arcal.paper.variants import Variant
 from arcal.store import RunFolder
@@ -63,6 +63,7 @@ class Planned:
     shift: bool
     ood: bool
     scored: tuple[Variant, ...] = ()
+    sure: bool = False
 
     @property
     def trained(self) -> list[Variant]:
@@ -77,6 +78,10 @@ class Planned:
             if variant.posthoc is not None:
                 by_name.setdefault(variant.posthoc, []).append(variant.trained)
         return by_name
+
+    def calibrated(self, variant: Variant) -> list[Variant]:
+        """What is calibrated after the training of a variant."""
+        return [one for one in self.variants if one.posthoc and one.trained == variant]
 
     def grids(self) -> dict[str, Grid]:
         """The grids of what is chosen on validation, by name in `Chosen`; empty if not needed."""
@@ -114,7 +119,8 @@ def plan_runs(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Pl
             ranked = (item for item in here if item.scored)
             scored = dict.fromkeys(v.trained for item in ranked for v in item.variants_on(setting))
             shift, ood = any(item.shift for item in here), any(item.ood for item in here)
-            planned.append(Planned(setting, tuple(variants), shift, ood, tuple(scored)))
+            sure = any(item.sure for item in here)
+            planned.append(Planned(setting, tuple(variants), shift, ood, tuple(scored), sure))
     return planned
 
 
@@ -122,17 +128,17 @@ def plan_runs(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Pl
 class Progress:
     """A run of the plan: its folder, and how many of its epochs are done.
 
-    One that `has_summary` need not be trained again.
+    One that is `kept` need not be trained again.
     """
 
     run: Run
     folder: RunFolder
     done: int
-    has_summary: bool = False
+    kept: bool = False
 
     @property
     def finished(self) -> bool:
-        return self.has_summary or is_done(self.folder)
+        return self.kept or is_done(self.folder)
 
 
 def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
@@ -220,36 +226,56 @@ class Work:
             ood=self._other_data,
             corrupted=self._images,
             posthoc={
-                name: list(chain(*(folders[variant] for variant in variants)))
+                name: list(chain(*(folders.get(variant, ()) for variant in variants)))
                 for name, variants in self.planned.posthoc.items()
             },
             shifted=self._shifted,
-            scored=list(chain(*(folders[variant] for variant in self.planned.scored))),
+            scored=list(chain(*(folders.get(variant, ()) for variant in self.planned.scored))),
             compute=compute,
             progress=progress,
         )
 
-    def without_summary(self, runs: Runs, folder: Path) -> dict[Variant, list[Run]]:
-        """The runs that have no summary in the folder with all sets and calibrated twins."""
-        twins = self.planned.posthoc
+    def not_kept(self, runs: Runs, folder: Path) -> dict[Variant, list[Run]]:
+        """The runs that have no file of figures in the folder with all sets and calibrations."""
+        sets = {
+            (str(one.corruption), str(one.intensity)) if one.is_shifted else (TEST, "")
+            for one in self.sets
+        }
+        means = {(TEST, ""), *([(SHIFT, "")] if self._shift_sets else [])}
         missing = {}
         for variant, some in runs.items():
-            posthoc = [twin for twin, variants in twins.items() if variant in variants]
-            missing[variant] = [
-                run
-                for run, name in zip(some, self.names(some), strict=True)
-                if not has_summary(folder, name, self.sets, posthoc)
-            ]
+            needed = {(variant.title, *where) for where in sets}
+            for one in self.planned.calibrated(variant):
+                needed |= {(one.title, *where) for where in means}
+            missing[variant] = [run for run in some if needed - self._kept_sets(run, folder)]
         return missing
 
-    def read_summaries(self, runs: Runs, folder: Path) -> list[Subject]:
-        """The runs as subjects, each once, from their summaries in the folder."""
-        names = {tuple(self.names(some)): some[0] for some in runs.values()}
-        return [
-            subject
-            for some, first in names.items()
-            for subject in read_summaries(folder, method_of_run(first), some, self.sets)
-        ]
+    def _kept_sets(self, run: Run, folder: Path) -> set[tuple[str, str, str]]:
+        """The method, set and intensity of each of its rows."""
+        rows = self._kept(run, folder)
+        return {(row["method"], row["set"], row.get("intensity", "")) for row in rows}
+
+    def keep(self, run: Run, rows: Sequence[Row], folder: Path) -> None:
+        """Write a run's figures."""
+        (name,) = self.names([run])
+        write_rows(folder / f"{name}.csv", rows)
+
+    def kept_rows(self, runs: Runs, folder: Path) -> list[Row]:
+        """The figures of these runs in the folder."""
+        return [row for run in chain(*runs.values()) for row in self._kept(run, folder)]
+
+    def _kept(self, run: Run, folder: Path) -> list[Row]:
+        (name,) = self.names([run])
+        path = folder / f"{name}.csv"
+        return read_rows(path) if path.exists() else []
+
+    def sure(self, runs: Sequence[Run]) -> list[float]:
+        """The share of training images that each run is sure of, of about `SAMPLE` of them."""
+        train = self.data.train
+        part = train.subset(train.ids[:: max(1, len(train) // SAMPLE)])
+        name = f"train-every-{len(train) // len(part)}"
+        confidences = [predict(one, part, name).confidence for one in self.folders(runs)]
+        return [(one > SURE).double().mean().item() for one in confidences]
 
     def by_variant(self, subjects: Sequence[Subject], runs: Runs) -> dict[Variant, Subject]:
         """The subject of each variant; variants with the same runs share one."""
@@ -260,6 +286,7 @@ class Work:
         return {
             variant: known[frozenset(self.names(runs[variant.trained])), variant.posthoc]
             for variant in self.planned.variants
+            if variant.trained in runs
         }
 
     @property

@@ -1,25 +1,24 @@
 """From the names of tables and figures to their results on disk, and a page over them all."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
 
-from arcal.auditing import Subject
 from arcal.compute import Compute
 from arcal.errors import ArcalError
-from arcal.evaluation import write_table
-from arcal.evaluation.summaries import write_summaries
-from arcal.files import locked, parse_json, write_json, write_text
-from arcal.paper.item import Evaluated, Item, setting_words
+from arcal.files import locked, write_text
+from arcal.paper import ITEMS
+from arcal.paper.figures import rows_of
+from arcal.paper.item import CHOSEN, Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
-from arcal.paper.result import Claim, Result, as_json, as_markdown
+from arcal.paper.result import Result, as_markdown
+from arcal.paper.rows import Row, joined, merged, read_rows, write_rows
 from arcal.paper.scales import Chosen, Setting, check_there
-from arcal.paper.variants import Variant
-from arcal.report.plots import render
+from arcal.paper.variants import VANILLA, Variant
+from arcal.report.plots import as_svg
 from arcal.store import RunFolder
 from arcal.training.run import Run
 
@@ -30,12 +29,16 @@ Bar = Callable[[str, str], AbstractContextManager[Callable[[int, int], object]]]
 """Opens a progress bar: what is done, in which unit."""
 
 
+FIGURES = "figures.csv"
+"""The file of a scale's figures, from which its tables and pictures are made."""
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """Items at a scale: `root` is the folder of the runs, `out` that of the results.
 
-    With a folder `summaries`, every evaluated run leaves a small file there, seed after seed, and a
-    run that has one is neither trained nor evaluated again. `compute` is what the evaluation runs
+    With a folder `kept`, every evaluated run leaves its figures there, seed after seed, and a run
+    that has done so is neither trained nor evaluated again. `compute` is what the evaluation runs
     on; training is up to `train`.
     """
 
@@ -47,7 +50,7 @@ class Reproduction:
     train: Train
     bar: Bar
     cache: Path | None = None
-    summaries: Path | None = None
+    kept: Path | None = None
     compute: Compute = field(default_factory=Compute)
 
     def run(self) -> list[Result]:
@@ -58,31 +61,24 @@ class Reproduction:
             if one.ood and one.setting.ood:
                 check_there(one.setting.ood)
         self._check_out()
-        evaluated: dict[str, Evaluated] = {}
         results: dict[str, Result] = {}
-        for i, one in enumerate(planned, start=1):
-            evaluated[one.setting.name] = self._evaluated(one)
-            later = {other.setting.name for other in planned[i:]}
-            for item in self.items:
-                if item.name in results or later & {*item.settings}:
-                    continue
-                results[item.name] = item.make(evaluated)
-                used = (one for name, one in evaluated.items() if name in item.settings)
-                lines = [setting_line(one) for one in used]
-                self.write(results[item.name], {"scale": self.scale, "settings": lines})
-            with self._alone():
-                page = overview_page(self.out, self.scale)
-                write_text(self.out / "README.md", page)
+        for one in planned:
+            rows = self._rows(one)
+            with locked(self.out / ".lock"):  # another command may add to the same files
+                path = self.out / FIGURES
+                old = read_rows(path) if path.exists() else []
+                write_rows(path, merged(old, rows))
+                results = remade(self.out, self.scale, self.settings, self.items)
         return [results[item.name] for item in self.items]
 
     def keep(self, names: Sequence[str]) -> list[RunFolder]:
-        """Train, evaluate and summarise only the runs whose names begin with these; write no item.
+        """Train, evaluate and keep only the runs whose names begin with these; write no item.
 
-        So several machines can share a plan: each keeps some of its runs, and once all summaries
-        are in one folder, `run` makes the tables from them. Returns the runs' folders in the plan's
+        So several machines can share a plan: each keeps some of its runs, and once all figures are
+        in one folder, `run` makes the tables from them. Returns the runs' folders in the plan's
         order.
         """
-        folder = self.summaries
+        folder = self.kept
         if folder is None:
             raise ArcalError("--only keeps runs and writes no table: name a folder with --keep")
         picked: list[tuple[Work, dict[Variant, list[Run]]]] = []
@@ -105,7 +101,7 @@ class Reproduction:
                     f"no run of this plan is called {name!r} or begins with it: --plan lists them"
                 )
         for work, runs in picked:
-            self._write_summaries(work, runs, folder)
+            self._keep(work, runs, folder)
         return [one for work, runs in picked for one in work.folders([*chain(*runs.values())])]
 
     def _check_out(self) -> None:
@@ -118,10 +114,6 @@ class Reproduction:
         self.out.mkdir(parents=True, exist_ok=True)
         if not os.access(self.out, os.W_OK):
             raise ArcalError(f"{self.out} cannot be written: name another folder with --out")
-
-    def _alone(self) -> AbstractContextManager[object]:
-        """While it is open no other command adds to the same table or page."""
-        return locked(self.out / ".lock")
 
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
         """Every setting's runs, how far they are, and the seconds that they still need.
@@ -138,30 +130,22 @@ class Reproduction:
             runs = planned.runs(chosen)
             every = list(chain(*runs.values()))
             left = every
-            if self.summaries is not None:
-                left = list(chain(*work.without_summary(runs, self.summaries).values()))
+            if self.kept is not None:
+                left = list(chain(*work.not_kept(runs, self.kept).values()))
             progress = progress_of([*work.tried, *left], self.root, work.data)
             listed = [one.run for one in progress]
             progress += [
-                replace(one, done=one.run.recipe.epochs, has_summary=True)
+                replace(one, done=one.run.recipe.epochs, kept=True)
                 for one in progress_of(every, self.root, work.data)
                 if one.run in every and one.run not in listed
             ]
             status.append((planned, progress, seconds_left(progress)))
         return status
 
-    def write(self, result: Result, about: dict[str, Any]) -> None:
-        """Write the result as Markdown, JSON and its picture."""
-        if result.picture is not None:
-            render(result.name, result.picture, self.out)
-        write_json(self.out / f"{result.name}.json", as_json(result) | about)
-        page = as_markdown(result, self.scale)
-        write_text(self.out / f"{result.name}.md", page)
-
     def _planned(self) -> list[Planned]:
         """The plan; one that cannot be carried out is refused before anything is trained."""
-        more = [item.name for item in self.items if not item.from_summaries]
-        if self.summaries is not None and more:
+        more = [item.name for item in self.items if not item.from_kept]
+        if self.kept is not None and more:
             raise ArcalError(
                 f"{', '.join(more)} cannot be made from what --keep keeps: leave --keep out"
             )
@@ -177,25 +161,37 @@ class Reproduction:
     def _work(self, planned: Planned) -> Work:
         return Work(planned, planned.setting.run.load(), self.root, self.cache)
 
-    def _evaluated(self, planned: Planned) -> Evaluated:
+    def _rows(self, planned: Planned) -> list[Row]:
+        """The figures of a setting, whose runs are trained and evaluated first."""
         work, setting = self._work(planned), planned.setting
         self.train(work.tried)
         chosen = work.chosen()
         runs = planned.runs(chosen)
-        if self.summaries is None:
+        if self.kept is None:
             self.train(list(chain(*runs.values())))
-            subjects = self._subjects(work, runs)
+            rows = self._evaluated(work, runs)
         else:
-            self._write_summaries(work, runs, self.summaries)
-            subjects = work.read_summaries(runs, self.summaries)
-        about = {"scale": self.scale, "setting": setting.name, "about": setting.about}
-        with self._alone():
-            write_table(self.out / f"{setting.name}.parquet", subjects, keep_others=True, **about)
-        folders = {one.name: one for one in work.folders(list(chain(*runs.values())))}
-        return Evaluated(setting, work.data, chosen, work.by_variant(subjects, runs), folders)
+            self._keep(work, runs, self.kept)
+            rows = joined(work.kept_rows(runs, self.kept))
+        rows += [
+            {"run": CHOSEN, "part": name, "value": value}
+            for name, value in vars(chosen).items()
+            if isinstance(value, float) and len(setting.grids[name]) > 1
+        ]
+        return [{"setting": setting.name} | row for row in rows]
 
-    def _write_summaries(self, work: Work, runs: Runs, folder: Path) -> None:
-        """Train, evaluate and summarise the runs that have no summary, one seed after another.
+    def _evaluated(self, work: Work, runs: Runs) -> list[Row]:
+        with self.bar(f"evaluating {work.planned.setting.name}", "sets") as progress:
+            subjects = work.evaluate(runs, compute=self.compute, progress=progress)
+        sure = {VANILLA: work.sure(runs.get(VANILLA, ()))} if work.planned.sure else {}
+        return [
+            row
+            for variant, subject in work.by_variant(subjects, runs).items()
+            for row in rows_of(variant, subject, sure.get(variant, ()))
+        ]
+
+    def _keep(self, work: Work, runs: Runs, folder: Path) -> None:
+        """Train and evaluate the runs that are not kept, and keep them, one seed after another.
 
         Without workers they go one by one, so that no trained run waits for others to be kept.
         """
@@ -203,17 +199,44 @@ class Reproduction:
         together = [[variant] for variant in runs] if alone else [list(runs)]
         every = dict.fromkeys(run.seeds for run in chain(*runs.values()))
         for seeds, variants in product(every, together):
-            missing = {  # asked each time: another process may have written some
+            missing = {  # asked each time: another process may have kept some
                 variant: [run for run in some if run.seeds == seeds and variant in variants]
-                for variant, some in work.without_summary(runs, folder).items()
+                for variant, some in work.not_kept(runs, folder).items()
             }
-            if any(missing.values()):
+            missing = {variant: some for variant, some in missing.items() if some}
+            if missing:
                 self.train(list(chain(*missing.values())))
-                write_summaries(self._subjects(work, missing), folder, work.sets)
+                rows = self._evaluated(work, missing)
+                for variant, (run,) in missing.items():
+                    mine = {variant.title, *(v.title for v in work.planned.calibrated(variant))}
+                    work.keep(run, [row for row in rows if row["method"] in mine], folder)
 
-    def _subjects(self, work: Work, runs: Runs) -> list[Subject]:
-        with self.bar(f"evaluating {work.planned.setting.name}", "sets") as progress:
-            return work.evaluate(runs, compute=self.compute, progress=progress)
+
+def remade(
+    out: Path, scale: str, settings: Mapping[str, Setting], more: Sequence[Item] = ()
+) -> dict[str, Result]:
+    """Every table and picture that can be made of the figures in a folder, and a page over them.
+
+    Nothing is trained or evaluated. `more` are further items than `ITEMS`. A folder without a file
+    of figures raises `ArcalError`.
+    """
+    rows = read_rows(out / FIGURES)
+    there = {row["setting"] for row in rows}
+    evaluated = {
+        name: Evaluated.from_rows(one, rows) for name, one in settings.items() if name in there
+    }
+    results, used = {}, {}
+    for item in {**ITEMS, **{item.name: item for item in more}}.values():
+        if item.can_be_made(evaluated):
+            results[item.name] = item.make(evaluated)
+            used |= dict.fromkeys(name for name in item.settings if name in evaluated)
+    for result in results.values():
+        if result.picture is not None:
+            write_text(out / f"{result.name}.svg", as_svg(result.name, result.picture))
+        write_text(out / f"{result.name}.md", as_markdown(result, scale))
+    lines = [setting_line(evaluated[name]) for name in used]
+    write_text(out / "README.md", overview_page([*results.values()], lines, scale))
+    return results
 
 
 TITLE = "# The paper at the scale "
@@ -228,6 +251,13 @@ READ = (
     "p-value of a ρ, Spearman's rank correlation of the ten levels with their means, is not "
     "corrected. ECEs, gaps, variances and AUROCs are ×10⁻², accuracies and other shares in %. A "
     "ratio, such as a variance of 0.56 times Vanilla's, is a plain number."
+)
+
+
+MADE = (
+    "Everything here is made from figures.csv, a row for each run, method and test set, without "
+    "training: `arcal reproduce all --remake`. Rows whose run is `all runs` (variances, churn, "
+    "ensembles) are of the predictions of all runs together, and stand there as computed."
 )
 
 
@@ -251,28 +281,15 @@ def setting_line(evaluated: Evaluated) -> str:
     return line
 
 
-def overview_page(folder: Path, scale: str) -> str:
-    """The page over all results in a folder, the paper's tables and figures in their order."""
-    results = sorted(_results(folder), key=lambda result: _place(result["name"]))
-    lines = [f"{TITLE}`{scale}`", ""]
-    lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))
-    lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
-    for result in results:
-        link = f"[{result['name']}]({result['name']}.md)"
-        for claim in (Claim(**one) for one in result["claims"]):
+def overview_page(results: Sequence[Result], settings: Sequence[str], scale: str) -> str:
+    """The page over all results, the paper's tables and figures in their order."""
+    lines = [f"{TITLE}`{scale}`", "", *(f"- {line}" for line in settings), "", READ, "", MADE, ""]
+    lines += ["| | claim | here | figures |", "|---|---|---|---|"]
+    for result in sorted(results, key=lambda result: _place(result.name)):
+        link = f"[{result.name}]({result.name}.md)"
+        for claim in result.claims:
             lines.append(f"| {link} | {claim.text} | **{claim.verdict}** | {claim.because} |")
     return "\n".join(lines) + "\n"
-
-
-def _results(folder: Path) -> Iterator[dict[str, Any]]:
-    """The results in a folder, which may hold other files."""
-    for file in folder.glob("*.json"):
-        try:
-            one = parse_json(file.read_bytes())
-        except ValueError:
-            continue
-        if isinstance(one, dict) and {"name", "claims"} <= one.keys():
-            yield one
 
 
 def _place(name: str) -> tuple[int, str]:

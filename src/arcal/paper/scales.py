@@ -94,6 +94,15 @@ class Setting:
     attack: str | None = None
     shift_images: int | None = None
 
+    @property
+    def grids(self) -> dict[str, tuple[Any, ...]]:
+        """The values to choose from, by the name in `Chosen`."""
+        return {
+            "epsilon": self.epsilons,
+            "alpha": self.alphas,
+            "adals_alpha": self.adals_alphas,
+        }
+
     def runs(self, variant: Variant, chosen: "Chosen") -> list[Run]:
         """The runs of a trained variant: one per seed, or one of all seeds as lockstep members."""
         method, settings = _training(variant, self, chosen)

@@ -1,65 +1,44 @@
 """Figures of runs as the items show them: on a set, by level, over types of corruption."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from arcal.auditing import (
-    CLEAN,
-    INTENSITIES,
-    LevelFigures,
-    Spread,
-    Subject,
-    figures_by_level,
-    means,
-    on_set,
-    over_shift,
-    over_types,
-    without_extra,
-)
+from arcal.auditing import INTENSITIES, STABILITY, LevelFigures, Spread
 from arcal.errors import ArcalError
+from arcal.paper.figures import Figures
 from arcal.paper.result import Cell, Table
+from arcal.paper.rows import SHIFT, TEST, R
 from arcal.report.marks import Mark
 from arcal.report.plots import Boxes
 
 NO_ENSEMBLE = "one seed has no ensemble"
 
 
-def clean(subject: Subject, measure: str) -> Spread:
+def clean(figures: Figures, measure: str) -> Spread:
     """A measure of every run on the clean test set."""
-    return Spread.from_tensor(on_set(subject, CLEAN, measure))
+    return _known(figures.runs(TEST, measure), measure)
 
 
-def shifted(subject: Subject, measure: str, types: Sequence[str] | None = None) -> Spread:
-    """The mean of every run's measure over all corrupted sets, or over those of some types."""
-    return Spread.from_tensor(over_shift(subject, measure, types))
+def shifted(figures: Figures, measure: str, where: str = SHIFT) -> Spread:
+    """The mean of every run's measure over all corrupted sets, or over some of them."""
+    return _known(figures.runs(where, measure), measure)
 
 
-def standard_types(subject: Subject) -> list[str]:
-    """The types of corruption it was evaluated under, but for the four extra ones: up to 15."""
-    return without_extra(list(over_types(subject, "ece")))
+def _known(spread: Spread | None, measure: str) -> Spread:
+    if spread is None:
+        raise ArcalError(f"there is no {measure} of every run: evaluate the runs again")
+    return spread
 
 
-def clean_ensemble(subject: Subject, measure: str) -> Spread | None:
+def clean_ensemble(figures: Figures, measure: str) -> Spread | None:
     """The measure of predictions averaged over runs, or lockstep members; None for one model."""
-    if is_single(subject):
-        return None
-    return Spread.from_tensor(on_set(subject, CLEAN, measure, ensemble=len(subject.seeds) > 1))
+    return figures.together(TEST, measure)
 
 
-def shifted_ensemble(
-    subject: Subject, measure: str, types: Sequence[str] | None = None
-) -> Spread | None:
+def shifted_ensemble(figures: Figures, measure: str, where: str = SHIFT) -> Spread | None:
     """The mean of the averaged predictions' measure over corrupted sets, as in `shifted`."""
-    if is_single(subject):
-        return None
-    return Spread.from_tensor(over_shift(subject, measure, types, ensemble=len(subject.seeds) > 1))
+    return figures.together(where, measure)
 
 
-def is_single(subject: Subject) -> bool:
-    """Whether there is only one model, so that nothing can be averaged."""
-    return len(subject.seeds) == 1 and len(subject.seeds[0]) == 1
-
-
-R = 10
 RANKED = (
     "Each run's images are cut into ten levels by its own model's robustness; the variance over "
     "runs uses one ranking for all runs, by the mean of their ranks, and is summed over the "
@@ -67,9 +46,11 @@ RANKED = (
 )
 
 
-def ten_levels(subject: Subject) -> LevelFigures:
-    """The subject's figures on the clean test set in ten levels."""
-    return figures_by_level(subject, R, subject.clean[0].classes)
+def ten_levels(figures: Figures) -> LevelFigures:
+    """The figures on the clean test set in ten levels."""
+    if figures.levels is None:
+        raise ArcalError("there are no figures by level of robustness: evaluate the runs again")
+    return figures.levels
 
 
 def level_table(title: str, levels: LevelFigures) -> Table:
@@ -88,16 +69,16 @@ def level_table(title: str, levels: LevelFigures) -> Table:
 READ = (
     "A box spans the quartiles over types of corruption; its line is the median, and its whiskers "
     "reach to the smallest and the largest value. The clean test set has one value, shown as a "
-    "marker. The tables have the mean ± standard deviation over types; the JSON file has every "
-    "type's value."
+    "marker. The tables have the mean ± standard deviation over types; figures.csv has the value "
+    "of every type."
 )
 
 
-def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False) -> Boxes:
-    """Means over the runs or, of an `ensemble`, of averaged predictions: a lockstep run's own."""
-    values = means(subject, measure, ensemble=ensemble and len(subject.seeds) > 1)
+def boxes(figures: Figures, measure: str, mark: Mark, *, ensemble: bool = False) -> Boxes:
+    """Means over the runs, or the figures of all of them together: of an `ensemble`, a variance."""
+    values = figures.means(measure, together=ensemble or measure in STABILITY)
     if values is None:
-        raise ArcalError(f"{subject.name} has one run, and so no {measure}: train several seeds")
+        raise ArcalError(f"one run has no {measure}: train several seeds")
     return Boxes(mark, values, strong=ensemble)
 
 

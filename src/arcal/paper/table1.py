@@ -7,9 +7,9 @@ their confidence in training images is too near 100 % to rank those by (footnote
 from collections.abc import Mapping
 
 from arcal.auditing import Spread
-from arcal.evaluation import predict
 from arcal.paper.item import Evaluated, Item, setting_notes, titled
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import SAMPLE, SURE, TEST
 from arcal.paper.spreads import clean
 from arcal.paper.variants import VANILLA
 
@@ -21,9 +21,6 @@ PAPER = {
 """Network and accuracy in percent."""
 NEAR = 0.5
 """Points below the paper's accuracy that still count as reaching it."""
-SURE = 0.99
-SAMPLE = 1000
-"""Training images of each run, evenly spaced over the set, whose confidence is looked at."""
 COLUMNS = [
     "accuracy, %",
     "confidence − accuracy, points",
@@ -38,9 +35,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         if name not in evaluated:
             continue
         one = evaluated[name]
-        vanilla = one.subject(VANILLA)
+        vanilla = one.figures(VANILLA)
         accuracy, gap = clean(vanilla, "accuracy"), clean(vanilla, "gap")
-        attacked, sure = _attacked(one), _sure(one)
+        attacked, sure = vanilla.runs(TEST, "attacked"), vanilla.runs(TEST, "sure")
         cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked), Cell(None, sure)]
         rows.append((titled(one), cells))
         over = sum(value > 0 for value in gap.values)
@@ -57,13 +54,15 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
                 None if attacked is None else min(attacked.values) == 1,
                 "not attacked"
                 if attacked is None
-                else _missed(attacked, len(vanilla.robustness[0].ids)),
+                else _missed(attacked, vanilla.runs(TEST, "images")),
             ),
             Claim(
                 "Confidence is no good order, being close to 100 % on nearly all training images "
                 f"({one.title})",
-                sure.mean > 0.9,
-                f"above {SURE:.0%} on {100 * sure.mean:.1f} % of them",
+                None if sure is None else sure.mean > 0.9,
+                "not looked at"
+                if sure is None
+                else f"above {SURE:.0%} on {100 * sure.mean:.1f} % of them",
             ),
         ]
     notes = [
@@ -89,32 +88,10 @@ def _accurate(evaluated: Evaluated, accuracy: Spread) -> Claim:
     )
 
 
-def _attacked(evaluated: Evaluated) -> Spread | None:
-    """The share of test images whose prediction the attack changes; None if none attacked."""
-    shares = []
-    for run in evaluated.subject(VANILLA).robustness:
-        if run.success is None:
-            return None
-        shares.append(run.success.double().mean().item())
-    return Spread(tuple(shares))
-
-
-def _missed(attacked: Spread, N: int) -> str:
+def _missed(attacked: Spread, images: Spread | None) -> str:
+    N = 0 if images is None else round(images.mean)
     missed = round(N * sum(1 - share for share in attacked.values))
     return f"{missed} of {N * len(attacked.values):,} attacks failed"
 
 
-def _sure(evaluated: Evaluated) -> Spread:
-    """The share of training images whose predicted class has a probability above `SURE`."""
-    train = evaluated.data.train
-    part = train.subset(train.ids[:: max(1, len(train) // SAMPLE)])
-    shares = []
-    for run in evaluated.subject(VANILLA).provenance:
-        name = f"train-every-{len(train) // len(part)}"
-        predictions = predict(evaluated.folders[run.name], part, name)
-        confidence = predictions.confidence
-        shares.append((confidence > SURE).double().mean().item())
-    return Spread(tuple(shares))
-
-
-ITEM = Item("table1", tuple(PAPER), (VANILLA,), make, scored=True)
+ITEM = Item("table1", tuple(PAPER), (VANILLA,), make, scored=True, sure=True)

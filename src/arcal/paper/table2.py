@@ -48,10 +48,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     rows = []
     for variant in (*PAPER, *ALONE):
         printed = PAPER.get(variant, (None, None))
-        cells = [Cell(printed[i], clean(one.subject(variant), "ece")) for i, one in settings]
+        cells = [Cell(printed[i], clean(one.figures(variant), "ece")) for i, one in settings]
         rows.append((variant.title, cells))
     together = [
-        Cell(ENSEMBLE[i], clean_ensemble(one.subject(VANILLA), "ece")) for i, one in settings
+        Cell(ENSEMBLE[i], clean_ensemble(one.figures(VANILLA), "ece")) for i, one in settings
     ]
     rows.append((VANILLA.ensemble_title, together))
     return Result(
@@ -73,9 +73,9 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 def _claims(evaluated: Evaluated) -> list[Claim]:
     """AR-AdaLS against each other method, in the direction of the paper's table."""
     where = f" ({evaluated.title})"
-    ours, vanilla = evaluated.subject(ON_THE_FLY), evaluated.subject(VANILLA)
+    ours, vanilla = evaluated.figures(ON_THE_FLY), evaluated.figures(VANILLA)
     others: dict[str, Spread | None] = {
-        variant.title: clean(evaluated.subject(variant), "ece")
+        variant.title: clean(evaluated.figures(variant), "ece")
         for variant in PAPER
         if variant != ON_THE_FLY
     }

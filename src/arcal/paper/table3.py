@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from arcal.auditing import over_types
+from arcal.auditing import without_extra
 from arcal.paper.comparisons import Comparison, each_lower, in_order, significantly_lower
 from arcal.paper.item import Evaluated, Item, alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble, standard_types
+from arcal.paper.rows import SHIFT, STANDARD
+from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble
 from arcal.paper.variants import (
     ADALS,
     AR_ADALS,
@@ -61,28 +62,27 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 def _tables(evaluated: Evaluated, i: int) -> list[Table]:
     """Single models, with the same after temperature scaling, and ensembles."""
-    vanilla = evaluated.subject(VANILLA)
-    types, standard = list(over_types(vanilla, "ece")), standard_types(vanilla)
-    cuts = [types, standard] if 0 < len(standard) < len(types) else [types]
+    vanilla = evaluated.figures(VANILLA)
+    types, standard = len(vanilla.types), len(without_extra(list(vanilla.types)))
+    cuts = {SHIFT: f"ECE, {types} type{'s' * (types > 1)}"}
+    if 0 < standard < types:
+        cuts[STANDARD] = f"ECE, {standard} type{'s' * (standard > 1)} without the extra"
     single, together = [], []
     for variant in ALONE:
-        subject, scaled = evaluated.subject(variant), evaluated.subject(_scaled(variant))
+        figures, scaled = evaluated.figures(variant), evaluated.figures(_scaled(variant))
         printed = SINGLE[variant][i] if variant in SINGLE else None
-        cells = [Cell(printed if c is types else None, shifted(subject, "ece", c)) for c in cuts]
-        more = [shifted(scaled, "ece"), shifted(subject, "gap"), shifted(scaled, "gap")]
+        cells = [Cell(printed if c == SHIFT else None, shifted(figures, "ece", c)) for c in cuts]
+        more = [shifted(scaled, "ece"), shifted(figures, "gap"), shifted(scaled, "gap")]
         single.append((variant.title, cells + [Cell(None, spread) for spread in more]))
     for variant, numbers in ENSEMBLES.items():
-        subject = evaluated.subject(variant)
+        figures = evaluated.figures(variant)
         cells = [
-            Cell(numbers[i] if c is types else None, shifted_ensemble(subject, "ece", c))
+            Cell(numbers[i] if c == SHIFT else None, shifted_ensemble(figures, "ece", c))
             for c in cuts
         ]
-        gap = Cell(None, shifted_ensemble(subject, "gap"))
+        gap = Cell(None, shifted_ensemble(figures, "gap"))
         together.append((variant.ensemble_title, [*cells, gap]))
-    eces = [
-        f"ECE, {len(c)} type{'s' * (len(c) > 1)}{' without the extra' * (c is standard)}"
-        for c in cuts
-    ]
+    eces = list(cuts.values())
     gap, after = "confidence − accuracy, points", "after temperature scaling"
     columns = [*eces, f"ECE {after}", gap, f"{gap}, {after}"]
     return [
@@ -97,7 +97,7 @@ def _single(evaluated: Evaluated, i: int) -> list[Claim]:
 
     def against(other: Variant, ours: Variant = AR_ADALS, remark: str = "") -> Comparison:
         text = f"AR-AdaLS has a lower mean ECE under shift than {other.trained.title}"
-        low, high = (shifted(evaluated.subject(variant), "ece") for variant in (ours, other))
+        low, high = (shifted(evaluated.figures(variant), "ece") for variant in (ours, other))
         return f"{text}{remark}{where}", low, high
 
     others = [variant for variant in SINGLE if variant != AR_ADALS]
@@ -106,7 +106,7 @@ def _single(evaluated: Evaluated, i: int) -> list[Claim]:
     remark = ", both after temperature scaling, not in the paper"
     footing = [against(_scaled(v), _scaled(AR_ADALS), remark) for v in (*others, *CONTROLS)]
     printed = {variant.title: numbers[i] for variant, numbers in SINGLE.items()}
-    single = {variant.title: shifted(evaluated.subject(variant), "ece") for variant in SINGLE}
+    single = {variant.title: shifted(evaluated.figures(variant), "ece") for variant in SINGLE}
     return [
         in_order(f"Single models from best to worst{where}", printed, single),
         *each_lower(paper),
@@ -120,7 +120,7 @@ def _single(evaluated: Evaluated, i: int) -> list[Claim]:
 
 def _ensembles(evaluated: Evaluated, i: int) -> list[Claim]:
     where = f" ({evaluated.title})"
-    spreads = {v.ensemble_title: shifted_ensemble(evaluated.subject(v), "ece") for v in ENSEMBLES}
+    spreads = {v.ensemble_title: shifted_ensemble(evaluated.figures(v), "ece") for v in ENSEMBLES}
     ours = {title: spread for title, spread in spreads.items() if spread is not None}
     if len(ours) < len(spreads):
         return [Claim(f"Ensembles from best to worst{where}", None, NO_ENSEMBLE)]
@@ -136,7 +136,7 @@ def _ensembles(evaluated: Evaluated, i: int) -> list[Claim]:
         ]
     )
     if evaluated.setting.name == "cifar10-resnet29":
-        single = shifted(evaluated.subject(AR_ADALS), "ece")
+        single = shifted(evaluated.figures(AR_ADALS), "ece")
         vanilla, deviation = ours[VANILLA.ensemble_title], single.deviation or 0.0
         text = "A single AR-AdaLS is comparable to Ensemble of Vanilla: at most its deviation above"
         because = (

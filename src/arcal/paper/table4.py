@@ -44,8 +44,8 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 def _table(evaluated: Evaluated) -> Table:
     rows = []
     for variant, numbers in PAPER.items():
-        subject = evaluated.subject(variant)
-        ours = [spread(subject, m) for m in ("accuracy", "ece") for spread in (clean, shifted)]
+        figures = evaluated.figures(variant)
+        ours = [spread(figures, m) for m in ("accuracy", "ece") for spread in (clean, shifted)]
         printed = numbers if evaluated.setting.name == PRINTED else (None,) * len(ours)
         cells = [Cell(*both) for both in zip(printed, ours, strict=True)]
         rows.append((variant.title, cells))
@@ -57,8 +57,8 @@ def _claims(evaluated: Evaluated) -> list[Claim]:
         [
             (
                 f"{ours.title} has a lower ECE than {other.title}{remark} ({evaluated.title})",
-                spread(evaluated.subject(ours), "ece"),
-                spread(evaluated.subject(other), "ece"),
+                spread(evaluated.figures(ours), "ece"),
+                spread(evaluated.figures(other), "ece"),
             )
             for spread, remark in ((clean, ""), (shifted, " under shift"))
             for ours, other in COMPARED

@@ -4,18 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from arcal.auditing import (
-    INTENSITIES,
-    STABILITY,
-    Spread,
-    Subject,
-    by_intensity,
-    over_shift,
-    over_types,
-)
+from arcal.auditing import INTENSITIES, STABILITY
+from arcal.errors import ArcalError
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
 from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.rows import SHIFT
 from arcal.paper.variants import ADALS, AR_ADALS, LS, TEMPERATURE_SCALING, VANILLA
 
 PAPER = {
@@ -72,12 +67,13 @@ def _table(evaluated: Evaluated, measure: str) -> Table:
     i = SETTINGS.index(evaluated.setting.name)
     rows = []
     for variant in VARIANTS:
-        subject = evaluated.subject(variant)
-        values = [*by_intensity(subject, measure)[0].tolist(), _mean(subject, measure)]
-        printed: Sequence[str | None] = [None] * len(values)
+        figures = evaluated.figures(variant)
+        means = figures.means(measure, together=True)
+        by_intensity = [None] * len(INTENSITIES) if means is None else means.by_intensity
+        ours = [*by_intensity, figures.together(SHIFT, measure)]
+        printed: Sequence[str | None] = [None] * len(ours)
         if measure == MAIN and variant in PAPER:
             printed = PAPER[variant][i]
-        ours = [None if value != value else Spread((value,)) for value in values]
         rows.append((variant.title, [Cell(*both) for both in zip(printed, ours, strict=True)]))
     columns = [*(f"intensity {intensity}" for intensity in INTENSITIES), "mean"]
     return Table(f"{TITLES[measure]}, {evaluated.title}", columns, rows)
@@ -85,10 +81,10 @@ def _table(evaluated: Evaluated, measure: str) -> Table:
 
 def _claims(evaluated: Evaluated) -> list[Claim]:
     where, i = f"({evaluated.title})", SETTINGS.index(evaluated.setting.name)
-    ours, vanilla = evaluated.subject(AR_ADALS), evaluated.subject(VANILLA)
+    ours, vanilla = evaluated.figures(AR_ADALS), evaluated.figures(VANILLA)
     text = "AR-AdaLS has a lower mean variance than"
     claims = [
-        _lower(f"{text} {variant.title} {where}", ours, evaluated.subject(variant))
+        _lower(f"{text} {variant.title} {where}", ours, evaluated.figures(variant))
         for variant in PAPER
         if variant != AR_ADALS
     ]
@@ -105,16 +101,19 @@ def _claims(evaluated: Evaluated) -> list[Claim]:
     return claims
 
 
-def _lower(text: str, ours: Subject, other: Subject) -> Claim:
-    a, b = (_mean(subject, MAIN) for subject in (ours, other))
-    x, y = (torch.cat(list(over_types(subject, MAIN).values())) for subject in (ours, other))
+def _lower(text: str, ours: Figures, other: Figures) -> Claim:
+    a, b = (_mean(figures, MAIN) for figures in (ours, other))
+    x, y = (torch.cat(list(one.by_type(MAIN, together=True).values())) for one in (ours, other))
     ahead, sets = int((x < y).sum()), int((~x.isnan()).sum())
     because = f"{100 * a:.2f} against {100 * b:.2f}, lower on {ahead} of {sets} corrupted sets"
     return Claim(text, a < b, because)
 
 
-def _mean(subject: Subject, measure: str) -> float:
-    return over_shift(subject, measure).item()
+def _mean(figures: Figures, measure: str) -> float:
+    spread = figures.together(SHIFT, measure)
+    if spread is None:
+        raise ArcalError(f"there is no {measure} over the runs: evaluate them again")
+    return spread.mean
 
 
 ITEM = Item("table5", SETTINGS, VARIANTS, make, shift=True)

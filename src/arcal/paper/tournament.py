@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from arcal.auditing import Spread, Subject, over_types
+from arcal.auditing import Spread
 from arcal.paper.comparisons import each_significantly_lower
+from arcal.paper.figures import Figures
 from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.spreads import clean, shifted, standard_types
+from arcal.paper.rows import EXTRA, STANDARD
+from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA, Variant
-from arcal.transforms.corruptions import EXTRA
 
 UNDER_LEVELS = ("noise", "perturbed", "augmix")
 """Additions with which AR-AdaLS is trained, too: those that a pilot found to help under shift."""
@@ -40,7 +41,7 @@ TO_BEAT = VANILLA.adding("augmix")
 SHARE, LOST = 0.5, 0.005
 """The goal: this share of vanilla's ECE under shift, and at most so much accuracy lost."""
 
-Subjects = Mapping[Variant, Subject]
+Methods = Mapping[Variant, Figures]
 
 
 def make(
@@ -55,15 +56,15 @@ def make(
     tables: list[Table] = []
     claims: list[Claim] = []
     for one in (evaluated[name] for name in settings if name in evaluated):
-        by_step: dict[str | None, Subjects] = {
-            step: {method: one.subject(replace(method, posthoc=step)) for method in trained}
+        by_step: dict[str | None, Methods] = {
+            step: {method: one.figures(replace(method, posthoc=step)) for method in trained}
             for step in steps
         }
-        for step, subjects in by_step.items():
-            tables.append(_table(f"{one.title}. {STEPS[step]}", subjects))
-        for step, subjects in by_step.items():
+        for step, methods in by_step.items():
+            tables.append(_table(f"{one.title}. {STEPS[step]}", methods))
+        for step, methods in by_step.items():
             if step is not None:
-                claims += _claims(one.title, step, subjects)
+                claims += _claims(one.title, step, methods)
         claims += _goal(one.title, by_step["temperature"])
     notes = setting_notes(evaluated, settings, shift=True)
     notes.append(
@@ -76,12 +77,12 @@ def make(
     return Result(item, title, notes, tables, claims, claimed="Tests, named beforehand")
 
 
-def _under_15(subject: Subject) -> Spread:
+def _under_15(figures: Figures) -> Spread:
     """ECE under the types of ImageNet-C."""
-    return shifted(subject, "ece", standard_types(subject))
+    return shifted(figures, "ece", STANDARD)
 
 
-def _table(title: str, subjects: Subjects) -> Table:
+def _table(title: str, methods: Methods) -> Table:
     columns = [
         "accuracy, %",
         "ECE, ×10⁻²",
@@ -93,30 +94,29 @@ def _table(title: str, subjects: Subjects) -> Table:
         "Brier, shifted, ×10⁻²",
     ]
     rows = []
-    for variant, subject in subjects.items():
-        extra = [type for type in over_types(subject, "ece") if type in EXTRA]
+    for variant, figures in methods.items():
         cells = [
-            Cell(None, clean(subject, "accuracy")),
-            Cell(None, clean(subject, "ece")),
-            Cell(None, clean(subject, "nll"), 1.0, 3),
-            Cell(None, shifted(subject, "accuracy")),
-            Cell(None, _under_15(subject)),
-            Cell(None, shifted(subject, "ece", extra) if extra else None),
-            Cell(None, shifted(subject, "nll"), 1.0, 3),
-            Cell(None, shifted(subject, "brier")),
+            Cell(None, clean(figures, "accuracy")),
+            Cell(None, clean(figures, "ece")),
+            Cell(None, clean(figures, "nll"), 1.0, 3),
+            Cell(None, shifted(figures, "accuracy")),
+            Cell(None, _under_15(figures)),
+            Cell(None, figures.runs(EXTRA, "ece")),
+            Cell(None, shifted(figures, "nll"), 1.0, 3),
+            Cell(None, shifted(figures, "brier")),
         ]
         rows.append((variant.title, cells))
     return Table(title, columns, rows)
 
 
-def _claims(where: str, step: str, subjects: Subjects) -> list[Claim]:
+def _claims(where: str, step: str, methods: Methods) -> list[Claim]:
     """Each method against vanilla and against AugMix; then what levels of robustness add."""
-    ece = {variant: _under_15(subject) for variant, subject in subjects.items()}
-    under_levels = [one for one in subjects if one.name == AR_ADALS.name and one.added]
+    ece = {variant: _under_15(figures) for variant, figures in methods.items()}
+    under_levels = [one for one in methods if one.name == AR_ADALS.name and one.added]
     levels = [(one, replace(one, name=VANILLA.name)) for one in under_levels]
-    to_beat = [(one, TO_BEAT) for one in subjects if one not in (VANILLA, TO_BEAT)]
+    to_beat = [(one, TO_BEAT) for one in methods if one not in (VANILLA, TO_BEAT)]
     families = [
-        [(one, VANILLA) for one in subjects if one != VANILLA],
+        [(one, VANILLA) for one in methods if one != VANILLA],
         [pair for pair in to_beat if pair not in levels],
         levels,
     ]
@@ -131,21 +131,21 @@ def _claims(where: str, step: str, subjects: Subjects) -> list[Claim]:
     return claims
 
 
-def _goal(where: str, scaled: Subjects) -> list[Claim]:
+def _goal(where: str, scaled: Methods) -> list[Claim]:
     """Half of vanilla's ECE under shift, clean ECE and accuracy kept, on every seed."""
     claims = []
     vanilla = scaled[VANILLA]
-    for variant, subject in scaled.items():
+    for variant, figures in scaled.items():
         if variant == VANILLA:
             continue
         seeds = [
             ours <= SHARE * other and ece <= reference and accuracy >= before - LOST
             for ours, other, ece, reference, accuracy, before in zip(
-                _under_15(subject).values,
+                _under_15(figures).values,
                 _under_15(vanilla).values,
-                clean(subject, "ece").values,
+                clean(figures, "ece").values,
                 clean(vanilla, "ece").values,
-                clean(subject, "accuracy").values,
+                clean(figures, "accuracy").values,
                 clean(vanilla, "accuracy").values,
                 strict=True,
             )
@@ -155,7 +155,7 @@ def _goal(where: str, scaled: Subjects) -> list[Claim]:
             "types of Vanilla + temperature, no higher clean ECE, and at most half a point less "
             "accuracy, on every seed"
         )
-        share = _under_15(subject).mean / _under_15(vanilla).mean
+        share = _under_15(figures).mean / _under_15(vanilla).mean
         words = "seed" if len(seeds) == 1 else "seeds"
         because = f"{sum(seeds)} of {len(seeds)} {words}; {share:.2f} of the mean ECE under shift"
         holds = all(seeds) if len(seeds) > 1 or not all(seeds) else None  # one is not enough
@@ -172,7 +172,7 @@ def _item(
 ) -> Item:
     variants = tuple(replace(one, posthoc=step) for step in steps for one in trained)
     made = partial(make, name, title, settings, trained, steps)
-    return Item(name, settings, variants, made, shift=True, from_summaries=True)
+    return Item(name, settings, variants, made, shift=True, from_kept=True)
 
 
 ITEM = _item(

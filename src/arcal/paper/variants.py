@@ -28,8 +28,8 @@ class Variant:
     added: str | None = None
 
     def with_levels(self, R: int) -> "Variant":
-        """The same with R levels."""
-        return replace(self, R=R)
+        """The same with R levels; ten are the usual."""
+        return replace(self, R=None if R == 10 else R)
 
     def adding(self, added: str) -> "Variant":
         """The same trained with one of `ADDED` as well."""

@@ -88,9 +88,8 @@ def correct_of(
     it has no usual name. A column `correct` decides, with true or false, yes or no, right or wrong,
     or 1 or 0. Without it an answer is right if the prediction equals the label, compared as text
     in which accents may be combining characters. The result is None if there is neither. Any other
-    value in `correct`, an answer called wrong although its prediction is its label, names compared
-    with numbers, 30 or more predictions of which none is any label, blank labels, and numbers that
-    count from 0 beside those from 1 raise `ArcalError`.
+    value in `correct`, names compared with numbers, 30 or more predictions of which none is any
+    label, blank labels, and numbers that count from 0 beside those from 1 raise `ArcalError`.
 
     >>> columns = {"predicted": np.array(["cat", "dog"]), "label": np.array(["cat", "cat"])}
     >>> correct_of(columns)
@@ -100,10 +99,7 @@ def correct_of(
     right = named([*values], CORRECT, None) if label is None else named([*values], (), label)
     if right is not None and (label is None or not _is_class(values, right, predicted)):
         classes = label is not None and predicted is None
-        truths = _truths(np.asarray(values[right]), right, perhaps_classes=classes)
-        others = [one for one in (predicted, named([*values], LABELS, None)) if one != right]
-        _check_truths(truths, right, {name: values[name] for name in others if name is not None})
-        return truths, [right]
+        return _truths(np.asarray(values[right]), right, perhaps_classes=classes), [right]
     label = labels_in([*values], label)
     if predicted is None or label is None:
         return None
@@ -204,24 +200,6 @@ def _truths(values: np.ndarray, name: str, *, perhaps_classes: bool = False) -> 
             f"right or wrong, or 1 or 0{otherwise}"
         )
     return np.array([value in RIGHT for value in text])
-
-
-def _check_truths(truths: np.ndarray, name: str, others: Mapping[str, Any]) -> None:
-    """Refuse answers said to be wrong whose text equals the label, if both are given.
-
-    An answer said to be right may differ from its label, because it may use other words.
-    """
-    every = (as_text(np.asarray(values)) for values in others.values())
-    texts = [text for text in every if text is not None]
-    if len(texts) < 2:
-        return
-    predicted, label = others
-    for row, (one, other) in enumerate(zip(*texts, strict=True)):
-        if one.strip() == other.strip() and not truths[row]:
-            raise ArcalError(
-                f"{name} says that row {row} is wrong, where {predicted} and {label} are both "
-                f"{one.strip()!r}: correct {name}, or leave it or the two others out"
-            )
 
 
 def _as_text(values: np.ndarray, name: str) -> list[str]:

@@ -1,11 +1,7 @@
-"""Refusing columns whose names mislead.
-
-These are computed from a model's outputs and called like them, or named by numbers in another order
-than labels that are numbers.
-"""
+"""Columns of outputs that may not be what they are taken for."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,92 +10,8 @@ from arcal.auditing import Predictions
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
-STATISTICS = {
-    "max",
-    "maximum",
-    "min",
-    "mean",
-    "std",
-    "var",
-    "sum",
-    "entropy",
-    "argmax",
-    "margin",
-    "pred",
-    "predicted",
-    "prediction",
-}
-"""What is computed from the outputs of all classes."""
 FEWEST = 30
 """With fewer values it may be chance that none is below one half."""
-EQUAL = 1e-6
-"""How far numbers written by one program may differ by rounding."""
-
-
-def check_are_classes(
-    kind: str, of: Sequence[str], titles: Sequence[str], called: Collection[str]
-) -> None:
-    """Refuse output columns `of` if the rest of a name, its title, is not that of a class.
-
-    It is empty, as of `logit` beside `logit_std`, or, for logits, a statistic such as `max` that no
-    label is `called`. The probabilities of a class `max` sum to 1 with those of the others, but
-    logits do not show whether they are of classes.
-
-    >>> check_are_classes("logits", ["logits_a", "logits_b"], ["a", "b"], {"a"})
-    >>> check_are_classes("logits", ["logit_a", "logit_b", "logit_max"], ["a", "b", "max"], {"a"})
-    Traceback (most recent call last):
-    ...
-    arcal.errors.ArcalError: logit_max is called like the outputs, and no label is 'max': if it is \
-no class, name the columns of the classes, as in --probabilities logit_a logit_b
-    """
-    titled = [*zip(of, titles, strict=True)]
-    bare = [name for name, title in titled if not title]
-    if bare:
-        other = next(name for name in of if name not in bare)
-        raise ArcalError(
-            f"there are columns {bare[0]} and {other}, and {bare[0]} names no class: say which "
-            f"columns are the outputs, such as --probabilities {bare[0]}"
-        )
-    if kind != "logits" or not called:
-        return
-    odd = [
-        (name, title)
-        for name, title in titled
-        if title.casefold() in STATISTICS and title not in called
-    ]
-    if odd:
-        rest = " ".join(name for name, _ in titled if name not in dict(odd))
-        name, title = odd[0]
-        raise ArcalError(
-            f"{name} is called like the outputs, and no label is {title!r}: if it is no class, "
-            f"name the columns of the classes, as in --probabilities {rest}"
-        )
-
-
-def check_not_the_largest(
-    column: str, p: np.ndarray, possible: Sequence[tuple[Sequence[str], np.ndarray]]
-) -> None:
-    """Refuse a single column `p` `(N,)` if it is the largest of the others' probabilities.
-
-    `possible` are names of columns with their rows `(N, Z)`, which sum to 1. A column that is the
-    same as one of them is the probability of its class.
-
-    >>> rows = np.array([[0.9, 0.1], [0.2, 0.8]])
-    >>> check_not_the_largest("prob", rows[:, 1], [(["p0", "p1"], rows)])
-    >>> check_not_the_largest("prob", rows.max(1), [(["p0", "p1"], rows)])
-    Traceback (most recent call last):
-    ...
-    arcal.errors.ArcalError: prob is the largest of p0, p1 in every row, so it is no probability \
-of one class: say --probabilities p0 p1
-    """
-    for of, rows in possible:
-        largest = bool((np.abs(rows.max(axis=1) - p) <= EQUAL).all())
-        single = bool((np.abs(rows - p[:, None]) <= EQUAL).all(axis=0).any())
-        if largest and not single:
-            raise ArcalError(
-                f"{column} is the largest of {first_few(of)} in every row, so it is no probability "
-                f"of one class: say --probabilities {' '.join(of)}"
-            )
 
 
 def never_below_half(probabilities: Any, predictions: Predictions) -> str | None:

@@ -19,7 +19,6 @@ from arcal.auditing import (
     Predictions,
     as_answers,
     as_predictions,
-    copies,
     one_per,
     suspect_clusters,
 )
@@ -58,8 +57,7 @@ class SavedPredictions:
     `scaled` how far rows of probabilities were from a sum of 1 if that is more than rounding,
     `labelled` how many inputs have a label if these are in another file, and `doubt` why answers
     may be outputs of a binary classifier, or its outputs the confidence in answers. `unused` are
-    the names of columns that are not read. If the inputs have no ids of their own (`has_ids`), some
-    may be `copies` of others. Made by `read_predictions`.
+    the names of columns that are not read. Made by `read_predictions`.
     """
 
     predictions: Predictions
@@ -71,19 +69,13 @@ class SavedPredictions:
     scaled: str | None = None
     unused: tuple[str, ...] = ()
     labelled: str | None = None
-    has_ids: bool = True
     doubt: str | None = None
-
-    @property
-    def copies(self) -> str | None:
-        """A sentence if rows without an id seem to be copies of others."""
-        return None if self.has_ids else copies(self.predictions)
 
     @property
     def wrong_together(self) -> str | None:
         """A sentence if inputs that may be of one patient, say, are right or wrong together."""
         columns = {name: self.by[name] for name in self.unused if name in self.by}
-        return suspect_clusters(self.predictions, self.names, columns)
+        return suspect_clusters(self.predictions, columns)
 
     @property
     def keys(self) -> tuple[Any, ...]:
@@ -283,7 +275,6 @@ def _saved(
         scaled=_scaled(outputs.get("probabilities")),
         unused=entries.unused,
         labelled=entries.labelled,
-        has_ids=entries.ids is not None,
         doubt=entries.doubt or never_below_half(outputs.get("probabilities"), predictions),
     )
 

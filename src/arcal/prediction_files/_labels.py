@@ -1,7 +1,5 @@
 """The labels of predictions, as names or numbers, matched with the names of the classes."""
 
-import math
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -20,11 +18,10 @@ def numbered(
 
     Text labels are names, except that "0" and "1" are indices if no class has a name. True and
     False, and whole numbers, are names if every one of them is the name of a class, since columns
-    may be named "True" and "False", or 1, 0 and "other". So are fractions, and numbers that columns
-    (`by_column`) write in another way, such as 1000 as 1e3. All other numbers are indices, but if
-    every column is named by a number, labels are always names, and if the columns are LABEL_0,
-    LABEL_1 and so on, the numbers in these names. A label that is no class raises `ArcalError`, and
-    so do numbers that could be either in a file whose classes are not columns.
+    may be named "True" and "False", or 1, 0 and "other". All other numbers are indices, but if
+    every column (`by_column`) is named by a number, labels are always names, and if the columns are
+    LABEL_0, LABEL_1 and so on, the numbers in these names. A label that is no class raises
+    `ArcalError`, and so do numbers that could be either in a file whose classes are not columns.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
@@ -32,13 +29,6 @@ def numbered(
     array([2, 0, 1])
     """
     text = as_text(labels)
-    fractions = labels.dtype.kind == "f" and text is None
-    if classes is not None and (by_column or fractions):
-        positions = _by_value(labels, classes)
-        if positions is not None:
-            return positions
-    if by_column and fractions:
-        _refuse_fractions(labels, classes or ())
     if text is None or labels.ndim != 1 or not len(labels):
         return labels
     if classes is None:
@@ -114,36 +104,6 @@ def _as_in_transformers(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([names.index(name) for name in own])[labels.astype(np.int64)]
 
 
-def _by_value(labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
-    """The indices `(N,)` of numeric labels among numeric names, if each occurs exactly once."""
-    if labels.dtype.kind not in "iuf" or labels.ndim != 1 or not len(labels):
-        return None
-    values = [_as_number(name) for name in classes]
-    places = {value: place for place, value in enumerate(values)}
-    distinct, inverse = np.unique(labels, return_inverse=True)
-    times = Counter(values)
-    wanted = [float(str(label)) for label in distinct]  # so that 0.1 in float32 is 0.1
-    if not all(times[value] == 1 and abs(value) < 2**53 for value in wanted):
-        return None
-    return np.array([places[value] for value in wanted])[inverse]
-
-
-def _refuse_fractions(labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Refuse numeric labels if one of them is not whole."""
-    if labels.dtype.kind != "f" or labels.ndim != 1 or not np.isfinite(labels).all():
-        return
-    fractions = np.flatnonzero(labels != np.round(labels))
-    if not len(fractions):
-        return
-    row = int(fractions[0])
-    of = f" and none of the classes {first_few(classes)}" if classes else ""
-    raise ArcalError(
-        f"the label of row {row} is {labels[row]:g}, which is no whole number{of}: number the "
-        "labels from 0, or call the column of each class by its label, such as "
-        f"probability_{labels[row]:g}"
-    )
-
-
 def _refuse_blank(labels: Sequence[str]) -> None:
     blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
     if blank is not None:
@@ -172,31 +132,21 @@ def called_in(
     """The names that columns for these labels have or would have, or without labels for `classes`.
 
     Names that are `there` count in another spelling, too: pandas turns 1 into 1.0 and true into
-    True, and numbers may be written in any way, such as 1e3.
+    True.
 
     >>> called_in(["0.5", "1.0", "age"], np.array([1, 0.5, 1])) == {"1.0", "0.5"}
     True
     """
-    names, values = {*there}, dict[float, str]()
+    names = {*there}
     if labels is not None and labels.dtype.kind in "iuf":
-        values = {value: name for name in there if not math.isnan(value := _as_number(name))}
         classes = as_text(labels) or [str(one) for one in np.unique(labels)]
     elif labels is not None:
         classes = as_text(labels) or ()
     called = set[str]()
     for label in {*classes}:
         also = (label, f"{label}.0", label.capitalize() if label in TRUTH else label)
-        spelt = next((name for name in also if name in names), None)
-        called.add(spelt or values.get(_as_number(label), label))
+        called.add(next((name for name in also if name in names), label))
     return called
-
-
-def _as_number(name: str) -> float:
-    """The number that a name stands for, nan if it is not a number."""
-    try:
-        return float(name)
-    except ValueError:
-        return math.nan
 
 
 def truths_like(titles: Sequence[str], known: Collection[str]) -> list[str]:
@@ -247,27 +197,13 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
             "for the other class"
         )
     if title in text and others:
-        row = _most_suspicious(text, title)
+        row = text.index(min(sorted(others), key=text.count))
         raise ArcalError(
             f"{column} is the only column of the outputs, so there can be two classes, and there "
             f"are {len(others) + 1:,} labels ({first_few([title, *sorted(others)])}), such as "
             f"{text[row]!r} in row {row}: correct it, drop the row, or give every class a column"
         )
     return None
-
-
-def _most_suspicious(labels: Sequence[str], title: str) -> int:
-    """The first row of the label that is least likely to be a class besides `title` and another.
-
-    It is one that differs from another label only in capitals or spaces, or else the rarest; among
-    equally rare ones, the last to appear.
-    """
-    count = Counter(labels)
-    plain = {label: label.strip().casefold() for label in count}
-    like = Counter(plain.values())
-    others = [label for label in count if label != title]  # in the order in which they appear
-    rare = min(reversed(others), key=lambda label: (like[plain[label]] == 1, count[label]))
-    return labels.index(rare)
 
 
 def classes_of_one_unlabelled(

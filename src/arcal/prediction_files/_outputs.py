@@ -16,11 +16,9 @@ from arcal.calibration.checks import ROUNDING, sum_to_one
 from arcal.errors import ArcalError
 from arcal.prediction_files._answers import PREDICTED, holds_answers
 from arcal.prediction_files._chosen import classes_of_chosen, whole
-from arcal.prediction_files._derived import check_are_classes, check_not_the_largest
 from arcal.prediction_files._entries import ColumnNames
 from arcal.prediction_files._headers import is_number
 from arcal.prediction_files._labels import (
-    TRUTH,
     as_text,
     called_in,
     classes_of_one,
@@ -81,7 +79,6 @@ def outputs_called(
     if len(of) <= 2:
         titles = truths_like(titles, _called(labels, classes))
     if len(of) > 1:
-        check_are_classes(kind, of, titles, _called(labels, classes))
         return Outputs(of, values, _unless_numbered(titles))
     if labels is None:
         both = classes_of_one_unlabelled(of[0], titles[0], classes)
@@ -89,20 +86,7 @@ def outputs_called(
         both = classes_of_one(of[0], titles[0], labels) if titles[0] else None
     if kind == "probabilities":
         _check_not_of_the_predicted(table, of[0], values[:, 0], both)
-        _check_one_of_two(table, of[0], None if both else labels)
-        check_not_the_largest(of[0], values[:, 0], _possible(table, there, of[0], labels))
     return Outputs(of, values, _unless_numbered(both or ()))
-
-
-def _possible(
-    table: pa.Table, there: Sequence[str], single: str, labels: np.ndarray | None
-) -> list[tuple[list[str], np.ndarray]]:
-    """The columns beside a `single` one that may be all classes' probabilities, and their rows."""
-    numbers = [name for name in _numeric(table, there) if name != single]
-    groups = [[one for one in numbers if belongs(one, [name])] for name in OUTPUTS["probabilities"]]
-    groups.append([one for one in numbers if SHORT.match(one)])
-    groups.append([one for one in numbers if one in called_in(numbers, labels)])
-    return [(of, rows) for of in groups if (rows := _probabilities(table, of)) is not None]
 
 
 def probabilities_called_otherwise(
@@ -128,8 +112,6 @@ def probabilities_called_otherwise(
             _check_called_as_classes(table, [name for name in there if name in called])
         return None
     of, titles, values = said
-    if len(of) == 1:
-        _check_one_of_two(table, of[0], labels)
     titles = truths_like(titles, _called(labels, classes))
     return Outputs(of, values, _unless_numbered(titles))
 
@@ -377,24 +359,3 @@ def _check_not_of_the_predicted(
                     "column is the probability of one class, 1 unless its name says another, and "
                     "not that of the predicted class, which is called `confidence`"
                 )
-
-
-def _check_one_of_two(table: pa.Table, column: str, labels: np.ndarray | None) -> None:
-    """Refuse a single column for an unnamed class if the labels are not 0 and 1, or true and false.
-
-    Only a table with a column of predictions is refused: the other column may then be the
-    confidence in them.
-    """
-    predicted = next((name for name in table.column_names if name.casefold() in PREDICTED), None)
-    called = sorted({*(() if labels is None else as_text(labels) or ())})
-    if predicted is None or {*called} <= TRUTH:
-        return
-    remedy = (
-        "give every class a column"
-        if len(called) > 2
-        else f"put its class into its name, such as probability_{called[-1]}"
-    )
-    raise ArcalError(
-        f"{column} is one number for each row, and labels are {first_few(called)}: if it is the "
-        f"confidence in {predicted}, say --confidence {column}; otherwise {remedy}"
-    )

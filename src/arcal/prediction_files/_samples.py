@@ -46,8 +46,8 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     the number of an option or its text, whichever agrees with `acc`, which says if the most
     probable option is right. If two options have the same text after different questions, `acc`
     alone decides. If tasks share a file, so that each `doc_id` starts from 0 again, the ids are the
-    hashes of the questions. Samples of generated text, samples of several filters, and targets that
-    do not agree with `acc` raise `ArcalError`.
+    hashes of the questions. Samples of generated text, and targets that do not agree with `acc`
+    raise `ArcalError`.
 
     >>> options = {"gen_args_0": {"arg_0": "Is it so?", "arg_1": " no"},
     ...            "gen_args_1": {"arg_0": "Is it so?", "arg_1": " yes"}}
@@ -59,7 +59,6 @@ def predictions_in_samples(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     """
     if other := next((i for i, row in enumerate(rows) if not are_samples(row)), None):
         raise ArcalError(f"row {other} is not a sample like row 0: keep rows of one kind")
-    _check_one_filter(rows)
     logits = [_log_likelihoods(row, i) for i, row in enumerate(rows)]
     options = [_options(row, len(z)) for row, z in zip(rows, logits, strict=True)]
     right = _right_options(rows, logits, options)
@@ -87,14 +86,6 @@ def _rest(row: Mapping[str, Any]) -> dict[str, Any]:
         and not key.endswith(HASH)
         and not isinstance(value, list)  # the inputs of a measure, such as [1, [0.25, 0.75]]
     }
-
-
-def _check_one_filter(rows: Sequence[Mapping[str, Any]]) -> None:
-    filters = list(dict.fromkeys(str(row.get("filter")) for row in rows))
-    if len(filters) > 1:
-        raise ArcalError(
-            f"its samples are of the filters {' and '.join(filters[:2])}: keep the rows of one"
-        )
 
 
 def _log_likelihoods(row: Mapping[str, Any], i: int) -> list[float]:

@@ -154,10 +154,7 @@ def _unfolded(table: pa.Table, chosen: Sequence[str]) -> pa.Table:
         if isinstance(by_class, Mapping):
             columns += [(f"{name}.{title}", one) for title, one in by_class.items()]
         else:
-            columns += (keys := _keys(name, by_class))
-            for key, _ in keys:
-                if key != name and table.column_names.count(key):
-                    raise ArcalError(f"there is a key {key} and a column {key}: keep one of them")
+            columns += _keys(name, by_class)
     return pa.table([one for _, one in columns], names=[name for name, _ in columns])
 
 

@@ -13,7 +13,7 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
 from arcal.report.explorer import write_explorer
-from arcal.report.names import Comparison, compare, shortened
+from arcal.report.names import Comparison, compare
 from arcal.report.numbers import as_json
 
 __all__ = ["write_report"]
@@ -57,8 +57,7 @@ def write_report(
     if part is not None:
         _check_images(part, subjects[0])
     classes = tuple(map(printable, classes))
-    in_pictures = tuple(map(shortened, classes))
-    draw = _pictures(compared, in_pictures)
+    draw = _pictures(compared, len(classes))
     drawn = {
         name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
     }
@@ -74,23 +73,20 @@ def write_report(
     return write_explorer(out / "index.html", page)
 
 
-def _pictures(compared: Comparison, classes: tuple[str, ...]) -> dict[str, Any]:
+def _pictures(compared: Comparison, Z: int) -> dict[str, Any]:
     from arcal.report import pictures, reliability_pictures  # matplotlib takes a second to import
 
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),
         "reliability": lambda: reliability_pictures.reliability(compared),
-        "levels": lambda: pictures.make_up(compared, classes),
     }
-    if compared.several:
-        draw["ensembles"] = lambda: reliability_pictures.ensembles(compared)
     if compared.boxed:
         draw["shift"] = lambda: pictures.shift(compared)
         if compared.several:
             draw["variance"] = lambda: pictures.variance(compared)
     for i in range(len(compared.subjects[0].ood)):
-        draw[f"entropy-{i + 1}"] = lambda i=i: pictures.entropy(compared, i, len(classes))
+        draw[f"entropy-{i + 1}"] = lambda i=i: pictures.entropy(compared, i, Z)
     if any(one.soft_labels is not None for one in compared.subjects):
         draw["soft-labels"] = lambda: pictures.soft_labels(compared)
     return draw

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from arcal.auditing import CLEAN, WEAKEST, Means, Spread, without_extra
 from arcal.report import findings
-from arcal.report.names import Compared, Comparison, Where, seed_title, set_titles
+from arcal.report.names import Compared, Comparison, Where, set_titles
 from arcal.report.tables import (
     ACCURACY,
     COLUMNS,
@@ -15,7 +15,6 @@ from arcal.report.tables import (
     Best,
     Column,
     ComparisonTable,
-    Lead,
     MeanCell,
     Rows,
     TableColumn,
@@ -23,7 +22,6 @@ from arcal.report.tables import (
     TableRow,
     best_rows,
     leaders,
-    paired,
     separations,
 )
 
@@ -57,65 +55,6 @@ def shown_sets(comparison: Comparison) -> list[Where]:
     return comparison.sets if few else findings.headline_sets(comparison)
 
 
-def winners(comparison: Comparison) -> ComparisonTable:
-    """Which subject is best, by measure and set, and on how many paired seeds it is ahead."""
-    titles = set_titles(comparison.sets)
-    rows = [
-        TableRow(
-            titles[where],
-            cells=[_leader(comparison, one) for _, one in findings.leads(comparison, where)],
-        )
-        for where in shown_sets(comparison)
-    ]
-    note = "The method with the best value."
-    if comparison.several:
-        note = (
-            "The method with the best mean; n/N: it is ahead of the second best on n of the N "
-            "seeds they share."
-        )
-    return ComparisonTable(
-        title="Who is best at what",
-        columns=[TableColumn(column.title) for column in COLUMNS],
-        parts=[TablePart("", rows=rows)],
-        note=note,
-        head="Set",
-    )
-
-
-def by_seed(comparison: Comparison) -> ComparisonTable:
-    """One row per seed with each subject's value; the best is marked if all have the seed.
-
-    If there are many sets, only those that the other tables show are included.
-    """
-    titles, shown = set_titles(comparison.sets), shown_sets(comparison)
-    every = sorted({seeds for one in comparison.subjects for seeds in one.seeds})
-    shared = paired([one.seeds for one in comparison.subjects])
-    parts = []
-    for where in shown:
-        for column in COLUMNS:
-            values = [
-                dict(zip(one.seeds, one.measures[where][column.measure].values, strict=True))
-                for one in comparison.subjects
-            ]
-            rows = [_seed_row(seeds, values, column, seeds in shared) for seeds in every]
-            title = f"{titles[where]}: {column.title} ({column.unit})"
-            parts.append(TablePart(title, rows=rows))
-    notes = []
-    if len(comparison.subjects) > 1:
-        notes.append("Bold: the best of a row, where all methods have the seed.")
-    if len(shown) < len(comparison.sets):
-        notes.append("Each corrupted set's values are in figures.json.")
-    return ComparisonTable(
-        columns=[
-            TableColumn(one.name.short, method=i) for i, one in enumerate(comparison.subjects)
-        ],
-        parts=parts,
-        note=" ".join(notes),
-        head="Seed",
-        folded="Every seed's values, paired by seed",
-    )
-
-
 def gaps(comparison: Comparison) -> ComparisonTable:
     """Confidence minus accuracy by level, and over the least robust levels."""
     level_gap, size = replace(GAP, digits=1), replace(GAP, measure="size")
@@ -147,29 +86,6 @@ def _rows_of_set(comparison: Comparison, where: Where) -> list[TableRow]:
         runs = _said(str(len(one.seeds)))
         made.append(TableRow(one.name.kind, one.name.settings, i, cells=[runs, *cells]))
     return made
-
-
-def _leader(comparison: Comparison, one: Lead) -> MeanCell:
-    first, *tied = one.best
-    if tied:
-        return {**_said("tie"), "methods": list(one.best)}
-    share = f"{one.ahead}/{one.pairs}" if one.pairs > 1 else ""
-    leader = _said(comparison.subjects[first].name.short)
-    return {**leader, "methods": [first], "small": share}
-
-
-def _seed_row(
-    seeds: tuple[int, ...],
-    values: Sequence[dict[tuple[int, ...], float]],
-    column: Column,
-    comparable: bool,
-) -> TableRow:
-    best = leaders(column, [Spread((cell[seeds],)) for cell in values]) if comparable else set()
-    cells = [
-        column.cell(Spread((cell[seeds],)), i in best) if seeds in cell else _said("–")
-        for i, cell in enumerate(values)
-    ]
-    return TableRow(seed_title(seeds), cells=cells)
 
 
 def _said(text: str) -> MeanCell:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from arcal.auditing import CLEAN, OVER_SHIFT, WEAKEST, EvaluationSet
 from arcal.report.names import Compared, Comparison, Where, listed, where_words
-from arcal.report.tables import COLUMNS, ECE, GAP, Column, Lead, lead
+from arcal.report.tables import ECE, GAP, Lead, lead
 
 
 def headline(comparison: Comparison) -> str:
@@ -30,11 +30,10 @@ def headline(comparison: Comparison) -> str:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """What to take from the tables: how certain each lead is, and who wins how often."""
+    """What to take from the tables: the least robust levels, and how certain each lead is."""
     lines = [_least_robust(comparison)]
     if len(comparison.subjects) > 1:
         lines += [_how_sure(comparison, where) for where in headline_sets(comparison)]
-        lines.append(_wins(comparison))
     return lines
 
 
@@ -46,15 +45,9 @@ def headline_sets(comparison: Comparison) -> list[Where]:
     return [CLEAN, *(where for where in single if where.is_shifted)]
 
 
-def leads(comparison: Comparison, where: Where) -> list[tuple[Column, Lead]]:
-    """The best subject of each measure on one set."""
-    seeds = [one.seeds for one in comparison.subjects]
-    rows = comparison.rows(where)
-    return [(c, lead(c, [row[c.measure] for row in rows], seeds)) for c in COLUMNS]
-
-
 def _lead_in_ece(comparison: Comparison, where: Where) -> Lead:
-    return dict(leads(comparison, where))[ECE]
+    seeds = [one.seeds for one in comparison.subjects]
+    return lead(ECE, [row[ECE.measure] for row in comparison.rows(where)], seeds)
 
 
 def _lowest(comparison: Comparison, where: Where) -> list[Compared]:
@@ -101,23 +94,6 @@ def _least_robust(comparison: Comparison) -> str:
     if mildest is reference:
         return sentence + ", which no other method brings closer to 0."
     return f"{sentence}; closest to 0 is {mildest.name.short} with {amount(mildest)}."
-
-
-def _wins(comparison: Comparison) -> str:
-    sets = [where for where in comparison.sets if where != OVER_SHIFT]
-    counts, ties = [0] * len(comparison.subjects), 0
-    for where in sets:
-        for _, one_lead in leads(comparison, where):
-            first, *tied = one_lead.best
-            ties += bool(tied)
-            counts[first] += not tied
-    ranking = sorted(zip(comparison.subjects, counts, strict=True), key=lambda pair: -pair[1])
-    each = [f"{one.name.short} in {count}" for one, count in ranking]
-    each += [f"a tie in {ties}"] if ties else []
-    return (
-        f"Among {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
-        f"{len(sets)} test set{'s' if len(sets) > 1 else ''}), the best mean: {'; '.join(each)}."
-    )
 
 
 def _names(subjects: Sequence[Compared]) -> str:

@@ -143,48 +143,6 @@ def soft_labels(comparison: Comparison) -> Figure:
     return figure
 
 
-def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
-    """The classes in each level, beside each level's share of the misclassified images."""
-    Z, R = len(classes), comparison.R
-    named = Z <= 30
-    figure = Figure(figsize=(WIDTH, min(6.0, max(3.6, 0.3 * Z + 1.1))), layout="constrained")
-    heat, shares = figure.subplots(1, 2, width_ratios=(5, 4))
-    share = (100 * comparison.reference.levels.class_share.T).numpy()  # (Z, R)
-    image = heat.imshow(
-        share, aspect="auto", cmap="Blues", vmin=0, extent=(-0.5, R - 0.5, Z - 0.5, -0.5)
-    )
-    level_axis(heat, R)
-    heat.set_xlim(-0.5, R - 0.5)
-    heat.grid(visible=False)
-    heat.tick_params(length=0)
-    heat.spines[:].set_visible(False)
-    heat.set_title(f"(a) Classes of a level, % ({comparison.reference.name.short})")
-    heat.set_yticks(range(Z) if named else [], labels=classes if named else [])
-    heat.set_ylabel("" if named else f"{Z} classes")
-    if Z <= 12 and R <= 12:
-        dark = float(share.max()) * 0.6
-        for z in range(Z):
-            for r in range(R):
-                value = float(share[z, r])
-                colour = "white" if value > dark else INK
-                heat.text(r, z, f"{value:.0f}", ha="center", va="center", c=colour, size=7.5)
-    else:
-        figure.colorbar(image, ax=heat, pad=0.02, aspect=30).outline.set_visible(False)  # pyright: ignore
-    for one in comparison.subjects:
-        some = one.levels.misclassified
-        with_errors = some[~some.isnan().any(dim=1)]
-        if len(with_errors):
-            line_by_level(shares, 100 * with_errors, one.name.mark)
-    shares.axhline(100 / R, color=INK, lw=1, ls=(0, (4, 3)))
-    shares.text(R - 0.6, 100 / R, "if errors were spread evenly ", ha="right", va="bottom", size=8)
-    level_axis(shares, R)
-    shares.set_ylim(bottom=0)
-    shares.set_title("(b) Share of all misclassified images, %")
-    drawn = shares.get_legend_handles_labels()
-    figure.legend(*drawn, loc="outside lower right", ncols=min(4, len(comparison.subjects)))
-    return figure
-
-
 def shift(comparison: Comparison) -> Figure:
     """Box plots of accuracy, above ECE; single runs on the left, ensembles, if any, on the right.
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from arcal.auditing import CLEAN, accuracy_interval
+from arcal.auditing import accuracy_interval
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError
 from arcal.printable import printable
@@ -152,14 +152,6 @@ def _share(bins: Reliability) -> np.ndarray:
 
 def _middles(bins: int) -> np.ndarray:
     return (np.arange(bins) + 0.5) / bins
-
-
-def ensembles(comparison: Comparison) -> Figure:
-    """`alone_and_together` for the subjects with several runs."""
-    several = comparison.several
-    return alone_and_together(
-        {"": [(one.name.short, one.measures[CLEAN], one.ensemble) for one in several]}
-    )
 
 
 def alone_and_together(shown: Mapping[str, Sequence[tuple[str, Rows, Rows]]]) -> Figure:

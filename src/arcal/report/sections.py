@@ -28,7 +28,6 @@ def sections(comparison: Comparison, drawn: Mapping[str, str]) -> list[Compariso
         _reliability(comparison),
         *_out_of_distribution(comparison),
         _soft_labels(comparison),
-        _levels(comparison),
     ]
     shown = [_with_images(section, drawn) for section in made if section is not None]
     return [section for section in shown if section.pictures or section.tables]
@@ -44,11 +43,9 @@ def _with_images(section: ComparisonSection, drawn: Mapping[str, str]) -> Compar
 
 
 def _methods(comparison: Comparison) -> ComparisonSection:
-    listed = [tables.measures(comparison)]
-    if len(comparison.subjects) > 1:
-        listed.append(tables.winners(comparison))
-    listed.append(tables.by_seed(comparison))
-    return ComparisonSection("methods", "The methods compared", tables=listed)
+    return ComparisonSection(
+        "methods", "The methods compared", tables=[tables.measures(comparison)]
+    )
 
 
 def _reference(comparison: Comparison) -> ComparisonSection:
@@ -171,22 +168,11 @@ def _ensembles(comparison: Comparison) -> ComparisonSection | None:
     grid = tables.ensembles(comparison)
     if grid is None:
         return None
-    picture = ComparisonPicture(
-        name="ensembles",
-        alt="Accuracy and confidence of single models and ensembles for each method",
-        lead="Accuracy and mean confidence of the predicted class, alone and averaged",
-        caption=" (the paper's Figure 7), on the clean test set. Above: the mean over a method's "
-        "runs, error bars are one standard deviation. Below: the average of all runs' "
-        "probabilities. Where runs disagree it is less sure, which calibrates over-confident "
-        "models and makes calibrated ones under-confident. Orange is over-confident, blue "
-        "under-confident.",
-        width="narrow",
-    )
     note = (
         "Methods with two or more runs, on the clean test set."
         f"{_bold(comparison, 'the best mean of a column')}"
     )
-    return ComparisonSection("ensembles", "Ensembles", [picture], [replace(grid, note=note)])
+    return ComparisonSection("ensembles", "Ensembles", tables=[replace(grid, note=note)])
 
 
 def _reliability(comparison: Comparison) -> ComparisonSection:
@@ -266,18 +252,6 @@ def _soft_labels(comparison: Comparison) -> ComparisonSection:
         width="narrow" if one else "wide",
     )
     return ComparisonSection("labels", "How the labels adapt", [picture])
-
-
-def _levels(comparison: Comparison) -> ComparisonSection:
-    picture = ComparisonPicture(
-        name="levels",
-        alt="Classes of each level and share of misclassified images in each level",
-        lead="Levels have equal sizes, but not equal classes or errors.",
-        caption=" (a) Share of each true class in a level, mean over the runs of "
-        f"{comparison.reference.name.title}. (b) Where the misclassified images of each "
-        f"method lie: the shares of all levels sum to 100 %. {_spread(comparison)}",
-    )
-    return ComparisonSection("make-up", "What is in a level", [picture])
 
 
 def _spread(comparison: Comparison) -> str:

@@ -32,7 +32,6 @@ from arcal.training._rescoring import Rescoring, Scorer
 from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
-from arcal.training.trackers import flat
 from arcal.transforms import AUGMENTATIONS
 from arcal.transforms.augment import resized_crop_flip, unchanged
 
@@ -112,8 +111,6 @@ def fit(
             f"rank {fabric.global_rank} reads {len(records)} epochs in {folder.path} and rank 0 "
             f"{first}: give --runs a folder that all machines share"
         )
-    for record in records:
-        fabric.log_dict(flat(record), step=record["epoch"])
     for epoch in range(len(records) + (not loop.unscored), recipe.epochs + 1):
         if loop.unscored:
             record = records[-1]
@@ -132,10 +129,7 @@ def fit(
                 f"validation accuracy {100 * record['accuracy']:.2f} %, "
                 f"ECE {100 * record['ece']:.2f} points, {record['seconds']:.1f} s"
             )
-        fabric.log_dict(flat(record), step=epoch)
         fabric.barrier()
-    for logger in fabric.loggers:
-        logger.finalize("success")
     return records
 
 

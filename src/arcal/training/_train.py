@@ -27,7 +27,6 @@ from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
 from arcal.training.run import Run, load_once
 from arcal.training.saved_run import is_done
 from arcal.training.scoring import BATCH
-from arcal.training.trackers import tracker_named
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -83,8 +82,7 @@ def train(
             _teach(method, run, bases, data, compute)
         from arcal.compute.device import run_on  # takes seconds to import
 
-        loggers = [tracker_named(name)(folder) for name in compute.trackers]
-        fabric = compute.fabric(run.recipe.precision, loggers)
+        fabric = compute.fabric(run.recipe.precision)
         training = _Training(run, folder, method, data, compute)
         run_on(fabric, training, elsewhere=replace(training, data=None))
     return folder

@@ -15,11 +15,9 @@ from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training._train import check_images, checked_method, train
-from arcal.training.begun import check_devices
 from arcal.training.rankings import bases_of, shares
 from arcal.training.run import Run
 from arcal.training.saved_run import is_done
-from arcal.training.trackers import tracker_named
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -61,7 +59,6 @@ def train_all(
 
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
-        check_devices(run, root, data_of(run))
         folders[path := run.path(root, data_of(run))] = run
         check_images(RunFolder(path), data_of(run))
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
@@ -96,10 +93,8 @@ def check_all(runs: list[Run], compute: Compute, loaded: dict[tuple[Any, ...], D
     >>> len(loaded)
     1
     """
-    for name in compute.trackers:
-        tracker_named(name)  # one that is unknown, or whose library is missing, raises
     compute.begin("arcal.training", "arcal.compute.device")
-    compute.devices()  # as does an accelerator that is not available
+    compute.devices()  # an accelerator that is not available raises
     for run in with_bases(runs):
         if run.source is not None:
             run.source.digest()  # a file that is missing raises

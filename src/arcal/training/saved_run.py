@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from arcal.data import Data, Folder, load
+from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.networks import Ensemble, in_fastest_layout
 from arcal.store import RunFolder, load_header
@@ -17,9 +17,6 @@ from arcal.training._types import check_types
 from arcal.training.draws import draw_seed
 from arcal.training.recipes import Recipe
 from arcal.training.run import DataIdentity, Run, from_json
-
-TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
-"""Why images of a folder may differ although their files are the same."""
 
 
 @dataclass(frozen=True)
@@ -91,23 +88,16 @@ def is_done(folder: RunFolder) -> bool:
     return whole and not header.get("unscored", False)
 
 
-def how_far(folder: RunFolder) -> str:
-    """A run's folder and how many of its epochs are done, for messages."""
-    return f"{folder.path} ({folder.epochs_done()} of {read_run(folder).run.recipe.epochs} epochs)"
-
-
-def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
-    """Raise `ArcalError` if a run is not finished; the message says what to do, then `else_do`."""
+def check_done(folders: Sequence[RunFolder]) -> None:
+    """Raise `ArcalError` if a run is not finished; the message says what to do."""
     first, *others = [folder for folder in folders if not is_done(folder)] or [None]
     if first is not None:
-        try:
-            check_metrics(first)
-        except ArcalError as error:
-            raise ArcalError(f"{error}{else_do}") from None
+        check_metrics(first)
         more = {0: "", 1: ", nor is 1 other"}.get(len(others), f", nor are {len(others)} others")
+        done = f"{first.epochs_done()} of {read_run(first).run.recipe.epochs} epochs"
         raise ArcalError(
-            f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
-            f"again, and it continues{else_do}"
+            f"{first.path} ({done}) is not fully trained{more}: give `arcal train` the same "
+            "options again, and it continues"
         )
 
 
@@ -190,9 +180,8 @@ def data_of(
         ) from None
     identity = DataIdentity.from_data(data)
     if not record.data.is_same(identity):
-        alike = record.data.classes == identity.classes and record.data.shape == identity.shape
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            f"{remedy}{TURNED if alike and isinstance(data.train, Folder) else ''}"
+            f"{remedy}"
         )
     return data

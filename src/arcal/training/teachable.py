@@ -1,11 +1,10 @@
-"""Checks that a run can learn from its data, and that its soft labels still teach a class."""
+"""Checks that a run can learn from its data."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from arcal.data import Data
-from arcal.methods import AdaLS, method_class, method_named
+from arcal.methods import method_named
 from arcal.training.run import Run
 
 FEWEST = 50
@@ -38,25 +37,3 @@ def doubts_of_run(run: Run, data: Data) -> Iterator[str]:
                 f"then uncertain by up to {100 * math.sqrt(0.25 / each):.0f} points: give fewer "
                 "--levels or more --validation images"
             )
-
-
-def uniform_labels(method: str, epoch: Mapping[str, Any], classes: int) -> str | None:
-    """A sentence if the last record of a run's metrics has soft labels at their bound, or None.
-
-    There every class has the same share, so that the images of such a level teach no class.
-
-    >>> uniform_labels("adals", {"epsilon": [1.0]}, classes=4)
-    'its soft label fell to 1/4, which teaches no class: give a smaller --alpha'
-    >>> uniform_labels("ar-adals", {"epsilon": [0.4, 0.2, 0.0]}, classes=4)
-    """
-    if not issubclass(method_class(method), AdaLS):
-        return None  # another method may log an epsilon of another kind
-    levels = epoch["epsilon"]
-    fallen = [str(r) for r, epsilon in enumerate(levels) if epsilon > 0.999]
-    if not fallen:
-        return None
-    one, else_do = "its soft label", "a smaller --alpha"
-    if len(levels) > 1:
-        one = f"the soft label of {len(fallen)} of the {len(levels)} levels ({', '.join(fallen)})"
-        else_do = "fewer --levels, more --validation images or a smaller --alpha"
-    return f"{one} fell to 1/{classes}, which teaches no class: give {else_do}"

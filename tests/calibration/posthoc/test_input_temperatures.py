@@ -1,8 +1,6 @@
 """SMART, PTS and EBS: a temperature for each input. None has a package; closed forms hold them."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,8 +16,6 @@ from arcal.calibration.posthoc import (
     EnergyScaling,
     ParameterizedTemperature,
     Smart,
-    _scaled,
-    as_calibration_set,
     fit_ebs,
     fit_pts,
     fit_smart,
@@ -46,22 +42,6 @@ def test_a_temperature_that_depends_on_the_gap_is_found(fit):
     one, found = fit_temperature(log_p, labels), fit(log_p, labels)
     assert nll(found(fresh), its_labels) < nll(one(fresh), its_labels) - 0.01
     assert nll(found(fresh), its_labels) < nll(truth, its_labels) + 0.005
-
-
-@pytest.mark.parametrize("fit", [fit_smart, fit_pts])
-def test_where_one_temperature_is_the_truth_it_stays_near_it(fit):
-    log_p, labels = draw(N=5000, T=2.0)
-    fresh, its_labels = draw(N=5000, T=2.0, seed=3)
-    one, found = fit_temperature(log_p, labels), fit(log_p, labels)
-    assert nll(found(fresh), its_labels) < nll(one(fresh), its_labels) + 0.005
-
-
-@pytest.mark.parametrize("fit", [fit_smart, fit_pts])
-def test_logits_may_be_huge(fit):
-    log_p, labels = draw(N=300)
-    huge = (1e6 * log_p).log_softmax(1)
-    one = fit_temperature(huge, labels)
-    assert nll(fit(huge, labels)(huge), labels) <= nll(one(huge), labels) + 1e-6
 
 
 def softplus(x):
@@ -115,7 +95,7 @@ def test_what_is_far_outside_has_a_temperature_in_bounds(kind):
         assert torch.equal(found(far).argmax(1), far.argmax(1))
 
 
-@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0, 1e6])
+@pytest.mark.parametrize("scale", [0.01, 1e6])
 def test_losses_along_a_search_are_those_of_a_softmax(scale):
     """Temperatures that go their own ways, some steps small and some large, there and back."""
     z, labels = draw(N=300, Z=40)
@@ -137,20 +117,6 @@ def test_losses_along_a_search_are_those_of_a_softmax(scale):
             ]
             torch.testing.assert_close(*(T * x for x in slopes), rtol=1e-10, atol=1e-10)
         T = T.detach()
-
-
-def test_a_search_looks_at_all_classes_once_or_twice(monkeypatch):
-    log_p, labels, _ = by_gap()
-    shared, seen, expand = as_calibration_set(log_p, labels), [], _scaled._Series._expand
-
-    def counted(series, rows, beta):
-        seen.append(len(rows))
-        expand(series, rows, beta)
-
-    monkeypatch.setattr(_scaled._Series, "_expand", counted)
-    fit_smart(shared, labels=shared.labels)
-    fit_pts(shared, labels=shared.labels)
-    assert sum(seen) < 8 * len(labels), "in a hundred evaluations"
 
 
 def by_energy(N: int = 6000, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,14 +151,6 @@ def test_ebs_is_its_formula_and_no_worse_than_scipys_optimum():
     assert squared_error(found.theta.numpy()) <= peer.fun + 1e-5
 
 
-def test_ebs_uses_what_the_energy_says():
-    log_p, labels, energy = by_energy()
-    fresh, its_labels, its_energy = by_energy(seed=4)
-    one, found = fit_temperature(log_p, labels), fit_ebs(log_p, labels, energy=energy)
-    ours = nll(found(fresh, energy=its_energy), its_labels)
-    assert ours < nll(one(fresh), its_labels) - 0.005
-
-
 def test_ebs_is_the_same_in_any_units_of_the_energy():
     log_p, labels, _ = by_gap()
     energy = energy_of(log_p)
@@ -214,15 +172,3 @@ def test_ebs_without_logits_is_one_line():
     p = far(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-5.0])).exp()
     assert p[0, 0].item() == pytest.approx(9**5 / (9**5 + 1), rel=1e-6), "T is .2 at the least"
     assert math.isclose(energy_of(log_p).max().item(), -1, abs_tol=0.1)
-
-
-def test_a_fit_imports_no_compiler():
-    """That of torch, which torch's own optimisers import, takes seconds."""
-    code = """
-import sys, torch
-from arcal.calibration.posthoc import fit_pts
-fit_pts(torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0]]).log_softmax(1), [0, 0, 1])
-print("torch._dynamo" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "False\n", done.stderr

@@ -85,27 +85,6 @@ def test_weights_are_refused_by_a_fit_that_takes_none(sure):
     assert "takes no weights" in refused.choice.refused["squeezed"]
 
 
-@pytest.mark.usefixtures("registered")
-def test_the_energy_is_of_the_inputs_that_count(sure):
-    class ByEnergy(Squeezed):
-        needs_energy = True
-
-        def calibrate_by_energy(self, log_p, energy):
-            return self.calibrate(log_p)
-
-    shapes = []
-
-    def fit(log_p, labels, *, energy, weights):
-        shapes.append((len(log_p), len(labels), len(energy), len(weights)))
-        return ByEnergy(2.0)
-
-    register(ByEnergy, fit)
-    POSTHOC["squeezed"](
-        sure.log_probabilities, sure.labels, energy=sure.energy, weights=[0.0, 1.0] * 200
-    )
-    assert shapes == [(200, 200, 200, 200)]
-
-
 def test_what_is_no_calibrator_of_ones_own_is_one_line():
     with pytest.raises(ArcalError, match="arcal has its own calibrator 'temperature'"):
         register(Temperature, fit_temperature)
@@ -136,9 +115,3 @@ def test_what_is_no_log_probability_is_refused(sure, returns, says):
         calibrated(Wrong(), sure)
     with pytest.raises(ArcalError, match=says):
         Calibrated(torch.nn.Identity(), Wrong())(sure.logits[0])
-
-
-def test_numbers_become_float64():
-    assert Squeezed(2).T.dtype == Squeezed(2.5).T.dtype == torch.float64
-    assert Squeezed(torch.tensor(2.0)).T.dtype == torch.float32
-    assert Squeezed([2.0, 3.0]).T.tolist() == [2, 3]

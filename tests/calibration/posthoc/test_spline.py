@@ -7,7 +7,6 @@ from posthoc_examples import draw
 from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize
 
-from arcal.calibration import brier, confidence_and_correct, ece
 from arcal.calibration.posthoc import Spline, fit_spline
 from arcal.errors import ArcalError
 
@@ -44,27 +43,6 @@ def test_equal_scores_are_one_whatever_rounding_did():
     for most in (6, 7):
         same = sure[votes.amax(1) == most]
         assert same.max() - same.min() < 1e-12
-
-
-def test_calibrates_the_confidence_of_new_inputs():
-    log_p, labels = draw(N=10_000)
-    fresh, its_labels = draw(N=10_000, seed=1)
-    found = fit_spline(log_p, labels)
-    before, after = (
-        ece(*confidence_and_correct(q.exp(), its_labels)) for q in (fresh, found(fresh))
-    )
-    assert after < 0.03 < before / 3
-    assert brier(found(fresh).exp(), its_labels) < brier(fresh.exp(), its_labels)
-
-
-def test_others_share_the_rest_as_before():
-    log_p, labels = draw(N=1000)
-    found = fit_spline(log_p, labels)(log_p)
-    top = log_p.argmax(1)
-    for i in range(0, 1000, 100):
-        others = [z for z in range(5) if z != top[i]]
-        shares = found[i, others].softmax(0)
-        torch.testing.assert_close(shares, log_p[i, others].softmax(0))
 
 
 def test_all_right_has_an_optimum_and_few_inputs_have_none():

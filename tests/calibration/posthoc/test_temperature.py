@@ -12,11 +12,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from arcal.calibration import average, confidence_and_correct, ece, nll
+from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, check_posthoc, fit_temperature
-from arcal.data import load_part
 from arcal.errors import ArcalError
-from benchmarks.networks import resnet20
 
 
 def nll_at(z, labels, beta):
@@ -86,7 +84,7 @@ class AsTheyAre(ClassifierMixin, BaseEstimator):
         return X.argmax(1)
 
 
-@pytest.mark.parametrize("T", [0.6, 2.0, 4.0])
+@pytest.mark.parametrize("T", [0.6, 4.0])
 def test_is_scikit_learns_temperature(T):
     log_p, labels = draw(N=1000, T=T)
     z, y = log_p.numpy(), labels.numpy()
@@ -96,12 +94,7 @@ def test_is_scikit_learns_temperature(T):
     np.testing.assert_allclose(peer.predict_proba(z), ours, atol=2e-4)
 
 
-def test_finds_the_temperature_that_labels_were_drawn_at():
-    assert pytest.approx(2, abs=0.05) == fit_temperature(*draw(N=50_000, T=2.0)).T.item()
-    assert pytest.approx(1, abs=0.03) == fit_temperature(*draw(N=50_000, T=1.0)).T.item()
-
-
-@pytest.mark.parametrize("s", [1e-3, 0.5, 3.0, 1e4])
+@pytest.mark.parametrize("s", [1e-3, 1e4])
 def test_logits_scaled_by_s_have_s_times_the_temperature(s):
     log_p, labels = draw()
     T = fit_temperature(log_p, labels).T.item()
@@ -197,14 +190,6 @@ def test_a_map_of_each_class_needs_two(name):
         POSTHOC[name](log_p[one], labels[one])
 
 
-def test_one_class_has_an_optimum():
-    """log-softmax of (2, 0) 8 times and (0, 2) twice: right 8 times in 10, where e^(2/T) = 4."""
-    log_p = torch.tensor([[2.0, 0.0]] * 8 + [[0.0, 2.0]] * 2).log_softmax(1)
-    T = fit_temperature(log_p, torch.zeros(10, dtype=torch.long)).T.item()
-    assert pytest.approx(2 / np.log(4), rel=1e-6) == T
-    assert round(T, 4) == 1.4427
-
-
 def test_bfloat16_and_rounded_rows_are_taken():
     log_p, labels = draw(Z=10)
     T = fit_temperature(log_p, labels).T.item()
@@ -252,50 +237,3 @@ def test_no_optimum_is_said(name):
     with pytest.raises(ArcalError, match="'beta' is unknown: choose from temperature, ets, irm"):
         check_posthoc("beta")
     check_posthoc(name)
-
-
-def test_of_an_ensemble_the_average_is_calibrated():
-    generator = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(3, 1000, 4, generator=generator)
-    p = logits.softmax(2).mean(0)
-    labels = torch.where(torch.rand(1000, generator=generator) < 0.6, p.argmax(1), 0)
-    T = fit_temperature(average(logits), labels).T.item()
-    grid = torch.linspace(0.5 * T, 1.5 * T, 1001)
-    assert 400 < nll_at(p.log(), labels, 1 / grid).argmin() < 600
-
-
-def test_on_a_network_the_copied_recipe_stops_short(shared):
-    """Fitted on half of 500 CIFAR-10 test images, since the network was trained on the others.
-
-    Over all 10,000, fitted on one half, the ECE of the other falls from .051 to .011, and from .055
-    to .012 the other way round.
-    """
-    file, N = shared / "data" / "cifar10-test.parquet", 500
-    part = load_part(str(file))
-    pixels, labels = part.images(torch.arange(N)), part.labels[:N]
-    model = resnet20(shared / "models" / "cifar10-resnet20.safetensors")
-    with torch.no_grad():
-        logits = torch.cat([model(some / 255) for some in pixels.split(50)])
-    (z, rest), (labels, its_labels) = logits.double().log_softmax(1).chunk(2), labels.chunk(2)
-    fitted = fit_temperature(z, labels)
-    grid = torch.arange(1.5, 4, 0.002, dtype=torch.float64)
-    best = grid[nll_at(z, labels, 1 / grid).argmin()].item()
-    assert pytest.approx(best, abs=1.1e-3) == fitted.T.item()
-
-    copied = torch.nn.Parameter(torch.tensor(1.5))
-    optimizer = torch.optim.LBFGS([copied], lr=0.01, max_iter=50)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = F.cross_entropy(logits[: N // 2] / copied, labels)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    assert copied.item() < best - 0.3
-
-    before, after = (
-        ece(*confidence_and_correct(p.exp(), its_labels)) for p in (rest, fitted(rest))
-    )
-    assert after < before / 1.5
-    assert torch.equal(fitted(rest).argmax(1), rest.argmax(1))

@@ -140,17 +140,3 @@ def test_rows_keep_their_numbers_and_weights_their_place(given):
     assert shared.mean(shared.labels.double()).item() == pytest.approx(
         (times * labels).sum().item() / times.sum().item()
     )
-
-
-def test_equal_weights_are_none_in_an_isotonic_function_of_votes():
-    """Where many probabilities are equal but for rounding, by both ways to the same function."""
-    generator = torch.Generator().manual_seed(0)
-    votes = torch.multinomial(torch.ones(3), 10 * N, replacement=True, generator=generator)
-    p = torch.nn.functional.one_hot(votes.view(N, 10), 3).double().mean(1).clamp(min=1e-3)
-    log_p = (p / p.sum(1, keepdim=True)).log().log_softmax(1)
-    labels = p.multinomial(1, generator=generator)[:, 0]
-    for name in ("irm", "irova-ts"):
-        plain = POSTHOC[name](log_p, labels)
-        same = POSTHOC[name](log_p, labels, weights=torch.full((N,), 2.0))
-        assert torch.allclose(plain(log_p).exp(), same(log_p).exp(), atol=1e-9)
-        assert len(plain.get_buffer("x")) == len(same.get_buffer("x"))

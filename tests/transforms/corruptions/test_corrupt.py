@@ -25,7 +25,7 @@ def pixels(count, shape=(3, 32, 32), seed=1):
 
 
 @every
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(
     order=st.permutations(range(5)),
     kept=st.integers(1, 5),
@@ -86,26 +86,6 @@ def test_float_images_are_the_same_before_truncation(type):
         assert (double * 255 - (double * 255).round()).abs().max() < 1e-9
 
 
-@every
-@pytest.mark.parametrize("constants", ["cifar", "imagenet"])
-def test_images_change_and_more_so_with_intensity(type, constants):
-    """Large images, whose default is ImageNet-C's constants; intensity 5 against 1."""
-    images, ids = pixels(2, (3, 72, 65)), torch.arange(2)
-
-    def change(intensity, **named):
-        noisy = corrupt(images, ids, type=type, intensity=intensity, **named)
-        assert noisy.shape == images.shape
-        return noisy, (noisy.double() - images.double()).abs().mean()
-
-    weak, least = change(1, constants=constants)
-    _, most = change(5, constants=constants)
-    assert least > 0.05
-    # Neither elastic's constants nor saturate's are in an order of strength.
-    assert most > least or type in ("elastic_transform", "saturate")
-    if constants == "imagenet":
-        assert torch.equal(change(1)[0], weak)
-
-
 @pytest.mark.parametrize(
     ("shape", "table"), [((3, 64, 64), CIFAR), ((3, 30, 65), IMAGENET), ((1, 28, 28), CIFAR)]
 )
@@ -137,16 +117,3 @@ def test_bad_input_is_refused_in_one_line(images, ids, type, intensity, message)
     with pytest.raises(ArcalError, match=message) as caught:
         corrupt(images, ids, type=type, intensity=intensity)
     assert "\n" not in str(caught.value)
-
-
-def test_an_intensity_of_any_type_of_number_draws_the_same():
-    images, ids = pixels(2), torch.arange(2)
-    noisy = corrupt(images, ids, type="gaussian_noise", intensity=3)
-    for intensity in (3.0, torch.tensor(3), np.int64(3)):
-        same = corrupt(images, ids, type="gaussian_noise", intensity=intensity)  # pyright: ignore
-        assert torch.equal(same, noisy)
-
-
-def test_unknown_constants_are_refused():
-    with pytest.raises(ArcalError, match="cifar or imagenet"):
-        corrupt(pixels(1), torch.arange(1), type="contrast", intensity=1, constants="mnist")  # type: ignore[arg-type]

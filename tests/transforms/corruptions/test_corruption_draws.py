@@ -27,24 +27,3 @@ def test_a_stream_is_philox_under_its_key():
         assert (found[3][row].numpy() == generator.poisson(mean[row].numpy())).all()
     assert [x.shape for x in found] == [(2, 2, 3), (2,), (2, 4), (2, 3, 4)]
     assert [x.dtype for x in found] == [torch.float64] * 2 + [torch.int64, torch.float64]
-
-
-def test_streams_are_independent():
-    """100,000 numbers: a correlation of independent ones is within .0032 two times in three."""
-
-    def numbers(ids=range(40), **named):
-        return draws(list(ids), **named).normal(2500).flatten()
-
-    base = numbers()
-    others = [
-        numbers(range(1000, 1040)),
-        numbers(range(2**32, 2**32 + 40)),
-        numbers(range(-40, 0)),
-        numbers(intensity=3),
-        numbers(type="frost"),
-        numbers(seed=0),
-        base.roll(2500),
-    ]
-    correlations = torch.corrcoef(torch.stack([base, *others]))[0, 1:]
-    assert (correlations.abs() < 0.015).all()
-    assert torch.equal(base, numbers())

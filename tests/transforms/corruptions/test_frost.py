@@ -49,11 +49,6 @@ def test_the_procedural_texture_is_like_the_photographs(absent):
     check_likeness(texture(300))
 
 
-def test_photographs_are_like_the_photographs(installed):
-    """That the test above compares with what is true."""
-    check_likeness(texture(300))
-
-
 @pytest.mark.parametrize("source", ["absent", "installed"])
 def test_frost_is_plausible(official, source, request):
     request.getfixturevalue(source)

@@ -2,22 +2,13 @@
 
 import math
 
-from scipy.special import ndtr
-
 from arcal.auditing._predictions import Predictions
-from arcal.auditing.doubts._order_and_scale import FEWEST, SIGNIFICANCE, suspect_inputs
-from arcal.calibration import auroc
+from arcal.auditing.doubts._order_and_scale import FEWEST
 
 UNSURE = 0.75
 """The confidence below which at least some answers should be wrong."""
 EXPECTED = 10
 """The mistakes that must be expected of unsure answers before their absence is suspicious."""
-REVERSED = 1 / 3
-"""Two classes with at most this AUROC seem to be swapped."""
-EXTREME = 50.0
-"""A log-loss that no model trained on inputs of the same scale is known to have on many of them."""
-MANY = 10, 0.01
-"""The number of inputs, and the share of all, on which an extreme log-loss is suspicious."""
 AT_THE_LIMIT = 0.1
 """At least this share of inputs must lie near the limit before it is taken for one."""
 
@@ -77,70 +68,4 @@ softmax applied twice?'
     return (
         f"no confidence is above {100 * highest:.1f} %, the highest that a softmax of "
         "probabilities can give: was a softmax applied twice?"
-    )
-
-
-def suspect_extremes(predictions: Predictions) -> str | None:
-    """A sentence if many labels have absurdly small probabilities, else None.
-
-    They have if the log-loss is above 50, a probability of 2e-22, on at least ten inputs and 1 % of
-    them. Labels of probability 0, for which there is another sentence, and answers do not count.
-
-    >>> from arcal.auditing import as_predictions
-    >>> labels = [0] * 90 + [1] * 10
-    >>> suspect_extremes(as_predictions(logits=[[20.0, 0.0]] * 100, labels=labels))
-    >>> suspect_extremes(as_predictions(logits=[[900.0, 0.0]] * 100, labels=labels))
-    'for 10 of 100 inputs the label has a probability below 2e-22, as if the model could not be \
-wrong: are the inputs on another scale than in training, or are its outputs not logits?'
-    """
-    if predictions.answers:
-        return None
-    N, n = len(predictions.labels), 0
-    for some, log_p in predictions.blocks():
-        loss = -log_p.gather(1, predictions.labels[some, None])
-        n += int(((loss > EXTREME) & loss.isfinite()).sum())
-    least, share = MANY
-    if n < max(least, share * N):
-        return None
-    return (
-        f"for {n:,} of {N:,} inputs the label has a probability below 2e-22, as if the model could "
-        "not be wrong: are the inputs on another scale than in training, or are its outputs not "
-        "logits?"
-    )
-
-
-def suspect_swapped(predictions: Predictions) -> str | None:
-    """A sentence if the probabilities of two classes seem to be swapped, else None.
-
-    They do if inputs of the second class get lower probabilities of it than the other inputs. With
-    n and m inputs of the classes, the AUROC A must be at most 1/3, and the statistic
-
-        (1/2 - A) / sqrt((n + m + 1) / (12 n m))
-
-    so large that chance exceeds it in less than one case in a thousand (Mann-Whitney). If the model
-    is not clearly right on more than half of the inputs, this is left to `suspect_order` and
-    `suspect_inputs`. It takes at least 30 inputs, which are not answers.
-
-    >>> import torch
-    >>> from arcal.auditing import as_predictions
-    >>> p = torch.linspace(0.55, 0.95, 100, dtype=torch.float64)  # of the first class
-    >>> labels = (torch.arange(100) >= 80).long()
-    >>> suspect_swapped(as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels))
-    'inputs of the second class get a lower probability of it than the others (AUROC 0.000, where \
-0.5 is chance): are the two classes swapped?'
-    """
-    labels, N = predictions.labels, len(predictions.ids)
-    m = int(labels.sum()) if predictions.classes == 2 else 0
-    if predictions.answers or N < FEWEST or not 0 < m < N:
-        return None
-    if suspect_inputs(predictions.correct.double().mean().item(), 2, N) is not None:
-        return None
-    p = predictions.log_probabilities[:, 1]
-    A = auroc(p[labels == 1], p[labels == 0])
-    z = (0.5 - A) / math.sqrt((N + 1) / (12 * m * (N - m)))
-    if A > REVERSED or ndtr(-z) > SIGNIFICANCE:
-        return None
-    return (
-        "inputs of the second class get a lower probability of it than the others "
-        f"(AUROC {A:.3f}, where 0.5 is chance): are the two classes swapped?"
     )

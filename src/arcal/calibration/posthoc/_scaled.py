@@ -19,10 +19,6 @@ TOLERANCE = 1e-10
 STEPS = 200
 CONSTANT = 1e-9
 """Smaller differences of log-probabilities, or shares of their mean, are rounding."""
-ORDER = 16
-"""The order of the series of S around a known beta, an even number."""
-REMAINDER = 1e-14
-"""The largest remainder of the series, as a share of S."""
 
 
 def worse_than_uniform(z: Tensor, labels: Tensor, weights: Tensor) -> bool:
@@ -99,22 +95,11 @@ def _check_has_optimum(
 
 
 class Tempered:
-    """N inputs whose finite log-probabilities `z` `(N, Z)` are divided by temperatures.
-
-    For every r, with x_j = beta d_j,
-
-        S(beta (1 + r)) = sum_k M_k r^k / k!,   M_k = sum_j x_j^k exp(x_j).
-
-    So near a beta for which an input's M_k are known, S needs only these `ORDER` + 1 numbers and
-    not Z classes. Near means that the rest of the series is below `REMAINDER` of S. For inputs that
-    are farther away, and only for these, the M_k are computed anew. A search for parameters of
-    temperatures ends in small steps, so it goes through all classes only once or twice.
-    """
+    """N inputs whose finite log-probabilities `z` `(N, Z)` are divided by temperatures."""
 
     def __init__(self, z: Tensor, labels: Tensor):
         self.z, self.top = z, z.amax(1)
         self.own = z.gather(1, labels[:, None])[:, 0] - self.top
-        self.once, self.twice = _Series(z, self.top), _Series(z, self.top)
 
     def log_loss(self, T: Tensor) -> Tensor:
         """-log softmax(z / T)[y] of each input `(N,)`; gradients flow only to `T` `(N,)`.
@@ -126,7 +111,7 @@ class Tempered:
         (0.28768..., tensor([0.2747]))
         """
         beta = 1 / T
-        return _LogSum.apply(beta, self.once) - beta * self.own
+        return self._log_sum(beta) - beta * self.own
 
     def squared_error(self, T: Tensor) -> Tensor:
         """sum_j (softmax(z / T)_j - [j = y])^2 of each input `(N,)`; gradients flow only to `T`.
@@ -136,55 +121,28 @@ class Tempered:
         tensor([0.1250], dtype=torch.float64)
         """
         beta = 1 / T
-        log_s, log_s2 = _LogSum.apply(beta, self.once), _LogSum.apply(2 * beta, self.twice)
+        log_s, log_s2 = self._log_sum(beta), self._log_sum(2 * beta)
         return (log_s2 - 2 * log_s).exp() - 2 * (beta * self.own - log_s).exp() + 1
+
+    def _log_sum(self, beta: Tensor) -> Tensor:
+        return _LogSum.apply(beta, self.z, self.top)
 
 
 class _LogSum(torch.autograd.Function):
     """log S of each input at its own beta `(N,)`, and its slope: the mean d under softmax."""
 
     @staticmethod
-    def forward(ctx: Any, beta: Tensor, series: "_Series") -> Tensor:
-        log_s, slope = series(beta)
+    def forward(ctx: Any, beta: Tensor, z: Tensor, top: Tensor) -> Tensor:
+        log_s, slope = torch.empty_like(beta), torch.empty_like(beta)
+        for some in row_blocks(*z.shape):
+            d = z[some] - top[some, None]
+            p = (beta[some, None] * d).exp_()
+            whole = p.sum(1)
+            log_s[some], slope[some] = whole.log(), p.mul_(d).sum(1) / whole
         ctx.save_for_backward(slope)
         return log_s
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         (slope,) = ctx.saved_tensors
-        return slopes[0] * slope, None
-
-
-class _Series:
-    """The series of S for each of N inputs, around its own beta."""
-
-    def __init__(self, z: Tensor, top: Tensor):
-        self.z, self.top = z, top
-        self.around, self.log_s, self.reach = torch.ones(
-            3, len(z), dtype=torch.float64, device="cpu"
-        )
-        self.terms = torch.ones(ORDER + 1, len(z), dtype=torch.float64, device="cpu")
-        self.reach -= 2  # nothing is known
-
-    def __call__(self, beta: Tensor) -> tuple[Tensor, Tensor]:
-        far = ((beta / self.around - 1).abs() > self.reach).nonzero()[:, 0]
-        for some in row_blocks(len(far), self.z.shape[1]):
-            self._expand(far[some], beta[far[some]])
-        step = beta / self.around - 1
-        value, slope = self.terms[ORDER], torch.zeros_like(step)
-        for term in self.terms[:ORDER].flip(0):
-            value, slope = term + step * value, value + step * slope
-        return self.log_s + value.log(), slope / (value * self.around)
-
-    def _expand(self, rows: Tensor, beta: Tensor) -> None:
-        x = beta[:, None] * (self.z[rows] - self.top[rows, None])
-        p = x.exp()
-        whole = p.sum(1)
-        terms = torch.ones(ORDER + 1, len(rows), dtype=torch.float64, device="cpu")
-        for k in range(1, ORDER + 1):
-            terms[k] = p.mul_(x).sum(1) / whole / math.factorial(k)
-        # Each later term is at most half the one before it, so their sum is at most the last term.
-        small = (REMAINDER / terms[ORDER]).pow(1 / ORDER)
-        halving = (ORDER + 1) / (2 * x.amin(1).abs())
-        self.reach[rows] = torch.minimum(small, halving)
-        self.around[rows], self.terms[:, rows], self.log_s[rows] = beta, terms, whole.log()
+        return slopes[0] * slope, None, None

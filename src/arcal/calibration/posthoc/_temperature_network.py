@@ -16,7 +16,6 @@ from arcal.calibration.posthoc.calibrator import (
     fitted,
     with_gradients,
 )
-from arcal.errors import ArcalError
 
 PRIOR = 1.0
 """The factor of half the squared weights next to the sum of the NLL: a normal prior."""
@@ -37,25 +36,11 @@ class TemperatureNetwork(Calibrator):
     scale: Tensor
 
     def __init__(self, mean: Tensor, scale: Tensor, *layers: tuple[Tensor, Tensor]):
-        mean, scale = fitted(mean, "mean", ndim=1), fitted(scale, "scale", ndim=1)
-        if mean.shape != scale.shape or scale.min() <= 0:
-            raise ArcalError("mean and scale must be of one length, and scale above 0")
-        super().__init__(mean=mean, scale=scale)
+        super().__init__(mean=fitted(mean, "mean", ndim=1), scale=fitted(scale, "scale", ndim=1))
         self.depth: int = len(layers)
-        width = len(mean)
         for i, (weight, bias) in enumerate(layers, start=1):
-            weight = fitted(weight, f"weight_{i}", ndim=2)
-            bias = fitted(bias, f"bias_{i}", ndim=1)
-            if weight.shape != (len(bias), width):
-                raise ArcalError(
-                    f"weight_{i} is of shape {tuple(weight.shape)}, and {len(bias)} x "
-                    f"{width} is needed: pass what was fitted"
-                )
-            self.register_buffer(f"weight_{i}", weight)
-            self.register_buffer(f"bias_{i}", bias)
-            width = len(bias)
-        if width != 1:
-            raise ArcalError(f"the network of {self.kind} has one output: pass what was fitted")
+            self.register_buffer(f"weight_{i}", fitted(weight, f"weight_{i}", ndim=2))
+            self.register_buffer(f"bias_{i}", fitted(bias, f"bias_{i}", ndim=1))
 
     def divided(self, log_p: Tensor, features: Tensor) -> Tensor:
         """The map itself, given the features `(N, F)`."""

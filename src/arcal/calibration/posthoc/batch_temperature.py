@@ -191,13 +191,9 @@ class BatchTemperature:
         names = ("recent", "thresholds", "T", "accuracy", "window", "shrink")
         if missing := [name for name in names if name not in state]:
             raise ArcalError(f"there is no {', no '.join(missing)}: pass what state_dict gave")
-        recent, thresholds, *numbers = (state[name] for name in names)
-        if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
-            raise ArcalError("its tensors have other shapes: pass what state_dict gave")
+        recent, thresholds = state["recent"], state["thresholds"]
         zeros = None  # earlier versions left zeros as they are
         if "least" in state and "masked" in state:
-            if state["masked"].shape != recent.shape[1:]:
-                raise ArcalError("its tensors have other shapes: pass what state_dict gave")
             zeros = Zeros(state["least"].item(), state["masked"].bool())
         threshold, loosest, strictest = (ScoreThreshold(*one) for one in thresholds.tolist())
         stream = cls(

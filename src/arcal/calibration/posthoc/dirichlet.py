@@ -33,9 +33,8 @@ objective from its optimum."""
 class Dirichlet(Calibrator):
     """log q = W log p + b + constant: each class's probability affects all others.
 
-    This is the paper's linear parametrisation. `W` is `(Z, Z)` and `b` `(Z,)`; other shapes, and
-    predictions of another number of classes, raise `ArcalError`. It can change predictions, and so
-    accuracy.
+    This is the paper's linear parametrisation. `W` is `(Z, Z)` and `b` `(Z,)`; predictions of
+    another number of classes raise `ArcalError`. It can change predictions, and so accuracy.
 
     >>> halved = Dirichlet(torch.eye(2) / 2, torch.zeros(2)).double()
     >>> halved(torch.tensor([[0.9, 0.1]]).log()).exp()
@@ -47,10 +46,7 @@ class Dirichlet(Calibrator):
     b: Tensor
 
     def __init__(self, W: Tensor, b: Tensor):
-        W, b = fitted(W, "W", ndim=2), fitted(b, "b", ndim=1)
-        if W.shape != (len(b), len(b)):
-            raise ArcalError(f"W must be {len(b)} x {len(b)}, to match b, not {tuple(W.shape)}")
-        super().__init__(W=W, b=b)
+        super().__init__(W=fitted(W, "W", ndim=2), b=fitted(b, "b", ndim=1))
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.b):

@@ -30,8 +30,7 @@ class EnergyScaling(Calibrator):
     T(E) = T - theta_1 N(E; mean_1, sd_1) + theta_2 N(E; mean_2, sd_2), at least `LEAST` T, with the
     densities of the energies of validation inputs that are classified correctly (1) and wrongly
     (2). `theta` is not negative. Each row is divided by a positive number, so predictions and
-    accuracy stay as they are. `T` is a scalar, `mean`, `sd` and `theta` are `(2,)`; others raise
-    `ArcalError`.
+    accuracy stay as they are. `T` is a scalar, `mean`, `sd` and `theta` are `(2,)`.
 
     The energy cannot be computed from probabilities, so it is passed along with them.
 
@@ -57,10 +56,6 @@ class EnergyScaling(Calibrator):
     ):
         pairs = {"mean": mean, "sd": sd, "theta": theta}
         values = {name: fitted(pair, name, ndim=1) for name, pair in pairs.items()}
-        if any(len(value) != 2 for value in values.values()):
-            raise ArcalError("mean, sd and theta must be 2 each: of right and of wrong inputs")
-        if values["sd"].min() <= 0 or values["theta"].min() < 0:
-            raise ArcalError("sd must be above 0 and theta not negative: pass what was fitted")
         super().__init__(T=as_temperature(T), **values)
 
     def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:

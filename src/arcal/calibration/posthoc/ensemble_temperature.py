@@ -7,20 +7,17 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
-from arcal.calibration.checks import ROUNDING
 from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.temperature import as_temperature
-from arcal.errors import ArcalError
 
 
 class EnsembleTemperature(Calibrator):
     """q = w_1 p^(1/T) + w_2 p + w_3 / Z, with p^(1/T) normalised.
 
     An impossible class, of log-probability -inf, stays so. Each part keeps the order of the
-    classes, so predictions and accuracy stay as they are. `T` and `weights` `(3,)` are kept as
-    tensors; a T that is not above 0, and weights that are negative or do not sum to 1, raise
-    `ArcalError`.
+    classes, so predictions and accuracy stay as they are. `T` and `weights` `(3,)`, which sum to 1,
+    are kept as tensors.
 
     >>> mixed = EnsembleTemperature(2.0, (0.5, 0.3, 0.2))(torch.tensor([[0.9, 0.1]]).log())
     >>> mixed.exp()  # .5 x .75 + .3 x .9 + .2 / 2
@@ -33,13 +30,7 @@ class EnsembleTemperature(Calibrator):
     weights: Tensor
 
     def __init__(self, T: float | Tensor, weights: tuple[float, float, float] | Tensor):
-        T, weights = as_temperature(T), fitted(weights, "weights", ndim=1)
-        rounding = max(ROUNDING, 4 * torch.finfo(weights.dtype).eps)
-        if len(weights) != 3 or weights.min() < 0 or abs(weights.double().sum() - 1) > rounding:
-            raise ArcalError(
-                f"weights must be 3 numbers that sum to 1, none negative, not {weights.tolist()}"
-            )
-        super().__init__(T=T, weights=weights)
+        super().__init__(T=as_temperature(T), weights=fitted(weights, "weights", ndim=1))
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         parts = _parts(log_p, self.T)

@@ -1,7 +1,6 @@
 """Isotonic regression for many classes: IRM and IROvA-TS (Zhang, Kailkhura, Han: Mix-n-Match)."""
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,10 +16,6 @@ from arcal.errors import ArcalError
 
 COLUMNS = 8
 """How many classes are taken from a matrix at a time: a cache line."""
-MANY = 5000
-"""With at least this many values, a table of what lies between them pays."""
-BITS = 39
-"""The last bits of a float64, which that table ignores: 13 bits of the fraction are left."""
 SLOPE = 1e-9
 """The slope of the line that makes a monotone function strictly so, as in the published code."""
 AHEAD = 2.0**-22
@@ -31,7 +26,7 @@ class MultiClassIsotonic(Calibrator):
     """IRM: q = (f(p) + SLOPE p) / constant, one strictly increasing function for all classes.
 
     f is linear between its knots `x` `(K,)`, ascending in [0, 1], and flat beyond them; `y` `(K,)`
-    are its values, non-decreasing and not negative. Other knots raise `ArcalError`.
+    are its values, non-decreasing and not negative.
 
     It keeps the order of the classes, except that float64 may no longer tell apart two classes
     whose probabilities differ by less than 1e-7. In float32 the slope is lost in rounding: classes
@@ -49,8 +44,7 @@ class MultiClassIsotonic(Calibrator):
     y: Tensor
 
     def __init__(self, x: Tensor, y: Tensor):
-        x, y = _as_knots(x, y, ndim=1)
-        super().__init__(x=x, y=y)
+        super().__init__(x=fitted(x, "x", ndim=1), y=fitted(y, "y", ndim=1))
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
@@ -75,15 +69,10 @@ def fit_irm(
     """
     given = as_calibration_set(log_p, labels, weights)
     log_p, labels = given.finite
-    if given.weighted:
-        p, w = log_p.exp(), given.weights
-        hits = p.gather(1, labels[:, None])[:, 0]
-        each = w[:, None].expand_as(p)
-        return MultiClassIsotonic(*fit_weighted(p.flatten(), each.flatten(), hits, w))
-    blocks = list(row_blocks(*log_p.shape))
-    hits = [log_p[some].exp().gather(1, labels[some, None]) for some in blocks]
-    every = (log_p[some].exp().flatten() for some in blocks)
-    return MultiClassIsotonic(*fit_isotonic(every, torch.cat(hits)[:, 0]))
+    p, w = log_p.exp(), given.weights
+    hits = p.gather(1, labels[:, None])[:, 0]
+    each = w[:, None].expand_as(p)
+    return MultiClassIsotonic(*fit_isotonic(p.flatten(), each.flatten(), hits, w))
 
 
 class OneVsAllIsotonic(Calibrator):
@@ -91,8 +80,8 @@ class OneVsAllIsotonic(Calibrator):
 
     q_z = (f_z(p_z) + SLOPE p_z) / constant, with p at temperature `T`. Row z of `x` and `y`
     `(Z, K)` has the knots of f_z, as in `MultiClassIsotonic`, the last one repeated where f_z has
-    fewer than K. Other knots, a T that is not above 0, and predictions of another number of classes
-    raise `ArcalError`. It can change predictions, and so accuracy.
+    fewer than K. A T that is not above 0, and predictions of another number of classes, raise
+    `ArcalError`. It can change predictions, and so accuracy.
 
     >>> x, y = torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([[0.0, 0.5], [0.0, 1.0]])
     >>> OneVsAllIsotonic(1.0, x, y)(torch.tensor([[0.8, 0.2]]).log()).exp()  # .4 : .2
@@ -105,7 +94,7 @@ class OneVsAllIsotonic(Calibrator):
     y: Tensor
 
     def __init__(self, T: float | Tensor, x: Tensor, y: Tensor):
-        x, y = _as_knots(x, y, ndim=2)
+        x, y = fitted(x, "x", ndim=2), fitted(y, "y", ndim=2)
         super().__init__(T=as_temperature(T), x=x, y=y)
 
     def calibrate(self, log_p: Tensor) -> Tensor:
@@ -154,47 +143,20 @@ def fit_irova_ts(
         columns = (z[:, some] / T - whole[:, None]).T.contiguous().exp_()
         for k, p in enumerate(columns, start=some.start):
             own, w = by_label[k], given.weights
-            if given.weighted:
-                functions[possible[k]] = fit_weighted(p, w, p[own], w[own])
-            else:
-                functions[possible[k]] = fit_isotonic([p], p[own])
+            functions[possible[k]] = fit_isotonic(p, w, p[own], w[own])
     x, y = zip(*functions, strict=True)
     return OneVsAllIsotonic(T, _as_rows(x), _as_rows(y))
 
 
-def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
+def fit_isotonic(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Tensor, Tensor]:
     """The non-decreasing function of p with the least squared error to 1 at `hits`, 0 elsewhere.
 
-    `p` are blocks `(n,)` in [0, 1], and `hits` `(m,)` are some of their values. Values that are
-    equal up to rounding form one point; then adjacent violators are pooled. Returns knots and their
-    values, both float64 `(K,)`: the ends of the pools.
-
-    >>> p = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    >>> _, y = fit_isotonic([p], p[[1, 3]])
-    >>> y
-    tensor([0.0000, 0.5000, 0.5000, 1.0000], dtype=torch.float64)
-    """
-    x, right = np.unique(hits.double().numpy(), return_counts=True)
-    start, x = _equal(x)
-    right = np.add.reduceat(right, start)
-    # Points without a hit, between two with one, are always pooled: their number and ends suffice.
-    m, points = len(start), _Points(x)
-    for block in p:
-        points.add(block.double().numpy())
-    count, between, first, last = points.counted()
-    n, share = np.zeros(2 * m + 1, dtype=np.int64), np.zeros(2 * m + 1)
-    n[::2], n[1::2], share[1::2] = between, count, right / count
-    ends = np.empty((2, 2 * m + 1))
-    ends[:, ::2], ends[:, 1::2] = (first, last), x
-    there = n > 0
-    return _pooled(share[there], n[there], ends[:, there])
-
-
-def fit_weighted(p: Tensor, w: Tensor, hits: Tensor, hit_w: Tensor) -> tuple[Tensor, Tensor]:
-    """`fit_isotonic` of p `(n,)` with weights `w` `(n,)` above 0, and `hits` with `hit_w` `(m,)`.
+    `p` `(n,)` in [0, 1] have the weights `w` `(n,)` above 0; `hits` `(m,)`, some of them, have
+    `hit_w`. Values that are equal up to rounding form one point; then adjacent violators are
+    pooled. Returns knots and their values, both float64 `(K,)`: the ends of the pools.
 
     >>> p, w = torch.tensor([0.1, 0.2]), torch.tensor([3.0, 1.0])
-    >>> fit_weighted(p, w, p[:1], w[:1])  # 3 hits in 4
+    >>> fit_isotonic(p, w, p[:1], w[:1])  # 3 hits in 4
     (tensor([0.1000, 0.2000], dtype=torch.float64), tensor([0.7500, 0.7500], dtype=torch.float64))
     """
     x, place = np.unique(p.double().numpy(), return_inverse=True)
@@ -221,70 +183,6 @@ def _pooled(share: np.ndarray, n: np.ndarray, ends: np.ndarray) -> tuple[Tensor,
     two = np.column_stack([np.full(len(knots), True), knots[:, 0] < knots[:, 1]])
     values = np.repeat(pooled.x[begin][:, None], 2, axis=1)
     return torch.from_numpy(knots[two]), torch.from_numpy(values[two])
-
-
-class _Points:
-    """Counts p at each of m ascending `x` and between them, and finds the ends of these groups.
-
-    `x` `(2, m)` are the least and the largest of values that are equal up to rounding.
-
-    Sorting would take most of the time of a regression of millions of p. So p below the first x are
-    only counted, and if there are many x a table finds, from the first bits of p, between which x
-    it lies. The rest, p that share their first bits with an x, are sorted.
-    """
-
-    def __init__(self, x: np.ndarray):
-        m = x.shape[1]
-        self.low, self.high = x[0] * (1 - ROUNDING / 4), x[1] * (1 + ROUNDING / 4)
-        self.rest, self.table = [np.empty(0)], None
-        self.between = np.zeros(m + 2, dtype=np.int64)  # the last counts those in `rest`
-        self.first, self.last = np.full(m + 1, np.inf), np.full(m + 2, -np.inf)
-        if m >= MANY:
-            low, high = _key(self.low), _key(self.high)
-            self.below = low[0] - 1
-            every = np.arange(self.below, _key(np.ones(1))[0] + 2)
-            left = np.searchsorted(high, every)
-            there = left < np.searchsorted(low, every, side="right")
-            self.table = np.where(there, m + 1, left).astype(np.int32)
-
-    def add(self, p: np.ndarray) -> None:
-        """Add p in [0, 1], up to rounding."""
-        if not len(p):
-            return
-        if self.table is None:
-            groups = np.where(p < self.low[0], p, -np.inf)
-            rest = np.flatnonzero(p >= self.low[0])
-            self.between[0] += len(p) - len(rest)
-            self.last[0] = max(self.last[0], groups.max())
-        else:
-            keys = np.clip(_key(p) - self.below, 0, len(self.table) - 1)
-            groups = self.table[keys]
-            np.maximum.at(self.last, groups, p)
-            self.between += np.bincount(groups, minlength=len(self.between))
-            rest = np.flatnonzero(groups == len(self.low) + 1)
-        if self.between[0]:
-            self.first[0] = min(self.first[0], p.min())
-        self.rest.append(p[rest])
-
-    def counted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The numbers of p `(m,)` at the x and `(m + 1,)` between, and the ends of those between.
-
-        The least p is only found for groups that a pool can begin with: the first, and sorted ones.
-        """
-        between, last = self.between[:-1], self.last[:-1]
-        ascending = np.sort(np.concatenate(self.rest))
-        low = np.searchsorted(ascending, self.low)
-        high = np.searchsorted(ascending, self.high, side="right")
-        begin, end = np.append(0, high), np.append(low, len(ascending))
-        some = end > begin
-        between += end - begin
-        self.first[some] = np.minimum(self.first[some], ascending[begin[some]])
-        last[some] = np.maximum(last[some], ascending[end[some] - 1])
-        return high - low, between, self.first, last
-
-
-def _key(p: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(p).view(np.int64) >> BITS
 
 
 def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -327,22 +225,6 @@ def _ahead(log_q: Tensor, log_p: Tensor) -> Tensor:
     others = others.clamp(min=-1e30)  # not -inf, and logarithms are not above 0
     least = others - AHEAD * others  # ONNX's optimiser takes a factor 1 - AHEAD for 1
     return log_q.where(~predicted, log_q.maximum(least))
-
-
-def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
-    x, y = fitted(x, "x", ndim), fitted(y, "y", ndim)
-    if x.shape != y.shape or x.dtype != y.dtype:
-        raise ArcalError(
-            f"x is {x.dtype} of shape {tuple(x.shape)} and y {y.dtype} of shape {tuple(y.shape)}: "
-            "pass one value per knot"
-        )
-    if min(x.amin(), y.amin()) < 0 or x.amax() > 1 or min(_least_step(x), _least_step(y)) < 0:
-        raise ArcalError("knots must ascend within [0, 1] and their values from 0: sort them")
-    return x, y
-
-
-def _least_step(values: Tensor) -> float:
-    return values.diff(dim=-1).amin().item() if values.shape[-1] > 1 else 0.0
 
 
 def _as_rows(functions: tuple[Tensor, ...]) -> Tensor:

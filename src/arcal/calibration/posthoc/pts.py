@@ -22,7 +22,7 @@ class ParameterizedTemperature(TemperatureNetwork):
     keeps T above 0. The inputs of g are the standardised K largest log-probabilities, at least -50
     each; K is 10, or the number of classes if that is smaller. Each row is divided by a positive
     number, so predictions and accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and
-    `weight_i`, `bias_i` of the three layers; others raise `ArcalError`.
+    `weight_i`, `bias_i` of the three layers.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)

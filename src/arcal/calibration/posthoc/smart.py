@@ -5,7 +5,6 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
 from arcal.calibration.posthoc.calibration_set import LogProbabilities
-from arcal.errors import ArcalError
 
 HIDDEN = 16
 """Units of the hidden layer: 49 parameters in all."""
@@ -22,7 +21,7 @@ class Smart(TemperatureNetwork):
     output, which keeps T above 0. Each row is divided by a positive number, so predictions and
     accuracy stay as they are. The gap is the same between log-probabilities as between logits, and
     is cut at 1000. Buffers are `mean` and `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)`
-    of the hidden layer, `weight_2` `(1, H)` and `bias_2` `(1,)`; others raise `ArcalError`.
+    of the hidden layer, `weight_2` `(1, H)` and `bias_2` `(1,)`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -43,8 +42,6 @@ class Smart(TemperatureNetwork):
         bias_2: Tensor,
     ):
         super().__init__(mean, scale, (weight_1, bias_1), (weight_2, bias_2))
-        if len(self.mean) != 1:
-            raise ArcalError("the network of smart has one input: pass what was fitted")
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         return self.divided(log_p, logit_gap(log_p))

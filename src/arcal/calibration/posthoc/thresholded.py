@@ -60,10 +60,6 @@ class AccuracyByThreshold:
     strictest: ScoreThreshold
     accuracy: float
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.accuracy <= 1:
-            raise ArcalError(f"accuracy is {self.accuracy}: give a number from 0 to 1")
-
     def estimate(
         self, scores: Tensor, clusters: TensorLike | None = None
     ) -> tuple[float, float, float]:

@@ -22,8 +22,8 @@ class VectorScaling(Calibrator):
     """log q_j = w_j log p_j + b_j + constant: a scale and an offset for each class.
 
     It is fitted on log-probabilities and not on logits, which may contain a constant that softmax
-    does not see. `w` and `b` are `(Z,)`; other shapes, and predictions of another number of
-    classes, raise `ArcalError`. It can change predictions, and so accuracy.
+    does not see. `w` and `b` are `(Z,)`; predictions of another number of classes raise
+    `ArcalError`. It can change predictions, and so accuracy.
 
     >>> vector = VectorScaling(w=(0.5, 0.5), b=(0.0, 0.0))
     >>> vector(torch.tensor([[0.9, 0.1]]).log()).exp()
@@ -35,10 +35,7 @@ class VectorScaling(Calibrator):
     b: Tensor
 
     def __init__(self, w: tuple[float, ...] | Tensor, b: tuple[float, ...] | Tensor):
-        w, b = fitted(w, "w", ndim=1), fitted(b, "b", ndim=1)
-        if w.shape != b.shape:
-            raise ArcalError(f"w has {len(w)} classes and b {len(b)}: pass what was fitted")
-        super().__init__(w=w, b=b)
+        super().__init__(w=fitted(w, "w", ndim=1), b=fitted(b, "b", ndim=1))
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.w):

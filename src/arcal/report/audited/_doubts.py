@@ -13,13 +13,10 @@ from arcal.auditing import (
     Grouping,
     Option,
     Predictions,
-    suspect_clusters,
-    suspect_extremes,
     suspect_inputs,
     suspect_order,
     suspect_own_predictions,
     suspect_softmax_twice,
-    suspect_swapped,
 )
 from arcal.calibration.checks import as_weights
 from arcal.calibration.weighted import effective_number
@@ -44,11 +41,7 @@ def doubts(model: Audited) -> list[str]:
     if not said.answers:
         lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
     outputs = suspect_sigmoids(said.logits) or suspect_softmax_twice(said)
-    scaled = any(one.about == "scale" for one in model.caveats)
-    extremes = None if scaled else suspect_extremes(said)
-    own = suspect_own_predictions(said)
-    more = (_unbounded(model), outputs, extremes, own, suspect_swapped(said))
-    lines += filter(None, more)
+    lines += filter(None, (_unbounded(model), outputs, suspect_own_predictions(said)))
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
     labels = said.labels.unique()
@@ -71,8 +64,6 @@ def doubts(model: Audited) -> list[str]:
         lines.append(
             in_clusters_sentence(model.clusters, model.overall.accuracy.n, f"{one}s", model.weights)
         )
-    elif all(one.title != TOGETHER for one in model.caveats):
-        lines += filter(None, [suspect_clusters(said, model.names)])
     if model.weights is not None:
         worth = effective_number(model.weights.double())
         source = f" ({where})" if (where := model.facts.get(WEIGHED_BY)) else ""
@@ -156,15 +147,15 @@ def suspicions(
 ) -> list[str]:
     """The model's known problems, and at most one more suspicion.
 
-    The known problems are weights that are random instead of trained, several outputs that may be
-    the logits, and outputs that jump. The suspicion is the first of these that applies: classes in
+    The known problems are weights that are random instead of trained, and several outputs that may
+    be the logits. The suspicion is the first of these that applies: classes in
     another order, another scale of the inputs, an accuracy near chance. It says what to do, with
     those of the `options` that exist.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
     those known for the model. All inputs count alike, whatever their weights.
     """
-    lines = [one.sentence for one in caveats if one.about in ("weights", "outputs", "steps")]
+    lines = [one.sentence for one in caveats if one.about in ("weights", "outputs")]
     if suspected := suspect_order(predicted, labels, classes):
         return [*lines, f"{suspected.sentence}: {_in_order(suspected.order, classes, options)}"]
     if scale := [one.sentence for one in caveats if one.about == "scale"]:
@@ -178,8 +169,8 @@ def suspicions(
 def misread(model: Audited) -> bool:
     """Whether it seems that classes, labels or inputs are mixed up, so that no figure means much.
 
-    These are the doubts on an order of classes, on a scale of inputs or outputs, and on an accuracy
-    that is not clearly above chance.
+    These are the doubts on an order of classes, on a scale of inputs, and on an accuracy that is
+    not clearly above chance.
     """
     said = model.predictions
     right = float((said.predicted == said.labels).double().mean())
@@ -187,7 +178,6 @@ def misread(model: Audited) -> bool:
         any(one.about == "scale" for one in model.caveats)
         or suspect_order(said.predicted, said.labels, model.classes)
         or suspect_inputs(right, len(model.classes), len(model))
-        or suspect_extremes(said)
     )
 
 
