@@ -56,18 +56,6 @@ def test_frost_is_plausible(official, source, request):
 
 
 @pytest.mark.parametrize("source", ["absent", "installed"])
-@pytest.mark.parametrize("shape", [(28, 47), (60, 64), (224, 300), (700, 40)])
-def test_any_size_and_grey(source, shape, request):
-    request.getfixturevalue(source)
-    colour, grey = texture(3, 3, *shape), texture(3, 1, *shape)
-    assert colour.shape == (3, 3, *shape)
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)[:, None, None]
-    torch.testing.assert_close(grey, (colour * weights).sum(1, keepdim=True), atol=1e-9, rtol=0)
-    assert colour.flatten(1).std(1).min() > 5
-    assert not torch.equal(colour, texture(3, 3, *shape, seed=1))
-
-
-@pytest.mark.parametrize("source", ["absent", "installed"])
 @pytest.mark.parametrize("intensity", [1, 5])
 def test_frost_is_laid_over_as_officially(source, intensity, photographs, request):
     """Whole grey levels stay whole: uint8 times constants, added, cut off."""
