@@ -18,8 +18,6 @@ from arcal.calibration.posthoc import (
     Temperature,
     TemperatureByBatch,
     VectorScaling,
-    fit_batch_temperature,
-    fit_temperature,
 )
 from arcal.errors import ArcalError
 from arcal.robustness import score
@@ -108,17 +106,6 @@ def test_a_calibrated_classifier_moves_to_a_device_without_float64(kind, float64
         assert log_p.device == DEVICE
         assert log_p.dtype == (torch.float64 if float64 else torch.float32)
     torch.testing.assert_close(log_p.cpu(), expected, check_dtype=False, rtol=1e-4, atol=1e-4)
-
-
-def test_logits_of_the_device_are_fitted_and_followed():
-    log_p = LOGITS.log_softmax(1)
-    expected = fit_temperature(log_p, LABELS)(log_p)
-    mine, labels = log_p.clone(), LABELS.clone()
-    with there(mine, labels):
-        torch.testing.assert_close(fit_temperature(mine, labels)(log_p), expected)
-        stream = fit_batch_temperature(mine, labels)
-        stream.update(mine)
-        assert stream(mine).device == CPU
 
 
 @pytest.mark.parametrize("float64", [True, False])

@@ -8,7 +8,6 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from arcal.calibration import ClassWise, class_wise_ece
 from arcal.errors import ArcalError
-from tests.largest_tensor import Largest
 
 
 def by_the_formula(probabilities, labels, K=15):
@@ -74,18 +73,6 @@ def test_streaming_is_one_shot_to_the_bit_in_any_order(dtype):
         assert torch.equal(other.probability_sums, whole.probability_sums)
         assert other.ece == whole.ece
     assert int(parts[0].count.sum()) == 7770  # left as they were
-
-
-def test_no_second_matrix_is_in_memory():
-    """Of 50,000 inputs and 1,000 classes each has 400 MB."""
-    p, labels = draw(3000, 100, dtype=torch.float64)
-    with Largest() as largest:
-        error = class_wise_ece(p, labels)
-    assert largest.bytes < p.nbytes
-    in_parts = ClassWise(100)
-    for some, own in zip(p.split(7), labels.split(7), strict=True):
-        in_parts.update(some, own)
-    assert in_parts.ece == error
 
 
 @settings(deadline=None, max_examples=50)

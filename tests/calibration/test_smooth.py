@@ -9,7 +9,6 @@ from scipy.stats import norm
 from arcal.calibration import smooth_ece
 from arcal.calibration.draws import chance
 from arcal.calibration.smooth import smooth_ece_by_chance
-from arcal.errors import ArcalError
 
 
 def direct(confidence, correct, weights=None, T=800):
@@ -70,20 +69,6 @@ def test_agrees_with_relplot(N, slope, figure):
     It looks for the bandwidth in steps of 1/1024 and sums over 200 points or a few more.
     """
     assert smooth_ece(*fixed(N, slope)) == pytest.approx(figure, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "correct", "message"),
-    [
-        ([], [], "no inputs"),
-        ([90.0], [True], "softmax"),
-        ([0.5], [True, False], "1 booleans"),
-    ],
-)
-def test_refuses_bad_input_in_one_line(confidence, correct, message):
-    with pytest.raises(ArcalError, match=message) as error:
-        smooth_ece(torch.tensor(confidence), torch.tensor(correct, dtype=torch.bool))
-    assert "\n" not in str(error.value)
 
 
 def test_smooth_eces_by_chance_are_those_of_labels_drawn_by_the_confidences():
