@@ -11,7 +11,6 @@ from torch import nn
 
 import arcal
 from arcal.auditing import check_model
-from arcal.auditing.doubts._order_and_scale import suspect_scale
 from arcal.calibration.posthoc import (
     EVALUATED,
     Calibrated,
@@ -19,15 +18,10 @@ from arcal.calibration.posthoc import (
     Temperature,
     TemperatureByBatch,
     VectorScaling,
-    fit_batch_temperature,
-    fit_temperature,
 )
 from arcal.errors import ArcalError
-from arcal.integrations.torchmetrics import ECE
-from arcal.ranks import levels, mean_rank
 from arcal.robustness import score
 from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy
-from arcal.transforms.corruptions import corrupt
 from pretended_device import CPU, DEVICE, Pretended
 
 X = torch.rand(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -47,21 +41,6 @@ def there(*held: Any, float64: bool = False) -> Pretended:
     modules = [one for one in held if isinstance(one, nn.Module)]
     tensors += [one for module in modules for one in (*module.parameters(), *module.buffers())]
     return Pretended(tensors, float64=float64)
-
-
-def test_the_device_refuses_what_torch_refuses():
-    x, y = torch.rand(3), torch.rand(3)
-    with there(x):
-        assert (x + y.sum()).device == DEVICE
-        assert x[torch.tensor([0, 2])].device == DEVICE
-        with pytest.raises(RuntimeError, match="same device"):
-            _ = x + y
-        with pytest.raises(RuntimeError, match="same device"):
-            y[x.argsort()]
-        with pytest.raises(TypeError, match="numpy"):
-            x.numpy()
-        with pytest.raises(RuntimeError, match="generator"):
-            torch.rand(3, generator=torch.Generator(), device=DEVICE)
 
 
 def test_inputs_and_weights_on_two_devices_are_one_line():
@@ -129,17 +108,6 @@ def test_a_calibrated_classifier_moves_to_a_device_without_float64(kind, float64
     torch.testing.assert_close(log_p.cpu(), expected, check_dtype=False, rtol=1e-4, atol=1e-4)
 
 
-def test_logits_of_the_device_are_fitted_and_followed():
-    log_p = LOGITS.log_softmax(1)
-    expected = fit_temperature(log_p, LABELS)(log_p)
-    mine, labels = log_p.clone(), LABELS.clone()
-    with there(mine, labels):
-        torch.testing.assert_close(fit_temperature(mine, labels)(log_p), expected)
-        stream = fit_batch_temperature(mine, labels)
-        stream.update(mine)
-        assert stream(mine).device == CPU
-
-
 @pytest.mark.parametrize("float64", [True, False])
 @pytest.mark.parametrize("update", ["own", "joint"])
 def test_soft_labels_move_with_a_module_that_has_them(update, float64):
@@ -165,17 +133,6 @@ def test_soft_labels_move_with_a_module_that_has_them(update, float64):
             torch.testing.assert_close(mine, same, rtol=1e-6, atol=1e-7)
 
 
-def test_a_metric_stays_where_its_sums_can_be():
-    metric, probabilities = ECE(), LOGITS.softmax(1)
-    metric.update(probabilities, LABELS)
-    with there(probabilities):
-        whole: Any = nn.ModuleDict({"ece": ECE()}).to(DEVICE)
-        whole["ece"].update(probabilities, LABELS)
-        assert whole["ece"].compute() == pytest.approx(metric.compute())
-    with there(float64=True):
-        assert ECE().to(DEVICE).count.device == DEVICE
-
-
 @pytest.mark.parametrize("epsilon", [[0.1] * 40, torch.full((40,), 0.1), 0.1])
 def test_a_loss_takes_epsilon_weight_and_labels_from_the_processor(epsilon):
     weight, logits = torch.tensor([1.0, 2.0, 0.5]), LOGITS.clone()
@@ -184,29 +141,3 @@ def test_a_loss_takes_epsilon_weight_and_labels_from_the_processor(epsilon):
         mine = smooth_cross_entropy(logits, LABELS, epsilon, weight)
         assert mine.device == DEVICE
     torch.testing.assert_close(mine, expected)
-
-
-def test_ranks_of_robustness_and_ids_on_two_devices():
-    robustness, ids = torch.rand(3, 9), torch.arange(9)
-    expected = levels(robustness[0], ids, 3), mean_rank(robustness, ids)
-    mine = robustness.clone()
-    with there(mine):
-        assert torch.equal(levels(mine[0], ids, 3).cpu(), expected[0])
-        assert torch.equal(mean_rank(mine, ids), expected[1])
-    with there(ids):
-        assert torch.equal(levels(robustness[0], ids, 3), expected[0])
-        assert torch.equal(mean_rank(robustness, ids), expected[1])
-
-
-def test_what_is_looked_at_in_float64_is_looked_at_on_the_processor():
-    norm, x = nn.BatchNorm2d(3, momentum=None), X.clone()
-    norm(9 * x)
-    norm.eval()
-    probabilities = LOGITS.softmax(1)
-    images = X.repeat(1, 1, 7, 7)
-    corrupted, mine = corrupt(images, IDS, type="brightness", intensity=2), images.clone()
-    with there(norm, x, probabilities, mine):
-        assert "0.11 times the deviation" in str(suspect_scale(norm, x))
-        with pytest.raises(ArcalError, match="these are probabilities"):
-            AdaptiveLabelSmoothing(3)(probabilities, LABELS)
-        assert torch.equal(corrupt(mine, IDS, type="brightness", intensity=2).cpu(), corrupted)

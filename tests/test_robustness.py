@@ -26,6 +26,8 @@ from arcal.orders import ORDERS
 from arcal.ranks import levels, mean_rank, rank
 from arcal.robustness import distance, score
 
+pytestmark = pytest.mark.processor
+
 values = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=60)
 
 
@@ -233,17 +235,6 @@ def test_gradient_order_where_the_gradient_vanishes():
     batch = [(torch.arange(2), torch.rand(2, 3), torch.zeros(2).long())]
     assert score(flat, batch, "gradient").robustness.isposinf().all()
     assert score(tied, batch, "gradient").robustness.tolist() == [0, 0]
-
-
-def test_gradient_order_where_squares_of_the_gradient_are_0():
-    """A gradient of 1e-30 is one: the input does not tie with others at inf."""
-
-    def saturated(x):
-        return torch.stack([2 + 3e-30 * x[:, 0] + 4e-30 * x[:, 1], 0 * x[:, 0]], dim=1)
-
-    batch = [(torch.arange(2), torch.zeros(2, 2), torch.zeros(2).long())]
-    found = score(saturated, batch, "gradient").robustness
-    assert found.tolist() == pytest.approx([2 / 5e-30] * 2)
 
 
 def test_gradient_order_where_the_gradient_is_infinite_ranks_nothing():

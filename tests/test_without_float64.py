@@ -12,6 +12,8 @@ from arcal.smoothing import AdaptiveLabelSmoothing
 from arcal.training.draws import draw
 from pretended_device import DEVICE, Pretended
 
+pytestmark = pytest.mark.processor
+
 IMAGES = torch.rand(12, 1, 28, 28, generator=torch.Generator().manual_seed(1))
 
 

@@ -36,18 +36,6 @@ def test_the_nearest_of_several_boundaries_is_found():
     assert torch.allclose(BoundaryProjection()(islands, x, None).distance, exact, rtol=1e-3)
 
 
-def test_what_lies_behind_a_region_without_gradient_is_found():
-    def model(x):  # the boundary x_0 = 1.5; no gradient up to x_0 = 1
-        return torch.stack([0.5 - (x[:, 0] - 1).relu(), 0 * x[:, 0]], dim=1)
-
-    x = torch.rand(5, 3, generator=seeded(1))
-    for bounds in (None, (0.0, 2.0)):
-        assert not BoundaryProjection(starts=0)(model, x, bounds).success.any()
-        found = BoundaryProjection()(model, x, bounds)
-        assert_honest(found, model, x, bounds)
-        torch.testing.assert_close(found.distance, 1.5 - x[:, 0], rtol=1e-2, atol=0)
-
-
 def tanh_network(seed):
     """2-32-32-2 units of tanh with steep boundaries all over the square: nothing is trained."""
     generator = torch.Generator().manual_seed(seed)

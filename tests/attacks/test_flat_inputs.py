@@ -7,6 +7,8 @@ import torch
 
 from arcal.attacks import BoundaryProjection
 
+pytestmark = pytest.mark.processor
+
 D, POWER = 100, 1e-4
 
 

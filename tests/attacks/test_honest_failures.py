@@ -13,8 +13,6 @@ from torch.utils.checkpoint import checkpoint
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.adversarial import verified
-from arcal.attacks.folding import folded
-from arcal.attacks.model import frozen
 from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
 from arcal.robustness import score
@@ -156,18 +154,6 @@ def test_no_gradient_is_said_to_be_the_reason(model):
     )
 
 
-def test_most_without_a_gradient_are_the_reason_though_some_have_one():
-    def cut_off(x):  # has a gradient in the first of eight inputs alone
-        lead = 9 - 1e-3 * x[:, 0]
-        return torch.stack([lead.clamp(max=8.9995), 0 * lead], dim=1)
-
-    x = torch.zeros(8, 80)
-    x[0] = 1.0
-    reason = BoundaryProjection()(cut_off, x).reason
-    assert "no gradient there for 7 of 8 of these inputs" in reason
-    assert "clips probabilities" in reason
-
-
 def test_a_masked_class_is_not_the_reason():
     def far(x):  # the first class leads everywhere within the bounds
         logits = linear(3, 6)(x).index_fill(1, torch.tensor([2]), -torch.inf)
@@ -202,40 +188,11 @@ def test_a_masked_class_is_as_if_it_were_not_there(attack, mask):
         attack(lambda x: masked(F.dropout(x, 0.1)), X)
 
 
-def test_twenty_thousand_classes():
-    model = linear(20_000, 6)
-    found = BoundaryProjection(3, starts=0)(model, X[:3])
-    assert found.success.all()
-    assert_honest(found, model, X[:3], (0.0, 1.0))
-
-
 @each_attack
 def test_one_class_that_is_not_masked_is_refused(attack):
     with pytest.raises(ArcalError, match="all classes but one") as caught:
         attack(lambda x: constant(x).masked_fill(torch.arange(3) > 0, -torch.inf), X)
     assert "\n" not in str(caught.value)
-
-
-class Viewing(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm, self.last = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(64, 4)
-
-    def forward(self, x):
-        x = F.relu(self.norm(self.conv(x)))
-        return self.last(x.view(x.size(0), -1))
-
-
-def test_a_view_after_a_convolution_has_a_twin_and_prints_nothing(capfd):
-    torch.manual_seed(0)
-    model, x = Viewing().eval(), torch.rand(9, 3, 6, 6)
-    with frozen(model):
-        twin: Any = folded(model, x)
-    assert twin is not model
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in twin.modules())
-    torch.testing.assert_close(twin(x), model(x))
-    assert BoundaryProjection(8)(model, x).success.all()
-    assert functools.reduce(str.__add__, capfd.readouterr()) == ""
 
 
 class Checkpointed(nn.Module):

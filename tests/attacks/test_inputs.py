@@ -15,6 +15,8 @@ from arcal.errors import ArcalError
 from arcal.orders import ORDERS
 from arcal.robustness import score
 
+pytestmark = pytest.mark.processor
+
 QUICKER = {"iterations": 80, "learning_rate": 0.02}
 EVERY = {
     name: replace(attack, **QUICKER) if isinstance(attack, CarliniWagner) else attack
@@ -64,15 +66,6 @@ def test_another_rows_mask_gives_another_distance(network, inputs):
     assert ((others / right).log().abs() > 0.05).sum() >= 3
 
 
-def test_points_to_start_from_are_those_of_the_row(network, inputs):
-    start = 1 - inputs["embeddings"]
-    together = BoundaryProjection(16)(network, inputs, None, start=start)
-    for i in range(5):
-        one = {name: part[i : i + 1] for name, part in inputs.items()}
-        alone = BoundaryProjection(16)(network, one, None, start=start[i : i + 1])
-        torch.testing.assert_close(together.x[i : i + 1], alone.x, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_each_row_is_scored_as_if_it_were_alone(order, network, inputs):
     ids, labels = torch.arange(5), torch.zeros(5).long()
@@ -96,23 +89,6 @@ def test_a_tensor_and_a_tuple_of_it_are_attacked_alike():
     assert torch.equal(plain.x, as_tuple.x)
     assert torch.equal(plain.passes, as_tuple.passes)
     assert rows(net, torch.arange(3)) is net
-
-
-def test_a_module_of_several_inputs_is_frozen_and_left_as_it_was(inputs):
-    class Whole(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = masked()
-
-        def forward(self, parts):
-            return self.net(**parts)
-
-    model = Whole().train()
-    trained = BoundaryProjection(16)(model, inputs, None)
-    assert model.net.dropout.training
-    assert all(p.requires_grad and p.grad is None for p in model.parameters())
-    evaluated = BoundaryProjection(16)(model.eval(), inputs, None)
-    assert torch.equal(trained.distance, evaluated.distance), "dropout was off"
 
 
 def test_an_attack_that_forgets_the_other_tensors_is_told(network, inputs):

@@ -140,19 +140,6 @@ def test_weights_are_drawn_with_their_rows_and_widen_the_interval_as_in_an_audit
     assert by_group[0].item() == pytest.approx(fast.estimate, abs=1e-12)
 
 
-def test_whole_weights_are_repeated_rows_in_the_estimate_and_a_draw_without_weight_is_none():
-    confidence, correct = draw(40)
-    times = torch.arange(40) % 3
-    sure, right = (one.repeat_interleave(times) for one in (confidence, correct))
-    for measure in (ece, smooth_ece, aurc):
-        value = bootstrap(measure, confidence, correct, weights=times, resamples=2).estimate
-        assert value == pytest.approx(measure(sure, right), abs=1e-6)
-    alone = torch.tensor([1.0, 0, 0, 0])
-    found = bootstrap(ece, confidence[:4], correct[:4], weights=alone, resamples=50)
-    assert 0 < found.samples.isnan().sum() < 50
-    assert found.percentile == (found.estimate, found.estimate)
-
-
 @pytest.mark.parametrize(
     ("measure", "options", "message"),
     [

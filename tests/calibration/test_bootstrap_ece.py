@@ -15,8 +15,10 @@ from arcal.calibration import (
     ece_by_chance,
     ece_if_calibrated,
 )
-from arcal.calibration.draws import chance, counts_within, drawn_counts
+from arcal.calibration.draws import counts_within, drawn_counts
 from arcal.errors import ArcalError
+
+pytestmark = pytest.mark.processor
 
 
 def draw(n, seed=0, slope=1.0, dtype=torch.float64):
@@ -61,16 +63,6 @@ def test_weights_of_whole_numbers_are_repeated_rows():
         assert samples[b].item() == pytest.approx(expected)
 
 
-def test_each_group_is_drawn_from_itself():
-    groups = torch.tensor([2, 0, 2, 2, 0, 3])
-    counts = torch.cat(list(counts_within(groups, 5, 3000, seed=0)), dim=1)
-    for group, size in ((0, 2), (2, 3), (3, 1)):
-        of_group = counts[groups == group]
-        assert torch.equal(of_group.sum(0), torch.full((3000,), float(size)).double())
-        assert of_group.mean(1) == pytest.approx(np.ones(size), abs=0.1)
-        assert of_group.var(1).numpy() == pytest.approx(np.full(size, 1 - 1 / size), abs=0.1)
-
-
 def test_ece_by_group_is_the_ece_of_each_and_its_draws_spread_as_bootstrap_s():
     confidence, correct = draw(1200, slope=0.85)
     groups = torch.randint(3, (1200,), generator=torch.Generator().manual_seed(1)) * 2
@@ -84,14 +76,6 @@ def test_ece_by_group_is_the_ece_of_each_and_its_draws_spread_as_bootstrap_s():
         assert ours.std().item() == pytest.approx(peer.samples.std().item(), rel=0.15)
     assert value[[1, 3, 5]].isnan().all()
     assert samples[:, [1, 3, 5]].isnan().all()
-
-
-def test_chance_is_right_as_often_as_the_confidence_says():
-    confidence = torch.linspace(0, 1, 5, dtype=torch.float64)
-    right = torch.cat(list(chance(confidence, 4000, seed=0)), dim=1).double()
-    assert right.mean(1).numpy() == pytest.approx(confidence.numpy(), abs=0.04)
-    assert right[0].max() == 0
-    assert right[-1].min() == 1
 
 
 def test_ece_by_chance_has_the_mean_in_closed_form():

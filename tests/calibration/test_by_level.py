@@ -52,11 +52,6 @@ def test_an_empty_level_is_nan_and_holds_no_errors(inputs):
     assert result.class_histogram[EMPTY].tolist() == [0] * Z
 
 
-def test_nothing_misclassified_has_no_shares():
-    result = by_level(torch.tensor([0.9]), torch.tensor([True]), torch.tensor([0]), 2)
-    assert result.misclassified.isnan().all()
-
-
 def test_mean_by_level_averages_anything(inputs):
     levels = inputs[2]
     values = torch.linspace(-5, 8, 400, dtype=torch.float64)

@@ -1,6 +1,5 @@
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +8,6 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from arcal.calibration import ClassWise, class_wise_ece
 from arcal.errors import ArcalError
-from tests.largest_tensor import Largest
 
 
 def by_the_formula(probabilities, labels, K=15):
@@ -52,17 +50,6 @@ def test_agrees_with_torchmetrics_class_by_class():
     assert class_wise_ece(probabilities, labels) == per_class.mean() > 0.01
 
 
-def test_a_case_by_hand():
-    probabilities = torch.tensor([[0.25, 0.75], [0.25, 0.75], [1.0, 0.0], [1.0, 0.0]])
-    labels = torch.tensor([1, 0, 0, 1])
-    sums = ClassWise(2, bins=4).update(probabilities, labels)
-    assert sums.count.tolist() == [[2, 0, 0, 2], [2, 0, 2, 0]]
-    assert sums.label_sums.tolist() == [[1, 0, 0, 1], [1, 0, 1, 0]]
-    assert sums.probability_sums.tolist() == [[0.5, 0, 0, 2], [0, 0, 1.5, 0]]
-    assert sums.per_class.tolist() == [(0.5 + 1) / 4, (1 + 0.5) / 4]
-    assert sums.ece == 0.375
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_streaming_is_one_shot_to_the_bit_in_any_order(dtype):
     """Probabilities down to 1e-20, and float64 ones, too."""
@@ -86,28 +73,6 @@ def test_streaming_is_one_shot_to_the_bit_in_any_order(dtype):
         assert torch.equal(other.probability_sums, whole.probability_sums)
         assert other.ece == whole.ece
     assert int(parts[0].count.sum()) == 7770  # left as they were
-
-
-def test_sums_of_as_many_rows_as_promised_are_exact():
-    """Odd multiples of the grid near 1, 2**23 of them: float64 has no bit to spare."""
-    p = 1 - 2.0**-30
-    sums = ClassWise(1).update(torch.tensor([[p]], dtype=torch.float64), torch.tensor([0]))
-    for _ in range(23):
-        sums.merge(sums)
-    assert sums.probability_sums[0, -1] == 2**23 - 2**-7
-    assert sums.merge(sums).ece == 2**-30
-
-
-def test_no_second_matrix_is_in_memory():
-    """Of 50,000 inputs and 1,000 classes each has 400 MB."""
-    p, labels = draw(3000, 100, dtype=torch.float64)
-    with Largest() as largest:
-        error = class_wise_ece(p, labels)
-    assert largest.bytes < p.nbytes
-    in_parts = ClassWise(100)
-    for some, own in zip(p.split(7), labels.split(7), strict=True):
-        in_parts.update(some, own)
-    assert in_parts.ece == error
 
 
 @settings(deadline=None, max_examples=50)
@@ -150,19 +115,3 @@ def test_refuses_bad_input_in_one_line(probabilities, labels, bins, message):
     with pytest.raises(ArcalError, match=message) as error:
         class_wise_ece(torch.tensor(probabilities), torch.tensor(labels), bins)
     assert "\n" not in str(error.value)
-
-
-def test_refuses_no_inputs_other_classes_and_other_bins():
-    with pytest.raises(ArcalError, match="no inputs"):
-        class_wise_ece(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
-    with pytest.raises(ArcalError, match="classes must be at least 1"):
-        ClassWise(0)
-    sums = ClassWise(2).update(torch.eye(2), torch.arange(2))
-    for others in (ClassWise(3), ClassWise(2, 10)):
-        with pytest.raises(ArcalError, match="cannot merge"):
-            sums.merge(others)
-    with pytest.raises(ArcalError, match="3 classes, not 2"):
-        sums.update(torch.eye(3), torch.arange(3))
-    with pytest.raises(ArcalError):
-        sums.update(torch.eye(2), torch.tensor([0, 2]))
-    assert np.array_equal(sums.count.sum(1), [2, 2])

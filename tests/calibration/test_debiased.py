@@ -11,7 +11,6 @@ from arcal.calibration import (
     Reliability,
     debiased_ece,
     debiased_squared,
-    ece,
     ece_if_calibrated,
 )
 from arcal.errors import ArcalError
@@ -94,20 +93,6 @@ def test_the_expectation_of_the_square_is_the_truth_exactly(truth):
     )
     gaps = np.array(truth) - [0.3, 0.9]
     assert mean == pytest.approx((np.array([4, 5]) / 9 * gaps**2).sum(), abs=1e-14)
-
-
-def test_the_floor_is_what_calibrated_models_show():
-    """An upper bound by Hoeffding's inequality, and a close one: within 2 % on 15 bins."""
-    generator = torch.Generator().manual_seed(2)
-    confidence = draw(300, generator)[0]
-    shown = [
-        ece(confidence, torch.rand(300, generator=generator, dtype=torch.float64) < confidence)
-        for _ in range(1000)
-    ]
-    floor = ece_if_calibrated(confidence)
-    error = np.std(shown) / 1000**0.5
-    assert -4 * error < floor - np.mean(shown) < 4 * error + 0.02 * floor
-    assert error < 0.02 * floor
 
 
 def test_small_cases_by_hand():

@@ -10,6 +10,8 @@ from torchmetrics.classification import BinaryCalibrationError, MulticlassCalibr
 from arcal.calibration import Reliability, confidence_and_correct, ece, mce, rmsce
 from arcal.errors import ArcalError
 
+pytestmark = pytest.mark.processor
+
 
 def by_the_formula(confidence, correct, K=15):
     """Section 3, literally: sum over buckets of |B_k|/N |acc(B_k) - conf(B_k)|."""
@@ -111,27 +113,6 @@ def test_each_confidence_falls_in_its_bin(K, dtype):
         assert bin_of(near) == (k - 1 if near.double() <= edge else k)
 
 
-def test_a_column_of_a_table_is_taken_without_a_warning():
-    confidence = torch.tensor([[0.25, 9.0], [0.75, 9.0]]).double()[:, 0]
-    assert ece(confidence, torch.tensor([False, True])) == 0.25
-
-
-def test_bins_report_accuracy_and_confidence_and_nan_where_empty():
-    reliability = Reliability(4).update(
-        torch.tensor([0.3, 0.4, 0.9], dtype=torch.float64), torch.tensor([True, False, True])
-    )
-    assert reliability.count.tolist() == [0, 2, 0, 1]
-    torch.testing.assert_close(
-        reliability.accuracy, torch.tensor([math.nan, 0.5, math.nan, 1]).double(), equal_nan=True
-    )
-    torch.testing.assert_close(
-        reliability.confidence,
-        torch.tensor([math.nan, 0.35, math.nan, 0.9], dtype=torch.float64),
-        equal_nan=True,
-    )
-    assert reliability.ece == pytest.approx(2 / 3 * 0.15 + 1 / 3 * 0.1, abs=1e-15)
-
-
 def test_streaming_float32_is_one_shot_to_the_bit_in_any_order():
     confidence, correct = draw(300_000, dtype=torch.float32)
     whole = Reliability().update(confidence, correct)
@@ -175,13 +156,6 @@ def test_refuses_bad_input_in_one_line(confidence, correct, bins, message):
     with pytest.raises(ArcalError, match=message) as error:
         ece(torch.tensor(confidence), torch.tensor(correct), bins)
     assert "\n" not in str(error.value)
-
-
-def test_refused_batch_leaves_the_sums():
-    reliability = Reliability().update(torch.tensor([0.5]), torch.tensor([True]))
-    with pytest.raises(ArcalError):
-        reliability.update(torch.tensor([0.5, math.nan]), torch.tensor([True, True]))
-    assert int(reliability.count.sum()) == 1
 
 
 def test_refuses_to_merge_other_bins():

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, binomtest, multinomial, norm
 
-from arcal.calibration import Reliability, clopper_pearson
+from arcal.calibration import clopper_pearson
 from arcal.calibration.intervals import tango
 from arcal.errors import ArcalError
 
@@ -28,15 +28,6 @@ def test_holds_the_truth_at_least_as_often_as_it_says(n):
     low, high = (end.numpy() for end in clopper_pearson(x, torch.full_like(x, n), 0.8))
     for p in np.linspace(0, 1, 101):
         assert binom.pmf(np.arange(n + 1), n, p)[(low <= p) & (p <= high)].sum() >= 0.8
-
-
-def test_takes_the_bins_of_a_reliability_and_rules_nothing_out_where_empty():
-    sums = Reliability(4).update(torch.tensor([0.4, 0.9, 0.8]), torch.tensor([True, False, False]))
-    low, high = clopper_pearson(sums.correct_sums, sums.count)
-    assert low.tolist() == pytest.approx([0, 0.025, 0, 0])
-    assert high.tolist() == pytest.approx([1, 1, 1, 1 - 0.025**0.5])
-    low, high = clopper_pearson(torch.zeros(2, 3).long(), torch.full((2, 3), 5))
-    assert low.shape == high.shape == (2, 3)
 
 
 @pytest.mark.parametrize(

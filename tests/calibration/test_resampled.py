@@ -10,6 +10,8 @@ from arcal.calibration.draws import drawn_counts, stored_counts
 from arcal.calibration.resampled import resampled_scores, scores_of
 from arcal.errors import ArcalError
 
+pytestmark = pytest.mark.processor
+
 MEASURES = {
     "accuracy": lambda p, y: confidence_and_correct(p, y)[1].double().mean().item(),
     "confidence": lambda p, y: confidence_and_correct(p, y)[0].mean().item(),

@@ -1,7 +1,5 @@
 """Smooth ECE against its definition, closed forms, and the figures of another library."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,6 @@ from scipy.stats import norm
 from arcal.calibration import smooth_ece
 from arcal.calibration.draws import chance
 from arcal.calibration.smooth import smooth_ece_by_chance
-from arcal.errors import ArcalError
 
 
 def direct(confidence, correct, weights=None, T=800):
@@ -72,39 +69,6 @@ def test_agrees_with_relplot(N, slope, figure):
     It looks for the bandwidth in steps of 1/1024 and sums over 200 points or a few more.
     """
     assert smooth_ece(*fixed(N, slope)) == pytest.approx(figure, abs=1e-3)
-
-
-def test_residuals_of_one_sign_are_summed():
-    confidence = torch.tensor([0.2, 0.6, 0.61, 1.0])
-    assert smooth_ece(confidence, torch.ones(4, dtype=torch.bool)) == pytest.approx(
-        1 - confidence.mean().item(), abs=1e-7
-    )
-    nearly = torch.full((10,), 1 - 2.0**-20)
-    assert smooth_ece(nearly, torch.ones(10, dtype=torch.bool)) == pytest.approx(2.0**-20, abs=1e-9)
-    assert smooth_ece(torch.ones(9), torch.ones(9, dtype=torch.bool)) == 0
-
-
-def test_two_residuals_that_cancel_where_the_bandwidth_reaches():
-    """+-a at two points d apart, far from the ends: 2 a erf(d / sqrt(8) s) = s."""
-    confidence = torch.tensor([0.45, 0.55], dtype=torch.float64).repeat_interleave(100)
-    correct = torch.tensor([50, 50]).repeat_interleave(100) > torch.arange(100).repeat(2)
-    a = 0.05 / 2
-    expected = brentq(lambda s: 2 * a * math.erf(0.1 / (8**0.5 * s)) - s, 1e-3, 1)
-    assert smooth_ece(confidence, correct) == pytest.approx(expected, abs=2e-6)
-
-
-@pytest.mark.parametrize(
-    ("confidence", "correct", "message"),
-    [
-        ([], [], "no inputs"),
-        ([90.0], [True], "softmax"),
-        ([0.5], [True, False], "1 booleans"),
-    ],
-)
-def test_refuses_bad_input_in_one_line(confidence, correct, message):
-    with pytest.raises(ArcalError, match=message) as error:
-        smooth_ece(torch.tensor(confidence), torch.tensor(correct, dtype=torch.bool))
-    assert "\n" not in str(error.value)
 
 
 def test_smooth_eces_by_chance_are_those_of_labels_drawn_by_the_confidences():

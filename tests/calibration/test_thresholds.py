@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betainc
@@ -78,27 +77,6 @@ def test_clusters_that_are_right_or_wrong_as_a_whole_seldom_pass_at_a_lower_accu
             )
     assert passed[True] <= 15
     assert passed[False] > 30
-
-
-def test_how_many_clusters_without_an_error_it_takes():
-    for accuracy, n in ((0.9, 44), (0.95, 90), (0.99, 459)):
-        right = torch.ones(3 * n, dtype=torch.bool)
-        of = torch.arange(3 * n) % n
-        found = act_above(torch.ones(3 * n), right, accuracy, clusters=of)
-        assert found is not None
-        assert (found.coverage, found.n) == (1, 3 * n)
-        assert act_above(right.float(), right, accuracy, clusters=of % (n - 1)) is None
-
-
-def test_equal_weights_are_no_weights():
-    confidence = torch.linspace(0.5, 1, 1000)
-    right = torch.rand(1000, generator=torch.Generator().manual_seed(1)) < confidence.sqrt()
-    without = act_above(confidence, right, 0.85)
-    assert without is not None
-    found = act_above(confidence, right, 0.85, weights=torch.full((1000,), 0.3))
-    assert found is not None
-    assert (found.confidence, found.n) == (without.confidence, without.n)
-    assert found.share_right == pytest.approx(without.share_right)
 
 
 @given(st.integers(0, 10_000))

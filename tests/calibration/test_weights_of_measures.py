@@ -12,10 +12,11 @@ from arcal.calibration import (
     ece,
     equal_mass_ece,
     mce,
-    mean_by_level,
     nll,
     rmsce,
 )
+
+pytestmark = pytest.mark.processor
 
 N, Z, R = 200, 4, 3
 DRAW = np.random.default_rng(0)
@@ -81,19 +82,6 @@ def test_bins_of_equal_width_are_those_of_numpy():
     assert class_wise_ece(P, LABELS, weights=WEIGHTS) == pytest.approx(np.mean(by_class), abs=1e-9)
 
 
-def test_bins_of_equal_mass_are_those_of_numpy():
-    K, confidence = 5, CONFIDENCE + 1e-6 * np.arange(N) / N  # all different
-    order = np.argsort(confidence)
-    w, gap = WEIGHTS[order], (CORRECT - confidence)[order]
-    low = np.concatenate([[0], w.cumsum()[:-1]]) / w.sum()
-    high, total = w.cumsum() / w.sum(), 0.0
-    for k in range(K):
-        inside = np.clip(np.minimum(high, (k + 1) / K) - np.maximum(low, k / K), 0, None)
-        total += abs((inside * gap).sum())
-    found = equal_mass_ece(confidence, CORRECT, K, weights=WEIGHTS)
-    assert found == pytest.approx(total, abs=1e-9)
-
-
 def test_levels_are_those_of_numpy():
     found = by_level(CONFIDENCE, CORRECT, LEVELS, R, labels=LABELS, weights=WEIGHTS)
     plain = by_level(CONFIDENCE, CORRECT, LEVELS, R, labels=LABELS)
@@ -111,20 +99,6 @@ def test_levels_are_those_of_numpy():
         assert found.ece[r].item() == pytest.approx(expected)
 
 
-def test_levels_of_whole_weights_are_those_of_repeated_rows_and_one_without_weight_has_no_figure():
-    rows = CONFIDENCE, CORRECT, LEVELS
-    found = by_level(*rows, R, weights=TIMES)
-    confidence, correct, levels = (np.repeat(one, TIMES) for one in rows)
-    expected = by_level(confidence, correct, levels, R)
-    for name in ("accuracy", "confidence", "ece", "gap", "misclassified"):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
-    without = by_level(*rows, R, weights=LEVELS > 0)
-    assert without.ece.isnan().tolist() == without.gap.isnan().tolist() == [True, False, False]
-    assert without.misclassified[0] == 0
-    some = mean_by_level([np.inf, 1.0, 2.0], [0, 0, 1], 3, weights=[0, 3, 1])
-    assert some.nan_to_num(-1).tolist() == [1, 2, -1]
-
-
 @pytest.mark.parametrize(("measure", "rows"), MEASURES)
 @pytest.mark.parametrize("wrong", [[1.0], [-1.0] * N, [0.0] * N, [np.nan] * N, ["heavy"] * N])
 def test_other_weights_raise(measure, rows, wrong):
@@ -132,11 +106,3 @@ def test_other_weights_raise(measure, rows, wrong):
         measure(*rows, weights=wrong)
     with pytest.raises(ArcalError, match="weights"):
         by_level(CONFIDENCE, CORRECT, LEVELS, R, weights=wrong)
-
-
-@pytest.mark.parametrize(("measure", "rows"), MEASURES)
-def test_no_inputs_and_no_bins_raise(measure, rows):
-    with pytest.raises(ArcalError, match="no inputs"):
-        measure(*(one[:0] for one in rows), weights=[])
-    with pytest.raises(ArcalError, match="bins"):
-        measure(*rows, 0, weights=WEIGHTS)

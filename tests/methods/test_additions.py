@@ -1,14 +1,13 @@
 """What goes together with what: every pair works, or is one line."""
 
 from itertools import combinations
-from typing import Annotated
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from arcal.errors import ArcalError
-from arcal.methods import METHODS, AdaLS, Method, Setting, complete_settings, method_named
+from arcal.methods import METHODS, AdaLS, complete_settings, method_named
 from arcal.methods.additions import ADDITIONS
 from arcal.training.run import Run
 
@@ -87,31 +86,6 @@ def test_what_is_not_given_is_not_in_a_run(batch, network):
     (loss,) = method_named("vanilla", 4, nothing).losses(model, ids, x, labels)
     torch.testing.assert_close(loss, F.cross_entropy(network()(x), labels))
     assert torch.equal(model.seen[0], x)
-
-
-def test_a_setting_of_a_method_s_own_keeps_its_name():
-    """A method of another package may have had one before there was such an addition."""
-
-    class Mine(Method):
-        name = "mine"
-
-        def __init__(
-            self, Z: int, *, noise: Annotated[float, Setting("of my own", at_least=0)] = 0.0
-        ):
-            super().__init__()
-            self.noise, self.entropy = noise, noise
-
-        def criterion(self, logits, ids, labels):
-            return F.cross_entropy(logits, labels)
-
-    assert [setting.help for setting in Mine.settings() if setting.name == "noise"] == ["of my own"]
-    METHODS["mine"] = Mine
-    try:
-        assert complete_settings("mine", {"mbls": 6.0}) == {"noise": 0.0, "mbls": 6.0}
-        method = method_named("mine", 4, {"noise": 0.5, "mbls": 6.0})
-    finally:
-        del METHODS["mine"]
-    assert (method.noise, method.added.noise, method.added.mbls) == (0.5, None, 6.0)
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,3 @@ def test_loss_and_gradient_are_the_method_s_and_12_times_the_divergence(name, ba
     expected.backward()
     for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
-
-
-def test_without_a_weight_it_trains_on_augmix_s_images(batch, network):
-    ids, x, labels = batch
-    model = network()
-    torch.manual_seed(3)
-    (loss,) = method_named("vanilla", 4, {"augmix": 0}).losses(model, ids, x, labels)
-    torch.manual_seed(3)
-    images = augmix(x)
-    assert torch.equal(model.seen[0], images)
-    torch.testing.assert_close(loss, F.cross_entropy(network()(images), labels))

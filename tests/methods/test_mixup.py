@@ -6,10 +6,8 @@ import torch.nn.functional as F
 from scipy.stats import kstest
 from torch import nn
 
-from arcal.errors import ArcalError
-from arcal.methods import METHODS, AdaLS, method_named
+from arcal.methods import AdaLS, method_named
 from arcal.smoothing import soften
-from arcal.training.run import Run
 
 B, Z = 12, 5
 IDS, LABELS = torch.arange(B) * 2, torch.arange(B) % Z
@@ -95,18 +93,3 @@ def test_shares_are_from_beta_and_partners_are_any():
     partners = torch.stack([j for _, j in mixtures if len(j)])
     counts = torch.stack([torch.bincount(column, minlength=B) for column in partners.T])
     assert counts.float().div(len(partners)).sub(1 / B).abs().max() < 0.05
-
-
-def test_it_is_a_setting_of_a_run():
-    run = Run(method="label-smoothing", settings={"epsilon": 0.1, "mixup": 0.2})
-    assert run.settings == {"epsilon": 0.1, "mixup": 0.2}
-    assert method_named("vanilla", Z, Run(settings={"mixup": 0.2}).settings).added.mixup == 0.2
-    assert METHODS["vanilla"](Z).added.mixup is None
-    cases = [
-        ({"settings": {"mixup": 0.0}}, "mixup is 0.0: it must be at least 0.001 and at most 1000"),
-        ({"settings": {"mixup": float("inf")}}, "mixup is inf"),
-        ({"method": "ccat", "settings": {"mixup": 0.2}}, "ccat makes its own inputs: leave mixup"),
-    ]
-    for what, says in cases:
-        with pytest.raises(ArcalError, match=says):
-            Run(**what)

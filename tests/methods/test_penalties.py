@@ -60,21 +60,6 @@ def test_mbls_penalises_what_is_beyond_the_margin(name, settings):
     np.testing.assert_allclose(penalised, expected, atol=1e-6)
 
 
-def test_both_penalties_are_added_once_to_a_mixed_batch(batch, network):
-    ids, x, labels = batch
-    for mixing in ({"mixup": 0.4}, {"regmixup": 20.0}):
-        losses = []
-        for settings in ({}, {"entropy": 0.2, "mbls": 0.5}):
-            torch.manual_seed(3)
-            model = network()
-            torch.manual_seed(3)
-            (loss,) = method_named("vanilla", 4, mixing | settings).losses(model, ids, x, labels)
-            losses.append(loss.item())
-        logits = network()(model.seen[0])
-        more = 0.1 * margin_penalty(logits, 0.5) - 0.2 * mean_entropy(logits)
-        assert losses[1] == pytest.approx(losses[0] + more.item(), rel=1e-5)
-
-
 def test_a_masked_class_is_at_no_distance():
     logits = torch.tensor([[9.0, 1.0, -torch.inf]], requires_grad=True)
     penalty = margin_penalty(logits, m=6.0)

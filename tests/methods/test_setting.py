@@ -1,6 +1,5 @@
 """What a constructor's annotations say of its settings, and what is refused."""
 
-import math
 from typing import Annotated
 
 import pytest
@@ -8,20 +7,6 @@ import pytest
 from arcal.errors import ArcalError
 from arcal.methods import Method, Setting
 from arcal.methods.setting import declared_by
-
-
-@pytest.mark.parametrize(
-    ("setting", "inside", "outside"),
-    [
-        (Setting(above=0), [1e-9, 5], [0, -1, math.inf, math.nan, "auto", None]),
-        (Setting(at_least=0, below=1), [0, 0.5], [-0.1, 1, 1.5]),
-        (Setting(above=0, at_most=1), [0.5, 1], [0, 1.1]),
-        (Setting(), [-1, math.inf, "auto", None], []),
-    ],
-)
-def test_bounds(setting, inside, outside):
-    assert [setting.contains(value) for value in inside] == [True] * len(inside)
-    assert [setting.contains(value) for value in outside] == [False] * len(outside)
 
 
 class Made(Method):

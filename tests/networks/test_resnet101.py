@@ -41,13 +41,6 @@ def test_parameter_count(whole):
     assert len(layers(whole, nn.Conv2d)) == 1 + 3 * 33 + 4  # 101 counts the dense layer, not these
 
 
-def test_conventions(whole):
-    assert all(c.bias is None for c in layers(whole, nn.Conv2d))
-    assert {(n.eps, n.momentum) for n in layers(whole, nn.BatchNorm2d)} == {(1e-5, 0.1)}
-    strided = [c.kernel_size for c in layers(whole, nn.Conv2d) if c.stride == (2, 2)]
-    assert sorted(strided) == [(1, 1)] * 3 + [(3, 3)] * 3 + [(7, 7)]  # 1x1: the projections
-
-
 @torch.no_grad()
 def test_computes_what_the_original_describes(shake):
     network = shake(resnet(blocks=(2, 1, 1, 2), width=8)).double().eval()

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from arcal.errors import ArcalError
-from arcal.networks import ResNetV2, build, decayed, kernels
+from arcal.networks import build, decayed, kernels
 
 
 def resnet29(shape=(3, 32, 32)) -> Any:
@@ -91,9 +91,3 @@ def test_only_kernels_are_penalised():
     assert len(decayed(network, "all")) == len(list(network.parameters()))
     with pytest.raises(ArcalError, match="'biases' is unknown"):
         decayed(network, "biases")  # pyright: ignore[reportArgumentType]
-
-
-@pytest.mark.parametrize("depth", [2, 28, 30])
-def test_depths_that_do_not_exist(depth):
-    with pytest.raises(ArcalError, match="9n \\+ 2"):
-        ResNetV2(classes=10, shape=(3, 32, 32), generator=torch.Generator(), depth=depth)

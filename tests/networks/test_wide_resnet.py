@@ -3,12 +3,10 @@
 from itertools import pairwise
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from arcal.errors import ArcalError
 from arcal.networks import WideResNet
 
 
@@ -70,19 +68,3 @@ def test_computes_what_the_original_describes(shake):
     expected = F.linear(z, network.classifier.weight, network.classifier.bias)
     assert expected.std(0).min() > 1e-3
     torch.testing.assert_close(network(x), expected)
-
-
-def test_conventions():
-    network = wide_resnet(width=2)
-    assert all(c.bias is None for c in layers(network, nn.Conv2d))
-    for norm in layers(network, nn.BatchNorm2d):
-        assert (norm.eps, norm.momentum) == (1e-5, pytest.approx(1 - 0.9))
-    assert isinstance(network.stem, nn.Conv2d)  # no batch norm after it
-    assert len(layers(network, nn.Conv2d)) == 28  # 1 + 24 and 3 projections; 28 counts the dense
-    assert sum(c.kernel_size == (1, 1) for c in layers(network, nn.Conv2d)) == 3
-
-
-@pytest.mark.parametrize(("depth", "width"), [(27, 10), (4, 10), (28, 0)])
-def test_networks_that_do_not_exist(depth, width):
-    with pytest.raises(ArcalError, match="does not exist"):
-        wide_resnet(depth=depth, width=width)

@@ -43,7 +43,8 @@ class Normalization:
 
     def layer(self) -> Normalize:
         """The normalisation as a layer, whose buffers are float32 `(C, 1, 1)`."""
-        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
+        numbers = (torch.tensor(values, device="cpu") for values in (self.mean, self.std))
+        mean, std = (one.view(-1, 1, 1) for one in numbers)
         return Normalize(mean, std)
 
 

@@ -1,9 +1,5 @@
 """A temperature by unlabelled inputs: against a solver, a known truth, and its intervals."""
 
-import math
-import pickle
-from copy import deepcopy
-
 import pytest
 import torch
 from posthoc_examples import draw
@@ -11,9 +7,7 @@ from torch import Tensor
 
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import BatchTemperature, fit_batch_temperature, fit_temperature
-from arcal.calibration.posthoc.batch_temperature import confident_at, score
 from arcal.errors import ArcalError
-from tests.largest_tensor import Largest
 
 
 def halved(log_p: Tensor, target: float, low: float, high: float) -> float:
@@ -86,21 +80,6 @@ def test_intervals_hold_the_share_of_the_whole_population(calibrated):
     assert few.high - few.low > 3 * (many.high - many.low)
 
 
-@pytest.mark.parametrize("telling", [False, True])
-def test_an_entropy_that_tells_less_leaves_more_in_doubt(telling):
-    """Of 400 inputs 80 are wrong, any of them or only the least sure: of those that are as sure
-
-    as 320, and of the others, as many are wrongly placed, and that is what the accuracy rests on.
-    """
-    sure = torch.linspace(0.6, 0.99, 400, dtype=torch.float64)
-    log_p = torch.stack([sure, 1 - sure], 1).log()
-    wrong = torch.arange(400) < 80 if telling else torch.arange(400) % 5 == 0
-    today = fit_batch_temperature(log_p, wrong.long()).estimate(log_p.repeat(200, 1))
-    misplaced = 2 * int((wrong & (torch.arange(400) >= 80)).sum())
-    reach = 1.96 * math.sqrt(max(misplaced, 1.96**2)) / 400
-    assert (today.high - today.low) / 2 == pytest.approx(reach, rel=0.2, abs=0.003)
-
-
 def test_a_single_logit_is_told_what_to_pass():
     fitted = fit_batch_temperature(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
     z = torch.tensor([[0.5], [2.0]])
@@ -119,24 +98,6 @@ def test_a_moving_window_forgets():
     last = [stream.update(batch) for batch in easy.split(100)][-1]
     assert pytest.approx(fresh().estimate(easy[-300:]).T, rel=1e-9) == last.T
     assert stream.temperature.T.item() == last.T
-
-
-def test_only_the_window_is_kept_of_a_large_batch():
-    stream = fresh(window=30)
-    log_p = draw(N=1000)[0].log_softmax(1)
-    for batch in (log_p, log_p[:20]):
-        stream.update(batch)
-        recent = stream.state_dict()["recent"]
-        assert len(recent) == 30
-        assert recent.untyped_storage().nbytes() == recent.nbytes
-
-
-def test_a_stream_can_be_copied_and_pickled():
-    stream = fresh()
-    stream.update(draw(50)[0].log_softmax(1))
-    for copy in (deepcopy(stream), pickle.loads(pickle.dumps(stream))):
-        copy.update(draw(20)[0].log_softmax(1))
-        assert ["seen=50" in repr(stream), "seen=70" in repr(copy)] == [True, True]
 
 
 def test_inputs_of_other_classes_are_doubted(calibrated):
@@ -180,11 +141,3 @@ def test_scores_that_many_inputs_share():
     assert 0.79 < today.high < 0.85
     assert calibrated.estimate(log_p[-450:]).accuracy < 0.6  # of the unsure leaf alone
     assert calibrated.estimate(log_p[:550]).accuracy == 1
-
-
-def test_of_many_inputs_and_classes_no_whole_copy_is_made():
-    log_p = torch.zeros(4000, 500, dtype=torch.float64).log_softmax(1)
-    with Largest() as largest:
-        score(log_p, 2.0)
-        confident_at(log_p, 0.5, 0.1, 10.0)
-    assert 0 < largest.bytes < log_p.nbytes / 4

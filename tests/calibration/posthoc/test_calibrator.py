@@ -15,8 +15,9 @@ from arcal.calibration.posthoc import (
     as_calibration_set,
     from_state,
 )
-from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.errors import ArcalError
+
+pytestmark = pytest.mark.processor
 
 every_kind = pytest.mark.parametrize("kind", POSTHOC)
 
@@ -152,12 +153,6 @@ def test_energy_that_is_missing_or_of_other_inputs_is_one_line(calibrators):
             calibrators["ebs"](log_p, energy=energy)
         with pytest.raises(ArcalError, match=line):
             POSTHOC["ebs"](log_p, labels, energy=energy)
-
-
-def test_a_calibrator_without_a_map_says_so():
-    log_p, _ = draw(N=4)
-    with pytest.raises(NotImplementedError, match="Calibrator does not say how it calibrates"):
-        Calibrator()(log_p)
 
 
 @every_kind

@@ -21,7 +21,6 @@ from arcal.calibration.posthoc import (
     fit_smart,
     fit_temperature,
 )
-from arcal.calibration.posthoc._scaled import Tempered
 from arcal.calibration.posthoc.smart import logit_gap
 from arcal.errors import ArcalError
 
@@ -95,30 +94,6 @@ def test_what_is_far_outside_has_a_temperature_in_bounds(kind):
         assert torch.equal(found(far).argmax(1), far.argmax(1))
 
 
-@pytest.mark.parametrize("scale", [0.01, 1e6])
-def test_losses_along_a_search_are_those_of_a_softmax(scale):
-    """Temperatures that go their own ways, some steps small and some large, there and back."""
-    z, labels = draw(N=300, Z=40)
-    z = (scale * z).log_softmax(1)
-    z[0], z[1] = math.log(1 / 40), torch.tensor([0.0, *[-1e9] * 39]).log_softmax(0)
-    tempered, generator = Tempered(z, labels), torch.Generator().manual_seed(0)
-    T = torch.full((300,), 2 * scale, dtype=torch.float64)
-    for step in (0.0, 0.0, 0.001, 0.03, 0.1, 0.1, 0.5, 3.0, 0.01):
-        T = T * (step * torch.randn(300, generator=generator, dtype=torch.float64)).exp()
-        T.requires_grad_()
-        p = (z / T[:, None]).softmax(1)
-        for ours, expected in (
-            (tempered.log_loss(T), F.cross_entropy(z / T[:, None], labels, reduction="none")),
-            (tempered.squared_error(T), (p - F.one_hot(labels, 40)).square().sum(1)),
-        ):
-            torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
-            slopes = [
-                torch.autograd.grad(x.sum(), T, retain_graph=True)[0] for x in (ours, expected)
-            ]
-            torch.testing.assert_close(*(T * x for x in slopes), rtol=1e-10, atol=1e-10)
-        T = T.detach()
-
-
 def by_energy(N: int = 6000, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of high energy are right less often than their probabilities say."""
     log_p, _ = draw(N=N, seed=seed)
@@ -149,17 +124,6 @@ def test_ebs_is_its_formula_and_no_worse_than_scipys_optimum():
 
     peer = minimize(squared_error, (0.5, 0.5), method="Nelder-Mead", bounds=[(0, 20)] * 2)
     assert squared_error(found.theta.numpy()) <= peer.fun + 1e-5
-
-
-def test_ebs_is_the_same_in_any_units_of_the_energy():
-    log_p, labels, _ = by_gap()
-    energy = energy_of(log_p)
-    expected = fit_ebs(log_p, labels, energy=energy)(log_p, energy=energy)
-    one = fit_temperature(log_p, labels)(log_p)
-    assert nll(expected, labels) < nll(one, labels) - 1e-3
-    for factor in (0.01, 100.0):
-        found = fit_ebs(log_p, labels, energy=factor * energy)
-        assert torch.allclose(found(log_p, energy=factor * energy), expected, atol=1e-4)
 
 
 def test_ebs_without_logits_is_one_line():

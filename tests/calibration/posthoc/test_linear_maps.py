@@ -14,8 +14,9 @@ from arcal.calibration.posthoc import (
     fit_dirichlet,
     fit_vector,
 )
-from arcal.calibration.posthoc.dirichlet import STRENGTHS
 from arcal.errors import ArcalError
+
+pytestmark = pytest.mark.processor
 
 
 def skewed(N: int = 3000, seed: int = 0):
@@ -102,14 +103,6 @@ def test_inputs_of_one_class_are_counted_as_they_were_given(fit):
     log_p, _ = draw(N=9)
     with pytest.raises(ArcalError, match="9 validation inputs of fewer than two classes"):
         fit(log_p.log_softmax(1), torch.ones(9, dtype=torch.int64))
-
-
-def test_a_class_with_one_input_can_be_left_out_of_the_choice():
-    """Of the two inputs that are left without the third of each label, both are of one class."""
-    log_p = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.8, 0.2], [0.5, 0.5]]).log()
-    labels = torch.tensor([0, 0, 0, 1])
-    chosen = fit_dirichlet(log_p, labels)
-    assert chosen.W.equal(fit_dirichlet(log_p, labels, strength=STRENGTHS[0]).W)
 
 
 def test_dirichlet_is_fitted_where_most_classes_have_no_inputs():

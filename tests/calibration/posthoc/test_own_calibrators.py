@@ -75,16 +75,6 @@ def fit_squeezed_to(sure, weights):
     return fit_temperature(sure.log_probabilities, sure.labels, weights=weights).T
 
 
-def test_weights_are_refused_by_a_fit_that_takes_none(sure):
-    register(Squeezed, lambda log_p, labels: Squeezed(2.0))
-    try:
-        refused = arcal.calibrate(sure, calibrators=["squeezed"], weights=[0.5, 1] * 200)
-    finally:
-        for table in (POSTHOC, EVALUATED, CALIBRATORS):
-            table.pop("squeezed")
-    assert "takes no weights" in refused.choice.refused["squeezed"]
-
-
 def test_what_is_no_calibrator_of_ones_own_is_one_line():
     with pytest.raises(ArcalError, match="arcal has its own calibrator 'temperature'"):
         register(Temperature, fit_temperature)

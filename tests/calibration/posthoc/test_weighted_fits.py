@@ -1,19 +1,15 @@
 """Weights in the fits: as often as an input is counted, whatever their unit."""
 
-import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
 
 from arcal.calibration.posthoc import (
     POSTHOC,
     CalibrationSet,
     as_calibration_set,
     fit_batch_temperature,
-    fit_dirichlet,
     fit_spline,
     fit_temperature,
-    fit_vector,
 )
 from arcal.errors import ArcalError
 
@@ -58,36 +54,6 @@ def test_weight_0_is_not_there_and_the_unit_does_not_matter(name, given):
     assert alike(fitted(name, logits, labels, torch.ones(N) * 1e-3), plain, logits, 1e-4)
     heavy = 1 + 9 * (labels == 0).double()
     assert not alike(fitted(name, logits, labels, heavy), plain, logits, 0.01)
-
-
-def test_linear_maps_lower_the_weighted_loss(given):
-    """Against an optimizer that is told nothing but the objective."""
-    logits, labels, times = given
-    log_p, own = logits.log_softmax(1).numpy(), labels.numpy()
-    w = (1 + times).double().numpy()
-    w = w * w.sum() / np.square(w).sum()
-
-    def loss(q):
-        q = q - q.max(1, keepdims=True)
-        return w @ (np.log(np.exp(q).sum(1)) - q[np.arange(N), own])
-
-    def vector(values):
-        a, b = values[:Z], values[Z:]
-        return loss(a * log_p + b) + (np.square(a - a.mean()).sum() + np.square(b).sum()) / 2
-
-    def dirichlet(values):
-        W, b = values[:-Z].reshape(Z, Z), values[-Z:]
-        odir = np.square(W * (1 - np.eye(Z))).sum() / (Z * (Z - 1)) + np.square(b).sum() / Z
-        return loss(log_p @ W.T + b) + w.sum() * odir
-
-    best = minimize(vector, np.r_[np.ones(Z), np.zeros(Z)], options={"gtol": 1e-5})
-    ours = fit_vector(torch.from_numpy(log_p), labels, weights=1 + times)
-    assert vector(np.r_[ours.w.numpy(), ours.b.numpy()]) < best.fun + 1e-6
-    assert np.allclose(ours.w.numpy(), best.x[:Z], atol=1e-4)
-    best = minimize(dirichlet, np.r_[np.eye(Z).ravel(), np.zeros(Z)], options={"gtol": 1e-5})
-    ours = fit_dirichlet(torch.from_numpy(log_p), labels, weights=1 + times, strength=1.0)
-    assert dirichlet(np.r_[ours.W.numpy().ravel(), ours.b.numpy()]) < best.fun + 1e-6
-    assert np.allclose(ours.W.numpy().ravel(), best.x[:-Z], atol=1e-4)
 
 
 def test_a_spline_follows_the_weighted_accuracy():

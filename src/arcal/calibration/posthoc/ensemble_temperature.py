@@ -73,8 +73,7 @@ def fit_ensemble_temperature(
 
 def _parts(log_p: Tensor, T: Tensor | float) -> Tensor:
     """Logarithms of the three parts, `(3, N, Z)`."""
-    # Normalised twice: one more rounding, but the same bits as in earlier versions.
-    tempered = (log_p.log_softmax(1) / T).log_softmax(1)
+    tempered = (log_p / T).log_softmax(1)
     # The uniform part is over the possible classes.
     share = log_p.isfinite().sum(1, keepdim=True).to(log_p) / log_p.shape[1]
     uniform = (-math.log(log_p.shape[1]) - share.log()).expand_as(log_p)
